@@ -1,0 +1,109 @@
+package bridge
+
+import (
+	"slices"
+	"strings"
+)
+
+// Reason says in one word why a person was refused or a link ended. It goes to logs, metrics and the store, never to
+// a person.
+type Reason string
+
+// Reasons for a refusal.
+const (
+	ReasonEmailMissing    Reason = "email_missing"
+	ReasonEmailUnverified Reason = "email_unverified"
+	ReasonEmailDomain     Reason = "email_domain"
+	ReasonGroups          Reason = "groups"
+	ReasonGroupsOverage   Reason = "groups_overage" // the provider sent a pointer instead of the groups
+	ReasonClaim           Reason = "claim"
+	ReasonOtherProvider   Reason = "other_provider" // the skill's provider was changed in the configuration
+)
+
+// Reasons for the end of a link.
+const (
+	ReasonOperator Reason = "operator" // revoked by a command
+	ReasonReplaced Reason = "replaced" // by a newer link of the same person
+)
+
+// Allow is who may link a skill. All that is given must hold; the zero value admits everyone who can sign in.
+type Allow struct {
+	EmailDomains []string    // lower-case ASCII
+	EmailTrusted bool        // an e-mail address counts without email_verified
+	Groups       []string    // at least one of these
+	Claims       []ClaimRule // each of these
+}
+
+// ClaimRule holds when the claim, or one element of it, equals one of the values.
+type ClaimRule struct {
+	Name  string
+	AnyOf []string
+}
+
+// Refusal says why the claims do not meet the rules, or is empty when they do.
+func (a Allow) Refusal(claims Claims) Reason {
+	if len(a.EmailDomains) > 0 {
+		if reason := a.refusedEmail(claims); reason != "" {
+			return reason
+		}
+	}
+	if len(a.Groups) > 0 && !anyOf(claims.Strings(ClaimGroups), a.Groups) {
+		return ReasonGroups
+	}
+	for _, rule := range a.Claims {
+		if !anyOf(claims.Strings(rule.Name), rule.AnyOf) {
+			return ReasonClaim
+		}
+	}
+	return ""
+}
+
+func (a Allow) refusedEmail(claims Claims) Reason {
+	email := claims.String(ClaimEmail)
+	switch {
+	case email == "":
+		return ReasonEmailMissing
+	case !a.EmailTrusted && !claims.emailVerified():
+		return ReasonEmailUnverified
+	case !slices.Contains(a.EmailDomains, emailDomain(email)):
+		return ReasonEmailDomain
+	}
+	return ""
+}
+
+// emailDomain returns what stands behind the only @, in lower case, or nothing for an address that is not plain ASCII
+// or not of that form: `a@contoso.com@evil`, `"a@contoso.com"@evil`, look-alike letters.
+func emailDomain(email string) string {
+	for i := range len(email) {
+		if email[i] <= ' ' || email[i] > '~' {
+			return ""
+		}
+	}
+	local, domain, found := strings.Cut(email, "@")
+	if !found || local == "" || strings.Contains(domain, "@") {
+		return ""
+	}
+	return strings.ToLower(domain)
+}
+
+// needs names the claims that [Allow.Refusal] reads.
+func (a Allow) needs() []string {
+	var names []string
+	if len(a.EmailDomains) > 0 {
+		names = append(names, ClaimEmail)
+		if !a.EmailTrusted {
+			names = append(names, ClaimEmailVerified)
+		}
+	}
+	if len(a.Groups) > 0 {
+		names = append(names, ClaimGroups)
+	}
+	for _, rule := range a.Claims {
+		names = append(names, rule.Name)
+	}
+	return names
+}
+
+func anyOf(have, wanted []string) bool {
+	return slices.ContainsFunc(have, func(value string) bool { return slices.Contains(wanted, value) })
+}

@@ -1,0 +1,20 @@
+package bridge
+
+// MaxStateBytes is the longest state that is accepted from Alexa, in bytes after decoding. Real ones have 673 to 737.
+const MaxStateBytes = 1500
+
+// AuthorizationRequest is what Alexa asked for (RFC 6749 §4.1.1, §4.2.1), once its client and redirect URI are known to
+// be good.
+type AuthorizationRequest struct {
+	ClientID     string
+	RedirectURI  string
+	ResponseType string
+	Scope        string // the scopes the skill may have, joined by spaces
+	State        string // opaque, returned byte for byte; may hold any bytes; empty when none was sent
+}
+
+// Response types (RFC 6749 §3.1.1).
+const (
+	ResponseTypeToken = "token"
+	ResponseTypeCode  = "code"
+)

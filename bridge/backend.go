@@ -1,0 +1,34 @@
+package bridge
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+)
+
+// Backend is a skill's backend, which may look up the tokens of its skills.
+type Backend struct {
+	ID      string
+	Secrets []Secret
+	Skills  []string // client ids
+}
+
+// Secret is the SHA-256 of a shared secret that an operator chose. Several at once serve a rotation.
+type Secret [sha256.Size]byte
+
+// NewSecret hashes a secret.
+func NewSecret(text string) Secret { return sha256.Sum256([]byte(text)) }
+
+// HasSecret compares a secret presented with all of the backend's, in a time that depends on neither. A nil backend has
+// none, and takes as long to say so as one with a single secret.
+func (b *Backend) HasSecret(presented string) bool {
+	sum := sha256.Sum256([]byte(presented))
+	secrets := []Secret{{}}
+	if b != nil {
+		secrets = b.Secrets
+	}
+	match := 0
+	for _, secret := range secrets {
+		match |= subtle.ConstantTimeCompare(sum[:], secret[:])
+	}
+	return b != nil && match == 1
+}

@@ -1,0 +1,78 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+)
+
+// Await keeps a pending consent; see [bridge.Store].
+func (s *Store) Await(ctx context.Context, pending bridge.PendingConsent) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.Exec(`INSERT INTO pending_consents (handle, sealed, expires_at, decision, decided_at)
+			VALUES ($1, $2, $3, '', 0) ON CONFLICT (handle) DO NOTHING`,
+			string(pending.Handle), base64.StdEncoding.EncodeToString(pending.Sealed), seconds(pending.ExpiresAt))
+		return err
+	})
+}
+
+// PendingConsent finds a pending consent; see [bridge.Store].
+func (s *Store) PendingConsent(ctx context.Context, handle bridge.Hash, now time.Time) (bridge.PendingConsent, error) {
+	pending := bridge.PendingConsent{Handle: handle}
+	var sealed string
+	var expires, decided int64
+	err := s.reader.QueryRowContext(ctx, `SELECT sealed, expires_at, decision, decided_at FROM pending_consents
+		WHERE handle = $1 AND expires_at > $2`, string(handle), seconds(now)).
+		Scan(&sealed, &expires, &pending.Decision, &decided)
+	if errors.Is(err, sql.ErrNoRows) {
+		return bridge.PendingConsent{}, bridge.ErrNotFound
+	}
+	if err != nil {
+		return bridge.PendingConsent{}, err
+	}
+	pending.ExpiresAt, pending.DecidedAt = timeOf(expires), timeOf(decided)
+	pending.Sealed, err = base64.StdEncoding.DecodeString(sealed)
+	return pending, err
+}
+
+// Refuse decides a pending consent for anything but a link; see [bridge.Store].
+func (s *Store) Refuse(ctx context.Context, handle bridge.Hash, decision bridge.Decision, now time.Time) error {
+	return s.write(ctx, func(tx *sql.Tx) error { return decide(tx, handle, decision, now) })
+}
+
+// decide turns an undecided row into a decided one, or says why it cannot. The update comes first: it is what two
+// requests at once are decided by.
+func decide(tx *sql.Tx, handle bridge.Hash, decision bridge.Decision, now time.Time) error {
+	n, err := changed(tx.Exec(`UPDATE pending_consents SET decision = $1, decided_at = $2
+		WHERE handle = $3 AND decision = '' AND expires_at > $2`, string(decision), seconds(now), string(handle)))
+	if err != nil || n == 1 {
+		return err
+	}
+	var decided bridge.DecidedError
+	var at int64
+	err = tx.QueryRow(`SELECT decision, decided_at FROM pending_consents WHERE handle = $1 AND expires_at > $2`,
+		string(handle), seconds(now)).Scan(&decided.Decision, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return bridge.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	decided.At = timeOf(at)
+	return &decided
+}
+
+// Sweep removes pending consents whose time is over; see [bridge.Store].
+func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
+	var removed int64
+	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+		removed, err = changed(tx.Exec(`DELETE FROM pending_consents WHERE handle IN
+			(SELECT handle FROM pending_consents WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, seconds(now), limit))
+		return err
+	})
+	return int(removed), err
+}

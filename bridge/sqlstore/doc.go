@@ -1,0 +1,9 @@
+// Package sqlstore keeps links in a SQL database. It is the only package that knows a driver.
+//
+// The SQL is one text for SQLite and PostgreSQL (see migrations): placeholders are $1, $2, …, and the first mention of
+// each in a statement is in that order, because SQLite numbers them as it meets them.
+//
+// Every write goes through [Store.write] as one function that is one transaction. On SQLite one writer collects the
+// functions that wait and commits them together ([groupCommit]), since the sync to disk is what a commit costs; reads go
+// through a few connections of their own, which the write-ahead log lets run beside the writer.
+package sqlstore

@@ -1,0 +1,133 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// maxGroup bounds how many transactions share one commit, and so how long the first of them waits.
+const maxGroup = 128
+
+var errClosed = errors.New("the store is closed")
+
+// groupCommit runs write transactions one after the other on one connection, and commits those that wait at the same
+// time together. Each stands in a savepoint of its own, so that one that fails takes nothing of the others with it.
+type groupCommit struct {
+	db *sql.DB // one connection, whose transactions take the write lock at once
+
+	mu     sync.RWMutex // held for reading while a job is put in, for writing to close
+	closed bool
+	jobs   chan *job
+	done   chan struct{}
+}
+
+type job struct {
+	transaction func(*sql.Tx) error
+	result      chan error // has room for the one result, so that a caller may have gone
+}
+
+func newGroupCommit(db *sql.DB) *groupCommit {
+	g := &groupCommit{db: db, jobs: make(chan *job, maxGroup), done: make(chan struct{})}
+	go g.run()
+	return g
+}
+
+// write runs the transaction and waits until it is on disk. A context that ends meanwhile ends the waiting only.
+func (g *groupCommit) write(ctx context.Context, transaction func(*sql.Tx) error) error {
+	job := &job{transaction: transaction, result: make(chan error, 1)}
+	if err := g.put(ctx, job); err != nil {
+		return err
+	}
+	select {
+	case err := <-job.result:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g *groupCommit) put(ctx context.Context, job *job) error {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.closed {
+		return errClosed
+	}
+	select {
+	case g.jobs <- job:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g *groupCommit) close() error {
+	g.mu.Lock()
+	if !g.closed {
+		g.closed = true
+		close(g.jobs)
+	}
+	g.mu.Unlock()
+	<-g.done
+	return g.db.Close()
+}
+
+func (g *groupCommit) run() {
+	defer close(g.done)
+	for first := range g.jobs {
+		group := []*job{first}
+		for len(group) < maxGroup && len(g.jobs) > 0 {
+			group = append(group, <-g.jobs)
+		}
+		g.commit(group)
+	}
+}
+
+// commit runs a group in one database transaction and tells each job how it went. Contexts of callers do not reach the
+// database: SQLite would answer an interrupted statement by rolling back the whole group.
+func (g *groupCommit) commit(group []*job) {
+	results := make([]error, len(group))
+	err := g.inTransaction(func(tx *sql.Tx) error {
+		for i, job := range group {
+			var err error
+			if results[i], err = inSavepoint(tx, job.transaction); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for i, job := range group {
+		if err != nil {
+			results[i] = err
+		}
+		job.result <- results[i]
+	}
+}
+
+func (g *groupCommit) inTransaction(do func(*sql.Tx) error) error {
+	tx, err := g.db.Begin()
+	if err != nil {
+		return err
+	}
+	if err := do(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+// inSavepoint runs one transaction of a group. The first error is the transaction's own, after which nothing of it
+// remains; the second means that the group cannot go on.
+func inSavepoint(tx *sql.Tx, transaction func(*sql.Tx) error) (own, fatal error) {
+	if _, err := tx.Exec(`SAVEPOINT one`); err != nil {
+		return nil, err
+	}
+	if own = transaction(tx); own != nil {
+		if _, err := tx.Exec(`ROLLBACK TO SAVEPOINT one`); err != nil {
+			return nil, fmt.Errorf("%w (after: %w)", err, own)
+		}
+	}
+	_, fatal = tx.Exec(`RELEASE SAVEPOINT one`)
+	return own, fatal
+}

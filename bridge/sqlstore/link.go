@@ -1,0 +1,182 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+)
+
+const linkColumns = `links.id, links.client_id, links.grant_type, links.provider, links.issuer, links.subject, links.claims,
+	links.scope, links.alexa_user, links.created_at, links.last_used_at, links.revoked_at, links.reason`
+
+// Link makes a link with its first token; see [bridge.Store].
+func (s *Store) Link(ctx context.Context, handle bridge.Hash, made bridge.NewLink) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		link := &made.Link
+		if err := decide(tx, handle, bridge.DecisionLink, link.CreatedAt); err != nil {
+			return err
+		}
+		if err := insertLink(tx, link); err != nil {
+			return err
+		}
+		if err := insertToken(tx, link.ID, "access", made.Token, link.CreatedAt, made.ExpiresAt); err != nil {
+			return err
+		}
+		return replaceOldest(tx, link, made.MaxLinks)
+	})
+}
+
+func insertLink(tx *sql.Tx, link *bridge.Link) error {
+	claims, err := json.Marshal(link.Claims)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject, claims, email, scope, alexa_user,
+		created_at, last_used_at, revoked_at, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, '')`,
+		link.ID, link.ClientID, string(link.Grant), link.Provider, link.Issuer, link.Subject, string(claims),
+		lowerASCII(link.Claims.String(bridge.ClaimEmail)), link.Scope, string(link.AlexaUser), seconds(link.CreatedAt))
+	return err
+}
+
+// replaceOldest revokes the live links of the same person and skill beyond the newest ones, of which the given one counts
+// as the newest.
+func replaceOldest(tx *sql.Tx, link *bridge.Link, limit int) error {
+	if limit == 0 {
+		return nil
+	}
+	_, err := tx.Exec(`UPDATE links SET revoked_at = $1, reason = $2 WHERE id IN (
+		SELECT id FROM links WHERE client_id = $3 AND issuer = $4 AND subject = $5 AND revoked_at = 0 AND id <> $6
+		ORDER BY created_at DESC, id DESC LIMIT $7 OFFSET $8)`,
+		seconds(link.CreatedAt), string(bridge.ReasonReplaced), link.ClientID, link.Issuer, link.Subject, link.ID,
+		everyRow, limit-1)
+	return err
+}
+
+// everyRow is a limit that no table reaches: SQLite has no OFFSET without LIMIT.
+const everyRow = int64(1) << 62
+
+// Links lists links; see [bridge.Store].
+func (s *Store) Links(ctx context.Context, filter bridge.LinkFilter) ([]bridge.Link, error) {
+	where, args := whereClause(filter, nil)
+	rows, err := s.reader.QueryContext(ctx, `SELECT `+linkColumns+` FROM links`+where+` ORDER BY created_at, id`, args...)
+	if err != nil {
+		return nil, err
+	}
+	return scanLinks(rows)
+}
+
+// Revoke ends links; see [bridge.Store].
+func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, reason bridge.Reason, now time.Time) ([]bridge.Link, error) {
+	filter.Live = true
+	where, args := whereClause(filter, []any{seconds(now), string(reason)})
+	statement := `UPDATE links SET revoked_at = $1, reason = $2` + where + ` RETURNING ` + linkColumns
+	var revoked []bridge.Link
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		rows, err := tx.Query(statement, args...)
+		if err != nil {
+			return err
+		}
+		revoked, err = scanLinks(rows)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return revoked, nil
+}
+
+// NoteUses records uses; see [bridge.Store].
+func (s *Store) NoteUses(ctx context.Context, uses []bridge.Use) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		for _, use := range uses {
+			_, err := tx.Exec(`UPDATE links SET last_used_at = $1 WHERE id = $2 AND last_used_at <= $3`,
+				seconds(use.At), use.LinkID, seconds(use.At.Add(-bridge.UseGrain)))
+			if err != nil {
+				return err
+			}
+			if use.AlexaUser == "" {
+				continue
+			}
+			if _, err := tx.Exec(`UPDATE links SET alexa_user = $1 WHERE id = $2`, string(use.AlexaUser), use.LinkID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// whereClause writes a filter as SQL. Its arguments follow those given, in the order of their placeholders.
+func whereClause(filter bridge.LinkFilter, before []any) (clause string, args []any) {
+	args = before
+	var conditions []string
+	place := func(value string) string {
+		args = append(args, value)
+		return fmt.Sprintf("$%d", len(args))
+	}
+	equal := func(column, value string) {
+		if value != "" {
+			conditions = append(conditions, column+" = "+place(value))
+		}
+	}
+	equal("client_id", filter.ClientID)
+	equal("subject", filter.Subject)
+	equal("email", lowerASCII(filter.Email))
+	equal("provider", filter.Provider)
+	if len(filter.IDs) > 0 {
+		var places []string
+		for _, id := range filter.IDs {
+			places = append(places, place(id))
+		}
+		conditions = append(conditions, "id IN ("+strings.Join(places, ", ")+")")
+	}
+	if filter.Live {
+		conditions = append(conditions, "revoked_at = 0")
+	}
+	if len(conditions) == 0 {
+		return "", args
+	}
+	return " WHERE " + strings.Join(conditions, " AND "), args
+}
+
+func scanLinks(rows *sql.Rows) ([]bridge.Link, error) {
+	defer rows.Close()
+	var links []bridge.Link
+	for rows.Next() {
+		link, err := scanLink(rows)
+		if err != nil {
+			return nil, err
+		}
+		links = append(links, link)
+	}
+	return links, rows.Err()
+}
+
+// scanLink reads linkColumns and whatever columns come after them.
+func scanLink(row interface{ Scan(...any) error }, more ...any) (bridge.Link, error) {
+	var link bridge.Link
+	var claims string
+	var created, used, revoked int64
+	err := row.Scan(append([]any{&link.ID, &link.ClientID, &link.Grant, &link.Provider, &link.Issuer, &link.Subject, &claims,
+		&link.Scope, &link.AlexaUser, &created, &used, &revoked, &link.Reason}, more...)...)
+	if err != nil {
+		return bridge.Link{}, err
+	}
+	link.CreatedAt, link.LastUsedAt, link.RevokedAt = timeOf(created), timeOf(used), timeOf(revoked)
+	link.Claims, err = bridge.ParseClaims([]byte(claims))
+	return link, err
+}
+
+// lowerASCII lowers A to Z only: whole Unicode lowering would make different addresses equal.
+func lowerASCII(text string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, text)
+}

@@ -1,0 +1,78 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"time"
+)
+
+const (
+	// readers is how many connections read. More make reads slower, since they share one cache of the operating system
+	// but not their own.
+	readers = 4
+	// busyTimeout is how long a write waits for another process to finish its own.
+	busyTimeout = 5 * time.Second
+)
+
+// openSQLite opens a database file twice: one connection that writes, and a few that can only read.
+func openSQLite(ctx context.Context, options Options) (writer, reader *sql.DB, err error) {
+	if err := prepareFile(options); err != nil {
+		return nil, nil, err
+	}
+	writer, err = sql.Open("sqlite", sqliteDSN(options.DSN, url.Values{"_txlock": {"immediate"}}))
+	if err != nil {
+		return nil, nil, err
+	}
+	writer.SetMaxOpenConns(1)
+	if err := bringUpToDate(ctx, writer, options.Create); err != nil {
+		return nil, nil, errors.Join(err, writer.Close())
+	}
+	reader, err = sql.Open("sqlite", sqliteDSN(options.DSN, url.Values{
+		"_pragma": {"query_only(1)", "mmap_size(1073741824)"},
+	}))
+	if err != nil {
+		return nil, nil, errors.Join(err, writer.Close())
+	}
+	reader.SetMaxOpenConns(readers)
+	reader.SetMaxIdleConns(readers)
+	return writer, reader, nil
+}
+
+// prepareFile makes the file when that is wanted, readable by its owner only: SQLite gives its companions, the log and
+// the shared memory, the same rights.
+func prepareFile(options Options) error {
+	if options.Create {
+		file, err := os.OpenFile(options.DSN, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return fmt.Errorf("cannot create the database: %w", err)
+		}
+		return file.Close()
+	}
+	if _, err := os.Stat(options.DSN); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w at %s", ErrNoDatabase, options.DSN)
+	}
+	return nil
+}
+
+// sqliteDSN names a file with what every connection to it needs: set here, because a pragma that is executed reaches one
+// connection of a pool only.
+func sqliteDSN(path string, more url.Values) string {
+	query := url.Values{
+		"mode": {"rw"},
+		"_pragma": append([]string{
+			fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
+			"journal_mode(WAL)",
+			"synchronous(FULL)",
+			"foreign_keys(1)",
+		}, more["_pragma"]...),
+	}
+	if lock := more.Get("_txlock"); lock != "" {
+		query.Set("_txlock", lock)
+	}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query.Encode()
+}

@@ -1,0 +1,80 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"golang.org/x/oauth2"
+)
+
+// UnavailableError means that the provider could not be asked, or gave no answer that can be understood. Trying again may
+// help. Its text is for the log: it holds no token, code, secret or full URL.
+type UnavailableError struct {
+	Stage string // discovery, token, keys or userinfo
+	Err   error
+}
+
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("provider unavailable at %s: %v", e.Stage, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// RefusedError means that the provider answered, and that its answer does not vouch for anybody: it refused the code, or
+// a check of the ID token failed. Its text is for the log, as that of [UnavailableError].
+type RefusedError struct {
+	Stage string // response, token, id_token or userinfo
+	Err   error
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("provider refused at %s: %v", e.Stage, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// ErrGroupsOverage means that the person is in so many groups that the provider sent a pointer in their place, as Entra ID
+// does beyond 200. The pointer is not followed: it would send a token to wherever it points.
+var ErrGroupsOverage = errors.New("the provider sent a pointer instead of the groups")
+
+// safe rewrites an error of a library so that it can be logged: without the URL that net/http puts in, and without the
+// answer's body that x/oauth2 puts in. Whatever is left is cut and freed of control characters and of the secrets given.
+func (p *Provider) safe(err error, secrets ...string) error {
+	if urlError, ok := errors.AsType[*url.Error](err); ok {
+		err = fmt.Errorf("%s: %w", urlError.Op, urlError.Err)
+	}
+	if retrieve, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		err = fmt.Errorf("status %d, error %q, description %q",
+			retrieve.Response.StatusCode, retrieve.ErrorCode, retrieve.ErrorDescription)
+	}
+	return safeError{text: LogText(err.Error(), append(secrets, p.config.ClientSecret)...), cause: err}
+}
+
+// safeError is an error whose text may be logged, and that can still be asked what caused it.
+type safeError struct {
+	text  string
+	cause error
+}
+
+func (e safeError) Error() string { return e.text }
+func (e safeError) Unwrap() error { return e.cause }
+
+// LogText makes a stranger's text fit for a log: at most 300 bytes, printable ASCII, and without the secrets given.
+func LogText(text string, secrets ...string) string {
+	for _, secret := range secrets {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "[removed]")
+		}
+	}
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '.'
+		}
+		return r
+	}, text)
+	return text[:min(len(text), 300)]
+}
