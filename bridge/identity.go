@@ -25,18 +25,15 @@ type Identity struct {
 	Claims   Claims
 }
 
-// Claims are what a provider says of a person, by claim name, with values as [ParseClaims] decodes them.
+// Claims are what a provider says of a person, by claim name, with values as encoding/json decodes them, except that a
+// number is a [json.Number].
 type Claims map[string]any
 
-// ParseClaims decodes a JSON object of claims. Numbers stay as they were written, so that a long one loses no digit.
-func ParseClaims(object []byte) (Claims, error) {
-	var claims Claims
+// UnmarshalJSON decodes an object of claims. Numbers stay as they were written, so that a long one loses no digit.
+func (c *Claims) UnmarshalJSON(object []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(object))
 	decoder.UseNumber()
-	if err := decoder.Decode(&claims); err != nil {
-		return nil, err
-	}
-	return claims, nil
+	return decoder.Decode((*map[string]any)(c))
 }
 
 // String returns a claim that is a text, or nothing.

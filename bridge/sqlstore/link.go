@@ -167,8 +167,7 @@ func scanLink(row interface{ Scan(...any) error }, more ...any) (bridge.Link, er
 		return bridge.Link{}, err
 	}
 	link.CreatedAt, link.LastUsedAt, link.RevokedAt = timeOf(created), timeOf(used), timeOf(revoked)
-	link.Claims, err = bridge.ParseClaims([]byte(claims))
-	return link, err
+	return link, json.Unmarshal([]byte(claims), &link.Claims)
 }
 
 // lowerASCII lowers A to Z only: whole Unicode lowering would make different addresses equal.

@@ -37,6 +37,18 @@ func (e *RefusedError) Error() string {
 // Unwrap returns the cause.
 func (e *RefusedError) Unwrap() error { return e.Err }
 
+// EmbeddedBrowserError means that the provider does not let people sign in inside another app's window.
+type EmbeddedBrowserError struct {
+	Err error
+}
+
+func (e *EmbeddedBrowserError) Error() string {
+	return fmt.Sprintf("provider refuses an embedded browser: %v", e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *EmbeddedBrowserError) Unwrap() error { return e.Err }
+
 // ErrGroupsOverage means that the person is in so many groups that the provider sent a pointer in their place, as Entra ID
 // does beyond 200. The pointer is not followed: it would send a token to wherever it points.
 var ErrGroupsOverage = errors.New("the provider sent a pointer instead of the groups")

@@ -85,6 +85,11 @@ func (p *Provider) ID() string { return p.config.ID }
 // Issuer is the provider's issuer, as configured.
 func (p *Provider) Issuer() string { return p.config.Issuer }
 
+// RefusesEmbeddedBrowsers says whether the provider is known to refuse to sign people in inside another app's window.
+func (p *Provider) RefusesEmbeddedBrowsers() bool {
+	return p.config.Issuer == "https://accounts.google.com"
+}
+
 // retryDiscovery is how long a failed discovery is taken for the answer, so that many people at once do not become many
 // requests to a provider that is down.
 const retryDiscovery = 2 * time.Second

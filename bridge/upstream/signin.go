@@ -80,21 +80,21 @@ func (m *metadata) accountPrompt(configured string) string {
 
 // Response is what the provider sent to our callback.
 type Response struct {
-	Code  string
-	ISS   string // RFC 9207; empty when there was none
-	Error string // error and error_description, for the log only
+	Code                    string
+	ISS                     string // RFC 9207; empty when there was none
+	Error, ErrorDescription string // of which the description is for the log only
 }
 
 // Identity is whom the provider vouched for.
 type Identity struct {
 	Issuer  string
 	Subject string
-	Claims  map[string]json.RawMessage // of ID token and userinfo; the groups always under "groups", as a list of texts
+	Claims  json.RawMessage // an object: ID token and userinfo; the groups always under "groups", as a list of texts
 }
 
-// CheckResponse holds a response to RFC 9207: its iss must be the provider's when there is one, and there must be one when
+// checkResponse holds a response to RFC 9207: its iss must be the provider's when there is one, and there must be one when
 // the provider announces it. This goes for errors too.
-func (p *Provider) CheckResponse(ctx context.Context, response Response) error {
+func (p *Provider) checkResponse(ctx context.Context, response Response) error {
 	known, err := p.discovered(ctx)
 	if err != nil {
 		return err
@@ -109,9 +109,13 @@ func (p *Provider) CheckResponse(ctx context.Context, response Response) error {
 }
 
 // Identify exchanges the code for an ID token, checks it, and returns whom it vouches for. Userinfo is asked when a claim
-// that is needed is not in the ID token. Errors are [*UnavailableError], [*RefusedError] and [ErrGroupsOverage].
+// that is needed is not in the ID token. Errors are [*UnavailableError], [*RefusedError], [*EmbeddedBrowserError] and
+// [ErrGroupsOverage].
 func (p *Provider) Identify(ctx context.Context, login Login, response Response, needed []string) (*Identity, error) {
-	if err := p.CheckResponse(ctx, response); err != nil {
+	if err := p.checkResponse(ctx, response); err != nil {
+		return nil, err
+	}
+	if err := p.responseError(response); err != nil {
 		return nil, err
 	}
 	known, err := p.discovered(ctx)
@@ -133,6 +137,24 @@ func (p *Provider) Identify(ctx context.Context, login Login, response Response,
 		}
 	}
 	return p.identity(claims, needed)
+}
+
+// responseError says what an error that the provider sent in place of a code means.
+func (p *Provider) responseError(response Response) error {
+	if response.Error == "" && response.Code == "" {
+		return &RefusedError{Stage: "response", Err: errors.New("neither a code nor an error")}
+	}
+	if response.Error == "" {
+		return nil
+	}
+	err := fmt.Errorf("error %q, description %q", LogText(response.Error), LogText(response.ErrorDescription))
+	switch response.Error {
+	case "temporarily_unavailable", "server_error":
+		return &UnavailableError{Stage: "response", Err: err}
+	case "disallowed_useragent":
+		return &EmbeddedBrowserError{Err: err}
+	}
+	return &RefusedError{Stage: "response", Err: err}
 }
 
 func (p *Provider) exchange(ctx context.Context, known *metadata, login Login, code string) (*oauth2.Token, error) {
@@ -256,7 +278,8 @@ func (p *Provider) identity(claims rawClaims, needed []string) (*Identity, error
 	if subject == "" {
 		return nil, &RefusedError{Stage: "id_token", Err: fmt.Errorf("it has no %q, which is configured as the subject", p.config.SubjectClaim)}
 	}
-	return &Identity{Issuer: p.config.Issuer, Subject: subject, Claims: claims}, nil
+	object, err := json.Marshal(claims)
+	return &Identity{Issuer: p.config.Issuer, Subject: subject, Claims: object}, err
 }
 
 // groupsOverage recognises the two forms in which Entra ID says that it left the groups out.

@@ -1,0 +1,147 @@
+package authorize
+
+import (
+	"cmp"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gorilla/sessions"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/keys"
+)
+
+const (
+	cookiePurpose = "cookie: pending login"
+	// maxFlows is how many flows one browser keeps; more would only make its requests too large for a proxy.
+	maxFlows = 2
+)
+
+// cookieJar keeps flows in the browser: one sealed cookie each, so that two sign-ins at once do not disturb one another.
+type cookieJar struct {
+	store  *sessions.CookieStore
+	prefix string
+}
+
+func newCookieJar(ring *keys.Ring, secure bool) *cookieJar {
+	var pairs [][]byte
+	for _, key := range ring.Derive(cookiePurpose, 64) {
+		pairs = append(pairs, key[:32], key[32:]) // to authenticate, to encrypt
+	}
+	store := sessions.NewCookieStore(pairs...)
+	// All of them, since the library's defaults would send the cookie across sites, to scripts, and for 30 days.
+	store.Options = &sessions.Options{
+		Path:     "/",
+		Secure:   secure,
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode, // comes along when the provider redirects back, never with a foreign form
+	}
+	store.MaxAge(int(flowLifetime.Seconds())) // the cookie's and the codecs'
+	jar := &cookieJar{store: store, prefix: "login-"}
+	if secure {
+		jar.prefix = "__Host-login-" // no sibling domain can set one
+	}
+	return jar
+}
+
+var flowIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{16}$`)
+
+// find returns the flow of that id, if this browser has it and its time is not over.
+func (j *cookieJar) find(r *http.Request, id string, now time.Time) (*flow, bool) {
+	if !flowIDForm.MatchString(id) {
+		return nil, false
+	}
+	f, ok := j.open(r, j.prefix+id)
+	if !ok || f.over(now) || f.id() != id {
+		return nil, false
+	}
+	return f, true
+}
+
+func (j *cookieJar) open(r *http.Request, name string) (*flow, bool) {
+	session, err := j.store.New(r, name)
+	if err != nil || session.IsNew {
+		return nil, false
+	}
+	text := func(key string) string {
+		value, _ := session.Values[key].(string)
+		return value
+	}
+	seed, began := text("seed"), session.Values["began"]
+	seconds, ok := began.(int64)
+	if !ok || len(seed) != bridge.TokenSeedSize {
+		return nil, false
+	}
+	return &flow{
+		seed:     [bridge.TokenSeedSize]byte([]byte(seed)),
+		provider: text("provider"),
+		began:    time.Unix(seconds, 0),
+		request: bridge.AuthorizationRequest{
+			ClientID:     text("client_id"),
+			RedirectURI:  text("redirect_uri"),
+			ResponseType: text("response_type"),
+			Scope:        text("scope"),
+			State:        text("state"),
+		},
+	}, true
+}
+
+// put gives the browser the flow, and takes its oldest ones away beyond maxFlows. It fails when the flow does not fit into
+// a cookie.
+func (j *cookieJar) put(w http.ResponseWriter, r *http.Request, f *flow) error {
+	session := sessions.NewSession(j.store, j.prefix+f.id())
+	options := *j.store.Options
+	session.Options = &options
+	session.Values = map[any]any{
+		"seed":          string(f.seed[:]),
+		"provider":      f.provider,
+		"began":         f.began.Unix(),
+		"client_id":     f.request.ClientID,
+		"redirect_uri":  f.request.RedirectURI,
+		"response_type": f.request.ResponseType,
+		"scope":         f.request.Scope,
+		"state":         f.request.State,
+	}
+	if err := j.store.Save(r, w, session); err != nil {
+		return err
+	}
+	j.dropOldest(w, r)
+	return nil
+}
+
+// dropOldest makes room for one new flow. Cookies that cannot be opened go first.
+func (j *cookieJar) dropOldest(w http.ResponseWriter, r *http.Request) {
+	type kept struct {
+		name  string
+		began time.Time
+	}
+	var flows []kept
+	for _, cookie := range r.Cookies() {
+		if !strings.HasPrefix(cookie.Name, j.prefix) {
+			continue
+		}
+		var began time.Time
+		if f, ok := j.open(r, cookie.Name); ok {
+			began = f.began
+		}
+		flows = append(flows, kept{cookie.Name, began})
+	}
+	slices.SortStableFunc(flows, func(a, b kept) int { return cmp.Compare(b.began.Unix(), a.began.Unix()) })
+	for i, f := range flows {
+		if i >= maxFlows-1 {
+			j.expire(w, f.name)
+		}
+	}
+}
+
+// drop takes a flow away from the browser.
+func (j *cookieJar) drop(w http.ResponseWriter, f *flow) { j.expire(w, j.prefix+f.id()) }
+
+func (j *cookieJar) expire(w http.ResponseWriter, name string) {
+	options := *j.store.Options
+	options.MaxAge = -1
+	http.SetCookie(w, sessions.NewCookie(name, "", &options))
+}

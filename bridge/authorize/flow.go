@@ -1,0 +1,68 @@
+package authorize
+
+import (
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/upstream"
+)
+
+const (
+	flowLifetime = 10 * time.Minute
+	flowIDLength = 16
+)
+
+// flow is one browser's way through. Everything secret in it is derived from the seed by HKDF-SHA256, each under a name of
+// its own, so that none of them tells anything about another.
+type flow struct {
+	seed     [bridge.TokenSeedSize]byte
+	request  bridge.AuthorizationRequest
+	provider string
+	began    time.Time
+}
+
+func newFlow(request bridge.AuthorizationRequest, provider string, now time.Time) *flow {
+	f := &flow{request: request, provider: provider, began: now}
+	rand.Read(f.seed[:])
+	return f
+}
+
+// login is what the provider gets to see, and what its answer is held to. The state's first characters name the flow.
+func (f *flow) login() upstream.Login {
+	return upstream.Login{State: f.secret("state"), Nonce: f.secret("nonce"), Verifier: f.secret("code verifier")}
+}
+
+// id tells a browser's flows apart. It is not secret.
+func (f *flow) id() string { return f.login().State[:flowIDLength] }
+
+// handle finds the flow's row in the store.
+func (f *flow) handle() bridge.Hash { return bridge.HashOf(f.secret("handle")) }
+
+// formToken proves that an answer comes from a page that we made for this flow.
+func (f *flow) formToken() string { return f.secret("form token") }
+
+// accessToken is the token that the flow ends with, if it does. It can be written again for a second tap, and needs
+// nobody to keep it.
+func (f *flow) accessToken() string {
+	return bridge.NewToken(bridge.AccessTokenKind, f.derive("access token"))
+}
+
+func (f *flow) secret(name string) string {
+	key := f.derive(name)
+	return base64.RawURLEncoding.EncodeToString(key[:])
+}
+
+func (f *flow) derive(name string) [bridge.TokenSeedSize]byte {
+	key, err := hkdf.Key(sha256.New, f.seed[:], nil, "alexa-oidc-bridge flow: "+name, bridge.TokenSeedSize)
+	if err != nil {
+		panic(err) // only for more than 255 hash lengths
+	}
+	return [bridge.TokenSeedSize]byte(key)
+}
+
+// over says whether the flow's time is over.
+func (f *flow) over(now time.Time) bool { return now.Sub(f.began) >= flowLifetime }

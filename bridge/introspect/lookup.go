@@ -1,0 +1,159 @@
+package introspect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/lookup"
+)
+
+// storeTimeout bounds how long a lookup waits for the store: a backend has a few seconds for all it does.
+const storeTimeout = 2 * time.Second
+
+// maxAlexaUser is the longest Alexa user id (ALEXA's documentation of the request).
+const maxAlexaUser = 255
+
+// Outcomes of a lookup, for the metrics.
+const (
+	outcomeActive       = "active"
+	outcomeInactive     = "inactive"
+	outcomeUnauthorized = "unauthorized"
+	outcomeBadRequest   = "bad_request"
+	outcomeUnavailable  = "unavailable"
+)
+
+// LookUp answers POST /lookup.
+func (h *Handler) LookUp(w http.ResponseWriter, r *http.Request) {
+	form, err := bridge.ReadForm(w, r)
+	if err != nil {
+		h.fail(w, bridge.FormStatus(err), outcomeBadRequest, bridge.Errorf(bridge.InvalidRequest, "%s.", err))
+		return
+	}
+	backend, status, refused := h.authenticate(r, form)
+	if refused != nil {
+		outcome := outcomeBadRequest
+		if status == http.StatusUnauthorized {
+			outcome = outcomeUnauthorized
+			w.Header().Set("WWW-Authenticate", `Basic realm="lookup"`)
+		}
+		h.fail(w, status, outcome, refused)
+		return
+	}
+	token, user, refused := parameters(form)
+	if refused != nil {
+		h.fail(w, http.StatusBadRequest, outcomeBadRequest, refused)
+		return
+	}
+	answer, err := h.answer(r.Context(), backend, token, user)
+	if err != nil {
+		h.deps.Log.Error("lookup cannot tell", "ref", bridge.ReferenceFrom(r.Context()), "error", err)
+		w.Header().Set("Retry-After", "2")
+		h.fail(w, http.StatusServiceUnavailable, outcomeUnavailable,
+			bridge.Errorf(bridge.TemporarilyUnavailable, "Cannot tell now. This says nothing about the token."))
+		return
+	}
+	h.succeed(w, answer)
+}
+
+func parameters(form url.Values) (token, alexaUser string, err *bridge.Error) {
+	for _, name := range []string{"token", "token_type_hint", "alexa_user_id"} {
+		if _, once := bridge.Single(form, name); !once {
+			return "", "", bridge.Errorf(bridge.InvalidRequest, "The parameter %s is repeated.", name)
+		}
+	}
+	token, alexaUser = form.Get("token"), form.Get("alexa_user_id")
+	if token == "" {
+		return "", "", bridge.Errorf(bridge.InvalidRequest, "The parameter token is missing.")
+	}
+	if len(alexaUser) > maxAlexaUser {
+		return "", "", bridge.Errorf(bridge.InvalidRequest, "The alexa_user_id is longer than %d bytes.", maxAlexaUser)
+	}
+	return token, alexaUser, nil
+}
+
+// answer finds out what the backend may know of the token. An error says nothing about the token.
+func (h *Handler) answer(ctx context.Context, backend *bridge.Backend, token, alexaUser string) (*lookup.Answer, error) {
+	inactive := &lookup.Answer{}
+	if !bridge.AccessTokenKind.WellFormed(token) {
+		return inactive, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	found, err := h.deps.Store.LookUp(ctx, bridge.HashOf(token))
+	if errors.Is(err, bridge.ErrNotFound) {
+		return inactive, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	link, now := &found.Link, h.deps.Now()
+	skill := h.config.Skills[link.ClientID]
+	if !found.Active(now) || skill == nil || !slices.Contains(backend.Skills, link.ClientID) ||
+		skill.Refusal(link, h.config.Issuers[skill.Provider]) != "" {
+		return inactive, nil
+	}
+	h.uses.note(link, now, alexaUser)
+	return h.active(&found, skill), nil
+}
+
+func (h *Handler) active(token *bridge.AccessToken, skill *bridge.Skill) *lookup.Answer {
+	answer := &lookup.Answer{
+		Active:      true,
+		Issuer:      h.config.PublicURL,
+		Subject:     token.Link.Subject,
+		ClientID:    token.Link.ClientID,
+		Scope:       token.Link.Scope,
+		TokenType:   "Bearer",
+		IssuedAt:    token.IssuedAt.Unix(),
+		LinkID:      token.Link.ID,
+		Provider:    token.Link.Provider,
+		UpstreamISS: token.Link.Issuer,
+		Claims:      token.Link.Claims.Only(skill.Claims),
+	}
+	if !token.ExpiresAt.IsZero() {
+		answer.ExpiresAt = token.ExpiresAt.Unix()
+	}
+	return answer
+}
+
+func (h *Handler) succeed(w http.ResponseWriter, answer *lookup.Answer) {
+	if !answer.Active {
+		h.lookups.WithLabelValues(outcomeInactive).Inc()
+		write(w, http.StatusOK, []byte(`{"active":false}`))
+		return
+	}
+	h.lookups.WithLabelValues(outcomeActive).Inc()
+	body, err := json.Marshal(answer)
+	if err != nil {
+		panic(err) // never: the claims came out of JSON
+	}
+	write(w, http.StatusOK, body)
+}
+
+func (h *Handler) fail(w http.ResponseWriter, status int, outcome string, fault *bridge.Error) {
+	h.lookups.WithLabelValues(outcome).Inc()
+	body, err := json.Marshal(map[string]string{"error": fault.Code, "error_description": fault.Description})
+	if err != nil {
+		panic(err) // never: these are texts
+	}
+	write(w, status, body)
+}
+
+func write(w http.ResponseWriter, status int, body []byte) {
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("Cache-Control", "no-store")
+	header.Set("Pragma", "no-cache")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "no-referrer")
+	w.WriteHeader(status)
+	w.Write(body) // an error means that the client has gone
+}

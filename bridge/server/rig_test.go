@@ -1,0 +1,400 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/alexa"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/keys"
+	"alexa-oidc-bridge/bridge/lookup"
+	"alexa-oidc-bridge/bridge/server"
+	"alexa-oidc-bridge/bridge/sqlstore"
+	"alexa-oidc-bridge/bridge/upstream"
+	"alexa-oidc-bridge/bridge/upstream/upstreamtest"
+)
+
+const (
+	vendorID      = "M2AAAAAAAAAAAA"
+	backendID     = "pizza-backend"
+	backendSecret = "0123456789abcdef0123456789abcdef"
+	otherSecret   = "fedcba9876543210fedcba9876543210"
+)
+
+var ada = upstreamtest.Person{
+	Subject: "a2b4c6", Login: "ada", Password: "correct horse", GivenName: "Ada", FamilyName: "Lovelace",
+	Email: "ada@contoso.com", EmailVerified: true, Groups: []string{"alexa-users", "engineering"},
+}
+
+// rig is a whole bridge with a real provider behind it and a real database file under it, reached over HTTP.
+type rig struct {
+	*testing.T
+	provider *upstreamtest.Provider
+	skill    *bridge.Skill
+	config   server.Config
+	database string
+	origin   string
+	clock    *clock
+	log      *logBuffer
+
+	mu      sync.Mutex
+	store   bridge.Store
+	server  *server.Server
+	http    *http.Server
+	secrets []string // that must not be in the log, the metrics or the database
+}
+
+// newRig starts a rig. Each change is made to the configuration before the bridge starts.
+func newRig(t *testing.T, changes ...func(*rig)) *rig {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{
+		T:        t,
+		database: filepath.Join(t.TempDir(), "bridge.db"),
+		origin:   "http://" + listener.Addr().String(),
+		clock:    &clock{},
+		log:      &logBuffer{},
+	}
+	r.provider, err = upstreamtest.Start(upstreamtest.Config{
+		Name:    "Contoso",
+		Clients: []upstreamtest.Client{{ID: "alexa-bridge", Secret: "upstream-secret", RedirectURI: server.CallbackURI(r.origin, "corp")}},
+		People:  []upstreamtest.Person{ada},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.provider.Close() })
+	r.skill = &bridge.Skill{
+		ClientID: "pizza", Name: "Contoso Pizza", Provider: "corp", Consent: true,
+		Grants:       []bridge.Grant{bridge.GrantImplicit},
+		RedirectURIs: alexa.RedirectURIs(vendorID),
+		Scopes:       []string{"orders", "menu"},
+		Claims:       []string{"email", "name", "groups"},
+	}
+	other := &bridge.Skill{
+		ClientID: "lights", Name: "Contoso Lights", Provider: "corp", Consent: true,
+		Grants: []bridge.Grant{bridge.GrantImplicit}, RedirectURIs: alexa.RedirectURIs(vendorID),
+	}
+	r.config = server.Config{
+		PublicURL: r.origin,
+		Keys:      keys.NewRing(bytes.Repeat([]byte{7}, keys.SecretSize)),
+		Providers: []upstream.Config{{
+			ID: "corp", Issuer: r.provider.Issuer(), ClientID: "alexa-bridge", ClientSecret: "upstream-secret",
+			Scopes: []string{"openid", "profile", "email"}, Timeout: 5 * time.Second,
+		}},
+		Skills: []*bridge.Skill{r.skill, other},
+		Backends: []*bridge.Backend{
+			{ID: backendID, Secrets: []bridge.Secret{bridge.NewSecret(backendSecret)}, Skills: []string{"pizza"}},
+			{ID: "lights-backend", Secrets: []bridge.Secret{bridge.NewSecret(otherSecret)}, Skills: []string{"lights"}},
+		},
+		MaxStaleness: 30 * time.Second,
+	}
+	for _, change := range changes {
+		change(r)
+	}
+	r.secrets = append(r.secrets, backendSecret, otherSecret, "upstream-secret", ada.Password)
+	r.start(listener)
+	t.Cleanup(func() {
+		r.stop()
+		r.noSecrets("the log", r.log.String())
+	})
+	return r
+}
+
+func (r *rig) start(listener net.Listener) {
+	r.Helper()
+	store, err := sqlstore.Open(r.Context(), sqlstore.Options{Driver: "sqlite", DSN: r.database, Create: true})
+	if err != nil {
+		r.Fatal(err)
+	}
+	log := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	r.server, err = server.New(r.config, server.Deps{Store: store, Log: log, Now: r.clock.Now})
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.store = store
+	r.http = &http.Server{Handler: r.server.Public, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError)}
+	go r.http.Serve(listener)
+}
+
+func (r *rig) stop() {
+	r.http.Close()
+	r.store.Close()
+}
+
+// restart stops the bridge and starts another one on the same database and address, with another key ring in front if
+// wanted.
+func (r *rig) restart() {
+	r.Helper()
+	r.stop()
+	var listener net.Listener
+	var err error
+	for range 100 {
+		if listener, err = net.Listen("tcp", strings.TrimPrefix(r.origin, "http://")); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.start(listener)
+}
+
+// request is what Alexa asks for the pizza skill in Europe.
+func (r *rig) request() simulator.Request {
+	state := simulator.NewState()
+	r.secret(state)
+	return simulator.Request{
+		AuthorizationURI: r.origin + "/authorize", ClientID: "pizza", ResponseType: "token", State: state,
+		Scopes: []string{"orders"}, RedirectURI: alexa.RedirectURIs(vendorID)[3],
+	}
+}
+
+// signIn takes a phone from Alexa's request to whatever comes after the sign-in at the provider.
+func (r *rig) signIn(phone *simulator.Phone, request simulator.Request, person upstreamtest.Person) *simulator.Page {
+	r.Helper()
+	return r.fillIn(phone, r.open(phone, request.URL()), person)
+}
+
+// fillIn signs the person in on the provider's page.
+func (r *rig) fillIn(phone *simulator.Phone, login *simulator.Page, person upstreamtest.Person) *simulator.Page {
+	r.Helper()
+	if login.Status != http.StatusOK || !strings.HasPrefix(login.URL.String(), r.provider.Issuer()) {
+		r.Fatalf("not at the provider but at %s, status %d:\n%s", login.URL, login.Status, login.Body)
+	}
+	return r.submit(phone, login, url.Values{"login": {person.Login}, "password": {person.Password}, "action": {"sign-in"}})
+}
+
+func (r *rig) open(phone *simulator.Phone, address string) *simulator.Page {
+	r.Helper()
+	page, err := phone.Open(address)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return page
+}
+
+func (r *rig) submit(phone *simulator.Phone, page *simulator.Page, values url.Values) *simulator.Page {
+	r.Helper()
+	next, err := phone.Submit(page, values)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return next
+}
+
+// decide presses a button of the consent page.
+func (r *rig) decide(phone *simulator.Phone, page *simulator.Page, decision string) *simulator.Page {
+	r.Helper()
+	return r.submit(phone, page, url.Values{"decision": {decision}})
+}
+
+// link takes a phone all the way to a token.
+func (r *rig) link(phone *simulator.Phone, person upstreamtest.Person) string {
+	r.Helper()
+	request := r.request()
+	arrived := r.decide(phone, r.signIn(phone, request, person), "link")
+	return r.wantToken(request, arrived)
+}
+
+// answer takes Alexa's parameters out of where a phone arrived.
+func (r *rig) answer(request simulator.Request, page *simulator.Page) url.Values {
+	r.Helper()
+	if !page.Arrived {
+		r.Fatalf("did not arrive at Alexa but at %s, status %d:\n%s", page.URL, page.Status, page.Body)
+	}
+	answer, err := request.Answer(page.URL)
+	if err != nil {
+		r.Fatal(err)
+	}
+	if token := answer.Get("access_token"); token != "" {
+		r.secret(token)
+	}
+	return answer
+}
+
+func (r *rig) wantToken(request simulator.Request, page *simulator.Page) string {
+	r.Helper()
+	answer := r.answer(request, page)
+	token := answer.Get("access_token")
+	want := url.Values{"state": {request.State}, "access_token": {token}, "token_type": {"Bearer"}}
+	if token == "" || answer.Encode() != want.Encode() {
+		r.Fatalf("the answer is not a token: %v", answer)
+	}
+	return token
+}
+
+func (r *rig) wantError(request simulator.Request, page *simulator.Page, code string) {
+	r.Helper()
+	answer := r.answer(request, page)
+	if answer.Get("error") != code || answer.Get("state") != request.State || answer.Has("access_token") {
+		r.Fatalf("answer %v, want error %s", answer, code)
+	}
+}
+
+// wantPage checks that a phone sees a page with that status and text, from the bridge, and was not redirected away.
+func (r *rig) wantPage(page *simulator.Page, status int, text string) {
+	r.Helper()
+	if page.Arrived || page.Status != status || !strings.Contains(page.Body, text) {
+		r.Fatalf("at %s, status %d, want %d with %q:\n%s", page.URL, page.Status, status, text, page.Body)
+	}
+}
+
+func (r *rig) backend() *lookup.Client {
+	return &lookup.Client{Endpoint: r.origin + "/lookup", ID: backendID, Secret: backendSecret}
+}
+
+func (r *rig) lookUp(token string) *lookup.Answer {
+	r.Helper()
+	answer, err := r.backend().LookUp(r.Context(), token)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return answer
+}
+
+func (r *rig) wantActive(token string) {
+	r.Helper()
+	if !r.lookUp(token).Active {
+		r.Fatal("the token is not active")
+	}
+}
+
+func (r *rig) links() []bridge.Link {
+	r.Helper()
+	links, err := r.store.Links(r.Context(), bridge.LinkFilter{})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return links
+}
+
+func (r *rig) wantLinks(n int) {
+	r.Helper()
+	if got := len(r.links()); got != n {
+		r.Fatalf("%d links, want %d", got, n)
+	}
+}
+
+func (r *rig) metrics() string {
+	recorder := httptest.NewRecorder()
+	r.server.Admin.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	return recorder.Body.String()
+}
+
+func (r *rig) wantMetric(line string) {
+	r.Helper()
+	if !strings.Contains(r.metrics(), line+"\n") {
+		r.Errorf("no metric %s in:\n%s", line, r.metrics())
+	}
+}
+
+// secret notes a text that must never turn up where it could be read.
+func (r *rig) secret(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.secrets = append(r.secrets, text)
+}
+
+func (r *rig) noSecrets(where, text string) {
+	r.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, secret := range r.secrets {
+		for _, form := range []string{secret, url.QueryEscape(secret)} {
+			if len(form) >= 8 && strings.Contains(text, form) {
+				r.Errorf("%s holds a secret: %s", where, form)
+			}
+		}
+	}
+}
+
+// do sends a request as it is, without following redirects.
+func (r *rig) do(request *http.Request) (*http.Response, string) {
+	r.Helper()
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return response, string(body)
+}
+
+func (r *rig) newRequest(method, path string, form url.Values) *http.Request {
+	r.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	request, err := http.NewRequestWithContext(r.Context(), method, r.origin+path, body)
+	if err != nil {
+		r.Fatal(err)
+	}
+	if form != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return request
+}
+
+// clock is the wall clock, put forward.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) Now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
+
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// wantLogged checks that one line of the log has all these fields.
+func (r *rig) wantLogged(fields map[string]any) {
+	r.Helper()
+	for line := range strings.Lines(r.log.String()) {
+		var logged map[string]any
+		if json.Unmarshal([]byte(line), &logged) != nil {
+			continue
+		}
+		matches := true
+		for name, value := range fields {
+			matches = matches && logged[name] == value
+		}
+		if matches {
+			return
+		}
+	}
+	r.Errorf("no line with %v in the log:\n%s", fields, r.log)
+}

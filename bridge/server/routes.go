@@ -1,0 +1,80 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/templates"
+)
+
+// publicHandler is the list of all that the world can reach.
+func (s *Server) publicHandler() http.Handler {
+	mux := http.NewServeMux()
+	around := newInstrument(s)
+	route := func(path string, answers http.Handler) {
+		mux.Handle(path, around.wrap(path, answers))
+	}
+	route("/authorize", s.only(http.MethodGet, s.notAhead(s.authorize.Authorize)))
+	route("/callback/{provider}", s.only(http.MethodGet, s.notAhead(s.authorize.Callback)))
+	route("/consent", s.only(http.MethodPost, s.authorize.Consent))
+	route("/lookup", s.only(http.MethodPost, s.introspect.LookUp))
+	route("/{$}", s.only(http.MethodGet, s.home))
+	route("/", http.HandlerFunc(s.notFound))
+	return mux
+}
+
+// adminHandler is the list of what the operator's machines can reach.
+func (s *Server) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", s.readiness.serve)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
+	return mux
+}
+
+func (s *Server) home(w http.ResponseWriter, r *http.Request) {
+	if err := s.pages.Home(w); err != nil {
+		s.deps.Log.Warn("page not written", "error", err)
+	}
+}
+
+func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
+	s.show(w, r, http.StatusNotFound, templates.FaultNotFound)
+}
+
+// only refuses every other method with a word on which one it takes. HEAD is another method: a HEAD that is answered as a
+// GET would act.
+func (s *Server) only(method string, next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == method {
+			next(w, r)
+			return
+		}
+		w.Header().Set("Allow", method)
+		if r.URL.Path == "/lookup" {
+			writeError(w, http.StatusMethodNotAllowed, bridge.Errorf(bridge.InvalidRequest, "Use %s.", method))
+			return
+		}
+		s.show(w, r, http.StatusMethodNotAllowed, templates.FaultMethod)
+	})
+}
+
+// notAhead refuses a request that a browser makes on the guess that it will be wanted.
+func (s *Server) notAhead(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if isPrefetch(r) {
+			s.show(w, r, http.StatusForbidden, templates.FaultPrefetch)
+			return
+		}
+		next(w, r)
+	}
+}
+
+func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, fault templates.Fault) {
+	page := templates.ErrorPage{Fault: fault, Reference: string(bridge.ReferenceFrom(r.Context()))}
+	if err := s.pages.Error(w, status, page); err != nil {
+		s.deps.Log.Warn("page not written", "error", err)
+	}
+}

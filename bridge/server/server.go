@@ -1,0 +1,181 @@
+// Package server puts the rooms together: the public handler, the admin handler and the work in the background. It opens
+// no port and no database, so that it can be mounted in another program.
+package server
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/authorize"
+	"alexa-oidc-bridge/bridge/introspect"
+	"alexa-oidc-bridge/bridge/keys"
+	"alexa-oidc-bridge/bridge/upstream"
+	"alexa-oidc-bridge/templates"
+)
+
+// Config says what to serve. It is taken to be sound: who reads it from a person checks it (see package config).
+type Config struct {
+	PublicURL    string // the origin by which Alexa and browsers reach us, without a slash at its end
+	Keys         *keys.Ring
+	Providers    []upstream.Config // their RedirectURI is set here
+	Skills       []*bridge.Skill
+	Backends     []*bridge.Backend
+	MaxStaleness time.Duration // how long the store may be out of reach before /readyz says so
+	Templates    fs.FS         // replaces embedded pages; nil: none
+}
+
+// Deps are the live things a [Server] works with.
+type Deps struct {
+	Store bridge.Store
+	Log   *slog.Logger
+	Now   func() time.Time // nil: time.Now
+}
+
+// Server is the program without its ports. Create it with [New].
+type Server struct {
+	Public http.Handler // for Alexa, browsers and backends
+	Admin  http.Handler // for the operator's machines only
+
+	config     Config
+	deps       Deps
+	pages      *templates.Pages
+	authorize  *authorize.Handler
+	introspect *introspect.Handler
+	providers  map[string]*upstream.Provider
+	registry   *prometheus.Registry
+	readiness  *readiness
+}
+
+// New returns a server. It fails when a page in Config.Templates cannot be used.
+func New(config Config, deps Deps) (*Server, error) {
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	pages, err := templates.New(config.Templates)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		config:    config,
+		deps:      deps,
+		pages:     pages,
+		providers: map[string]*upstream.Provider{},
+		registry:  prometheus.NewRegistry(),
+		readiness: newReadiness(deps, config.MaxStaleness),
+	}
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, provider := range config.Providers {
+		provider.RedirectURI = CallbackURI(config.PublicURL, provider.ID)
+		s.providers[provider.ID] = upstream.New(provider, deps.Now)
+	}
+	s.addRooms()
+	s.Public, s.Admin = s.publicHandler(), s.adminHandler()
+	return s, nil
+}
+
+// CallbackURI is the redirect URI to be registered at a provider.
+func CallbackURI(publicURL, providerID string) string {
+	return fmt.Sprintf("%s/callback/%s", publicURL, providerID)
+}
+
+func (s *Server) addRooms() {
+	skills := map[string]*bridge.Skill{}
+	for _, skill := range s.config.Skills {
+		skills[skill.ClientID] = skill
+	}
+	backends := map[string]*bridge.Backend{}
+	for _, backend := range s.config.Backends {
+		backends[backend.ID] = backend
+	}
+	issuers := map[string]string{}
+	for id, provider := range s.providers {
+		issuers[id] = provider.Issuer()
+	}
+	s.authorize = authorize.New(
+		authorize.Config{PublicURL: s.config.PublicURL, Skills: skills, Providers: s.providers},
+		authorize.Deps{Store: s.deps.Store, Keys: s.config.Keys, Pages: s.pages, Log: s.deps.Log, Now: s.deps.Now, Registry: s.registry},
+	)
+	s.introspect = introspect.New(
+		introspect.Config{PublicURL: s.config.PublicURL, Skills: skills, Issuers: issuers, Backends: backends},
+		introspect.Deps{Store: s.deps.Store, Log: s.deps.Log, Now: s.deps.Now, Registry: s.registry},
+	)
+}
+
+// Run does the work in the background until the context ends, and then finishes what it began.
+func (s *Server) Run(ctx context.Context) {
+	var group sync.WaitGroup
+	group.Go(func() { s.introspect.Run(ctx) })
+	group.Go(func() { s.readiness.run(ctx) })
+	group.Go(func() { s.sweep(ctx) })
+	for _, provider := range s.providers {
+		group.Go(func() { s.discover(ctx, provider) })
+	}
+	group.Wait()
+}
+
+const (
+	sweepEvery = 30 * time.Second
+	sweepLimit = 1000 // rows at a time, so that no write waits long for a sweep
+)
+
+// sweep removes rows that nothing can need any more.
+func (s *Server) sweep(ctx context.Context) {
+	for sleep(ctx, sweepEvery) {
+		for {
+			removed, err := s.deps.Store.Sweep(ctx, s.deps.Now(), sweepLimit)
+			if err != nil {
+				s.deps.Log.Warn("not swept", "error", err)
+			}
+			if removed < sweepLimit {
+				break
+			}
+		}
+	}
+}
+
+const (
+	discoverRetry    = 30 * time.Second
+	discoverAgain    = time.Hour
+	firstRetryFactor = 15 // the first retry comes after discoverRetry/firstRetryFactor
+)
+
+// discover learns what a provider is before the first person needs it, tries again while it is down, and keeps what is
+// known fresh.
+func (s *Server) discover(ctx context.Context, provider *upstream.Provider) {
+	log := s.deps.Log.With("provider", provider.ID())
+	wait := discoverRetry / firstRetryFactor
+	for {
+		err := provider.Rediscover(ctx)
+		if err == nil {
+			log.Debug("provider discovered")
+			wait = discoverAgain
+		} else {
+			log.Warn("provider not discovered; people who are linked already notice nothing", "error", err)
+			wait = min(wait*2, discoverRetry)
+		}
+		if !sleep(ctx, wait) {
+			return
+		}
+	}
+}
+
+// sleep waits, and says whether to go on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
