@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"alexa-oidc-bridge/bridge/server"
+)
+
+func checkCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration and say what to enter elsewhere",
+		Long: `check reads the configuration as serve would, tells all that is wrong with it at once, and prints what belongs into
+the Alexa developer console and into the provider's settings. It uses neither the network nor the database.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			loaded, warnings, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			for _, warning := range warnings {
+				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", warning)
+			}
+			return printElsewhere(cmd.OutOrStdout(), loaded.Server)
+		},
+	}
+}
+
+func printElsewhere(w io.Writer, config server.Config) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, skill := range config.Skills {
+		fmt.Fprintf(table, "skill %s, in the developer console under Account Linking:\n", skill.Name)
+		fmt.Fprintf(table, "  Authorization grant type\tImplicit Grant\n")
+		fmt.Fprintf(table, "  Your Web Authorization URI\t%s/authorize\n", config.PublicURL)
+		fmt.Fprintf(table, "  Your Client ID\t%s\n", skill.ClientID)
+		for _, scope := range skill.Scopes {
+			fmt.Fprintf(table, "  Scope\t%s\n", scope)
+		}
+	}
+	for _, provider := range config.Providers {
+		fmt.Fprintf(table, "provider %s, in its settings for client %s:\n", provider.ID, provider.ClientID)
+		fmt.Fprintf(table, "  redirect URI\t%s\n", server.CallbackURI(config.PublicURL, provider.ID))
+	}
+	for _, backend := range config.Backends {
+		fmt.Fprintf(table, "backend %s, for skills %v:\n", backend.ID, slices.Sorted(slices.Values(backend.Skills)))
+		fmt.Fprintf(table, "  lookup\tPOST %s/lookup\n", config.PublicURL)
+	}
+	fmt.Fprintln(table, "the configuration is good")
+	return table.Flush()
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"alexa-oidc-bridge/config"
+)
+
+func healthCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "health",
+		Short: "Ask a running server on this machine whether it lives",
+		Long:  `health asks the admin listener of the configuration for /healthz. It is meant for a container's health check.`,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			address, err := config.LoadAdminListen(configPath(cmd))
+			if err != nil {
+				return badConfig(configPath(cmd), err)
+			}
+			if err := askHealth(cmd.Context(), address); err != nil {
+				return failed(err, "is serve running with this configuration?")
+			}
+			return nil
+		},
+	}
+}
+
+func askHealth(ctx context.Context, address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		host = "127.0.0.1"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Transport: &http.Transport{}} // no proxy: it asks this machine
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("it answered with status %d", response.StatusCode)
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+// Command alexa-oidc-bridge links Alexa skills to a company's OpenID Connect sign-in.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"alexa-oidc-bridge/config"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns its exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.Execute()
+	if err == nil {
+		return exitDone
+	}
+	failed, ok := errors.AsType[*failure](err)
+	if !ok { // cobra's own: an unknown command or flag, or arguments that do not fit
+		failed = &failure{exitUsage, err, "see alexa-oidc-bridge --help"}
+	}
+	fmt.Fprintf(stderr, "alexa-oidc-bridge: %v\n", failed.what)
+	if failed.cure != "" {
+		fmt.Fprintf(stderr, "  %s\n", failed.cure)
+	}
+	return failed.code
+}
+
+// failure is an error of a command: what went wrong, what to do about it, and the exit code.
+type failure struct {
+	code int
+	what error
+	cure string
+}
+
+func (f *failure) Error() string { return f.what.Error() }
+func (f *failure) Unwrap() error { return f.what }
+
+func failed(what error, cure string) error { return &failure{exitFailed, what, cure} }
+
+// badConfig words faults of the configuration: each has a line of its own that says what to do.
+func badConfig(path string, err error) error {
+	text := strings.ReplaceAll(err.Error(), "\n", "\n  ")
+	return &failure{exitUsage, fmt.Errorf("the configuration %s cannot be used:\n  %s", path, text), ""}
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "alexa-oidc-bridge",
+		Short: "Link Alexa skills to your company's OpenID Connect sign-in",
+		Long: `alexa-oidc-bridge is the OAuth 2.0 authorization server that an Alexa skill needs for account linking, in front of the
+OpenID Provider that your company has. It is configured by one YAML file.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.PersistentFlags().String("config", "", "the configuration `file` (default $BRIDGE_CONFIG, else config.yaml)")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(serveCommand(), checkCommand(), secretCommand(), versionCommand(), healthCommand(), linksCommand())
+	return root
+}
+
+// configPath is where the configuration is.
+func configPath(cmd *cobra.Command) string {
+	if path, _ := cmd.Flags().GetString("config"); path != "" {
+		return path
+	}
+	if path := os.Getenv("BRIDGE_CONFIG"); path != "" {
+		return path
+	}
+	return "config.yaml"
+}
+
+// loadConfig reads the configuration.
+func loadConfig(cmd *cobra.Command) (*config.Config, []config.Warning, error) {
+	path := configPath(cmd)
+	loaded, warnings, err := config.Load(path)
+	if err != nil {
+		return nil, nil, badConfig(path, err)
+	}
+	return loaded, warnings, nil
+}

@@ -1,0 +1,85 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// reference is $${, which stands for ${, or ${…}, or ${ without its end.
+var reference = regexp.MustCompile(`\$\$\{|\$\{[^}]*\}?`)
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// expand replaces ${NAME} and ${file:path} in all texts below a path. What is put in is not looked at again.
+func (s *source) expand(path string, value any) any {
+	switch value := value.(type) {
+	case string:
+		return s.expandText(path, value)
+	case []any:
+		list := make([]any, len(value))
+		for i := range value {
+			list[i] = s.expand(at(path, i, ""), value[i])
+		}
+		return list
+	case map[string]any:
+		group := make(map[string]any, len(value))
+		for key := range value {
+			below := key
+			if path != "" {
+				below = path + "." + key
+			}
+			group[key] = s.expand(below, value[key])
+		}
+		return group
+	}
+	return value
+}
+
+func (s *source) expandText(path, text string) string {
+	return reference.ReplaceAllStringFunc(text, func(found string) string {
+		if found == "$${" {
+			return "${"
+		}
+		s.expanded[path] = true
+		name, ended := strings.CutSuffix(strings.TrimPrefix(found, "${"), "}")
+		if !ended {
+			s.fault(path, "a ${ without its }", "write $${ where ${ is meant as it stands")
+			return ""
+		}
+		if file, isFile := strings.CutPrefix(name, "file:"); isFile {
+			return s.included(path, file)
+		}
+		return s.variable(path, name)
+	})
+}
+
+func (s *source) variable(path, name string) string {
+	if !variableName.MatchString(name) {
+		s.fault(path, "${…} does not hold the name of a variable", "write ${NAME} or ${file:path}, or $${ where ${ is meant as it stands")
+		return ""
+	}
+	value := os.Getenv(name)
+	if value == "" {
+		s.fault(path, "the variable "+name+" is not set or empty", "set it where the program is started")
+	}
+	return value
+}
+
+// included reads a file, without the white space around what it holds.
+func (s *source) included(path, file string) string {
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(s.dir, file)
+	}
+	content, err := readBounded(file, maxIncluded)
+	if err != nil {
+		s.fault(path, "the file "+file+" cannot be used: "+err.Error(), "name a regular file of up to 64 KiB that the program may read")
+		return ""
+	}
+	text := strings.TrimSpace(string(content))
+	if text == "" {
+		s.fault(path, "the file "+file+" is empty", "write the value into it")
+	}
+	return text
+}

@@ -1,0 +1,104 @@
+package config
+
+import "time"
+
+// form is the file as it is written. A key that is not here is a fault. What a missing key means stands beside it.
+type form struct {
+	PublicURL    string         `mapstructure:"public_url"`
+	Listen       string         `mapstructure:"listen"`
+	AdminListen  string         `mapstructure:"admin_listen"`
+	Keys         []string       `mapstructure:"keys"`
+	Storage      storageForm    `mapstructure:"storage"`
+	Lookup       lookupForm     `mapstructure:"lookup"`
+	TemplatesDir string         `mapstructure:"templates_dir"`
+	Log          logForm        `mapstructure:"log"`
+	Providers    []providerForm `mapstructure:"providers"`
+	Skills       []skillForm    `mapstructure:"skills"`
+	Backends     []backendForm  `mapstructure:"backends"`
+}
+
+type storageForm struct {
+	Driver string `mapstructure:"driver"`
+	DSN    string `mapstructure:"dsn"`
+}
+
+type lookupForm struct {
+	MaxStaleness time.Duration `mapstructure:"max_staleness"`
+}
+
+type logForm struct {
+	Level  string `mapstructure:"level"`
+	Format string `mapstructure:"format"`
+}
+
+type providerForm struct {
+	ID           string        `mapstructure:"id"`
+	Issuer       string        `mapstructure:"issuer"`
+	ClientID     string        `mapstructure:"client_id"`
+	ClientSecret string        `mapstructure:"client_secret"`
+	AuthMethod   string        `mapstructure:"auth_method"` // empty: from discovery
+	Scopes       []string      `mapstructure:"scopes"`      // none: openid, profile, email
+	AuthParams   []string      `mapstructure:"auth_params"`
+	SubjectClaim string        `mapstructure:"subject_claim"` // empty: sub
+	GroupsClaim  oneOrMany     `mapstructure:"groups_claim"`  // none: groups
+	EmailTrusted bool          `mapstructure:"email_trusted"`
+	CAFile       string        `mapstructure:"ca_file"`
+	Timeout      time.Duration `mapstructure:"timeout"` // 0: 10s
+}
+
+type skillForm struct {
+	ClientID          string     `mapstructure:"client_id"`
+	Name              string     `mapstructure:"name"`
+	Provider          string     `mapstructure:"provider"` // empty: the only one
+	Grants            []string   `mapstructure:"grants"`
+	VendorIDs         []string   `mapstructure:"vendor_ids"`
+	RedirectURIs      []string   `mapstructure:"redirect_uris"`
+	Scopes            []string   `mapstructure:"scopes"`
+	Claims            []string   `mapstructure:"claims"`
+	Allow             allowForm  `mapstructure:"allow"`
+	Consent           *bool      `mapstructure:"consent"` // nil: true
+	MaxLinksPerPerson int        `mapstructure:"max_links_per_person"`
+	Tokens            tokensForm `mapstructure:"tokens"`
+}
+
+type allowForm struct {
+	EmailDomains []string        `mapstructure:"email_domains"`
+	Groups       []string        `mapstructure:"groups"`
+	Claims       []claimRuleForm `mapstructure:"claims"`
+}
+
+type claimRuleForm struct {
+	Name  string   `mapstructure:"name"`
+	AnyOf []string `mapstructure:"any_of"`
+}
+
+type tokensForm struct {
+	ImplicitLifetime time.Duration `mapstructure:"implicit_lifetime"` // 0: never expires
+}
+
+type backendForm struct {
+	ID     string    `mapstructure:"id"`
+	Secret oneOrMany `mapstructure:"secret"`
+	Skills []string  `mapstructure:"skills"`
+}
+
+// oneOrMany may be written as one text or as a list of texts.
+type oneOrMany []string
+
+// defaults is the form before the file is read into it. What stands in lists gets its defaults where it is checked.
+func defaults() form {
+	return form{
+		Listen:      ":8080",
+		AdminListen: "127.0.0.1:8081",
+		Storage:     storageForm{Driver: "sqlite", DSN: "bridge.db"},
+		Lookup:      lookupForm{MaxStaleness: 30 * time.Second},
+		Log:         logForm{Level: "info", Format: "json"},
+	}
+}
+
+// overridable are the keys that a variable BRIDGE_… in the environment replaces, such as BRIDGE_STORAGE_DSN.
+func overridable() []string {
+	return []string{
+		"public_url", "listen", "admin_listen", "templates_dir", "storage.driver", "storage.dsn", "lookup.max_staleness",
+	}
+}

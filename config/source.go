@@ -1,0 +1,104 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/viper"
+)
+
+// maxFile bounds the configuration and what it includes by ${file:…}.
+const (
+	maxFile     = 1 << 20
+	maxIncluded = 64 << 10
+)
+
+// source is the file after YAML and environment, before anybody looked at what it says.
+type source struct {
+	dir      string
+	settings map[string]any
+	expanded map[string]bool // the paths of texts that were not written out in the file
+	faults   Faults
+}
+
+func (s *source) fault(path, what, cure string) {
+	s.faults = append(s.faults, Fault{path, what, cure})
+}
+
+func open(path string) (*source, error) {
+	text, err := readBounded(path, maxFile)
+	if err != nil {
+		return nil, Faults{{What: "the configuration cannot be read: " + err.Error(),
+			Cure: "name the file by --config or in $BRIDGE_CONFIG; config.example.yaml is one to begin with"}}
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	v := viper.New()
+	v.SetConfigType("yaml")
+	if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
+		return nil, Faults{{What: "the configuration is not YAML: " + yamlError(err), Cure: "mend the line; text with special characters needs quotes"}}
+	}
+	for _, key := range overridable() {
+		if err := v.BindEnv(key, "BRIDGE_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_"))); err != nil {
+			return nil, err
+		}
+	}
+	return &source{dir: filepath.Dir(absolute), settings: v.AllSettings(), expanded: map[string]bool{}}, nil
+}
+
+// readBounded reads a regular file up to a size. Anything else might never end.
+func readBounded(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("it is larger than %d KiB", limit>>10)
+	}
+	return text, err
+}
+
+// withoutPath leaves the path out of an error: the configuration's writer knows it, and it may come out of a secret.
+func withoutPath(err error) error {
+	if pathError, ok := errors.AsType[*os.PathError](err); ok {
+		return pathError.Err
+	}
+	return err
+}
+
+var quoted = regexp.MustCompile("\"[^\"]*\"|'[^']*'|`[^`]*`")
+
+// yamlError words an error of the YAML parser without what it quotes of the file, which may be a secret.
+func yamlError(err error) string {
+	if parse, ok := errors.AsType[viper.ConfigParseError](err); ok {
+		err = errors.Unwrap(parse)
+	}
+	text := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n", " ")
+	return quoted.ReplaceAllString(text, "…")
+}
+
+// keepOnly forgets all but one top-level key.
+func (s *source) keepOnly(key string) {
+	kept := map[string]any{}
+	if value, ok := s.settings[key]; ok {
+		kept[key] = value
+	}
+	s.settings = kept
+}
