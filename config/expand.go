@@ -45,8 +45,7 @@ func (s *source) expandText(path, text string) string {
 		s.expanded[path] = true
 		name, ended := strings.CutSuffix(strings.TrimPrefix(found, "${"), "}")
 		if !ended {
-			s.fault(path, "a ${ without its }", "write $${ where ${ is meant as it stands")
-			return ""
+			return s.unfilled(path, "a ${ without its }", "write $${ where ${ is meant as it stands")
 		}
 		if file, isFile := strings.CutPrefix(name, "file:"); isFile {
 			return s.included(path, file)
@@ -57,12 +56,11 @@ func (s *source) expandText(path, text string) string {
 
 func (s *source) variable(path, name string) string {
 	if !variableName.MatchString(name) {
-		s.fault(path, "${…} does not hold the name of a variable", "write ${NAME} or ${file:path}, or $${ where ${ is meant as it stands")
-		return ""
+		return s.unfilled(path, "${…} does not hold the name of a variable", "write ${NAME} or ${file:path}, or $${ where ${ is meant as it stands")
 	}
 	value := os.Getenv(name)
 	if value == "" {
-		s.fault(path, "the variable "+name+" is not set or empty", "set it where the program is started")
+		return s.unfilled(path, "the variable "+name+" is not set or empty", "set it where the program is started")
 	}
 	return value
 }
@@ -74,12 +72,11 @@ func (s *source) included(path, file string) string {
 	}
 	content, err := readBounded(file, maxIncluded)
 	if err != nil {
-		s.fault(path, "the file "+file+" cannot be used: "+err.Error(), "name a regular file of up to 64 KiB that the program may read")
-		return ""
+		return s.unfilled(path, "the file "+file+" cannot be used: "+err.Error(), "name a regular file of up to 64 KiB that the program may read")
 	}
 	text := strings.TrimSpace(string(content))
 	if text == "" {
-		s.fault(path, "the file "+file+" is empty", "write the value into it")
+		return s.unfilled(path, "the file "+file+" is empty", "write the value into it")
 	}
 	return text
 }

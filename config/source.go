@@ -24,11 +24,21 @@ type source struct {
 	dir      string
 	settings map[string]any
 	expanded map[string]bool // the paths of texts that were not written out in the file
+	broken   map[string]bool // the paths of those that could not be filled in, about which there is nothing more to say
 	faults   Faults
 }
 
 func (s *source) fault(path, what, cure string) {
-	s.faults = append(s.faults, Fault{path, what, cure})
+	if !s.broken[path] {
+		s.faults = append(s.faults, Fault{path, what, cure})
+	}
+}
+
+// unfilled is a fault of a ${…}, after which its text is not looked at.
+func (s *source) unfilled(path, what, cure string) string {
+	s.fault(path, what, cure)
+	s.broken[path] = true
+	return ""
 }
 
 func open(path string) (*source, error) {
@@ -51,7 +61,7 @@ func open(path string) (*source, error) {
 			return nil, err
 		}
 	}
-	return &source{dir: filepath.Dir(absolute), settings: v.AllSettings(), expanded: map[string]bool{}}, nil
+	return &source{dir: filepath.Dir(absolute), settings: v.AllSettings(), expanded: map[string]bool{}, broken: map[string]bool{}}, nil
 }
 
 // readBounded reads a regular file up to a size. Anything else might never end.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
 
 	"alexa-oidc-bridge/bridge"
@@ -18,6 +19,8 @@ const (
 	cookiePurpose = "cookie: pending login"
 	// maxFlows is how many flows one browser keeps; more would only make its requests too large for a proxy.
 	maxFlows = 2
+	// maxCookie is the longest value that browsers keep: 4096 bytes with the name.
+	maxCookie = 4096 - len("__Host-login-") - flowIDLength
 )
 
 // cookieJar keeps flows in the browser: one sealed cookie each, so that two sign-ins at once do not disturb one another.
@@ -40,6 +43,9 @@ func newCookieJar(ring *keys.Ring, secure bool) *cookieJar {
 		SameSite: http.SameSiteLaxMode, // comes along when the provider redirects back, never with a foreign form
 	}
 	store.MaxAge(int(flowLifetime.Seconds())) // the cookie's and the codecs'
+	for _, codec := range store.Codecs {
+		codec.(*securecookie.SecureCookie).MaxLength(maxCookie)
+	}
 	jar := &cookieJar{store: store, prefix: "login-"}
 	if secure {
 		jar.prefix = "__Host-login-" // no sibling domain can set one
@@ -66,28 +72,30 @@ func (j *cookieJar) open(r *http.Request, name string) (*flow, bool) {
 	if err != nil || session.IsNew {
 		return nil, false
 	}
-	text := func(key string) string {
-		value, _ := session.Values[key].(string)
-		return value
-	}
-	seed, began := text("seed"), session.Values["began"]
-	seconds, ok := began.(int64)
-	if !ok || len(seed) != bridge.TokenSeedSize {
+	seed, _ := session.Values["seed"].(string)
+	began, _ := session.Values["began"].(int64)
+	request, _ := session.Values["request"].(string)
+	parts := strings.SplitN(request, separator, 6)
+	if len(seed) != bridge.TokenSeedSize || len(parts) != 6 {
 		return nil, false
 	}
 	return &flow{
 		seed:     [bridge.TokenSeedSize]byte([]byte(seed)),
-		provider: text("provider"),
-		began:    time.Unix(seconds, 0),
+		began:    time.Unix(began, 0),
+		provider: parts[0],
 		request: bridge.AuthorizationRequest{
-			ClientID:     text("client_id"),
-			RedirectURI:  text("redirect_uri"),
-			ResponseType: text("response_type"),
-			Scope:        text("scope"),
-			State:        text("state"),
+			ClientID:     parts[1],
+			RedirectURI:  parts[2],
+			ResponseType: parts[3],
+			Scope:        parts[4],
+			State:        parts[5],
 		},
 	}, true
 }
+
+// separator stands between the parts of a request in a cookie, which is nearly full with a long state. Only the state,
+// which comes last, may hold one.
+const separator = "\x00"
 
 // put gives the browser the flow, and takes its oldest ones away beyond maxFlows. It fails when the flow does not fit into
 // a cookie.
@@ -96,14 +104,10 @@ func (j *cookieJar) put(w http.ResponseWriter, r *http.Request, f *flow) error {
 	options := *j.store.Options
 	session.Options = &options
 	session.Values = map[any]any{
-		"seed":          string(f.seed[:]),
-		"provider":      f.provider,
-		"began":         f.began.Unix(),
-		"client_id":     f.request.ClientID,
-		"redirect_uri":  f.request.RedirectURI,
-		"response_type": f.request.ResponseType,
-		"scope":         f.request.Scope,
-		"state":         f.request.State,
+		"seed":  string(f.seed[:]),
+		"began": f.began.Unix(),
+		"request": strings.Join([]string{f.provider, f.request.ClientID, f.request.RedirectURI, f.request.ResponseType,
+			f.request.Scope, f.request.State}, separator),
 	}
 	if err := j.store.Save(r, w, session); err != nil {
 		return err

@@ -1,9 +1,23 @@
 package server_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"reflect"
+	"strings"
 	"testing"
+	"time"
 
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/alexa"
 	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/lookup"
+	"alexa-oidc-bridge/bridge/server"
 )
 
 func TestLinkAndLookUp(t *testing.T) {
@@ -12,12 +26,357 @@ func TestLinkAndLookUp(t *testing.T) {
 	request := r.request()
 
 	consent := r.signIn(phone, request, ada)
-	r.wantPage(consent, 200, "Ada Lovelace")
+	for _, text := range []string{"Contoso Pizza", "Ada Lovelace", "ada@contoso.com", "alexa-users, engineering", "orders",
+		"Continue only if you started this yourself in your Alexa app just now."} {
+		r.wantPage(consent, http.StatusOK, text)
+	}
 	r.wantLinks(0)
+
 	arrived := r.decide(phone, consent, "link")
 	token := r.wantToken(request, arrived)
+	want := request.RedirectURI + "#state=" + request.State + "&access_token=" + token + "&token_type=Bearer"
+	if arrived.URL.String() != want {
+		t.Errorf("redirected to %s\nwant          %s", arrived.URL, want)
+	}
+	if arrived.Body != "" || arrived.Status != http.StatusSeeOther || arrived.Header.Get("Cache-Control") != "no-store" ||
+		arrived.Header.Get("Referrer-Policy") != "no-referrer" {
+		t.Errorf("status %d, header %v, body %q", arrived.Status, arrived.Header, arrived.Body)
+	}
+
+	link := r.links()[0]
 	answer := r.lookUp(token)
-	t.Logf("%+v", answer)
-	t.Log(arrived.URL)
-	t.Log(consent.Body)
+	wantAnswer := &lookup.Answer{
+		Active: true, Issuer: r.origin, Subject: ada.Subject, ClientID: "pizza", Scope: "orders", TokenType: "Bearer",
+		IssuedAt: link.CreatedAt.Unix(), LinkID: link.ID, Provider: "corp", UpstreamISS: r.provider.Issuer(),
+		Claims: map[string]any{"email": "ada@contoso.com", "name": "Ada Lovelace", "groups": []any{"alexa-users", "engineering"}},
+	}
+	if !reflect.DeepEqual(answer, wantAnswer) {
+		t.Errorf("lookup says %+v\nwant        %+v", answer, wantAnswer)
+	}
+	r.wantMetric(`bridge_links_made_total{client_id="pizza",grant="implicit"} 1`)
+	r.wantMetric(`bridge_lookups_total{outcome="active"} 1`)
+	r.wantLogged(map[string]any{"msg": "linked", "link_id": link.ID, "client_id": "pizza"})
+}
+
+// Only hashes and sealed text are kept, and neither log nor metrics tell what must stay secret. The rig checks the log.
+func TestSecretsStayIn(t *testing.T) {
+	r := newRig(t)
+	phone := simulator.NewPhone()
+	phone.Trace = func(exchange simulator.Exchange) {
+		for _, name := range []string{"code", "state", "nonce", "token", "id"} {
+			r.secret(exchange.URL.Query().Get(name))
+			r.secret(exchange.Form.Get(name))
+		}
+	}
+	r.secret("ada@contoso.com") // kept sealed until there is a link
+	request := r.request()
+	consent := r.signIn(phone, request, ada)
+	at, err := url.Parse(r.origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cookie := range phone.Client.Jar.Cookies(at) {
+		r.secret(cookie.Value)
+	}
+	r.noSecrets("the database before the decision", r.readDatabase())
+	r.secrets = r.secrets[:len(r.secrets):len(r.secrets)]
+	token := r.wantToken(request, r.decide(phone, consent, "link"))
+	r.wantActive(token)
+	r.forget("ada@contoso.com")
+	r.noSecrets("the database", r.readDatabase())
+	r.noSecrets("the metrics", r.metrics())
+	if !strings.Contains(r.readDatabase(), string(bridge.HashOf(token))) {
+		t.Error("the token's hash is not in the database: this test reads the wrong file")
+	}
+}
+
+func (r *rig) readDatabase() string {
+	r.Helper()
+	var all bytes.Buffer
+	for _, suffix := range []string{"", "-wal"} {
+		content, err := os.ReadFile(r.database + suffix)
+		if err != nil {
+			r.Fatal(err)
+		}
+		all.Write(content)
+	}
+	return all.String()
+}
+
+func (r *rig) forget(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.secrets {
+		if r.secrets[i] == text {
+			r.secrets[i] = ""
+		}
+	}
+}
+
+func TestStateComesBackByteForByte(t *testing.T) {
+	r := newRig(t)
+	every := make([]byte, 256)
+	for i := range every {
+		every[i] = byte(i)
+	}
+	states := map[string]string{
+		"one letter":           "x",
+		"737 bytes":            simulator.NewState(),
+		"1500 bytes":           strings.Repeat("A2SAAEAE-_", 150),
+		"reserved characters":  ":/?#[]@!$&'()*+,;= %25%20+&state=evil#x=\"<>\\^`{|}~",
+		"other languages":      "Grüße, 世界 🍕",
+		"every byte":           string(every),
+		"1500 bytes to escape": strings.Repeat("&", 1500),
+	}
+	for name, state := range states {
+		t.Run(name, func(t *testing.T) {
+			phone := simulator.NewPhone()
+			request := r.request()
+			request.State = state
+			arrived := r.decide(phone, r.signIn(phone, request, ada), "link")
+			r.wantToken(request, arrived)
+
+			request.State = state
+			phone = simulator.NewPhone()
+			cancelled := r.decide(phone, r.signIn(phone, request, ada), "cancel")
+			r.wantError(request, cancelled, "access_denied")
+		})
+	}
+	t.Run("1501 bytes", func(t *testing.T) {
+		request := r.request()
+		request.State = strings.Repeat("x", 1501)
+		r.wantError(request, r.open(simulator.NewPhone(), request.URL()), "invalid_request")
+	})
+	t.Run("none", func(t *testing.T) {
+		request := r.request()
+		request.State = ""
+		phone := simulator.NewPhone()
+		arrived := r.decide(phone, r.signIn(phone, request, ada), "link")
+		if _, fragment, _ := strings.Cut(arrived.URL.String(), "#"); !strings.HasPrefix(fragment, "access_token=") {
+			t.Errorf("the fragment begins with %.20s", fragment)
+		}
+	})
+}
+
+func TestEveryRegionAndForm(t *testing.T) {
+	r := newRig(t)
+	uris := alexa.RedirectURIs(vendorID)
+	if len(uris) != 6 {
+		t.Fatalf("%d redirect URIs", len(uris))
+	}
+	for _, uri := range uris {
+		request := r.request()
+		request.RedirectURI = uri
+		phone := simulator.NewPhone()
+		arrived := r.decide(phone, r.signIn(phone, request, ada), "link")
+		r.wantToken(request, arrived)
+		if !strings.HasPrefix(arrived.URL.String(), uri+"#") {
+			t.Errorf("%s came back as %s", uri, arrived.URL.Host+arrived.URL.RequestURI())
+		}
+	}
+	r.wantLinks(6) // several links of one person are normal
+}
+
+func TestScopes(t *testing.T) {
+	r := newRig(t)
+	for asked, want := range map[string]string{
+		"": "", "orders": "orders", "menu orders menu": "menu orders", "admin orders": "orders", "admin": "",
+	} {
+		request := r.request()
+		request.Scopes = strings.Fields(asked)
+		phone := simulator.NewPhone()
+		token := r.wantToken(request, r.decide(phone, r.signIn(phone, request, ada), "link"))
+		if got := r.lookUp(token).Scope; got != want {
+			t.Errorf("asked for %q, got %q, want %q", asked, got, want)
+		}
+	}
+	r.wantLogged(map[string]any{"msg": "unknown scopes dropped", "scopes": "admin"})
+}
+
+func TestTokenThatExpires(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.skill.ImplicitLifetime = time.Hour })
+	phone := simulator.NewPhone()
+	request := r.request()
+	arrived := r.decide(phone, r.signIn(phone, request, ada), "link")
+	answer := r.answer(request, arrived)
+	if answer.Get("expires_in") != "3600" {
+		t.Fatalf("expires_in is %q", answer.Get("expires_in"))
+	}
+	found := r.lookUp(answer.Get("access_token"))
+	if !found.Active || found.ExpiresAt != found.IssuedAt+3600 {
+		t.Errorf("iat %d, exp %d", found.IssuedAt, found.ExpiresAt)
+	}
+	r.clock.advance(time.Hour)
+	if r.lookUp(answer.Get("access_token")).Active {
+		t.Error("active after its end")
+	}
+}
+
+func TestConsentOff(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.skill.Consent = false })
+	phone := simulator.NewPhone()
+	var callback, authorization string
+	phone.Trace = func(exchange simulator.Exchange) {
+		if strings.HasPrefix(exchange.URL.Path, "/callback/") {
+			callback = exchange.URL.String()
+		}
+		if exchange.URL.Path == "/authorize" && strings.HasPrefix(exchange.Location, r.provider.Issuer()) {
+			authorization = exchange.Location
+		}
+	}
+	request := r.request()
+	token := r.wantToken(request, r.signIn(phone, request, ada))
+	r.wantActive(token)
+	if !strings.Contains(authorization, "prompt=login") {
+		t.Errorf("the provider was not asked to make the person sign in: %s", authorization)
+	}
+	r.wantPage(r.open(phone, callback), http.StatusBadRequest, "You have answered this already")
+	r.wantLinks(1)
+}
+
+func TestMaxLinksPerPerson(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.skill.MaxLinksPerPerson = 2 })
+	var tokens []string
+	for range 3 {
+		tokens = append(tokens, r.link(simulator.NewPhone(), ada))
+		r.clock.advance(time.Second)
+	}
+	for i, want := range []bool{false, true, true} {
+		if r.lookUp(tokens[i]).Active != want {
+			t.Errorf("token %d: active = %v", i, !want)
+		}
+	}
+}
+
+// nginx gives up on a response whose header does not fit into 4 KiB.
+func TestHeadersFitAProxy(t *testing.T) {
+	r := newRig(t)
+	request := r.request()
+	request.State = strings.Repeat("s", 800)
+	phone := simulator.NewPhone()
+	for range 3 { // with the cookies of flows before
+		response, _ := r.do(r.withCookies(phone, r.newRequest(http.MethodGet, strings.TrimPrefix(request.URL(), r.origin), nil)))
+		phone.Client.Jar.SetCookies(response.Request.URL, response.Cookies())
+		var size bytes.Buffer
+		response.Header.Write(&size)
+		if size.Len() > 3800 {
+			t.Errorf("%d bytes of header", size.Len())
+		}
+	}
+	if n := len(phone.Client.Jar.Cookies(mustParse(r.origin))); n != 2 {
+		t.Errorf("%d flows are kept, want 2", n)
+	}
+}
+
+func (r *rig) withCookies(phone *simulator.Phone, request *http.Request) *http.Request {
+	for _, cookie := range phone.Client.Jar.Cookies(request.URL) {
+		request.AddCookie(cookie)
+	}
+	return request
+}
+
+func mustParse(address string) *url.URL {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		panic(err)
+	}
+	return parsed
+}
+
+func TestCookieAttributes(t *testing.T) {
+	for origin, want := range map[string]struct {
+		prefix string
+		secure bool
+	}{"https://link.example.com": {"__Host-login-", true}, "http://127.0.0.1:9": {"login-", false}} {
+		r := newRig(t)
+		config := r.config
+		config.PublicURL = origin
+		bridge, err := server.New(config, server.Deps{Store: r.store, Log: r.discard(), Now: r.clock.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorder := httptest.NewRecorder()
+		bridge.Public.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, strings.TrimPrefix(r.request().URL(), r.origin), nil))
+		cookies := recorder.Result().Cookies()
+		if len(cookies) != 1 {
+			t.Fatalf("%d cookies: %d %s", len(cookies), recorder.Code, recorder.Body)
+		}
+		cookie := cookies[0]
+		if !strings.HasPrefix(cookie.Name, want.prefix) || cookie.Secure != want.secure || !cookie.HttpOnly || cookie.Path != "/" ||
+			cookie.Domain != "" || cookie.SameSite != http.SameSiteLaxMode || cookie.MaxAge != 600 {
+			t.Errorf("%s: %s with %+v", origin, cookie.Name, *cookie)
+		}
+		if strings.Contains(fmt.Sprint(recorder.Header()), "Access-Control") {
+			t.Error("CORS headers are sent")
+		}
+	}
+}
+
+func TestPageHeaders(t *testing.T) {
+	r := newRig(t)
+	consent := r.signIn(simulator.NewPhone(), r.request(), ada)
+	home := r.open(simulator.NewPhone(), r.origin+"/")
+	missing := r.open(simulator.NewPhone(), r.origin+"/no/such/page")
+	r.wantPage(home, http.StatusOK, "This server links Alexa skills")
+	r.wantPage(missing, http.StatusNotFound, "There is nothing here")
+	for page, referrer := range map[*simulator.Page]string{consent: "same-origin", home: "no-referrer", missing: "no-referrer"} {
+		policy := page.Header.Get("Content-Security-Policy")
+		if !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") ||
+			strings.Contains(policy, "unsafe") || strings.Contains(policy, "form-action") {
+			t.Errorf("%s: policy %q", page.URL.Path, policy)
+		}
+		for name, want := range map[string]string{"Referrer-Policy": referrer, "Cache-Control": "no-store",
+			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"} {
+			if got := page.Header.Get(name); got != want {
+				t.Errorf("%s: %s is %q, want %q", page.URL.Path, name, got, want)
+			}
+		}
+		if strings.Contains(page.Body, "<script") || strings.Contains(page.Body, "onclick") {
+			t.Errorf("%s: there is a script on the page", page.URL.Path)
+		}
+	}
+}
+
+// What a provider says of a person is shown as text and nothing else.
+func TestHostileNames(t *testing.T) {
+	r := newRig(t)
+	mallory := ada
+	mallory.GivenName = "<script>alert(1)</script>\u202e\x00"
+	mallory.FamilyName = strings.Repeat("long ", 100)
+	r.provider.SetPerson(mallory)
+	consent := r.signIn(simulator.NewPhone(), r.request(), mallory)
+	r.wantPage(consent, http.StatusOK, "&lt;script&gt;alert(1)&lt;/script&gt;")
+	if strings.Contains(consent.Body, "<script>") || strings.ContainsAny(consent.Body, "\u202e\x00") {
+		t.Error("a name reached the page as it is")
+	}
+}
+
+func TestUsesAreNoted(t *testing.T) {
+	r := newRig(t)
+	token := r.link(simulator.NewPhone(), ada)
+	if !r.links()[0].LastUsedAt.IsZero() {
+		t.Error("used before it was looked up")
+	}
+	r.wantActive(token)
+	form := url.Values{"token": {token}, "alexa_user_id": {"amzn1.ask.account.AHY"}}
+	request := r.newRequest(http.MethodPost, "/lookup", form)
+	request.SetBasicAuth(backendID, backendSecret)
+	if response, body := r.do(request); response.StatusCode != http.StatusOK {
+		t.Fatalf("status %d: %s", response.StatusCode, body)
+	}
+	r.runBackground() // which notes uses when it ends
+	link := r.links()[0]
+	if link.LastUsedAt.IsZero() || link.AlexaUser != bridge.HashOf("amzn1.ask.account.AHY") {
+		t.Errorf("not noted: %+v", link)
+	}
+	if strings.Contains(r.readDatabase(), "amzn1.ask") {
+		t.Error("the Alexa user id is kept as it is")
+	}
+}
+
+func TestAnswerOfAnotherVersionStillReads(t *testing.T) {
+	var answer lookup.Answer
+	if err := json.Unmarshal([]byte(`{"active":true,"sub":"a","new_field":{"x":1}}`), &answer); err != nil || !answer.Active {
+		t.Errorf("%+v, %v", answer, err)
+	}
 }

@@ -83,7 +83,7 @@ func newPanvaRig(t *testing.T, changes ...func(*rig)) (*rig, *panva) {
 			Scopes: []string{"openid", "profile", "email", "groups"}, Timeout: 5 * time.Second,
 		}}
 	}
-	r := newRig(t, append([]func(*rig){plug}, changes...)...)
+	r := newRig(t, append(changes, plug)...)
 	r.secret(hedy().Password)
 	return r, p
 }
@@ -102,6 +102,13 @@ func panvaPersonOf(person upstreamtest.Person) panvaPerson {
 		"email": person.Email, "email_verified": person.EmailVerified,
 		"groups": person.Groups,
 	}}
+}
+
+// within lets a rig and its provider speak for a subtest until that ends.
+func (r *rig) within(t *testing.T, p *panva) {
+	outer := r.T
+	r.T, p.T = t, t
+	t.Cleanup(func() { r.T, p.T = outer, outer })
 }
 
 // start starts the process and waits until it listens; at the same address as before when it has run already.
@@ -195,14 +202,18 @@ func (p *panva) wantLogin(page *simulator.Page) {
 func (p *panva) fillIn(r *rig, phone *simulator.Phone, login *simulator.Page, person upstreamtest.Person) *simulator.Page {
 	p.Helper()
 	p.wantLogin(login)
-	return r.submit(phone, login, url.Values{"login": {person.Login}, "password": {person.Password}, "action": {"sign-in"}})
+	return r.submit(phone, login, signInAs(person))
+}
+
+func signInAs(person upstreamtest.Person) url.Values {
+	return url.Values{"login": {person.Login}, "password": {person.Password}, "action": {"sign-in"}}
 }
 
 // answered presses a button of the login page, and catches the provider's answer on its way to the callback.
 func (p *panva) answered(r *rig, phone *simulator.Phone, login *simulator.Page, values url.Values) *url.URL {
 	p.Helper()
 	p.wantLogin(login)
-	phone.Destinations = []string{server.CallbackURI(r.origin, "corp")}
+	phone.Destinations = []string{server.CallbackURI(r.config.PublicURL, "corp")}
 	page := r.submit(phone, login, values)
 	phone.Destinations = nil
 	if !page.Arrived {

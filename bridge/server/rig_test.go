@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -50,10 +51,13 @@ type rig struct {
 	clock    *clock
 	log      *logBuffer
 
+	ringSecrets [][]byte
+
 	mu      sync.Mutex
 	store   bridge.Store
 	server  *server.Server
 	http    *http.Server
+	handler atomic.Pointer[http.Handler]
 	secrets []string // that must not be in the log, the metrics or the database
 }
 
@@ -70,6 +74,8 @@ func newRig(t *testing.T, changes ...func(*rig)) *rig {
 		origin:   "http://" + listener.Addr().String(),
 		clock:    &clock{},
 		log:      &logBuffer{},
+
+		ringSecrets: [][]byte{bytes.Repeat([]byte{7}, keys.SecretSize)},
 	}
 	r.provider, err = upstreamtest.Start(upstreamtest.Config{
 		Name:    "Contoso",
@@ -93,7 +99,7 @@ func newRig(t *testing.T, changes ...func(*rig)) *rig {
 	}
 	r.config = server.Config{
 		PublicURL: r.origin,
-		Keys:      keys.NewRing(bytes.Repeat([]byte{7}, keys.SecretSize)),
+		Keys:      keys.NewRing(r.ringSecrets...),
 		Providers: []upstream.Config{{
 			ID: "corp", Issuer: r.provider.Issuer(), ClientID: "alexa-bridge", ClientSecret: "upstream-secret",
 			Scopes: []string{"openid", "profile", "email"}, Timeout: 5 * time.Second,
@@ -129,7 +135,9 @@ func (r *rig) start(listener net.Listener) {
 		r.Fatal(err)
 	}
 	r.store = store
-	r.http = &http.Server{Handler: r.server.Public, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError)}
+	r.handler.Store(&r.server.Public)
+	serve := func(w http.ResponseWriter, q *http.Request) { (*r.handler.Load()).ServeHTTP(w, q) }
+	r.http = &http.Server{Handler: http.HandlerFunc(serve), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError)}
 	go r.http.Serve(listener)
 }
 
@@ -397,4 +405,33 @@ func (r *rig) wantLogged(fields map[string]any) {
 		}
 	}
 	r.Errorf("no line with %v in the log:\n%s", fields, r.log)
+}
+
+func (r *rig) discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// runBackground begins the work in the background and ends it at once, which finishes what was left to do.
+func (r *rig) runBackground() {
+	ctx, cancel := context.WithCancel(r.Context())
+	cancel()
+	r.server.Run(ctx)
+}
+
+// restartWithNewKey restarts with a fresh secret in front of those there are.
+func (r *rig) restartWithNewKey() {
+	r.Helper()
+	r.ringSecrets = append([][]byte{bytes.Repeat([]byte{byte(len(r.ringSecrets) + 50)}, keys.SecretSize)}, r.ringSecrets...)
+	r.config.Keys = keys.NewRing(r.ringSecrets...)
+	r.restart()
+}
+
+// replaceStore puts another store under the running bridge.
+func (r *rig) replaceStore(store bridge.Store) {
+	r.Helper()
+	log := slog.New(slog.NewJSONHandler(r.log, nil))
+	replaced, err := server.New(r.config, server.Deps{Store: store, Log: log, Now: r.clock.Now})
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.server = replaced
+	r.handler.Store(&replaced.Public)
 }

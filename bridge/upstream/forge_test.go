@@ -5,15 +5,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
-	"encoding/pem"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -87,6 +85,7 @@ func newForge(t *testing.T, bends ...func(*forge)) *forge {
 func newTLSForge(t *testing.T, bends ...func(*forge)) *forge {
 	t.Helper()
 	f := unstarted(t, "https", bends)
+	f.server.TLS = &tls.Config{Certificates: []tls.Certificate{newCertificate(t)}}
 	f.server.StartTLS()
 	return f
 }
@@ -209,27 +208,6 @@ func (f *forge) identify(t *testing.T, needed []string, changes ...func(*upstrea
 	return f.provider(changes...).Identify(t.Context(), login(), upstream.Response{Code: code}, needed)
 }
 
-// caFile writes down the certificate authority of a forge on HTTPS.
-func (f *forge) caFile(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "ca.pem")
-	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.server.Certificate().Raw})
-	if err := os.WriteFile(path, block, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// trusting makes a relying party trust that authority.
-func (f *forge) trusting(t *testing.T) func(*upstream.Config) {
-	t.Helper()
-	pool, err := upstream.LoadCAs(f.caFile(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(config *upstream.Config) { config.CAs = pool }
-}
-
 // signingKey signs ID tokens.
 type signingKey struct {
 	id        string
@@ -255,12 +233,14 @@ func (k signingKey) public() jose.JSONWebKey {
 	return jose.JSONWebKey{Key: k.private, KeyID: k.id}
 }
 
-func (k signingKey) sign(claims map[string]any) string {
+func (k signingKey) sign(claims map[string]any) string { return k.signBytes(encode(claims)) }
+
+func (k signingKey) signBytes(payload []byte) string {
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: k.algorithm, Key: jose.JSONWebKey{Key: k.private, KeyID: k.id}}, nil)
 	if err != nil {
 		panic(err)
 	}
-	signature, err := signer.Sign(encode(claims))
+	signature, err := signer.Sign(payload)
 	if err != nil {
 		panic(err)
 	}

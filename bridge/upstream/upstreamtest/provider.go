@@ -78,7 +78,7 @@ func Start(config Config) (*Provider, error) {
 		// Real issuers end in a slash or not; this one does, so that a comparison that trims is found out.
 		issuer:   "http://" + listener.Addr().String() + "/",
 		name:     config.Name,
-		people:   config.People,
+		people:   slices.Clone(config.People),
 		disabled: map[string]bool{},
 	}
 	if err := p.build(config.Clients); err != nil {
@@ -126,6 +126,13 @@ func (p *Provider) SetDisabled(login string, disabled bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.disabled[login] = disabled
+}
+
+// AddPerson adds somebody who can sign in.
+func (p *Provider) AddPerson(person Person) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.people = append(p.people, person)
 }
 
 // SetPerson changes what the provider says of the person with that login.

@@ -1,0 +1,143 @@
+package authorize
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/alexa"
+	"alexa-oidc-bridge/bridge/keys"
+)
+
+// Whatever redirect URI is asked for: it is accepted only when it is one of the skill's, byte for byte.
+func FuzzRedirectURI(f *testing.F) {
+	skill := &bridge.Skill{ClientID: "pizza", Provider: "corp", Grants: []bridge.Grant{bridge.GrantImplicit},
+		RedirectURIs: alexa.RedirectURIs("M2AAAAAAAAAAAA")}
+	h := &Handler{config: Config{Skills: map[string]*bridge.Skill{"pizza": skill}}}
+	h.deps.Log = slog.New(slog.DiscardHandler)
+	for _, uri := range skill.RedirectURIs {
+		f.Add("client_id=pizza&response_type=token&redirect_uri=" + url.QueryEscape(uri))
+		f.Add("client_id=pizza&response_type=token&redirect_uri=" + uri)
+		f.Add("client_id=pizza&redirect_uri=" + url.QueryEscape(uri) + "&redirect_uri=https://evil.example")
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		request, refused := h.parse(query)
+		accepted := refused == nil || refused.redirected != nil
+		if accepted && !slices.Contains(skill.RedirectURIs, request.RedirectURI) {
+			t.Errorf("%q is accepted", request.RedirectURI)
+		}
+		if !accepted && request.RedirectURI != "" {
+			t.Errorf("a refused request keeps its redirect URI %q", request.RedirectURI)
+		}
+	})
+}
+
+// Whatever state and redirect URI: what Alexa reads out of the fragment is what was put in, and there is nothing else.
+func FuzzFragment(f *testing.F) {
+	f.Add("A2SAAEAE", "aob_at_x")
+	f.Add("a&access_token=evil#=%20+ \r\n", "t")
+	f.Add("\xff\x00", "&")
+	f.Fuzz(func(t *testing.T, state, token string) {
+		request := &bridge.AuthorizationRequest{RedirectURI: alexa.RedirectURIs("M2AAAAAAAAAAAA")[1], State: state, ResponseType: "token"}
+		answer := tokenAnswer(request, token, time.Hour)
+		base, fragment, _ := strings.Cut(answer, "#")
+		if base != request.RedirectURI || strings.ContainsAny(fragment, "# \r\n+\"<>\\") {
+			t.Fatalf("answer %q", answer)
+		}
+		want := url.Values{"token_type": {"Bearer"}, "expires_in": {"3600"}}
+		for name, value := range map[string]string{"state": state, "access_token": token} {
+			if value != "" {
+				want.Set(name, value)
+			}
+		}
+		got, err := url.ParseQuery(fragment)
+		if err != nil || got.Encode() != want.Encode() {
+			t.Errorf("read %v, %v; want %v", got, err, want)
+		}
+		for pair := range strings.SplitSeq(fragment, "&") { // as a script reads it, for whom a + is a +
+			name, value, _ := strings.Cut(pair, "=")
+			if decoded, err := url.PathUnescape(value); err != nil || decoded != want.Get(name) {
+				t.Errorf("a script reads %s = %q, %v", name, decoded, err)
+			}
+		}
+	})
+}
+
+// Whatever cookie a browser sends: nothing but what was sealed here opens, and it opens as it was.
+func FuzzCookie(f *testing.F) {
+	secret, err := keys.Parse(keys.Generate()) // of its own in each process that fuzzes, as is the cookie
+	if err != nil {
+		f.Fatal(err)
+	}
+	jar := newCookieJar(keys.NewRing(secret), true)
+	now := time.Now()
+	sealed := newFlow(bridge.AuthorizationRequest{ClientID: "pizza", State: "s\x00\xff"}, "corp", now)
+	recorder := httptest.NewRecorder()
+	if err := jar.put(recorder, httptest.NewRequest("GET", "/", nil), sealed); err != nil {
+		f.Fatal(err)
+	}
+	good := recorder.Result().Cookies()[0]
+	f.Add(sealed.id(), good.Name, good.Value)
+	f.Add(sealed.id(), good.Name, good.Value[1:])
+	f.Add("AAAAAAAAAAAAAAAA", "__Host-login-AAAAAAAAAAAAAAAA", good.Value)
+	f.Fuzz(func(t *testing.T, id, name, value string) {
+		request := httptest.NewRequest("GET", "/", nil)
+		request.AddCookie(&http.Cookie{Name: name, Value: value})
+		found, ok := jar.find(request, id, now)
+		if !ok {
+			return
+		}
+		if value != good.Value || name != good.Name || id != sealed.id() {
+			t.Fatalf("opened what was not sealed here: %q", value)
+		}
+		if found.seed != sealed.seed || found.request != sealed.request || found.provider != "corp" {
+			t.Errorf("opened as %+v", found)
+		}
+	})
+}
+
+func TestFlowIsDerived(t *testing.T) {
+	now := time.Now()
+	a := newFlow(bridge.AuthorizationRequest{}, "corp", now)
+	b := newFlow(bridge.AuthorizationRequest{}, "corp", now)
+	secrets := map[string]bool{}
+	for _, f := range []*flow{a, b} {
+		login := f.login()
+		for _, secret := range []string{login.State, login.Nonce, login.Verifier, string(f.handle()), f.formToken(),
+			strings.TrimPrefix(f.accessToken(), string(bridge.AccessTokenKind))} {
+			if len(secret) < 43 || secrets[secret] {
+				t.Errorf("%q is short or there twice", secret)
+			}
+			secrets[secret] = true
+		}
+	}
+	again := &flow{seed: a.seed}
+	if again.accessToken() != a.accessToken() || again.id() != a.id() {
+		t.Error("the same seed gives another flow")
+	}
+	if !a.over(now.Add(flowLifetime)) || a.over(now.Add(flowLifetime-time.Second)) {
+		t.Error("a flow does not end after ten minutes")
+	}
+}
+
+func TestFlowThatDoesNotFitIntoACookie(t *testing.T) {
+	jar := newCookieJar(keys.NewRing(bytes.Repeat([]byte{1}, keys.SecretSize)), true)
+	request := bridge.AuthorizationRequest{
+		ClientID: strings.Repeat("c", 128), RedirectURI: "https://" + strings.Repeat("r", 247), ResponseType: "token",
+		Scope: strings.Repeat("s", 64), State: strings.Repeat("x", bridge.MaxStateBytes),
+	}
+	if err := jar.put(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), newFlow(request, "corp", time.Now())); err != nil {
+		t.Errorf("the longest reasonable request does not fit: %v", err)
+	}
+	request.Scope = strings.Repeat("s", 1000)
+	if err := jar.put(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), newFlow(request, "corp", time.Now())); err == nil {
+		t.Error("a cookie that no browser keeps is sent")
+	}
+}

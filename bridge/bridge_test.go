@@ -1,0 +1,159 @@
+package bridge_test
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"alexa-oidc-bridge/bridge"
+)
+
+func TestToken(t *testing.T) {
+	token := bridge.NewToken(bridge.AccessTokenKind, [32]byte{0xff, 0xfe, 0xfd})
+	if !regexp.MustCompile(`^[A-Za-z0-9_-]{40,128}$`).MatchString(token) || !bridge.AccessTokenKind.WellFormed(token) {
+		t.Errorf("token %s", token)
+	}
+	for _, bad := range []string{"", "aob_at_", token + "x", token[:len(token)-1], token[1:], strings.Replace(token, "_at_", "_rt_", 1),
+		token[:len(token)-1] + "+", token[:len(token)-1] + "=", token[:len(token)-1] + "\n", token[:len(token)-2] + "é"} {
+		if bridge.AccessTokenKind.WellFormed(bad) {
+			t.Errorf("%q is taken for a token", bad)
+		}
+	}
+	if hash := bridge.HashOf("abc"); hash != "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" {
+		t.Errorf("hash %s", hash)
+	}
+}
+
+func TestLinkID(t *testing.T) {
+	seen := map[string]bool{}
+	for range 100 {
+		id := bridge.NewLinkID()
+		if !regexp.MustCompile(`^lnk_[a-z0-9]{26}$`).MatchString(id) || seen[id] {
+			t.Fatalf("link id %s", id)
+		}
+		seen[id] = true
+	}
+}
+
+func TestReference(t *testing.T) {
+	if ref := bridge.NewReference(); !regexp.MustCompile(`^[2-9A-HJ-NP-Z]{8}$`).MatchString(string(ref)) {
+		t.Errorf("reference %s", ref)
+	}
+	if ref := bridge.ReferenceFrom(bridge.WithReference(t.Context(), "X")); ref != "X" {
+		t.Errorf("reference %q", ref)
+	}
+	if ref := bridge.ReferenceFrom(t.Context()); ref != "" {
+		t.Errorf("reference %q", ref)
+	}
+}
+
+func TestClaims(t *testing.T) {
+	var claims bridge.Claims
+	text := `{"text":"a","number":12345678901234567890,"yes":true,"list":["a",1,false,null,{"x":1},["y"]],"object":{"a":"b"},"none":null}`
+	if err := json.Unmarshal([]byte(text), &claims); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]string{
+		"text": {"a"}, "number": {"12345678901234567890"}, "yes": {"true"}, "list": {"a", "1", "false"},
+		"object": nil, "none": nil, "missing": nil,
+	} {
+		if got := claims.Strings(name); !slices.Equal(got, want) {
+			t.Errorf("Strings(%s) = %q, want %q", name, got, want)
+		}
+	}
+	if claims.String("number") != "" || claims.String("text") != "a" {
+		t.Error("String takes what is no text")
+	}
+	only := claims.Only([]string{"text", "none", "missing"})
+	if want := (bridge.Claims{"text": "a"}); !reflect.DeepEqual(only, want) {
+		t.Errorf("Only = %v", only)
+	}
+	again, err := json.Marshal(claims)
+	if err != nil || !strings.Contains(string(again), "12345678901234567890") {
+		t.Errorf("a long number lost digits: %s", again)
+	}
+}
+
+func TestEmailVerified(t *testing.T) {
+	allow := bridge.Allow{EmailDomains: []string{"contoso.com"}}
+	for _, tt := range []struct {
+		verified any
+		want     bridge.Reason
+	}{{true, ""}, {"true", ""}, {false, bridge.ReasonEmailUnverified}, {"false", bridge.ReasonEmailUnverified},
+		{nil, bridge.ReasonEmailUnverified}, {1, bridge.ReasonEmailUnverified}, {"yes", bridge.ReasonEmailUnverified}} {
+		claims := bridge.Claims{"email": "ada@contoso.com", "email_verified": tt.verified}
+		if got := allow.Refusal(claims); got != tt.want {
+			t.Errorf("email_verified %v: %q, want %q", tt.verified, got, tt.want)
+		}
+	}
+}
+
+func TestEmailForms(t *testing.T) {
+	allow := bridge.Allow{EmailDomains: []string{"contoso.com"}, EmailTrusted: true}
+	for email, want := range map[string]bridge.Reason{
+		"ada@contoso.com": "", "ADA@CONTOSO.COM": "", "a.d+a@contoso.com": "",
+		"@contoso.com": bridge.ReasonEmailDomain, "contoso.com": bridge.ReasonEmailDomain,
+		"ada@": bridge.ReasonEmailDomain, `"ada@contoso.com"@evil.example`: bridge.ReasonEmailDomain,
+		"ada@contoso.com ": bridge.ReasonEmailDomain, "ada@contoso.com\n": bridge.ReasonEmailDomain,
+		"ada@contoso.com\x00": bridge.ReasonEmailDomain, "ada@contoso.com.evil.example": bridge.ReasonEmailDomain,
+		"ada@evilcontoso.com": bridge.ReasonEmailDomain, "аda@contoso.com": bridge.ReasonEmailDomain, // a Cyrillic a
+		"ada@contoso\u3002com": bridge.ReasonEmailDomain, "ada\uff20contoso.com": bridge.ReasonEmailDomain,
+		"ada@\u212aontoso.com": bridge.ReasonEmailDomain,
+	} {
+		if got := allow.Refusal(bridge.Claims{"email": email}); got != want {
+			t.Errorf("%q: %q, want %q", email, got, want)
+		}
+	}
+	if got := allow.Refusal(bridge.Claims{"email": []any{"ada@contoso.com"}}); got != bridge.ReasonEmailMissing {
+		t.Errorf("a list: %q", got)
+	}
+}
+
+func TestKeptClaims(t *testing.T) {
+	skill := bridge.Skill{
+		Claims: []string{"name", "email"},
+		Allow: bridge.Allow{EmailDomains: []string{"contoso.com"}, Groups: []string{"a"},
+			Claims: []bridge.ClaimRule{{Name: "hd", AnyOf: []string{"x"}}}},
+	}
+	want := []string{"email", "email_verified", "groups", "hd", "name"}
+	if got := skill.KeptClaims(); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestHasSecret(t *testing.T) {
+	var nobody *bridge.Backend
+	empty := &bridge.Backend{}
+	some := &bridge.Backend{Secrets: []bridge.Secret{bridge.NewSecret("a"), bridge.NewSecret("b")}}
+	for _, tt := range []struct {
+		backend   *bridge.Backend
+		presented string
+		want      bool
+	}{{nobody, "", false}, {nobody, "a", false}, {empty, "", false}, {some, "", false}, {some, "a", true}, {some, "b", true}, {some, "c", false}} {
+		if got := tt.backend.HasSecret(tt.presented); got != tt.want {
+			t.Errorf("%+v, %q: %v", tt.backend, tt.presented, got)
+		}
+	}
+}
+
+func FuzzReadForm(f *testing.F) {
+	f.Add("application/x-www-form-urlencoded", "a=b&a=c&%zz")
+	f.Add("application/x-www-form-urlencoded; charset=UTF-8", "token=x;y")
+	f.Fuzz(func(t *testing.T, contentType, body string) {
+		request := httptest.NewRequest("POST", "/?a=smuggled&token=smuggled", strings.NewReader(body))
+		request.Header.Set("Content-Type", contentType)
+		form, err := bridge.ReadForm(httptest.NewRecorder(), request)
+		if err == nil && len(body) > bridge.MaxFormBytes {
+			t.Error("too much was read")
+		}
+		for name := range form {
+			if !strings.Contains(body, "smuggled") && slices.Contains(form[name], "smuggled") {
+				t.Error("the URL was read")
+			}
+		}
+	})
+}

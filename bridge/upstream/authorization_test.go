@@ -1,0 +1,101 @@
+package upstream_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"maps"
+	"net/url"
+	"strings"
+	"testing"
+
+	"alexa-oidc-bridge/bridge/upstream"
+)
+
+// asked is what every authorization request has.
+func asked() url.Values {
+	challenge := sha256.Sum256([]byte(login().Verifier))
+	return url.Values{
+		"response_type":         {"code"},
+		"client_id":             {clientID},
+		"redirect_uri":          {redirectURI},
+		"scope":                 {"openid email"},
+		"state":                 {login().State},
+		"nonce":                 {login().Nonce},
+		"code_challenge":        {base64.RawURLEncoding.EncodeToString(challenge[:])},
+		"code_challenge_method": {"S256"},
+	}
+}
+
+func TestAuthorizationURL(t *testing.T) {
+	selectAccount := metadata("prompt_values_supported", []string{"none", "select_account"})
+	policy := func(f *forge) { f.metadata["authorization_endpoint"] = f.issuer + "/authorize?p=B2C_1&empty=" }
+	tests := []struct {
+		name   string
+		bend   func(*forge)
+		params url.Values // configured
+		prompt upstream.Prompt
+		more   url.Values // beside what every request has
+	}{
+		{"plain", both(), nil, upstream.PromptDefault, nil},
+		{"the endpoint has a query", policy, nil, upstream.PromptDefault, url.Values{"p": {"B2C_1"}, "empty": {""}}},
+		{"parameters are configured", both(), url.Values{"hd": {"contoso.com"}, "acr_values": {"a b"}}, upstream.PromptDefault,
+			url.Values{"hd": {"contoso.com"}, "acr_values": {"a b"}}},
+		{"a query and parameters", policy, url.Values{"hd": {"contoso.com"}}, upstream.PromptDefault,
+			url.Values{"p": {"B2C_1"}, "empty": {""}, "hd": {"contoso.com"}}},
+		{"a parameter wins over the endpoint's", policy, url.Values{"p": {"B2C_2"}}, upstream.PromptDefault,
+			url.Values{"p": {"B2C_2"}, "empty": {""}}},
+		{"prompt is configured", both(), url.Values{"prompt": {"consent"}}, upstream.PromptDefault, url.Values{"prompt": {"consent"}}},
+		{"sign in anew", selectAccount, nil, upstream.PromptLogin, url.Values{"prompt": {"login"}}},
+		{"sign in anew, prompt is configured", both(), url.Values{"prompt": {"select_account"}}, upstream.PromptLogin,
+			url.Values{"prompt": {"login"}}},
+		{"another account", selectAccount, nil, upstream.PromptAccount, url.Values{"prompt": {"select_account"}}},
+		{"another account, not announced", both(), nil, upstream.PromptAccount, url.Values{"prompt": {"login"}}},
+		{"another account, not among the announced", metadata("prompt_values_supported", []string{"none"}), nil,
+			upstream.PromptAccount, url.Values{"prompt": {"login"}}},
+		{"another account, consent is configured", selectAccount, url.Values{"prompt": {"consent"}}, upstream.PromptAccount,
+			url.Values{"prompt": {"consent select_account"}}},
+		{"another account, select_account is configured", both(), url.Values{"prompt": {"select_account consent"}},
+			upstream.PromptAccount, url.Values{"prompt": {"select_account consent"}}},
+		{"another account, login is configured", selectAccount, url.Values{"prompt": {"login"}}, upstream.PromptAccount,
+			url.Values{"prompt": {"login"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newForge(t, tt.bend)
+			p := f.provider(func(config *upstream.Config) { config.AuthParams = tt.params })
+			text, err := p.AuthorizationURL(t.Context(), login(), tt.prompt)
+			wantKind(t, err, "")
+			target, query, _ := strings.Cut(text, "?")
+			if want := f.issuer + "/authorize"; target != want {
+				t.Errorf("endpoint %q, want %q", target, want)
+			}
+			got, err := url.ParseQuery(query)
+			want := asked()
+			maps.Copy(want, tt.more)
+			if err != nil || got.Encode() != want.Encode() {
+				t.Errorf("query\n%v (%v), want\n%v", got, err, want)
+			}
+		})
+	}
+}
+
+func TestAuthorizationURLKeepsTheConfiguration(t *testing.T) {
+	params := url.Values{"prompt": {"consent"}}
+	p := newForge(t).provider(func(config *upstream.Config) { config.AuthParams = params })
+	for _, prompt := range []upstream.Prompt{upstream.PromptLogin, upstream.PromptAccount} {
+		_, err := p.AuthorizationURL(t.Context(), login(), prompt)
+		wantKind(t, err, "")
+	}
+	if got := params.Encode(); got != "prompt=consent" {
+		t.Errorf("one person's prompt stays for the next: %q", got)
+	}
+}
+
+func TestAuthorizationURLWhileDown(t *testing.T) {
+	p := newForge(t, instead(discoveryPath, cut)).provider()
+	target, err := p.AuthorizationURL(t.Context(), login(), upstream.PromptDefault)
+	wantKind(t, err, "unavailable at discovery")
+	if target != "" {
+		t.Error("there is a URL to a provider that is not known")
+	}
+}

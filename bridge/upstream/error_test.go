@@ -1,0 +1,135 @@
+package upstream_test
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+
+	"alexa-oidc-bridge/bridge/upstream"
+)
+
+// unreachable moves an endpoint to where nobody listens.
+func unreachable(endpoint string) func(*forge) {
+	return func(f *forge) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			panic(err)
+		}
+		defer listener.Close()
+		f.metadata[endpoint] = "http://" + listener.Addr().String() + "/path-of-the-endpoint?query=of-the-endpoint"
+	}
+}
+
+func TestKeysFail(t *testing.T) {
+	const unavailable = "unavailable at keys"
+	answer := func(status int, body string) func(*forge) { return instead(keysPath, reply(status, []byte(body))) }
+	tests := []struct {
+		name string
+		bend func(*forge)
+		want string
+	}{
+		{"not found", answer(http.StatusNotFound, ""), unavailable},
+		{"a failure", answer(http.StatusInternalServerError, ""), unavailable},
+		{"the connection is cut", instead(keysPath, cut), unavailable},
+		{"nobody listens", unreachable("jwks_uri"), unavailable},
+		{"not JSON", answer(http.StatusOK, "<html>"), unavailable},
+		{"an ID token that no key could help", both(instead(keysPath, cut), func(f *forge) { f.idToken = unsecured }), refusedIDToken},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newForge(t, tt.bend)
+			p := f.provider()
+			_, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
+			wantKind(t, err, tt.want)
+
+			f.change(func() {
+				delete(f.instead, keysPath)
+				f.metadata["jwks_uri"], f.idToken = f.issuer+keysPath, nil
+			})
+			wantKind(t, p.Rediscover(t.Context()), "")
+			_, err = p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
+			wantKind(t, err, "")
+		})
+	}
+}
+
+func TestErrorKeepsItsCause(t *testing.T) {
+	_, err := newForge(t, unreachable("token_endpoint")).identify(t, nil)
+	wantKind(t, err, "unavailable at token")
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("what caused %v cannot be asked", err)
+	}
+}
+
+// wantPrintable holds the text of an error to what a log takes.
+func wantPrintable(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	if i := strings.IndexFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' }); i >= 0 {
+		t.Errorf("%q is not fit for a log at byte %d", err, i)
+	}
+	if len(err.Error()) > 800 {
+		t.Errorf("%d bytes are too many for a log", len(err.Error()))
+	}
+}
+
+// TestErrorsArePrintable lets everything that a provider can say hold control characters, and be long.
+func TestErrorsArePrintable(t *testing.T) {
+	foul := "\x1b[31m\r\nlevel=INFO\x00\u2028\u202e\u00e9\x7f" + strings.Repeat("long ", 10_000)
+	answer := func(path string, status int) func(*forge) { return instead(path, reply(status, []byte(foul))) }
+	withCode := upstream.Response{Code: code}
+	tests := []struct {
+		name     string
+		bend     func(*forge)
+		response upstream.Response
+	}{
+		{"response", both(), upstream.Response{Error: foul, ErrorDescription: foul}},
+		{"response of an overload", both(), upstream.Response{Error: "temporarily_unavailable", ErrorDescription: foul}},
+		{"response to an embedded browser", both(), upstream.Response{Error: "disallowed_useragent", ErrorDescription: foul}},
+		{"response with iss", both(), upstream.Response{Code: code, ISS: foul}},
+		{"discovery", answer(discoveryPath, http.StatusNotFound), withCode},
+		{"discovery with another issuer", metadata("issuer", foul), withCode},
+		{"token", instead(tokenPath, reply(http.StatusBadRequest, encode(map[string]any{"error": foul, "error_description": foul}))), withCode},
+		{"keys", answer(keysPath, http.StatusNotFound), withCode},
+		{"ID token", with("iss", foul), withCode},
+		{"userinfo", answer(userinfoPath, http.StatusNotFound), withCode},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := newForge(t, tt.bend).provider().Identify(t.Context(), login(), tt.response, []string{needsUserinfo})
+			wantPrintable(t, err)
+		})
+	}
+}
+
+func TestLogText(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	tests := []struct {
+		name, text string
+		secrets    []string
+		want       string
+	}{
+		{"plain", "a b~", nil, "a b~"},
+		{"control characters", "a\r\n\tb\x00\x1b\x7f", nil, "a...b..."},
+		{"beyond ASCII", "\u00e9\u2028\U0001f600\xff", nil, "...."},
+		{"as long as may be", long, nil, long},
+		{"longer", long + "y", nil, long},
+		{"long in bytes, not in characters", strings.Repeat("\u00e9", 301), nil, strings.Repeat(".", 300)},
+		{"secrets, everywhere", "s1 and s2 and s1", []string{"s1", "s2"}, "[removed] and [removed] and [removed]"},
+		{"an empty secret", "ab", []string{""}, "ab"},
+		{"a secret with control characters", "a s\n1", []string{"s\n1"}, "a [removed]"},
+		{"a secret across the cut", long[:297] + "secret", []string{"secret"}, long[:297] + "[re"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := upstream.LogText(tt.text, tt.secrets...); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,128 @@
+package upstream_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"alexa-oidc-bridge/bridge/upstream"
+)
+
+// needsUserinfo is a claim that a forge gives in userinfo only.
+const needsUserinfo = "email"
+
+// stages are the endpoints in the order in which a sign-in asks them, and how their failing is reported.
+func stages() map[string]string {
+	return map[string]string{
+		discoveryPath: "unavailable at discovery",
+		tokenPath:     "unavailable at token",
+		keysPath:      "unavailable at keys",
+		userinfoPath:  "unavailable at userinfo",
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	for path, want := range stages() {
+		for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect} {
+			t.Run(path+" "+http.StatusText(status), func(t *testing.T) {
+				f := newForge(t)
+				var carried atomic.Int64
+				elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					carried.Add(1)
+					f.straight(w, r)
+				}))
+				defer elsewhere.Close()
+				f.instead[path] = func(w http.ResponseWriter, r *http.Request) {
+					http.Redirect(w, r, elsewhere.URL+path, status)
+				}
+				_, err := f.identify(t, []string{needsUserinfo})
+				wantKind(t, err, want)
+				if carried.Load() != 0 {
+					t.Error("a request went to where nobody configured")
+				}
+			})
+		}
+	}
+}
+
+// padded is an object as JSON of exactly that size.
+func padded(object map[string]any, size int) []byte {
+	object = maps.Clone(object)
+	object["padding"] = ""
+	object["padding"] = strings.Repeat("x", size-len(encode(object)))
+	return encode(object)
+}
+
+func zipped(body []byte) http.HandlerFunc {
+	var buffer bytes.Buffer
+	writer := gzip.NewWriter(&buffer)
+	writer.Write(body)
+	writer.Close()
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Write(buffer.Bytes())
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	const limit = 1 << 20
+	for path, want := range stages() {
+		tests := []struct {
+			name   string
+			answer func(*forge) http.HandlerFunc
+			want   string
+		}{
+			{"at the limit", func(f *forge) http.HandlerFunc { return reply(http.StatusOK, padded(f.object(path), limit)) }, ""},
+			{"beyond it", func(f *forge) http.HandlerFunc { return reply(http.StatusOK, padded(f.object(path), limit+1)) }, want},
+			{"beyond it once unpacked", func(f *forge) http.HandlerFunc { return zipped(padded(f.object(path), limit+1)) }, want},
+		}
+		for _, tt := range tests {
+			t.Run(path+" "+tt.name, func(t *testing.T) {
+				f := newForge(t)
+				f.instead[path] = tt.answer(f)
+				_, err := f.identify(t, []string{needsUserinfo})
+				wantKind(t, err, tt.want)
+			})
+		}
+	}
+}
+
+func TestSlowProvider(t *testing.T) {
+	var group sync.WaitGroup // all at once, since each waits for its time limit
+	for path, want := range stages() {
+		for name, begins := range map[string]bool{" does not begin": false, " does not end": true} {
+			group.Go(func() { t.Run(path+name, func(t *testing.T) { testSlow(t, path, begins, want) }) })
+		}
+	}
+	group.Wait()
+}
+
+func testSlow(t *testing.T, path string, begins bool, want string) {
+	over := make(chan struct{})
+	f := newForge(t, instead(path, func(w http.ResponseWriter, _ *http.Request) {
+		if begins {
+			w.WriteHeader(http.StatusOK)
+			http.NewResponseController(w).Flush()
+		}
+		<-over
+	}))
+	t.Cleanup(func() { close(over) }) // before the forge is closed, which waits for its handlers
+	p := f.provider(func(config *upstream.Config) { config.Timeout = 1500 * time.Millisecond })
+
+	// Only a provider without a time limit of its own meets this one.
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := p.Identify(ctx, login(), upstream.Response{Code: code}, []string{needsUserinfo})
+	if ctx.Err() != nil {
+		t.Fatal("the request had no end of its own")
+	}
+	wantKind(t, err, want)
+}

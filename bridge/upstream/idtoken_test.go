@@ -1,0 +1,260 @@
+package upstream_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"alexa-oidc-bridge/bridge/upstream"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const refusedIDToken = "refused at id_token"
+
+func TestIDTokenClaims(t *testing.T) {
+	expired := func(ago time.Duration) func(*forge) { return with("exp", now().Add(-ago).Unix()) }
+	tests := []struct {
+		name string
+		bend func(*forge)
+		want string
+	}{
+		{"as it should be", both(), ""},
+
+		{"iss of another", with("iss", "http://other.example.com"), refusedIDToken},
+		{"iss with a slash more", func(f *forge) { f.claims["iss"] = f.issuer + "/" }, refusedIDToken},
+		{"no iss", without("iss"), refusedIDToken},
+
+		{"aud is a list", with("aud", []string{clientID}), ""},
+		{"aud of another", with("aud", "other"), refusedIDToken},
+		{"aud of another, in a list", with("aud", []string{"other"}), refusedIDToken},
+		{"aud of others, azp ours", both(with("aud", []string{"other", "third"}), with("azp", clientID)), refusedIDToken},
+		{"aud begins as ours", with("aud", clientID+"-2"), refusedIDToken},
+		{"no aud", without("aud"), refusedIDToken},
+		{"no aud, azp ours", both(without("aud"), with("azp", clientID)), refusedIDToken},
+
+		{"several aud, azp ours", both(with("aud", []string{"other", clientID}), with("azp", clientID)), ""},
+		{"several aud, azp of another", both(with("aud", []string{"other", clientID}), with("azp", "other")), refusedIDToken},
+		{"several aud, no azp", with("aud", []string{"other", clientID}), refusedIDToken},
+		{"several aud, azp is no text", both(with("aud", []string{"other", clientID}), with("azp", []string{clientID})), refusedIDToken},
+		{"one aud, azp ours", with("azp", clientID), ""},
+		{"one aud, azp of another", with("azp", "other"), refusedIDToken},
+
+		{"expired within the skew", expired(59 * time.Second), ""},
+		{"expired", expired(61 * time.Second), refusedIDToken},
+		{"no exp", without("exp"), refusedIDToken},
+		{"exp is no number", with("exp", "tomorrow"), refusedIDToken},
+		{"nbf within the skew", with("nbf", now().Add(time.Minute).Unix()), ""},
+		{"nbf tomorrow", with("nbf", now().Add(24*time.Hour).Unix()), refusedIDToken},
+
+		{"nonce of another login", with("nonce", "another"), refusedIDToken},
+		{"nonce cut short", with("nonce", login().Nonce[1:]), refusedIDToken},
+		{"no nonce", without("nonce"), refusedIDToken},
+
+		{"no sub", without("sub"), refusedIDToken},
+		{"sub empty", with("sub", ""), refusedIDToken},
+		{"sub is no text", with("sub", 7), refusedIDToken},
+
+		{"at_hash", with("at_hash", halfHash(accessToken)), ""},
+		{"at_hash of another access token", with("at_hash", halfHash("another")), refusedIDToken},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := newForge(t, tt.bend).identify(t, nil)
+			wantKind(t, err, tt.want)
+		})
+	}
+}
+
+// halfHash is the at_hash for ES256 and RS256 (OIDC Core §3.1.3.6).
+func halfHash(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// TestIDTokenForNobody has another claim as the subject, so that it is not for want of that one that it is refused.
+func TestIDTokenForNobody(t *testing.T) {
+	for name, bend := range map[string]func(*forge){"no sub": without("sub"), "sub empty": with("sub", "")} {
+		t.Run(name, func(t *testing.T) {
+			f := newForge(t, bend, with("oid", "object-1"))
+			_, err := f.identify(t, nil, func(config *upstream.Config) { config.SubjectClaim = "oid" })
+			wantKind(t, err, refusedIDToken)
+		})
+	}
+}
+
+// TestLoginWithoutNonce takes no ID token without a nonce as the answer to a login that lost its own.
+func TestLoginWithoutNonce(t *testing.T) {
+	for name, bend := range map[string]func(*forge){"none in the ID token": without("nonce"), "empty in it": with("nonce", "")} {
+		t.Run(name, func(t *testing.T) {
+			lost := login()
+			lost.Nonce = ""
+			_, err := newForge(t, bend).provider().Identify(t.Context(), lost, upstream.Response{Code: code}, nil)
+			wantKind(t, err, refusedIDToken)
+		})
+	}
+}
+
+func TestIDTokenAnswer(t *testing.T) {
+	answer := func(idToken any) func(*forge) { return func(f *forge) { f.answer["id_token"] = idToken } }
+	tests := []struct {
+		name string
+		bend func(*forge)
+	}{
+		{"none", func(f *forge) { f.answer["id_token"] = nil }},
+		{"empty", answer("")},
+		{"no text", answer(7)},
+		{"no JWT", answer("opaque")},
+		{"a JWT of three empty parts", answer("..")},
+		{"its payload is no object", func(f *forge) { f.idToken = func(map[string]any) string { return f.key.signBytes([]byte(`"text"`)) } }},
+		{"its payload is null", func(f *forge) { f.idToken = func(map[string]any) string { return f.key.signBytes([]byte(`null`)) } }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := newForge(t, tt.bend).identify(t, nil)
+			wantKind(t, err, refusedIDToken)
+		})
+	}
+}
+
+// unsecured is a JWT whose header says that it has no signature (RFC 7519 §6).
+func unsecured(claims map[string]any) string {
+	part := base64.RawURLEncoding.EncodeToString
+	return part([]byte(`{"alg":"none"}`)) + "." + part(encode(claims)) + "."
+}
+
+// tampered is signed for one subject and speaks of another.
+func tampered(f *forge) func(map[string]any) string {
+	return func(claims map[string]any) string {
+		parts := strings.Split(f.key.sign(claims), ".")
+		claims["sub"] = "somebody-else"
+		parts[1] = base64.RawURLEncoding.EncodeToString(encode(claims))
+		return strings.Join(parts, ".")
+	}
+}
+
+func TestIDTokenSignature(t *testing.T) {
+	ed25519Key, rsaKey := newEd25519Key(t), newRSAKey(t)
+	shared := signingKey{"", jose.HS256, []byte(clientSecret)} // published without an alg, which go-oidc would skip
+	algorithms := func(names ...string) func(*forge) {
+		return metadata("id_token_signing_alg_values_supported", names)
+	}
+	signedBy := func(key signingKey, published ...signingKey) func(*forge) {
+		return func(f *forge) { f.key, f.published = key, append(f.published, published...) }
+	}
+	tests := []struct {
+		name string
+		bend func(*forge)
+		want string
+	}{
+		{"announced", both(algorithms("RS256", "EdDSA"), signedBy(ed25519Key, ed25519Key)), ""},
+		{"not announced", both(algorithms("RS256"), signedBy(ed25519Key, ed25519Key)), refusedIDToken},
+		{"RS256 where nothing is announced", both(notAnnounced("id_token_signing_alg_values_supported"), signedBy(rsaKey, rsaKey)), ""},
+		{"another where nothing is announced", notAnnounced("id_token_signing_alg_values_supported"), refusedIDToken},
+		{"RS256 where only HS256 is announced", both(algorithms("HS256"), signedBy(rsaKey, rsaKey)), ""},
+		{"at_hash of EdDSA", both(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key), with("at_hash", longHalfHash(accessToken))), ""},
+		{"at_hash of EdDSA by the hash of ES256",
+			both(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key), with("at_hash", halfHash(accessToken))), refusedIDToken},
+
+		{"none", func(f *forge) { f.idToken = unsecured }, refusedIDToken},
+		{"none, announced", both(algorithms("none", "ES256"), func(f *forge) { f.idToken = unsecured }), refusedIDToken},
+		{"the client secret", signedBy(shared), refusedIDToken},
+		{"the client secret, announced and published", both(algorithms("HS256", "ES256"), signedBy(shared, shared)), refusedIDToken},
+
+		{"another key of the same id", signedBy(newKey(t, "key 1")), refusedIDToken},
+		{"a key of an unknown id", signedBy(newKey(t, "key 2")), refusedIDToken},
+		{"a key without an id", func(f *forge) { f.key.id = "" }, ""},
+		{"another key without an id", signedBy(newKey(t, "")), refusedIDToken},
+		{"for another subject", func(f *forge) { f.idToken = tampered(f) }, refusedIDToken},
+		{"no keys published", func(f *forge) { f.published = nil }, refusedIDToken},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := newForge(t, tt.bend).identify(t, nil)
+			wantKind(t, err, tt.want)
+		})
+	}
+}
+
+func longHalfHash(token string) string {
+	sum := sha512.Sum512([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(sum[:32])
+}
+
+func newEd25519Key(t *testing.T) signingKey {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signingKey{"ed25519", jose.EdDSA, private}
+}
+
+func newRSAKey(t *testing.T) signingKey {
+	t.Helper()
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signingKey{"rsa", jose.RS256, private}
+}
+
+func TestKeyRotation(t *testing.T) {
+	f := newForge(t)
+	p := f.provider()
+	signIn := func() error {
+		_, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
+		return err
+	}
+	for range 2 {
+		wantKind(t, signIn(), "")
+	}
+	if got := len(f.requests(keysPath)); got != 1 {
+		t.Errorf("the keys were asked for %d times, want 1", got)
+	}
+
+	f.change(func() { f.key = newKey(t, "key 2") })
+	wantKind(t, signIn(), refusedIDToken)
+	f.change(func() { f.published = append(f.published, f.key) })
+	err := signIn()
+	for tries := 1; err != nil && tries < 50; tries++ { // go-oidc takes a fetch for one under way until it has put it aside
+		err = signIn()
+	}
+	wantKind(t, err, "")
+
+	f.change(func() { f.key, f.published = f.published[0], f.published[1:] })
+	wantKind(t, p.Rediscover(t.Context()), "") // which forgets the keys
+	wantKind(t, signIn(), refusedIDToken)
+}
+
+// TestGoogle reaches a forge under Google's name: its ID tokens may name their issuer without the scheme, which must not
+// make two people of one.
+func TestGoogle(t *testing.T) {
+	const issuer = "https://accounts.google.com"
+	f := newTLSForge(t, metadata("issuer", issuer), with("iss", "accounts.google.com"))
+	trusting := f.trusting(t)
+
+	usual := http.DefaultTransport
+	defer func() { http.DefaultTransport = usual }()
+	google := usual.(*http.Transport).Clone()
+	google.Proxy = nil
+	google.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, f.server.Listener.Addr().String())
+	}
+	http.DefaultTransport = google
+
+	identity, err := f.identify(t, nil, trusting, func(config *upstream.Config) { config.Issuer = issuer })
+	wantKind(t, err, "")
+	if identity.Issuer != issuer || identity.Subject != subject {
+		t.Errorf("issuer %q, subject %q", identity.Issuer, identity.Subject)
+	}
+}

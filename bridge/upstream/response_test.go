@@ -1,0 +1,86 @@
+package upstream_test
+
+import (
+	"testing"
+
+	"alexa-oidc-bridge/bridge/upstream"
+)
+
+func TestResponse(t *testing.T) {
+	const refused, unavailable = "refused at response", "unavailable at response"
+	tests := []struct {
+		name     string
+		response upstream.Response
+		want     string
+	}{
+		{"a code", upstream.Response{Code: code}, ""},
+		{"nothing", upstream.Response{}, refused},
+		{"a description only", upstream.Response{ErrorDescription: "oops"}, refused},
+		{"the person cancels", upstream.Response{Error: "access_denied"}, refused},
+		{"a login is needed", upstream.Response{Error: "login_required"}, refused},
+		{"an error nobody knows", upstream.Response{Error: "custom"}, refused},
+		{"a code and an error", upstream.Response{Code: code, Error: "access_denied"}, refused},
+		{"an overload", upstream.Response{Error: "temporarily_unavailable"}, unavailable},
+		{"a failure", upstream.Response{Error: "server_error"}, unavailable},
+		{"an embedded browser", upstream.Response{Error: "disallowed_useragent"}, "embedded browser"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newForge(t)
+			_, err := f.provider().Identify(t.Context(), login(), tt.response, nil)
+			wantKind(t, err, tt.want)
+			if sent := len(f.requests(tokenPath)) > 0; sent != (tt.want == "") {
+				t.Errorf("the code was sent: %v", sent)
+			}
+		})
+	}
+}
+
+// TestResponseISS holds responses to RFC 9207. The errors are such that another kind is reported when iss is not looked at.
+func TestResponseISS(t *testing.T) {
+	const refused = "refused at response"
+	announced := metadata("authorization_response_iss_parameter_supported", true)
+	tests := []struct {
+		name     string
+		bend     func(*forge)
+		response upstream.Response
+		iss      func(*forge) string
+		want     string
+	}{
+		{"not announced, absent", both(), upstream.Response{Code: code}, noISS, ""},
+		{"not announced, right", both(), upstream.Response{Code: code}, itsISS, ""},
+		{"not announced, wrong", both(), upstream.Response{Code: code}, anotherISS, refused},
+		{"announced, absent", announced, upstream.Response{Code: code}, noISS, refused},
+		{"announced, right", announced, upstream.Response{Code: code}, itsISS, ""},
+		{"announced, wrong", announced, upstream.Response{Code: code}, anotherISS, refused},
+		{"announced, a slash more", announced, upstream.Response{Code: code}, slashISS, refused},
+		{"announced as false, absent", metadata("authorization_response_iss_parameter_supported", false),
+			upstream.Response{Code: code}, noISS, ""},
+		{"an error, not announced, wrong", both(), upstream.Response{Error: "server_error"}, anotherISS, refused},
+		{"an error, announced, absent", announced, upstream.Response{Error: "disallowed_useragent"}, noISS, refused},
+		{"an error, announced, wrong", announced, upstream.Response{Error: "temporarily_unavailable"}, anotherISS, refused},
+		{"an error, announced, right", announced, upstream.Response{Error: "server_error"}, itsISS, "unavailable at response"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newForge(t, tt.bend)
+			tt.response.ISS = tt.iss(f)
+			_, err := f.provider().Identify(t.Context(), login(), tt.response, nil)
+			wantKind(t, err, tt.want)
+			if sent := len(f.requests(tokenPath)) > 0; sent != (tt.want == "") {
+				t.Errorf("the code was sent: %v", sent)
+			}
+		})
+	}
+}
+
+func noISS(*forge) string      { return "" }
+func itsISS(f *forge) string   { return f.issuer }
+func slashISS(f *forge) string { return f.issuer + "/" }
+func anotherISS(*forge) string { return "https://other.example.com" }
+
+func TestResponseWhileDown(t *testing.T) {
+	f := newForge(t, instead(discoveryPath, cut))
+	_, err := f.provider().Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
+	wantKind(t, err, "unavailable at discovery")
+}

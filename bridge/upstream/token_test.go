@@ -1,0 +1,153 @@
+package upstream_test
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"alexa-oidc-bridge/bridge/upstream"
+)
+
+// authenticated says how a token request authenticates; sent in two ways at once it is none of them.
+func authenticated(r request) string {
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(clientID)+":"+url.QueryEscape(clientSecret)))
+	switch {
+	case r.authorization == basic && !r.form.Has("client_secret"):
+		return "basic"
+	case r.authorization == "" && r.form.Get("client_id") == clientID && r.form.Get("client_secret") == clientSecret:
+		return "post"
+	case r.authorization == "" && r.form.Get("client_id") == clientID && !r.form.Has("client_secret"):
+		return "none"
+	}
+	return "neither: " + r.authorization + " " + r.body
+}
+
+func TestTokenEndpointAuthentication(t *testing.T) {
+	methods := func(announced ...string) func(*forge) {
+		return metadata("token_endpoint_auth_methods_supported", announced)
+	}
+	configured := func(method string) func(*upstream.Config) {
+		return func(config *upstream.Config) { config.AuthMethod = method }
+	}
+	public := func(config *upstream.Config) { config.ClientSecret = "" }
+	tests := []struct {
+		name   string
+		bend   func(*forge)
+		change func(*upstream.Config)
+		want   string // none asked: a discovery that fails
+	}{
+		{"nothing announced", both(), configured(""), "basic"},
+		{"an empty list announced", methods(), configured(""), "basic"},
+		{"basic announced", methods("private_key_jwt", "client_secret_basic"), configured(""), "basic"},
+		{"both announced", methods("client_secret_post", "client_secret_basic"), configured(""), "basic"},
+		{"only post announced", methods("private_key_jwt", "client_secret_post"), configured(""), "post"},
+		{"neither announced", methods("private_key_jwt", "none"), configured(""), ""},
+		{"a public client", both(), public, "none"},
+		{"a public client, basic announced", methods("client_secret_basic"), public, "none"},
+		{"a public client, configured", methods("client_secret_basic"), func(config *upstream.Config) {
+			config.AuthMethod, config.ClientSecret = upstream.AuthMethodNone, ""
+		}, "none"},
+		{"post configured, basic announced", methods("client_secret_basic"), configured(upstream.AuthMethodPost), "post"},
+		{"post configured, nothing announced", both(), configured(upstream.AuthMethodPost), "post"},
+		{"basic configured, post announced", methods("client_secret_post"), configured(upstream.AuthMethodBasic), "basic"},
+		{"basic configured, neither announced", methods("private_key_jwt"), configured(upstream.AuthMethodBasic), "basic"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newForge(t, tt.bend)
+			_, err := f.identify(t, nil, tt.change)
+			if tt.want == "" {
+				wantKind(t, err, "unavailable at discovery")
+				return
+			}
+			wantKind(t, err, "")
+			requests := f.requests(tokenPath)
+			if len(requests) != 1 {
+				t.Fatalf("the code was sent %d times, want 1", len(requests))
+			}
+			if got := authenticated(requests[0]); got != tt.want {
+				t.Errorf("authenticated by %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestTokenRequest(t *testing.T) {
+	f := newForge(t)
+	_, err := f.identify(t, nil)
+	wantKind(t, err, "")
+	want := url.Values{
+		"grant_type":    {"authorization_code"},
+		"code":          {code},
+		"redirect_uri":  {redirectURI},
+		"code_verifier": {login().Verifier},
+	}
+	if got := f.requests(tokenPath)[0].form; got.Encode() != want.Encode() {
+		t.Errorf("form %v, want %v", got, want)
+	}
+}
+
+func TestTokenAnswers(t *testing.T) {
+	const refused, unavailable = "refused at token", "unavailable at token"
+	oauthError := func(code string) []byte { return encode(map[string]any{"error": code}) }
+	tests := []struct {
+		name   string
+		answer http.HandlerFunc
+		want   string
+	}{
+		{"the code is refused", reply(http.StatusBadRequest, oauthError("invalid_grant")), refused},
+		{"the client is refused", reply(http.StatusUnauthorized, oauthError("invalid_client")), refused},
+		{"forbidden, not as JSON", reply(http.StatusForbidden, []byte("<html>")), refused},
+		{"too many requests", reply(http.StatusTooManyRequests, []byte("slow down")), unavailable},
+		{"a failure", reply(http.StatusInternalServerError, []byte("oops")), unavailable},
+		{"a failure with an error code", reply(http.StatusInternalServerError, oauthError("server_error")), unavailable},
+		{"out of service", reply(http.StatusServiceUnavailable, nil), unavailable},
+		{"a redirect to nowhere", reply(http.StatusFound, nil), unavailable},
+		{"not JSON", reply(http.StatusOK, []byte("<html>")), unavailable},
+		{"no access token", reply(http.StatusOK, []byte("{}")), unavailable},
+		{"the connection is cut", cut, unavailable},
+	}
+	for _, tt := range tests {
+		for way, client := range unconfiguredClients() {
+			t.Run(tt.name+", "+way, func(t *testing.T) {
+				f := newForge(t, client.bend, instead(tokenPath, tt.answer))
+				_, err := f.identify(t, nil, client.change)
+				wantKind(t, err, tt.want)
+				if got := len(f.requests(tokenPath)); got != 1 {
+					t.Errorf("the code was sent %d times, want 1", got)
+				}
+			})
+		}
+	}
+}
+
+// unconfiguredClients are clients that leave to discovery how to authenticate. x/oauth2 would try another way after a
+// refusal if it were left to find out.
+func unconfiguredClients() map[string]struct {
+	bend   func(*forge)
+	change func(*upstream.Config)
+} {
+	return map[string]struct {
+		bend   func(*forge)
+		change func(*upstream.Config)
+	}{
+		"basic": {both(), func(*upstream.Config) {}},
+		"post":  {metadata("token_endpoint_auth_methods_supported", []string{"client_secret_post"}), func(*upstream.Config) {}},
+		"none":  {both(), func(config *upstream.Config) { config.ClientSecret = "" }},
+	}
+}
+
+// TestTokenConnectionCutLater cuts a connection that served a request before: what may be sent again, net/http sends again.
+func TestTokenConnectionCutLater(t *testing.T) {
+	f := newForge(t)
+	p := f.provider()
+	_, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
+	wantKind(t, err, "")
+	f.change(func() { f.instead[tokenPath] = cut })
+	_, err = p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
+	wantKind(t, err, "unavailable at token")
+	if got := len(f.requests(tokenPath)); got != 2 {
+		t.Errorf("%d token requests for two codes", got)
+	}
+}

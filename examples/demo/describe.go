@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// describeRequest writes a request as a person can read it: parameters on lines of their own, secrets shortened, headers
+// only where they teach something. Browsers send a cookie to every port of a host, so the bridge's, which goes to no other
+// host in earnest, is shown at the bridge alone.
+func describeRequest(to party, r *http.Request, body []byte) string {
+	lines := []string{r.Method + " http://" + r.Host + r.URL.Path}
+	lines = append(lines, parameters("?", r.URL.RawQuery)...)
+	if kind, credentials, found := strings.Cut(r.Header.Get("Authorization"), " "); found {
+		lines = append(lines, "Authorization: "+kind+" "+shorten(credentials))
+	}
+	for _, cookie := range r.Cookies() {
+		if to == partyBridge && strings.HasPrefix(cookie.Name, loginCookie) {
+			lines = append(lines, "Cookie: "+shortenCookie(cookie.Name)+"="+shorten(cookie.Value))
+		}
+	}
+	lines = append(lines, describeBody(r.Header.Get("Content-Type"), body)...)
+	return strings.Join(lines, "\n")
+}
+
+// describeAnswer writes an answer in the same way.
+func describeAnswer(status int, header http.Header, body []byte) string {
+	lines := []string{fmt.Sprintf("%d %s", status, http.StatusText(status))}
+	if location := header.Get("Location"); location != "" {
+		lines = append(lines, describeLocation(location)...)
+	}
+	for _, line := range header.Values("Set-Cookie") {
+		if strings.HasPrefix(line, loginCookie) {
+			lines = append(lines, describeSetCookie(line))
+		}
+	}
+	if status/100 != 3 { // a redirect's body only repeats where to
+		lines = append(lines, describeBody(header.Get("Content-Type"), body)...)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func describeLocation(location string) []string {
+	location, fragment, _ := strings.Cut(location, "#")
+	location, query, _ := strings.Cut(location, "?")
+	lines := append([]string{"Location: " + location}, parameters("?", query)...)
+	return append(lines, parameters("#", fragment)...)
+}
+
+var pageTitle = regexp.MustCompile(`(?s)<title>(.*?)</title>`)
+
+func describeBody(contentType string, body []byte) []string {
+	switch {
+	case len(body) == 0:
+		return nil
+	case strings.HasPrefix(contentType, "application/x-www-form-urlencoded"):
+		return parameters("", string(body))
+	case strings.HasPrefix(contentType, "application/json"):
+		return describeJSON(body)
+	}
+	if title := pageTitle.FindSubmatch(body); title != nil {
+		return []string{"A page: " + html.UnescapeString(string(title[1]))}
+	}
+	return nil
+}
+
+// jsonText is a line of indented JSON whose value is a text.
+var jsonText = regexp.MustCompile(`^(\s*"(\w+)": ")(.*)(",?)$`)
+
+func describeJSON(body []byte) []string {
+	var indented bytes.Buffer
+	if json.Indent(&indented, bytes.TrimSpace(body), "", "  ") != nil {
+		return nil
+	}
+	lines := strings.Split(indented.String(), "\n")
+	for i, line := range lines {
+		if found := jsonText.FindStringSubmatch(line); found != nil {
+			lines[i] = found[1] + shown(found[2], found[3]) + found[4]
+		}
+	}
+	return lines
+}
+
+// parameters writes each on a line, in the order of the text, the first behind the sign given and the others behind an &.
+func parameters(sign, raw string) []string {
+	if raw == "" {
+		return nil
+	}
+	var lines []string
+	for pair := range strings.SplitSeq(raw, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(value); err == nil {
+			value = decoded
+		}
+		if sign != "" {
+			name = "  " + sign + " " + name
+			sign = "&"
+		}
+		lines = append(lines, name+"="+shown(strings.TrimLeft(name, " ?#&"), value))
+	}
+	return lines
+}
+
+// secretNames are the parameters and JSON members that are never shown in full.
+func secretNames() []string {
+	return []string{
+		"state", "code", "nonce", "code_challenge", "code_verifier", "access_token", "accessToken", "refresh_token", "id_token",
+		"token", "client_secret", "flow", "id", "authRequestID", "userId", "sessionId", "requestId",
+	}
+}
+
+// longRun is what no name of anything is: it is shortened wherever it stands, so that a secret under a name that is not
+// known above does not show either.
+var longRun = regexp.MustCompile(`[A-Za-z0-9_-]{40,}`)
+
+// shown is a parameter's value as it may be shown.
+func shown(name, value string) string {
+	switch {
+	case name == "password":
+		return "•••"
+	case slices.Contains(secretNames(), name):
+		return shorten(value)
+	}
+	return longRun.ReplaceAllStringFunc(value, shorten)
+}
+
+// shorten keeps of a secret no more than what tells it from another.
+func shorten(secret string) string {
+	keep := 4
+	for _, prefix := range []string{"aob_at_", "A2SAA", "amzn1.ask.account."} {
+		if strings.HasPrefix(secret, prefix) {
+			keep = len(prefix) + 3
+		}
+	}
+	if len(secret) < 2*keep {
+		keep = 0
+	}
+	return fmt.Sprintf("%s…(%d characters)", secret[:keep], len(secret))
+}
+
+// loginCookie is how the names of the bridge's cookies begin. Cookies of other programs on this computer come along too.
+const loginCookie = "login-"
+
+func shortenCookie(name string) string {
+	return loginCookie + strings.TrimPrefix(name, loginCookie)[:4] + "…"
+}
+
+func describeSetCookie(line string) string {
+	pair, attributes, _ := strings.Cut(line, ";")
+	name, value, _ := strings.Cut(pair, "=")
+	if value == "" {
+		return "Set-Cookie: " + shortenCookie(name) + "= (taken away)"
+	}
+	return "Set-Cookie: " + shortenCookie(name) + "=" + shorten(value) + ";" + attributes
+}

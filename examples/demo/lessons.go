@@ -1,0 +1,98 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+
+	"alexa-oidc-bridge/bridge"
+)
+
+// lesson is what can be learned from a request. Requests without a lesson are not written down: pages' style sheets, the
+// provider's keys, and the like.
+type lesson struct {
+	to        party
+	request   string // method and path
+	from      party
+	why       string
+	answerWhy string // of an answer that comes after other requests
+}
+
+func lessonOf(to party, r *http.Request) (lesson, bool) {
+	asked := r.Method + " " + r.URL.Path
+	for _, lesson := range lessons() {
+		if lesson.to == to && lesson.request == asked {
+			return lesson, true
+		}
+	}
+	return lesson{}, false
+}
+
+func lessons() []lesson {
+	return []lesson{
+		{to: partyBridge, request: "GET /authorize", from: partyBrowser,
+			why: "The Alexa app opens the skill’s Authorization URI in a browser. The bridge checks who asks and where the answer " +
+				"is to go, and sends the browser on to the company’s sign-in. What it must remember travels sealed in the cookie."},
+		{to: partyProvider, request: "GET /authorize", from: partyBrowser,
+			why: "To the company the bridge is an ordinary client: the code flow with PKCE, a state and a nonce of its own. " +
+				"Alexa’s state does not appear here."},
+		{to: partyProvider, request: "POST /login/username", from: partyBrowser,
+			why: "The password is typed on the company’s own page. Neither Alexa nor the bridge ever sees it."},
+		{to: partyProvider, request: "GET /authorize/callback", from: partyBrowser,
+			why: "The company sends the browser back to the bridge, with a code that is good once and for the bridge only."},
+		{to: partyBridge, request: "GET /callback/" + providerID, from: partyBrowser,
+			why: "The bridge looks for the sign-in in this browser’s cookie. Another browser that got hold of this address would " +
+				"have no cookie, and get nothing.",
+			answerWhy: "Now the bridge knows who it is, and holds that to the skill’s “allow”. Whoever may link is asked first; " +
+				"whoever may not is sent back to Alexa with access_denied."},
+		{to: partyProvider, request: "POST /oauth/token", from: partyBridge,
+			why: "The bridge exchanges the code for an ID token, with its client secret and the PKCE verifier, and checks its " +
+				"signature, issuer, audience and nonce. The company’s tokens end here: Amazon never gets one."},
+		{to: partyProvider, request: "GET /userinfo", from: partyBridge,
+			why: "What the ID token does not tell about the person, the bridge asks for. It keeps only the claims that the skill " +
+				"is configured with."},
+		{to: partyBridge, request: "POST /consent", from: partyBrowser,
+			why: "The person decides. For “Link” the bridge makes a token of its own, writes its hash to the database, and only " +
+				"then hands it over in the fragment, which browsers do not send to servers."},
+		{to: partySkill, request: "POST /", from: partyAlexa,
+			why:       "Alexa sends what was said to the skill. The token that it got from the bridge comes along as accessToken.",
+			answerWhy: "The skill answers. Alexa speaks the text, and shows the card if there is one."},
+		{to: partyBridge, request: "POST /lookup", from: partySkill,
+			why: "The skill’s backend asks the bridge whose token this is. The person is upstream_iss and sub together; the claims " +
+				"are those that the configuration names."},
+	}
+}
+
+// arrivalStep is the end of linking: Alexa's page reads the fragment, which no recorder on a server could see.
+func arrivalStep(origin, fragment, outcome string) step {
+	lines := append([]string{"Opened " + origin + redirectPath}, parameters("#", fragment)...)
+	return step{
+		From: partyBrowser, To: partyAlexa,
+		Why:     "Alexa’s page reads the fragment and compares the state with the one that it began with.",
+		Request: strings.Join(lines, "\n"), Answer: outcome,
+	}
+}
+
+func disableStep() step {
+	return step{
+		From: partyAlexa, To: partyAlexa,
+		Why: "When a person disables a skill, Alexa forgets its token. Nobody tells the bridge, so the link is there until the " +
+			"operator ends it, or until the person links again and it is one of two.",
+		Request: "The person disables the skill", Answer: "The token is forgotten",
+	}
+}
+
+func revokeStep(ended []bridge.Link) step {
+	lines := make([]string, 0, len(ended))
+	for _, link := range ended {
+		lines = append(lines, "revoked "+link.ID)
+	}
+	if len(ended) == 0 {
+		lines = append(lines, "0 links revoked")
+	}
+	return step{
+		From: partyOperator, To: partyBridge,
+		Why: "The command works on the bridge’s database directly. From now on the link’s token reads inactive, in every " +
+			"process on that database. Alexa is not told, and still sends the token.",
+		Request: "alexa-oidc-bridge links revoke --skill " + skillClientID, Answer: strings.Join(lines, "\n"),
+	}
+}
