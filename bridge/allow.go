@@ -34,7 +34,7 @@ type Allow struct {
 	Claims       []ClaimRule // each of these
 }
 
-// ClaimRule holds when the claim, or one element of it, equals one of the values.
+// ClaimRule holds when the claim, or one element of it, equals one of the values. An e-mail address must be verified too.
 type ClaimRule struct {
 	Name  string
 	AnyOf []string
@@ -51,8 +51,11 @@ func (a Allow) Refusal(claims Claims) Reason {
 		return ReasonGroups
 	}
 	for _, rule := range a.Claims {
-		if !anyOf(claims.Strings(rule.Name), rule.AnyOf) {
+		switch {
+		case !anyOf(claims.Strings(rule.Name), rule.AnyOf):
 			return ReasonClaim
+		case rule.Name == ClaimEmail && !a.EmailTrusted && !claims.emailVerified():
+			return ReasonEmailUnverified
 		}
 	}
 	return ""
@@ -91,15 +94,15 @@ func (a Allow) needs() []string {
 	var names []string
 	if len(a.EmailDomains) > 0 {
 		names = append(names, ClaimEmail)
-		if !a.EmailTrusted {
-			names = append(names, ClaimEmailVerified)
-		}
 	}
 	if len(a.Groups) > 0 {
 		names = append(names, ClaimGroups)
 	}
 	for _, rule := range a.Claims {
 		names = append(names, rule.Name)
+	}
+	if slices.Contains(names, ClaimEmail) && !a.EmailTrusted {
+		names = append(names, ClaimEmailVerified)
 	}
 	return names
 }

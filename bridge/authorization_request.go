@@ -3,6 +3,10 @@ package bridge
 // MaxStateBytes is the longest state that is accepted from Alexa, in bytes after decoding. Real ones have 673 to 737.
 const MaxStateBytes = 1500
 
+// MaxRequestBytes is how long provider id, client id, redirect URI and scope of a request may be together, so that they fit
+// into a cookie beside the longest state.
+const MaxRequestBytes = 540
+
 // AuthorizationRequest is what Alexa asked for (RFC 6749 §4.1.1, §4.2.1), once its client and redirect URI are known to
 // be good.
 type AuthorizationRequest struct {

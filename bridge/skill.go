@@ -48,11 +48,10 @@ func (s *Skill) HasRedirectURI(uri string) bool { return slices.Contains(s.Redir
 func (s *Skill) KnownScopes(asked []string) (known, unknown []string) {
 	for _, scope := range asked {
 		switch {
-		case slices.Contains(known, scope) || slices.Contains(unknown, scope):
-		case slices.Contains(s.Scopes, scope):
-			known = append(known, scope)
-		default:
+		case !slices.Contains(s.Scopes, scope):
 			unknown = append(unknown, scope)
+		case !slices.Contains(known, scope):
+			known = append(known, scope)
 		}
 	}
 	return known, unknown
@@ -66,10 +65,13 @@ func (s *Skill) KeptClaims() []string {
 	return slices.Compact(kept)
 }
 
-// Refusal says why a link is not to be honoured under this configuration of the skill, or is empty. The issuer is that
-// of the provider the skill is now configured with.
-func (s *Skill) Refusal(link *Link, issuer string) Reason {
-	if link.ClientID != s.ClientID || link.Provider != s.Provider || link.Issuer != issuer {
+// Refusal says why a link is not to be honoured under this configuration of the skill and of its provider, or is empty.
+func (s *Skill) Refusal(link *Link, provider Provider) Reason {
+	_, hasGroups := link.Claims[ClaimGroups]
+	switch {
+	case link.ClientID != s.ClientID || link.Provider.ID != s.Provider,
+		link.Issuer != provider.Issuer || link.SubjectClaim != provider.SubjectClaim,
+		hasGroups && link.GroupsClaim != provider.GroupsClaim:
 		return ReasonOtherProvider
 	}
 	return s.Allow.Refusal(link.Claims)

@@ -64,7 +64,8 @@ func onesAsMany(from, to reflect.Type, value any) (any, error) {
 
 // mistyped turns the decoder's errors into faults, without the values that they quote.
 func (s *source) mistyped(err error) {
-	if several, ok := err.(interface{ Unwrap() []error }); ok {
+	var several interface{ Unwrap() []error }
+	if errors.As(err, &several) {
 		for _, one := range several.Unwrap() {
 			s.mistyped(one)
 		}

@@ -104,15 +104,13 @@ func (b *builder) upstreamScopes(path string, scopes []string) []string {
 
 // authParams reads texts such as prompt=select_account. Parameters that carry the protocol are not theirs to set.
 func (b *builder) authParams(path string, texts []string) url.Values {
-	ours := []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
-		"code_challenge", "code_challenge_method", "request", "request_uri"}
 	params := url.Values{}
 	for i, text := range texts {
 		name, value, found := strings.Cut(text, "=")
 		switch {
 		case !found || name == "":
 			b.fault(at(path, i, ""), "not name=value", `write it such as "prompt=select_account"`)
-		case slices.Contains(ours, name):
+		case slices.Contains(upstream.OwnParams(), name):
 			b.fault(at(path, i, ""), "sets "+name+", which this bridge sets itself", "remove it")
 		case params.Has(name):
 			b.fault(at(path, i, ""), "sets "+name+" a second time", "write each parameter once")

@@ -49,6 +49,7 @@ func (b *builder) skills(forms []skillForm, providers []upstream.Config) []*brid
 		if form.MaxLinksPerPerson < 0 {
 			b.fault(at("max_links_per_person"), "less than 0", "write 0 for no limit")
 		}
+		b.requestSize(at(""), skill)
 		b.warnSkill(at, skill, providerByID(providers, skill.Provider))
 		skills = append(skills, skill)
 	}
@@ -175,14 +176,36 @@ func (b *builder) allow(on func(string) string, form allowForm) bridge.Allow {
 	if slices.Contains(form.Groups, "") {
 		b.fault(on("allow.groups"), "holds an empty name", "write groups as the provider names them in its tokens")
 	}
+	b.emptyRule(on("allow.email_domains"), form.EmailDomains != nil, len(form.EmailDomains))
+	b.emptyRule(on("allow.groups"), form.Groups != nil, len(form.Groups))
+	b.emptyRule(on("allow.claims"), form.Claims != nil, len(form.Claims))
 	allow := bridge.Allow{EmailDomains: form.EmailDomains, Groups: form.Groups}
 	for i, rule := range form.Claims {
-		if rule.Name == "" || len(rule.AnyOf) == 0 {
+		if rule.Name == "" || len(rule.AnyOf) == 0 || slices.Contains(rule.AnyOf, "") {
 			b.fault(at(on("allow.claims"), i, ""), "half a rule", "write {name: a claim, any_of: [values]}")
 		}
 		allow.Claims = append(allow.Claims, bridge.ClaimRule{Name: rule.Name, AnyOf: rule.AnyOf})
 	}
 	return allow
+}
+
+// emptyRule refuses a rule that is written but names nobody: it would admit everyone, which is hardly what was meant.
+func (b *builder) emptyRule(path string, written bool, length int) {
+	if written && length == 0 {
+		b.fault(path, "empty", "name at least one, or remove the key to drop the rule")
+	}
+}
+
+// requestSize refuses what would leave no room for Alexa's state in the cookie that carries a request.
+func (b *builder) requestSize(path string, skill *bridge.Skill) {
+	longest := 0
+	for _, uri := range skill.RedirectURIs {
+		longest = max(longest, len(uri))
+	}
+	if len(skill.Provider)+len(skill.ClientID)+longest+len(strings.Join(skill.Scopes, " ")) > bridge.MaxRequestBytes {
+		b.fault(path, "provider id, client_id, longest redirect URI and all scopes are longer than 540 bytes together",
+			"shorten or remove some: they travel in a cookie beside Alexa's state")
+	}
 }
 
 // warnSkill warns of what is unwise about a skill. The provider is nil when it is not known.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/viper"
@@ -51,10 +50,13 @@ func open(path string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
+	if faults := checkYAML(text); len(faults) > 0 {
+		return nil, faults
+	}
 	v := viper.New()
 	v.SetConfigType("yaml")
 	if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
-		return nil, Faults{{What: "the configuration is not YAML: " + yamlError(err), Cure: "mend the line; text with special characters needs quotes"}}
+		return nil, Faults{notYAML(err)}
 	}
 	for _, key := range overridable() {
 		if err := v.BindEnv(key, "BRIDGE_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_"))); err != nil {
@@ -91,17 +93,6 @@ func withoutPath(err error) error {
 		return pathError.Err
 	}
 	return err
-}
-
-var quoted = regexp.MustCompile("\"[^\"]*\"|'[^']*'|`[^`]*`")
-
-// yamlError words an error of the YAML parser without what it quotes of the file, which may be a secret.
-func yamlError(err error) string {
-	if parse, ok := errors.AsType[viper.ConfigParseError](err); ok {
-		err = errors.Unwrap(parse)
-	}
-	text := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n", " ")
-	return quoted.ReplaceAllString(text, "…")
 }
 
 // keepOnly forgets all but one top-level key.

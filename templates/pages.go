@@ -116,12 +116,17 @@ type Learn struct {
 type consentData struct {
 	ConsentPage
 	SkillInitial, PersonInitial string
+	ShortName                   bool // the name is fit for a heading
 	Style                       template.CSS
 }
 
+// maxHeadingName is the longest name that stands in the heading too, in bytes; a longer one stands below only.
+const maxHeadingName = 40
+
 func (p *Pages) consentData(page ConsentPage) consentData {
 	person := page.Name + page.Email + page.Subject
-	return consentData{page, initial(page.Skill), initial(person), p.style}
+	short := page.Name != "" && len(page.Name) <= maxHeadingName
+	return consentData{page, initial(page.Skill), initial(person), short, p.style}
 }
 
 // Consent writes the consent page.

@@ -55,7 +55,7 @@ func faultTexts() map[Fault]faultText {
 			startAgain,
 		},
 		FaultProviderDown: {
-			"Your company’s sign-in does not answer",
+			"Your company’s sign‑in does not answer",
 			"We could not reach the sign-in service just now. Nothing was linked.",
 			"Wait a moment and try again. Skills that are linked already go on working.",
 		},

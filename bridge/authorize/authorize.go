@@ -27,7 +27,7 @@ func (h *Handler) Authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	h.log(r.Context(), nil).Warn("authorization request refused", "client_id", request.ClientID, "error", refused.redirected)
 	h.metrics.refused.WithLabelValues(request.ClientID, refused.redirected.Code).Inc()
-	redirect(w, http.StatusFound, errorAnswer(&request, h.config.PublicURL, refused.redirected))
+	redirect(w, errorAnswer(&request, h.config.PublicURL, refused.redirected))
 }
 
 // refusal is why an authorization request goes no further: shown on a page, or told to Alexa by redirect.
@@ -103,6 +103,7 @@ func parseParameters(request *bridge.AuthorizationRequest, query url.Values, ski
 		}
 	}
 	if len(state) > bridge.MaxStateBytes {
+		request.State = "" // an answer that repeats it would be too long for a proxy
 		return bridge.Errorf(bridge.InvalidRequest, "The state is longer than %d bytes.", bridge.MaxStateBytes)
 	}
 	return checkResponseType(responseType, skill)
@@ -127,7 +128,7 @@ func checkResponseType(responseType string, skill *bridge.Skill) *bridge.Error {
 // beginAsked begins the flow that an authorization request asked for.
 func (h *Handler) beginAsked(w http.ResponseWriter, r *http.Request, request bridge.AuthorizationRequest) {
 	f := newFlow(request, h.config.Skills[request.ClientID].Provider, h.deps.Now())
-	if h.config.Providers[f.provider].RefusesEmbeddedBrowsers() && looksEmbedded(r.UserAgent()) {
+	if h.config.Upstreams[f.provider].RefusesEmbeddedBrowsers() && looksEmbedded(r.UserAgent()) {
 		h.log(r.Context(), f).Info("embedded browser: asked to open another")
 		if h.keep(w, r, f) {
 			h.show(w, r, http.StatusForbidden, templates.ErrorPage{Fault: templates.FaultEmbeddedBrowser,
@@ -144,14 +145,14 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, f *flow, prompt 
 	if !h.config.Skills[f.request.ClientID].Consent {
 		prompt = upstream.PromptLogin
 	}
-	location, err := h.config.Providers[f.provider].AuthorizationURL(r.Context(), f.login(), prompt)
+	location, err := h.config.Upstreams[f.provider].AuthorizationURL(r.Context(), f.login(), prompt)
 	if err != nil {
 		h.providerDown(w, r, f, err, down)
 		return
 	}
 	if h.keep(w, r, f) {
 		h.log(r.Context(), f).Info("sign-in begun")
-		redirect(w, http.StatusFound, location)
+		redirect(w, location)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/upstream"
@@ -27,17 +28,20 @@ func (h *Handler) Callback(w http.ResponseWriter, r *http.Request) {
 		h.show(w, r, http.StatusBadRequest, templates.ErrorPage{Fault: templates.FaultUnknownSkill})
 		return
 	}
-	waiting, err := h.waiting(r.Context(), f)
-	if errors.Is(err, bridge.ErrNotFound) {
-		waiting, err = h.signIn(r.Context(), f, skill, provider, response)
-	}
+	waiting, err := h.signIn(r.Context(), f, skill, provider, response)
 	if err != nil {
 		h.signInFailed(w, r, f, err)
 		return
 	}
 	if !skill.Consent {
-		h.link(w, r, f, skill, provider)
+		h.link(w, r, f, skill)
 		return
+	}
+	if f.signedIn.IsZero() {
+		f.signedIn = h.deps.Now()
+		if !h.keep(w, r, f) {
+			return
+		}
 	}
 	h.askConsent(w, r, f, skill, waiting)
 }
@@ -96,12 +100,30 @@ func (h *Handler) waiting(ctx context.Context, f *flow) (*signedIn, error) {
 	return &waiting, json.Unmarshal(plain, &waiting)
 }
 
-// signIn takes the provider's answer and keeps who it is for the person's decision. Two requests at once, of a browser
-// that loads the page twice, send the code only once; and it goes on when the browser has gone, so that loading the page
-// again finds its result.
+// signInTimeout bounds all that is asked of a provider for one sign-in.
+const signInTimeout = 45 * time.Second
+
+// signIn takes the provider's answer and keeps who it is for the person's decision. What is kept already is not asked for
+// again. Two requests at once, of a browser that loads the page twice, send the code only once; and it goes on when the
+// browser has gone, so that loading the page again finds its result.
 func (h *Handler) signIn(ctx context.Context, f *flow, skill *bridge.Skill, provider *upstream.Provider, response upstream.Response) (*signedIn, error) {
 	result, err, _ := h.signIns.Do(string(f.handle()), func() (any, error) {
-		return h.signInOnce(context.WithoutCancel(ctx), f, skill, provider, response)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), signInTimeout)
+		defer cancel()
+		waiting, err := h.waiting(ctx, f)
+		if !errors.Is(err, bridge.ErrNotFound) {
+			return waiting, err
+		}
+		err = h.signInOnce(ctx, f, skill, provider, response)
+		if err != nil && !mayBeSecond(err) {
+			return nil, err
+		}
+		// What is kept counts, and not what came back just now: another process may have been quicker.
+		waiting, missing := h.waiting(ctx, f)
+		if errors.Is(missing, bridge.ErrNotFound) && err != nil {
+			return nil, err
+		}
+		return waiting, missing
 	})
 	if err != nil {
 		return nil, err
@@ -109,33 +131,37 @@ func (h *Handler) signIn(ctx context.Context, f *flow, skill *bridge.Skill, prov
 	return result.(*signedIn), nil
 }
 
-func (h *Handler) signInOnce(ctx context.Context, f *flow, skill *bridge.Skill, provider *upstream.Provider, response upstream.Response) (*signedIn, error) {
+// mayBeSecond says whether a sign-in may have failed only because another process sent the code before.
+func mayBeSecond(err error) bool {
+	refused, ok := errors.AsType[*upstream.RefusedError](err)
+	return ok && refused.Stage == upstream.StageToken
+}
+
+func (h *Handler) signInOnce(ctx context.Context, f *flow, skill *bridge.Skill, provider *upstream.Provider, response upstream.Response) error {
 	needed := skill.KeptClaims()
 	if skill.Consent {
 		needed = append(needed, bridge.ClaimName, bridge.ClaimEmail) // for the page
 	}
 	identity, err := provider.Identify(ctx, f.login(), response, needed)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var claims bridge.Claims
 	if err := json.Unmarshal(identity.Claims, &claims); err != nil {
-		return nil, err
+		return err
 	}
 	if reason := skill.Allow.Refusal(claims); reason != "" {
-		return nil, &notAllowedError{reason}
+		return &notAllowedError{reason}
 	}
-	waiting := &signedIn{
+	return h.await(ctx, f, &signedIn{
 		Identity: bridge.Identity{
-			Provider: provider.ID(),
-			Issuer:   identity.Issuer,
+			Provider: h.config.Providers[f.provider],
 			Subject:  identity.Subject,
 			Claims:   claims.Only(skill.KeptClaims()),
 		},
 		Name:  displayable(claims.DisplayName()),
 		Email: displayable(claims.String(bridge.ClaimEmail)),
-	}
-	return waiting, h.await(ctx, f, waiting)
+	})
 }
 
 func (h *Handler) await(ctx context.Context, f *flow, waiting *signedIn) error {
@@ -143,12 +169,22 @@ func (h *Handler) await(ctx context.Context, f *flow, waiting *signedIn) error {
 	if err != nil {
 		return err
 	}
-	return h.deps.Store.Await(ctx, bridge.PendingConsent{
+	err = h.deps.Store.Await(ctx, bridge.PendingConsent{
 		Handle:    f.handle(),
 		Sealed:    h.deps.Keys.Seal(waitingPurpose, plain, []byte(f.handle())),
 		ExpiresAt: h.deps.Now().Add(bridge.PendingConsentLifetime),
 	})
+	if err != nil {
+		return &notKeptError{err}
+	}
+	return nil
 }
+
+// notKeptError means that a sign-in succeeded but its result could not be kept. Its code is spent.
+type notKeptError struct{ cause error }
+
+func (e *notKeptError) Error() string { return "the sign-in could not be kept: " + e.cause.Error() }
+func (e *notKeptError) Unwrap() error { return e.cause }
 
 // notAllowedError means that the skill's allow does not hold for the person.
 type notAllowedError struct{ reason bridge.Reason }
@@ -175,7 +211,11 @@ func (h *Handler) signInFailed(w http.ResponseWriter, r *http.Request, f *flow, 
 		h.refuse(w, r, f, bridge.AccessDenied, reason, err)
 		return
 	}
-	h.storeFailed(w, r, f, err)
+	page := templates.ErrorPage{Fault: templates.FaultStoreUnavailable, Retry: templates.RetryReload}
+	if _, ok := errors.AsType[*notKeptError](err); ok {
+		page = restartPage(templates.FaultStoreUnavailable, f)
+	}
+	h.storeFailed(w, r, f, err, page)
 }
 
 // refusedFor says why nobody is linked after an error that ends a sign-in for good; it is empty for any other.
@@ -193,11 +233,11 @@ func refusedFor(err error) bridge.Reason {
 }
 
 // storeFailed answers a request whose result could not be kept or read. Nothing was decided by it.
-func (h *Handler) storeFailed(w http.ResponseWriter, r *http.Request, f *flow, err error) {
+func (h *Handler) storeFailed(w http.ResponseWriter, r *http.Request, f *flow, err error, page templates.ErrorPage) {
 	h.metrics.refused.WithLabelValues(f.request.ClientID, string(templates.FaultStoreUnavailable)).Inc()
 	h.log(r.Context(), f).Error("store unavailable", "error", err)
 	w.Header().Set("Retry-After", "5")
-	h.show(w, r, http.StatusServiceUnavailable, templates.ErrorPage{Fault: templates.FaultStoreUnavailable})
+	h.show(w, r, http.StatusServiceUnavailable, page)
 }
 
 // restartPage offers to begin the flow's sign-in again.

@@ -134,7 +134,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, f *flow, decisi
 	}
 	switch decision {
 	case bridge.DecisionLink:
-		h.link(w, r, f, skill, provider)
+		h.link(w, r, f, skill)
 	case bridge.DecisionCancel:
 		h.cancel(w, r, f)
 	case bridge.DecisionSwitch:
@@ -143,8 +143,8 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, f *flow, decisi
 }
 
 // link makes the link and sends the browser back to Alexa with its token. The token is on disk before it leaves.
-func (h *Handler) link(w http.ResponseWriter, r *http.Request, f *flow, skill *bridge.Skill, provider *upstream.Provider) {
-	made, err := h.makeLink(r, f, skill, provider)
+func (h *Handler) link(w http.ResponseWriter, r *http.Request, f *flow, skill *bridge.Skill) {
+	made, err := h.makeLink(r, f, skill)
 	if h.undecidable(w, r, f, bridge.DecisionLink, err) {
 		return
 	}
@@ -152,10 +152,10 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, f *flow, skill *b
 		h.metrics.made.WithLabelValues(skill.ClientID, string(bridge.GrantImplicit)).Inc()
 		h.log(r.Context(), f).Info("linked", "link_id", made)
 	}
-	redirect(w, http.StatusSeeOther, tokenAnswer(&f.request, f.accessToken(), skill.ImplicitLifetime))
+	redirect(w, tokenAnswer(&f.request, f.accessToken(), skill.ImplicitLifetime))
 }
 
-func (h *Handler) makeLink(r *http.Request, f *flow, skill *bridge.Skill, provider *upstream.Provider) (linkID string, err error) {
+func (h *Handler) makeLink(r *http.Request, f *flow, skill *bridge.Skill) (linkID string, err error) {
 	waiting, err := h.waiting(r.Context(), f)
 	if err != nil {
 		return "", err
@@ -174,7 +174,7 @@ func (h *Handler) makeLink(r *http.Request, f *flow, skill *bridge.Skill, provid
 		MaxLinks: skill.MaxLinksPerPerson,
 	}
 	// The configuration may have changed since the person signed in, by a restart.
-	if reason := skill.Refusal(&made.Link, provider.Issuer()); reason != "" {
+	if reason := skill.Refusal(&made.Link, h.config.Providers[f.provider]); reason != "" {
 		return "", &notAllowedError{reason}
 	}
 	if skill.ImplicitLifetime > 0 {
@@ -194,7 +194,7 @@ func (h *Handler) cancel(w http.ResponseWriter, r *http.Request, f *flow) {
 		h.log(r.Context(), f).Info("not linked", "reason", "cancelled")
 	}
 	answer := bridge.Errorf(bridge.AccessDenied, "The person cancelled.") // the same each time, for a second tap
-	redirect(w, http.StatusSeeOther, errorAnswer(&f.request, h.config.PublicURL, answer))
+	redirect(w, errorAnswer(&f.request, h.config.PublicURL, answer))
 }
 
 // switchAccount begins again with the same request of Alexa's, and lets the person choose another account. It also serves
@@ -231,7 +231,7 @@ func (h *Handler) undecidable(w http.ResponseWriter, r *http.Request, f *flow, d
 	case refusedFor(err) != "":
 		h.refuse(w, r, f, bridge.AccessDenied, refusedFor(err), err)
 	default:
-		h.storeFailed(w, r, f, err)
+		h.storeFailed(w, r, f, err, templates.ErrorPage{Fault: templates.FaultStoreUnavailable})
 	}
 	return true
 }

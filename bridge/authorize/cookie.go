@@ -60,26 +60,31 @@ func (j *cookieJar) find(r *http.Request, id string, now time.Time) (*flow, bool
 	if !flowIDForm.MatchString(id) {
 		return nil, false
 	}
-	f, ok := j.open(r, j.prefix+id)
+	cookie, err := r.Cookie(j.prefix + id)
+	if err != nil {
+		return nil, false
+	}
+	f, ok := j.open(cookie)
 	if !ok || f.over(now) || f.id() != id {
 		return nil, false
 	}
 	return f, true
 }
 
-func (j *cookieJar) open(r *http.Request, name string) (*flow, bool) {
-	session, err := j.store.New(r, name)
-	if err != nil || session.IsNew {
+func (j *cookieJar) open(cookie *http.Cookie) (*flow, bool) {
+	values := map[any]any{}
+	if err := securecookie.DecodeMulti(cookie.Name, cookie.Value, &values, j.store.Codecs...); err != nil {
 		return nil, false
 	}
-	seed, _ := session.Values["seed"].(string)
-	began, _ := session.Values["began"].(int64)
-	request, _ := session.Values["request"].(string)
+	seed, _ := values["seed"].(string)
+	began, _ := values["began"].(int64)
+	signedIn, _ := values["signed_in"].(int64)
+	request, _ := values["request"].(string)
 	parts := strings.SplitN(request, separator, 6)
 	if len(seed) != bridge.TokenSeedSize || len(parts) != 6 {
 		return nil, false
 	}
-	return &flow{
+	f := &flow{
 		seed:     [bridge.TokenSeedSize]byte([]byte(seed)),
 		began:    time.Unix(began, 0),
 		provider: parts[0],
@@ -90,7 +95,11 @@ func (j *cookieJar) open(r *http.Request, name string) (*flow, bool) {
 			Scope:        parts[4],
 			State:        parts[5],
 		},
-	}, true
+	}
+	if signedIn != 0 {
+		f.signedIn = time.Unix(signedIn, 0)
+	}
+	return f, true
 }
 
 // separator stands between the parts of a request in a cookie, which is nearly full with a long state. Only the state,
@@ -109,31 +118,37 @@ func (j *cookieJar) put(w http.ResponseWriter, r *http.Request, f *flow) error {
 		"request": strings.Join([]string{f.provider, f.request.ClientID, f.request.RedirectURI, f.request.ResponseType,
 			f.request.Scope, f.request.State}, separator),
 	}
+	if !f.signedIn.IsZero() {
+		session.Values["signed_in"] = f.signedIn.Unix()
+	}
 	if err := j.store.Save(r, w, session); err != nil {
 		return err
 	}
-	j.dropOldest(w, r)
+	j.dropOldest(w, r, session.Name())
 	return nil
 }
 
-// dropOldest makes room for one new flow. Cookies that cannot be opened go first.
-func (j *cookieJar) dropOldest(w http.ResponseWriter, r *http.Request) {
+// dropOldest leaves room for the flow of that name beside the newest others. Cookies that cannot be opened go first. Who
+// sends more of them than any browser has gets a few dropped at a time, so that it costs us nothing.
+func (j *cookieJar) dropOldest(w http.ResponseWriter, r *http.Request, name string) {
 	type kept struct {
 		name  string
-		began time.Time
+		began int64
 	}
 	var flows []kept
 	for _, cookie := range r.Cookies() {
-		if !strings.HasPrefix(cookie.Name, j.prefix) {
+		id, ours := strings.CutPrefix(cookie.Name, j.prefix)
+		if !ours || cookie.Name == name || !flowIDForm.MatchString(id) || len(flows) == 4*maxFlows {
 			continue
 		}
-		var began time.Time
-		if f, ok := j.open(r, cookie.Name); ok {
-			began = f.began
+		var began int64
+		if f, ok := j.open(cookie); ok {
+			began = f.began.Unix()
 		}
 		flows = append(flows, kept{cookie.Name, began})
 	}
-	slices.SortStableFunc(flows, func(a, b kept) int { return cmp.Compare(b.began.Unix(), a.began.Unix()) })
+	slices.Reverse(flows) // browsers send the oldest first, which tells those of one second apart (RFC 6265 §5.4)
+	slices.SortStableFunc(flows, func(a, b kept) int { return cmp.Compare(b.began, a.began) })
 	for i, f := range flows {
 		if i >= maxFlows-1 {
 			j.expire(w, f.name)

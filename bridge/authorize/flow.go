@@ -23,6 +23,7 @@ type flow struct {
 	request  bridge.AuthorizationRequest
 	provider string
 	began    time.Time
+	signedIn time.Time // zero: not yet
 }
 
 func newFlow(request bridge.AuthorizationRequest, provider string, now time.Time) *flow {
@@ -31,13 +32,14 @@ func newFlow(request bridge.AuthorizationRequest, provider string, now time.Time
 	return f
 }
 
-// login is what the provider gets to see, and what its answer is held to. The state's first characters name the flow.
+// login is what the provider gets to see, and what its answer is held to. The state begins with the flow's id, by which its
+// cookie is found.
 func (f *flow) login() upstream.Login {
-	return upstream.Login{State: f.secret("state"), Nonce: f.secret("nonce"), Verifier: f.secret("code verifier")}
+	return upstream.Login{State: f.id() + f.secret("state"), Nonce: f.secret("nonce"), Verifier: f.secret("code verifier")}
 }
 
 // id tells a browser's flows apart. It is not secret.
-func (f *flow) id() string { return f.login().State[:flowIDLength] }
+func (f *flow) id() string { return f.secret("id")[:flowIDLength] }
 
 // handle finds the flow's row in the store.
 func (f *flow) handle() bridge.Hash { return bridge.HashOf(f.secret("handle")) }
@@ -64,5 +66,11 @@ func (f *flow) derive(name string) [bridge.TokenSeedSize]byte {
 	return [bridge.TokenSeedSize]byte(key)
 }
 
-// over says whether the flow's time is over.
-func (f *flow) over(now time.Time) bool { return now.Sub(f.began) >= flowLifetime }
+// over says whether the flow's time is over: to sign in, and then once more to decide.
+func (f *flow) over(now time.Time) bool {
+	last := f.began
+	if f.signedIn.After(last) {
+		last = f.signedIn
+	}
+	return now.Sub(last) >= flowLifetime
+}

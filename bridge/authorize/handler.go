@@ -20,7 +20,8 @@ import (
 type Config struct {
 	PublicURL string // our origin, without a slash at its end; also our issuer
 	Skills    map[string]*bridge.Skill
-	Providers map[string]*upstream.Provider
+	Providers map[string]bridge.Provider
+	Upstreams map[string]*upstream.Provider // by the same ids
 }
 
 // Deps are the live things that a [Handler] works with. All are needed.
@@ -72,7 +73,7 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, page 
 
 // skillOf returns the skill and the provider of a flow, if both are still configured as they were when it began.
 func (h *Handler) skillOf(f *flow) (*bridge.Skill, *upstream.Provider, bool) {
-	skill, provider := h.config.Skills[f.request.ClientID], h.config.Providers[f.provider]
+	skill, provider := h.config.Skills[f.request.ClientID], h.config.Upstreams[f.provider]
 	if skill == nil || provider == nil || skill.Provider != f.provider || !skill.HasRedirectURI(f.request.RedirectURI) {
 		return nil, nil, false
 	}
@@ -85,5 +86,5 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, f *flow, code s
 	h.log(r.Context(), f).Warn("not linked", "reason", reason, "error", cause)
 	h.cookies.drop(w, f)
 	answer := bridge.Errorf(code, "The account was not linked. Reference %s.", bridge.ReferenceFrom(r.Context()))
-	redirect(w, http.StatusSeeOther, errorAnswer(&f.request, h.config.PublicURL, answer))
+	redirect(w, errorAnswer(&f.request, h.config.PublicURL, answer))
 }

@@ -63,12 +63,13 @@ func escape(text string) string {
 	return strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 }
 
-// redirect sends the browser on. Unlike http.Redirect it writes no body, which would repeat the token.
-func redirect(w http.ResponseWriter, status int, location string) {
+// redirect sends the browser on, with 303, so that a form that was posted to us is posted nowhere else (RFC 9700 §4.12).
+// Unlike http.Redirect it writes no body, which would repeat the token.
+func redirect(w http.ResponseWriter, location string) {
 	header := w.Header()
 	header.Set("Location", location)
 	header.Set("Cache-Control", "no-store")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Content-Length", "0")
-	w.WriteHeader(status)
+	w.WriteHeader(http.StatusSeeOther)
 }

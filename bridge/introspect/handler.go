@@ -13,7 +13,7 @@ import (
 type Config struct {
 	PublicURL string // our origin, without a slash at its end; also our issuer
 	Skills    map[string]*bridge.Skill
-	Issuers   map[string]string // of the providers, by their ids
+	Providers map[string]bridge.Provider
 	Backends  map[string]*bridge.Backend
 }
 

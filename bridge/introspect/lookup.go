@@ -96,7 +96,7 @@ func (h *Handler) answer(ctx context.Context, backend *bridge.Backend, token, al
 	link, now := &found.Link, h.deps.Now()
 	skill := h.config.Skills[link.ClientID]
 	if !found.Active(now) || skill == nil || !slices.Contains(backend.Skills, link.ClientID) ||
-		skill.Refusal(link, h.config.Issuers[skill.Provider]) != "" {
+		skill.Refusal(link, h.config.Providers[skill.Provider]) != "" {
 		return inactive, nil
 	}
 	h.uses.note(link, now, alexaUser)
@@ -113,7 +113,7 @@ func (h *Handler) active(token *bridge.AccessToken, skill *bridge.Skill) *lookup
 		TokenType:   "Bearer",
 		IssuedAt:    token.IssuedAt.Unix(),
 		LinkID:      token.Link.ID,
-		Provider:    token.Link.Provider,
+		Provider:    token.Link.Provider.ID,
 		UpstreamISS: token.Link.Issuer,
 		Claims:      token.Link.Claims.Only(skill.Claims),
 	}

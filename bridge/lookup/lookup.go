@@ -55,7 +55,8 @@ type Client struct {
 	Endpoint string // the URL of /lookup
 	ID       string // the backend's id
 	Secret   string
-	// HTTPClient is used for requests. nil: one that gives up after 3 seconds, since Alexa gives a skill no more than 8.
+	// HTTPClient is used for requests, except that it follows no redirect: that would carry the token elsewhere. nil: one
+	// that gives up after 3 seconds, since Alexa gives a skill no more than 8.
 	HTTPClient *http.Client
 }
 
@@ -82,7 +83,7 @@ func (c *Client) LookUp(ctx context.Context, token string) (*Answer, error) {
 
 func read(status int, text []byte) (*Answer, error) {
 	switch {
-	case status >= 500 || status == http.StatusTooManyRequests:
+	case status >= 500 || status == http.StatusTooManyRequests || status/100 == 3:
 		return nil, fmt.Errorf("%w: status %d", ErrUnavailable, status)
 	case status != http.StatusOK:
 		var fault struct {
@@ -92,16 +93,23 @@ func read(status int, text []byte) (*Answer, error) {
 		_ = json.Unmarshal(text, &fault)
 		return nil, fmt.Errorf("lookup: refused with status %d: %s: %s", status, fault.Error, fault.Description)
 	}
-	var answer Answer
-	if err := json.Unmarshal(text, &answer); err != nil {
-		return nil, fmt.Errorf("lookup: the answer is not one of a bridge: %w", err)
+	// Only a bridge says active or not. A page of something in between must not pass for "not active".
+	var answer struct {
+		Answer
+		Active *bool `json:"active"`
 	}
-	return &answer, nil
+	if err := json.Unmarshal(text, &answer); err != nil || answer.Active == nil {
+		return nil, fmt.Errorf("%w: the answer is not one of a bridge", ErrUnavailable)
+	}
+	answer.Answer.Active = *answer.Active
+	return &answer.Answer, nil
 }
 
 func (c *Client) httpClient() *http.Client {
+	client := http.Client{Timeout: 3 * time.Second}
 	if c.HTTPClient != nil {
-		return c.HTTPClient
+		client = *c.HTTPClient
 	}
-	return &http.Client{Timeout: 3 * time.Second}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
 }

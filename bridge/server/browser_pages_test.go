@@ -96,9 +96,9 @@ func (b *tab) wantStructure() {
 		"everything is in main":          `document.querySelectorAll("body > :not(main)").length === 0`,
 		"it can be zoomed":               `!/user-scalable|maximum-scale/.test(document.querySelector("meta[name=viewport]").content)`,
 		"it has no script":               `document.scripts.length === 0`,
-		"nor one in an attribute":        `![...document.querySelectorAll("*")].some(e => e.getAttributeNames().some(n => n.startsWith("on")))`,
+		"nor one in an attribute":        `[...document.querySelectorAll("*")].every(e => !/ on/.test(" " + e.getAttributeNames().join(" ")))`,
 		"it loads nothing":               `performance.getEntriesByType("resource").length === 0`,
-		"what is to be touched is large": `![...document.querySelectorAll("button, a")].some(e => e.getBoundingClientRect().height < 44)`,
+		"what is to be touched is large": `[...document.querySelectorAll("button, a")].every(e => e.offsetHeight >= 44)`,
 	} {
 		if !b.truth(expression) {
 			b.Errorf("not true: %s", what)
@@ -122,7 +122,7 @@ func (b *tab) wantNames() {
 			b.Errorf("a %s has no name", axText(node.Role))
 		}
 	}
-	if want := take(b, chromedp.Evaluate[int](`document.querySelectorAll("button, a, input:not([type=hidden])").length`)); used != want {
+	if want := ask[int](b, `document.querySelectorAll("button, a, input:not([type=hidden])").length`); used != want {
 		b.Errorf("%d things can be used by a screen reader, want %d", used, want)
 	}
 }
@@ -190,7 +190,7 @@ const paleTexts = `(() => {
 
 func (b *tab) wantContrast(scheme string) {
 	b.Helper()
-	if pale := take(b, chromedp.Evaluate[[]string](paleTexts)); len(pale) > 0 {
+	if pale := ask[[]string](b, paleTexts); len(pale) > 0 {
 		b.Errorf("hard to read in the %s scheme: %q", scheme, pale)
 	}
 }
@@ -213,8 +213,7 @@ func (b *tab) picture(file string) {
 func (b *tab) wantQuiet() {
 	b.Helper()
 	for _, complaint := range b.complained() {
-		// A status that is an error, an icon that the provider does not have; and to set a cookie and send the browser on is
-		// what /authorize is for.
+		// The status of an error page is meant to be one; and to set a cookie and send the browser on is what /authorize does.
 		if !strings.HasPrefix(complaint, "network: ") && complaint != "issue: BounceTrackingIssue" {
 			b.Errorf("the browser complained: %s", complaint)
 		}

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -13,8 +14,10 @@ import (
 
 	"github.com/chromedp/cdproto/audits"
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -32,7 +35,7 @@ type tab struct {
 	ctx context.Context
 
 	mu         sync.Mutex
-	complaints []string
+	complaints []string // about the page that it shows
 }
 
 // tab opens a tab that shares its cookies with no other.
@@ -59,24 +62,22 @@ func newTab(t *testing.T, w *web, parent context.Context, options ...chromedp.Co
 	return b
 }
 
-// listen notes what the browser complains of: on its console, and as the issues that its developer tools list.
+// listen notes what the browser complains of, on its console and as the issues that its developer tools list.
 func (b *tab) listen(event any) {
-	var complaint string
-	switch event := event.(type) {
-	case *cdplog.EventEntryAdded:
-		complaint = fmt.Sprintf("%s: %s", event.Entry.Source, event.Entry.Text)
-	case *runtime.EventConsoleAPICalled:
-		complaint = "console: " + string(event.Type)
-	case *runtime.EventExceptionThrown:
-		complaint = "exception: " + event.ExceptionDetails.Text
-	case *audits.EventIssueAdded:
-		complaint = "issue: " + string(event.Issue.Code)
-	default:
-		return
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.complaints = append(b.complaints, complaint)
+	switch event := event.(type) {
+	case *page.EventFrameNavigated:
+		b.complaints = nil
+	case *cdplog.EventEntryAdded:
+		b.complaints = append(b.complaints, string(event.Entry.Source)+": "+event.Entry.Text)
+	case *runtime.EventConsoleAPICalled:
+		b.complaints = append(b.complaints, "console: "+string(event.Type))
+	case *runtime.EventExceptionThrown:
+		b.complaints = append(b.complaints, "exception: "+event.ExceptionDetails.Text)
+	case *audits.EventIssueAdded:
+		b.complaints = append(b.complaints, "issue: "+string(event.Issue.Code))
+	}
 }
 
 func (b *tab) complained() []string {
@@ -100,9 +101,21 @@ func take[T any](b *tab, action chromedp.Action[T]) T {
 	defer cancel()
 	result, err := chromedp.Run(ctx, action)
 	if err != nil {
-		b.Fatalf("%v; the browser complained: %q", err, b.complained())
+		b.stuck(err)
 	}
 	return result
+}
+
+// stuck ends the test with what the browser says of it, which comes a little after the error.
+func (b *tab) stuck(cause error) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	at, err := chromedp.Run(ctx, chromedp.Evaluate[string]("location.href"))
+	if err != nil {
+		at = err.Error()
+	}
+	b.Fatalf("%v, at %s; the browser complained: %q", cause, at, b.complained())
 }
 
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
@@ -118,7 +131,7 @@ func (b *tab) open(address string) *network.Response {
 // press presses a button and waits for the page that it leads to.
 func (b *tab) press(value string) {
 	b.Helper()
-	b.follow(chromedp.Click(button(value)))
+	b.follow(b.clickOn(button(value)))
 }
 
 // follow takes a step that leads to another page, and waits for that page.
@@ -127,12 +140,62 @@ func (b *tab) follow(step chromedp.Action[chromedp.Void]) {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	if _, err := chromedp.RunResponse(ctx, step); err != nil {
-		b.Fatalf("%v; the browser complained: %q", err, b.complained())
+		b.stuck(err)
 	}
 }
 
-func button(value string) chromedp.CSS {
-	return chromedp.CSS(fmt.Sprintf("button[value=%q]", value))
+// button is the selector of the button with that value.
+func button(value string) string { return fmt.Sprintf("button[value=%q]", value) }
+
+// clickOn is a click at where an element is on the screen.
+func (b *tab) clickOn(selector string, options ...chromedp.MouseOption) chromedp.Action[chromedp.Void] {
+	b.Helper()
+	at := ask[[]float64](b, fmt.Sprintf(`(() => {
+		const element = document.querySelector(%q);
+		element.scrollIntoView({block: "center"});
+		const {x, y, width, height} = element.getBoundingClientRect();
+		return [x + width / 2, y + height / 2];
+	})()`, selector))
+	return chromedp.MouseClickXY(at[0], at[1], options...)
+}
+
+// enter types a text into a field.
+func (b *tab) enter(selector, text string) {
+	b.Helper()
+	if !b.truth(fmt.Sprintf(`(e => { e.focus(); return document.activeElement === e; })(document.querySelector(%q))`, selector)) {
+		b.Fatalf("%s does not take the focus", selector)
+	}
+	b.do(command(input.InsertText, input.InsertTextParams{Text: text}))
+}
+
+// ask evaluates an expression in the page. It does so by the bare command: chromedp's own actions keep a copy of the
+// document, which is late now and then, and which they lack for a page that the Back button brought back.
+func ask[T any](b *tab, expression string) T {
+	b.Helper()
+	return take(b, func(ctx context.Context, t *chromedp.Target) (T, error) {
+		var value T
+		answer, err := cdp.Call(ctx, t, runtime.Evaluate, runtime.EvaluateParams{
+			Expression: expression, ReturnByValue: new(true), AwaitPromise: new(true),
+		})
+		if err != nil {
+			return value, err
+		}
+		if answer.ExceptionDetails != nil {
+			return value, fmt.Errorf("%s: %+v", answer.ExceptionDetails.Text, answer.ExceptionDetails.Exception)
+		}
+		return value, json.Unmarshal(answer.Result.Value, &value)
+	})
+}
+
+// truth evaluates an expression that is true or false.
+func (b *tab) truth(expression string) bool {
+	b.Helper()
+	return ask[bool](b, expression)
+}
+
+func (b *tab) href() string {
+	b.Helper()
+	return ask[string](b, "location.href")
 }
 
 // signIn goes from Alexa's request through the provider's login page.
@@ -145,28 +208,26 @@ func (b *tab) signIn(request simulator.Request, person upstreamtest.Person) {
 // fillIn signs the person in on the provider's login page.
 func (b *tab) fillIn(person upstreamtest.Person) {
 	b.Helper()
-	b.do(
-		chromedp.SendKeys(chromedp.CSS(`input[name="login"]`), person.Login),
-		chromedp.SendKeys(chromedp.CSS(`input[name="password"]`), person.Password),
-	)
+	b.credentials(person)
 	b.press("sign-in")
 }
 
-func (b *tab) href() string {
+func (b *tab) credentials(person upstreamtest.Person) {
 	b.Helper()
-	return take(b, chromedp.Evaluate[string]("location.href"))
+	b.enter(`input[name="login"]`, person.Login)
+	b.enter(`input[name="password"]`, person.Password)
 }
 
-// truth evaluates an expression that is true or false.
-func (b *tab) truth(expression string) bool {
+// wantLoaded waits until the page is all there.
+func (b *tab) wantLoaded() {
 	b.Helper()
-	return take(b, chromedp.Evaluate[bool](expression))
+	b.truth(`document.readyState === "complete" || new Promise(done => addEventListener("load", () => done(true)))`)
 }
 
 // wantText checks that the tab shows a page of ours with that text.
 func (b *tab) wantText(text string) {
 	b.Helper()
-	href, shown := b.href(), take(b, chromedp.Text(chromedp.CSS("body")))
+	href, shown := b.href(), ask[string](b, "document.body.innerText")
 	if !strings.HasPrefix(href, publicOrigin) || !strings.Contains(shown, text) {
 		b.Fatalf("at %s without %q:\n%s\nthe browser complained: %q", href, text, shown, b.complained())
 	}

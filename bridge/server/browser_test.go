@@ -96,10 +96,11 @@ func browserKeyboard(t *testing.T, b *browser) {
 	tab.signIn(request, ada)
 	for _, value := range []string{"link", "cancel", "switch"} {
 		tab.do(chromedp.KeyEvent(kb.Tab))
-		if got := take(tab, chromedp.Evaluate[string]("document.activeElement.value ?? document.activeElement.tagName")); got != value {
+		if got := ask[string](tab, "document.activeElement.value ?? document.activeElement.tagName"); got != value {
 			t.Fatalf("the next key Tab leads to %q, want %q", got, value)
 		}
-		if !tab.truth("parseFloat(getComputedStyle(document.activeElement).outlineWidth) >= 2") {
+		if !tab.truth(`(style => style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2)(
+			getComputedStyle(document.activeElement))`) {
 			t.Errorf("it cannot be seen that %q has the focus", value)
 		}
 	}
@@ -123,14 +124,14 @@ func browserProviderDown(t *testing.T, b *browser) {
 	request := publicRequest(r)
 	r.provider.SetDown(true)
 	tab.open(request.URL())
-	tab.wantText("sign-in does not answer")
+	tab.wantText("sign‑in does not answer")
 
 	r.provider.SetDown(false)
 	r.clock.advance(3 * time.Second) // a failed discovery is not tried again at once
-	tab.follow(chromedp.Click(chromedp.CSS("a.button")))
+	tab.follow(tab.clickOn("a.button"))
 	b.web.serve(downAtCallback(r))
 	tab.fillIn(ada)
-	tab.wantText("sign-in does not answer")
+	tab.wantText("sign‑in does not answer")
 
 	b.web.serve(r.server.Public)
 	r.provider.SetDown(false)
@@ -162,12 +163,9 @@ func browserAnotherAccount(t *testing.T, b *browser) {
 	tab.wantText("Ada Lovelace") // without a login page: the provider still knows her
 	tab.press("switch")
 	atConsent := func(event page.EventFrameNavigated) bool { return strings.HasPrefix(event.Frame.URL, publicOrigin) }
-	tab.do(
-		chromedp.SendKeys(chromedp.CSS("#login"), hedy().Login),
-		chromedp.SendKeys(chromedp.CSS("#password"), hedy().Password),
-	)
-	take(tab, chromedp.WaitEvent(page.FrameNavigated, atConsent, chromedp.Click(button("sign-in"))))
-	tab.do(chromedp.WaitVisible(button("link")))
+	tab.credentials(hedy())
+	take(tab, chromedp.WaitEvent(page.FrameNavigated, atConsent, tab.clickOn(button("sign-in"))))
+	tab.wantLoaded()
 	tab.wantText("Hedy Lamarr")
 	tab.press("link")
 	if got := r.lookUp(tab.wantLinked(r, request)).Subject; got != hedy().Subject {

@@ -134,10 +134,10 @@ func TestPanvaDownBeforeCallback(t *testing.T) {
 				r.restart()
 			}
 			down := r.open(phone, answer.String())
-			r.wantPage(down, http.StatusServiceUnavailable, "sign-in does not answer")
+			r.wantPage(down, http.StatusServiceUnavailable, "sign‑in does not answer")
 			if bridgeRestarts { // discovery fails, so nobody is sent to where nobody answers
 				down = r.decide(phone, down, "switch")
-				r.wantPage(down, http.StatusServiceUnavailable, "sign-in does not answer")
+				r.wantPage(down, http.StatusServiceUnavailable, "sign‑in does not answer")
 			}
 
 			p.start()

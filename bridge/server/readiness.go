@@ -26,7 +26,7 @@ func newReadiness(deps Deps, maxStaleness time.Duration) *readiness {
 }
 
 func (r *readiness) run(ctx context.Context) {
-	for sleep(ctx, pingEvery) {
+	for sleep(ctx, min(pingEvery, r.maxStaleness/3)) {
 		r.ping(ctx)
 	}
 }
@@ -35,11 +35,13 @@ func (r *readiness) ping(ctx context.Context) {
 	began := r.deps.Now()
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	if err := r.deps.Store.Ping(ctx); err != nil {
+	err := r.deps.Store.Ping(ctx)
+	switch {
+	case err == nil:
+		r.reached.Store(began.UnixNano())
+	case ctx.Err() != context.Canceled: // which only means that the server stops
 		r.deps.Log.Error("store out of reach", "error", err)
-		return
 	}
-	r.reached.Store(began.UnixNano())
 }
 
 // serve answers GET /readyz. A provider that is down does not count: links go on working without it.

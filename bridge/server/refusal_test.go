@@ -122,8 +122,8 @@ func TestProviderErrorsAtTheCallback(t *testing.T) {
 		status int
 		text   string
 	}{
-		"temporarily_unavailable": {http.StatusServiceUnavailable, "sign-in does not answer"},
-		"server_error":            {http.StatusServiceUnavailable, "sign-in does not answer"},
+		"temporarily_unavailable": {http.StatusServiceUnavailable, "sign‑in does not answer"},
+		"server_error":            {http.StatusServiceUnavailable, "sign‑in does not answer"},
 		"disallowed_useragent":    {http.StatusForbidden, "Please open this in your browser"},
 	} {
 		phone := simulator.NewPhone()
@@ -166,7 +166,7 @@ func TestProviderOutage(t *testing.T) {
 	phone := simulator.NewPhone()
 	request := r.request()
 	page := r.open(phone, request.URL())
-	r.wantPage(page, http.StatusServiceUnavailable, "Your company’s sign-in does not answer")
+	r.wantPage(page, http.StatusServiceUnavailable, "Your company’s sign‑in does not answer")
 	if !strings.Contains(page.Body, `href=""`) || strings.Contains(page.Body, request.State) {
 		t.Error("there is no way to try again, or it tells the state")
 	}
@@ -178,7 +178,7 @@ func TestProviderOutage(t *testing.T) {
 	callback := r.atCallback(phone, request)
 	r.provider.SetDown(true)
 	page = r.open(phone, callback)
-	r.wantPage(page, http.StatusServiceUnavailable, "Your company’s sign-in does not answer")
+	r.wantPage(page, http.StatusServiceUnavailable, "Your company’s sign‑in does not answer")
 	r.provider.SetDown(false)
 	again := r.submit(phone, page, url.Values{"decision": {"switch"}})
 	arrived := r.decide(phone, r.fillIn(phone, again, ada), "link")

@@ -2,6 +2,8 @@ package server
 
 import (
 	"net/http"
+	"path"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -13,8 +15,8 @@ import (
 func (s *Server) publicHandler() http.Handler {
 	mux := http.NewServeMux()
 	around := newInstrument(s)
-	route := func(path string, answers http.Handler) {
-		mux.Handle(path, around.wrap(path, answers))
+	route := func(pattern string, answers http.Handler) {
+		mux.Handle(pattern, around.wrap(pattern, answers))
 	}
 	route("/authorize", s.only(http.MethodGet, s.notAhead(s.authorize.Authorize)))
 	route("/callback/{provider}", s.only(http.MethodGet, s.notAhead(s.authorize.Callback)))
@@ -22,7 +24,15 @@ func (s *Server) publicHandler() http.Handler {
 	route("/lookup", s.only(http.MethodPost, s.introspect.LookUp))
 	route("/{$}", s.only(http.MethodGet, s.home))
 	route("/", http.HandlerFunc(s.notFound))
-	return mux
+	unclean := around.wrap("/", http.HandlerFunc(s.notFound))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The mux would redirect these, with a body that repeats the state.
+		if strings.HasPrefix(r.URL.Path, "/") && path.Clean(r.URL.Path) != r.URL.Path {
+			unclean.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // adminHandler is the list of what the operator's machines can reach.

@@ -50,7 +50,7 @@ type Server struct {
 	pages      *templates.Pages
 	authorize  *authorize.Handler
 	introspect *introspect.Handler
-	providers  map[string]*upstream.Provider
+	upstreams  map[string]*upstream.Provider
 	registry   *prometheus.Registry
 	readiness  *readiness
 }
@@ -68,14 +68,14 @@ func New(config Config, deps Deps) (*Server, error) {
 		config:    config,
 		deps:      deps,
 		pages:     pages,
-		providers: map[string]*upstream.Provider{},
+		upstreams: map[string]*upstream.Provider{},
 		registry:  prometheus.NewRegistry(),
 		readiness: newReadiness(deps, config.MaxStaleness),
 	}
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, provider := range config.Providers {
 		provider.RedirectURI = CallbackURI(config.PublicURL, provider.ID)
-		s.providers[provider.ID] = upstream.New(provider, deps.Now)
+		s.upstreams[provider.ID] = upstream.New(provider, deps.Now)
 	}
 	s.addRooms()
 	s.Public, s.Admin = s.publicHandler(), s.adminHandler()
@@ -96,16 +96,16 @@ func (s *Server) addRooms() {
 	for _, backend := range s.config.Backends {
 		backends[backend.ID] = backend
 	}
-	issuers := map[string]string{}
-	for id, provider := range s.providers {
-		issuers[id] = provider.Issuer()
+	providers := map[string]bridge.Provider{}
+	for id, up := range s.upstreams {
+		providers[id] = bridge.Provider{ID: id, Issuer: up.Issuer(), SubjectClaim: up.SubjectClaim(), GroupsClaim: up.GroupsClaim()}
 	}
 	s.authorize = authorize.New(
-		authorize.Config{PublicURL: s.config.PublicURL, Skills: skills, Providers: s.providers},
+		authorize.Config{PublicURL: s.config.PublicURL, Skills: skills, Providers: providers, Upstreams: s.upstreams},
 		authorize.Deps{Store: s.deps.Store, Keys: s.config.Keys, Pages: s.pages, Log: s.deps.Log, Now: s.deps.Now, Registry: s.registry},
 	)
 	s.introspect = introspect.New(
-		introspect.Config{PublicURL: s.config.PublicURL, Skills: skills, Issuers: issuers, Backends: backends},
+		introspect.Config{PublicURL: s.config.PublicURL, Skills: skills, Providers: providers, Backends: backends},
 		introspect.Deps{Store: s.deps.Store, Log: s.deps.Log, Now: s.deps.Now, Registry: s.registry},
 	)
 }
@@ -116,7 +116,7 @@ func (s *Server) Run(ctx context.Context) {
 	group.Go(func() { s.introspect.Run(ctx) })
 	group.Go(func() { s.readiness.run(ctx) })
 	group.Go(func() { s.sweep(ctx) })
-	for _, provider := range s.providers {
+	for _, provider := range s.upstreams {
 		group.Go(func() { s.discover(ctx, provider) })
 	}
 	group.Wait()

@@ -74,5 +74,8 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error
 			(SELECT handle FROM pending_consents WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, seconds(now), limit))
 		return err
 	})
-	return int(removed), err
+	if err != nil { // also when the context ended first, and the write is still under way
+		return 0, err
+	}
+	return int(removed), nil
 }

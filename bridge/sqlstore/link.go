@@ -11,8 +11,8 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-const linkColumns = `links.id, links.client_id, links.grant_type, links.provider, links.issuer, links.subject, links.claims,
-	links.scope, links.alexa_user, links.created_at, links.last_used_at, links.revoked_at, links.reason`
+const linkColumns = `links.id, links.client_id, links.grant_type, links.provider, links.issuer, links.subject_claim, links.groups_claim,
+	links.subject, links.claims, links.scope, links.alexa_user, links.created_at, links.last_used_at, links.revoked_at, links.reason`
 
 // Link makes a link with its first token; see [bridge.Store].
 func (s *Store) Link(ctx context.Context, handle bridge.Hash, made bridge.NewLink) error {
@@ -36,9 +36,11 @@ func insertLink(tx *sql.Tx, link *bridge.Link) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject, claims, email, scope, alexa_user,
-		created_at, last_used_at, revoked_at, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, '')`,
-		link.ID, link.ClientID, string(link.Grant), link.Provider, link.Issuer, link.Subject, string(claims),
+	_, err = tx.Exec(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, groups_claim, subject, claims,
+		email, scope, alexa_user, created_at, last_used_at, revoked_at, reason)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, 0, '')`,
+		link.ID, link.ClientID, string(link.Grant), link.Provider.ID, link.Issuer, link.SubjectClaim, link.GroupsClaim,
+		link.Subject, string(claims),
 		lowerASCII(link.Claims.String(bridge.ClaimEmail)), link.Scope, string(link.AlexaUser), seconds(link.CreatedAt))
 	return err
 }
@@ -161,8 +163,8 @@ func scanLink(row interface{ Scan(...any) error }, more ...any) (bridge.Link, er
 	var link bridge.Link
 	var claims string
 	var created, used, revoked int64
-	err := row.Scan(append([]any{&link.ID, &link.ClientID, &link.Grant, &link.Provider, &link.Issuer, &link.Subject, &claims,
-		&link.Scope, &link.AlexaUser, &created, &used, &revoked, &link.Reason}, more...)...)
+	err := row.Scan(append([]any{&link.ID, &link.ClientID, &link.Grant, &link.Provider.ID, &link.Issuer,
+		&link.SubjectClaim, &link.GroupsClaim, &link.Subject, &claims, &link.Scope, &link.AlexaUser, &created, &used, &revoked, &link.Reason}, more...)...)
 	if err != nil {
 		return bridge.Link{}, err
 	}

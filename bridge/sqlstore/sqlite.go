@@ -24,6 +24,9 @@ func openSQLite(ctx context.Context, options Options) (writer, reader *sql.DB, e
 	if err := prepareFile(options); err != nil {
 		return nil, nil, err
 	}
+	if err := checkForeign(ctx, options.DSN); err != nil {
+		return nil, nil, err
+	}
 	writer, err = sql.Open("sqlite", sqliteDSN(options.DSN, url.Values{"_txlock": {"immediate"}}))
 	if err != nil {
 		return nil, nil, err
@@ -59,6 +62,21 @@ func prepareFile(options Options) error {
 	return nil
 }
 
+// checkForeign refuses a file that is not ours before anything changes it: to be opened for writing turns it to WAL.
+func checkForeign(ctx context.Context, path string) error {
+	db, err := sql.Open("sqlite", fileURI(path)+"?mode=ro&_pragma="+url.QueryEscape(fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if _, err := schemaVersion(ctx, db); errors.Is(err, ErrSchema) {
+		return err
+	}
+	return nil // whatever else is wrong with it shows when it is opened
+}
+
+func fileURI(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
+
 // sqliteDSN names a file with what every connection to it needs: set here, because a pragma that is executed reaches one
 // connection of a pool only.
 func sqliteDSN(path string, more url.Values) string {
@@ -74,5 +92,5 @@ func sqliteDSN(path string, more url.Values) string {
 	if lock := more.Get("_txlock"); lock != "" {
 		query.Set("_txlock", lock)
 	}
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query.Encode()
+	return fileURI(path) + "?" + query.Encode()
 }

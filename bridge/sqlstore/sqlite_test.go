@@ -194,11 +194,13 @@ func TestNoTokenForARevokedLink(t *testing.T) {
 // One transaction of a group that fails takes nothing of the others with it.
 func TestGroupCommitIsolatesFailures(t *testing.T) {
 	store := create(t, filepath.Join(t.TempDir(), "bridge.db"))
-	release := make(chan struct{})
-	go store.write(context.Background(), func(*sql.Tx) error { <-release; return nil }) // so that the rest waits together
-	for len(store.writer.jobs) > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	began, release := make(chan struct{}), make(chan struct{})
+	go store.write(context.Background(), func(*sql.Tx) error { // so that the rest waits together
+		close(began)
+		<-release
+		return nil
+	})
+	<-began
 	failure := errors.New("refused")
 	errs := make([]error, 20)
 	var group sync.WaitGroup

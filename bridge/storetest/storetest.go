@@ -61,8 +61,7 @@ func (s *suite) newLink() bridge.NewLink {
 			ClientID: "pizza",
 			Grant:    bridge.GrantImplicit,
 			Identity: bridge.Identity{
-				Provider: "corp",
-				Issuer:   "https://login.example.com",
+				Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com", SubjectClaim: "oid", GroupsClaim: "a.b"},
 				Subject:  fmt.Sprintf("subject %d", s.count),
 				Claims: bridge.Claims{"email": fmt.Sprintf("Person%d@Contoso.com", s.count), "groups": []any{"a", "ü"},
 					"email_verified": true},
@@ -300,7 +299,7 @@ func (s *suite) revoke() {
 
 func (s *suite) filters() {
 	a, b, c := s.newLink(), s.newLink(), s.newLink()
-	b.Link.ClientID, b.Link.Provider = "lights", "other"
+	b.Link.ClientID, b.Link.Provider.ID = "lights", "other"
 	b.Link.Subject = a.Link.Subject
 	delete(c.Link.Claims, "email")
 	b.Link.CreatedAt, c.Link.CreatedAt = s.now.Add(time.Second), s.now.Add(2*time.Second)

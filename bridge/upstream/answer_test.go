@@ -46,8 +46,11 @@ func instead(path string, handler http.HandlerFunc) func(*forge) {
 	return func(f *forge) { f.instead[path] = handler }
 }
 
-// both makes several bends.
-func both(bends ...func(*forge)) func(*forge) {
+// unbent leaves a forge as it is.
+func unbent(*forge) {}
+
+// bent makes several bends.
+func bent(bends ...func(*forge)) func(*forge) {
 	return func(f *forge) {
 		for _, bend := range bends {
 			bend(f)

@@ -11,7 +11,7 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
-func TestNewAsksNothing(t *testing.T) {
+func TestNew(t *testing.T) {
 	f := newForge(t)
 	p := f.provider()
 	if len(f.requests(discoveryPath)) != 0 {
@@ -19,6 +19,13 @@ func TestNewAsksNothing(t *testing.T) {
 	}
 	if p.ID() != "corp" || p.Issuer() != f.issuer || p.RefusesEmbeddedBrowsers() {
 		t.Errorf("ID %q, issuer %q, refuses embedded browsers: %v", p.ID(), p.Issuer(), p.RefusesEmbeddedBrowsers())
+	}
+	if p.SubjectClaim() != "sub" || p.GroupsClaim() != "groups" {
+		t.Errorf("subject from %q, groups from %q", p.SubjectClaim(), p.GroupsClaim())
+	}
+	configured := f.provider(subjectIn("oid"), groupsIn("realm_access", "roles"))
+	if configured.SubjectClaim() != "oid" || configured.GroupsClaim() != "realm_access.roles" {
+		t.Errorf("subject from %q, groups from %q", configured.SubjectClaim(), configured.GroupsClaim())
 	}
 	google := upstream.New(upstream.Config{Issuer: "https://accounts.google.com"}, now)
 	if !google.RefusesEmbeddedBrowsers() {
@@ -33,7 +40,7 @@ func TestDiscoverChecks(t *testing.T) {
 		bend func(*forge)
 		want string
 	}{
-		{"as it should be", both(), ""},
+		{"as it should be", unbent, ""},
 		{"the issuer of another", metadata("issuer", "http://other.example.com"), down},
 		{"the issuer with a slash more", func(f *forge) { f.metadata["issuer"] = f.issuer + "/" }, down},
 		{"no issuer", notAnnounced("issuer"), down},
@@ -199,6 +206,41 @@ func TestRediscover(t *testing.T) {
 	target, err := p.AuthorizationURL(t.Context(), login(), upstream.PromptDefault)
 	if err != nil || !strings.HasPrefix(target, f.issuer+"/moved?") {
 		t.Errorf("the endpoint that moved is not the one used (%v)", err)
+	}
+}
+
+// TestRediscoverHoldsNobodyUp lets people sign in while the provider takes its time to say anew what it is.
+func TestRediscoverHoldsNobodyUp(t *testing.T) {
+	f := newForge(t)
+	p := f.provider()
+	wantKind(t, p.Discover(t.Context()), "")
+	asked, over, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	f.change(func() {
+		f.instead[discoveryPath] = func(http.ResponseWriter, *http.Request) {
+			close(asked)
+			<-over
+		}
+	})
+	go func() {
+		defer close(ended)
+		p.Rediscover(t.Context())
+	}()
+	defer func() {
+		close(over)
+		<-ended
+	}()
+	<-asked
+
+	signedIn := make(chan error, 1)
+	go func() {
+		_, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
+		signedIn <- err
+	}()
+	select {
+	case err := <-signedIn:
+		wantKind(t, err, "")
+	case <-time.After(5 * time.Second): // half of the time limit that the one who waits would wait
+		t.Error("the sign-in waits for the discovery")
 	}
 }
 

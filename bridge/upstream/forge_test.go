@@ -49,7 +49,7 @@ func login() upstream.Login {
 // now is the relying party's time. It is years away from the machine's, so that a check by the wrong clock is found out.
 func now() time.Time { return time.Date(2037, 1, 2, 3, 4, 5, 0, time.UTC) }
 
-// forge is an OpenID Provider over HTTP of whose answers every one can be bent.
+// forge is an OpenID Provider over HTTP whose every answer a test can bend.
 type forge struct {
 	issuer string
 	server *httptest.Server
@@ -144,7 +144,7 @@ func (f *forge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	instead(w, r)
 }
 
-// straight answers as nothing stood in place of the answers.
+// straight answers as if nothing stood in the answer's place.
 func (f *forge) straight(w http.ResponseWriter, r *http.Request) {
 	object := f.object(r.URL.Path)
 	if object == nil {

@@ -11,6 +11,9 @@ import (
 // maxBody bounds what is read of any answer of a provider.
 const maxBody = 1 << 20
 
+// maxConns bounds how many requests to a provider are under way at once: sign-ins are free to begin.
+const maxConns = 64
+
 // errTooLarge is what reading an answer beyond maxBody gives.
 var errTooLarge = errors.New("the answer is larger than 1 MiB")
 
@@ -23,6 +26,7 @@ func newHTTPClient(config Config) *http.Client {
 	transport.ResponseHeaderTimeout = config.Timeout
 	transport.MaxResponseHeaderBytes = 64 << 10
 	transport.IdleConnTimeout = time.Minute
+	transport.MaxConnsPerHost = maxConns
 	return &http.Client{
 		Transport: boundedTransport{transport},
 		Timeout:   config.Timeout,

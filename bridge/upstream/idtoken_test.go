@@ -28,7 +28,7 @@ func TestIDTokenClaims(t *testing.T) {
 		bend func(*forge)
 		want string
 	}{
-		{"as it should be", both(), ""},
+		{"as it should be", unbent, ""},
 
 		{"iss of another", with("iss", "http://other.example.com"), refusedIDToken},
 		{"iss with a slash more", func(f *forge) { f.claims["iss"] = f.issuer + "/" }, refusedIDToken},
@@ -37,15 +37,15 @@ func TestIDTokenClaims(t *testing.T) {
 		{"aud is a list", with("aud", []string{clientID}), ""},
 		{"aud of another", with("aud", "other"), refusedIDToken},
 		{"aud of another, in a list", with("aud", []string{"other"}), refusedIDToken},
-		{"aud of others, azp ours", both(with("aud", []string{"other", "third"}), with("azp", clientID)), refusedIDToken},
+		{"aud of others, azp ours", bent(with("aud", []string{"other", "third"}), with("azp", clientID)), refusedIDToken},
 		{"aud begins as ours", with("aud", clientID+"-2"), refusedIDToken},
 		{"no aud", without("aud"), refusedIDToken},
-		{"no aud, azp ours", both(without("aud"), with("azp", clientID)), refusedIDToken},
+		{"no aud, azp ours", bent(without("aud"), with("azp", clientID)), refusedIDToken},
 
-		{"several aud, azp ours", both(with("aud", []string{"other", clientID}), with("azp", clientID)), ""},
-		{"several aud, azp of another", both(with("aud", []string{"other", clientID}), with("azp", "other")), refusedIDToken},
+		{"several aud, azp ours", bent(with("aud", []string{"other", clientID}), with("azp", clientID)), ""},
+		{"several aud, azp of another", bent(with("aud", []string{"other", clientID}), with("azp", "other")), refusedIDToken},
 		{"several aud, no azp", with("aud", []string{"other", clientID}), refusedIDToken},
-		{"several aud, azp is no text", both(with("aud", []string{"other", clientID}), with("azp", []string{clientID})), refusedIDToken},
+		{"several aud, azp is no text", bent(with("aud", []string{"other", clientID}), with("azp", []string{clientID})), refusedIDToken},
 		{"one aud, azp ours", with("azp", clientID), ""},
 		{"one aud, azp of another", with("azp", "other"), refusedIDToken},
 
@@ -106,22 +106,29 @@ func TestLoginWithoutNonce(t *testing.T) {
 
 func TestIDTokenAnswer(t *testing.T) {
 	answer := func(idToken any) func(*forge) { return func(f *forge) { f.answer["id_token"] = idToken } }
+	payload := func(text string) func(*forge) {
+		return func(f *forge) { f.idToken = func(map[string]any) string { return f.key.signBytes([]byte(text)) } }
+	}
 	tests := []struct {
-		name string
-		bend func(*forge)
+		name   string
+		bend   func(*forge)
+		absent bool // and the operator is told what to look at
 	}{
-		{"none", func(f *forge) { f.answer["id_token"] = nil }},
-		{"empty", answer("")},
-		{"no text", answer(7)},
-		{"no JWT", answer("opaque")},
-		{"a JWT of three empty parts", answer("..")},
-		{"its payload is no object", func(f *forge) { f.idToken = func(map[string]any) string { return f.key.signBytes([]byte(`"text"`)) } }},
-		{"its payload is null", func(f *forge) { f.idToken = func(map[string]any) string { return f.key.signBytes([]byte(`null`)) } }},
+		{"none", answer(nil), true},
+		{"empty", answer(""), true},
+		{"no text", answer(7), true},
+		{"no JWT", answer("opaque"), false},
+		{"a JWT of three empty parts", answer(".."), false},
+		{"its payload is no object", payload(`"text"`), false},
+		{"its payload is null", payload("null"), false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := newForge(t, tt.bend).identify(t, nil)
 			wantKind(t, err, refusedIDToken)
+			if got := strings.Contains(err.Error(), "openid"); got != tt.absent {
+				t.Errorf("%q asks for the scope: %v, want %v", err, got, tt.absent)
+			}
 		})
 	}
 }
@@ -156,19 +163,19 @@ func TestIDTokenSignature(t *testing.T) {
 		bend func(*forge)
 		want string
 	}{
-		{"announced", both(algorithms("RS256", "EdDSA"), signedBy(ed25519Key, ed25519Key)), ""},
-		{"not announced", both(algorithms("RS256"), signedBy(ed25519Key, ed25519Key)), refusedIDToken},
-		{"RS256 where nothing is announced", both(notAnnounced("id_token_signing_alg_values_supported"), signedBy(rsaKey, rsaKey)), ""},
+		{"announced", bent(algorithms("RS256", "EdDSA"), signedBy(ed25519Key, ed25519Key)), ""},
+		{"not announced", bent(algorithms("RS256"), signedBy(ed25519Key, ed25519Key)), refusedIDToken},
+		{"RS256 where nothing is announced", bent(notAnnounced("id_token_signing_alg_values_supported"), signedBy(rsaKey, rsaKey)), ""},
 		{"another where nothing is announced", notAnnounced("id_token_signing_alg_values_supported"), refusedIDToken},
-		{"RS256 where only HS256 is announced", both(algorithms("HS256"), signedBy(rsaKey, rsaKey)), ""},
-		{"at_hash of EdDSA", both(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key), with("at_hash", longHalfHash(accessToken))), ""},
+		{"RS256 where only HS256 is announced", bent(algorithms("HS256"), signedBy(rsaKey, rsaKey)), ""},
+		{"at_hash of EdDSA", bent(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key), with("at_hash", longHalfHash(accessToken))), ""},
 		{"at_hash of EdDSA by the hash of ES256",
-			both(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key), with("at_hash", halfHash(accessToken))), refusedIDToken},
+			bent(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key), with("at_hash", halfHash(accessToken))), refusedIDToken},
 
 		{"none", func(f *forge) { f.idToken = unsecured }, refusedIDToken},
-		{"none, announced", both(algorithms("none", "ES256"), func(f *forge) { f.idToken = unsecured }), refusedIDToken},
+		{"none, announced", bent(algorithms("none", "ES256"), func(f *forge) { f.idToken = unsecured }), refusedIDToken},
 		{"the client secret", signedBy(shared), refusedIDToken},
-		{"the client secret, announced and published", both(algorithms("HS256", "ES256"), signedBy(shared, shared)), refusedIDToken},
+		{"the client secret, announced and published", bent(algorithms("HS256", "ES256"), signedBy(shared, shared)), refusedIDToken},
 
 		{"another key of the same id", signedBy(newKey(t, "key 1")), refusedIDToken},
 		{"a key of an unknown id", signedBy(newKey(t, "key 2")), refusedIDToken},

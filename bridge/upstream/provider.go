@@ -48,10 +48,12 @@ type Provider struct {
 	now    func() time.Time
 	client *http.Client
 
-	mu       sync.Mutex // held during discovery, so that there is one at a time
-	metadata *metadata  // nil until discovery succeeded
-	failed   error      // the last discovery's error
-	tried    time.Time  // when discovery was last tried
+	discovering sync.Mutex // held while the provider is asked, so that there is one discovery at a time
+
+	mu       sync.Mutex
+	metadata *metadata // nil until discovery succeeded
+	failed   error     // the last discovery's error
+	tried    time.Time // when discovery was last tried
 }
 
 // metadata is what discovery told, ready for use.
@@ -73,6 +75,9 @@ func New(config Config, now func() time.Time) *Provider {
 	if len(config.GroupsClaim) == 0 {
 		config.GroupsClaim = []string{groupsClaim}
 	}
+	if config.AuthMethod == AuthMethodNone {
+		config.ClientSecret = ""
+	}
 	if config.Timeout == 0 {
 		config.Timeout = 10 * time.Second
 	}
@@ -84,6 +89,12 @@ func (p *Provider) ID() string { return p.config.ID }
 
 // Issuer is the provider's issuer, as configured.
 func (p *Provider) Issuer() string { return p.config.Issuer }
+
+// SubjectClaim is the claim that subjects are taken from.
+func (p *Provider) SubjectClaim() string { return p.config.SubjectClaim }
+
+// GroupsClaim is the path of the claim that groups are taken from, joined by dots.
+func (p *Provider) GroupsClaim() string { return strings.Join(p.config.GroupsClaim, ".") }
 
 // RefusesEmbeddedBrowsers says whether the provider is known to refuse to sign people in inside another app's window.
 func (p *Provider) RefusesEmbeddedBrowsers() bool {
@@ -102,37 +113,48 @@ func (p *Provider) Discover(ctx context.Context) error {
 }
 
 // Rediscover asks again and keeps what was known if that fails, so that a provider may change its endpoints and keys
-// while we run.
+// while we run. Whoever needs the provider meanwhile goes on with what was known.
 func (p *Provider) Rediscover(ctx context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.discovering.Lock()
+	defer p.discovering.Unlock()
 	return p.discover(ctx)
 }
 
 func (p *Provider) discovered(ctx context.Context) (*metadata, error) {
+	if known, err := p.known(); known != nil || err != nil {
+		return known, err
+	}
+	p.discovering.Lock()
+	defer p.discovering.Unlock()
+	if known, err := p.known(); known != nil || err != nil { // another was quicker
+		return known, err
+	}
+	// The answer serves everybody who waits for it, so it must not end with the request that happened to ask.
+	if err := p.discover(context.WithoutCancel(ctx)); err != nil {
+		return nil, err
+	}
+	return p.known()
+}
+
+// known returns the metadata, or the error of a discovery that failed just now, or nothing.
+func (p *Provider) known() (*metadata, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.metadata != nil {
-		return p.metadata, nil
-	}
-	if p.failed != nil && p.now().Sub(p.tried) < retryDiscovery {
+	if p.metadata == nil && p.failed != nil && p.now().Sub(p.tried) < retryDiscovery {
 		return nil, p.failed
-	}
-	if err := p.discover(ctx); err != nil {
-		return nil, err
 	}
 	return p.metadata, nil
 }
 
-// discover is called with the lock held.
 func (p *Provider) discover(ctx context.Context) error {
-	// The answer serves everybody who waits for it, so it must not end with the request that happened to ask.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.config.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, p.config.Timeout)
 	defer cancel()
 	found, err := p.fetchMetadata(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.tried = p.now()
 	if err != nil {
-		p.failed = &UnavailableError{Stage: "discovery", Err: p.safe(err)}
+		p.failed = &UnavailableError{Stage: StageDiscovery, Err: p.safe(err)}
 		return p.failed
 	}
 	p.metadata, p.failed = found, nil
@@ -190,7 +212,8 @@ func (p *Provider) checkEndpoints(authorization, token, keySet, userinfo string)
 		if err != nil || parsed.Host == "" || parsed.Fragment != "" {
 			return fmt.Errorf("its metadata has no usable %s", name)
 		}
-		if parsed.Scheme != "https" && !strings.HasPrefix(p.config.Issuer, "http://") {
+		plain := parsed.Scheme == "http" && strings.HasPrefix(p.config.Issuer, "http://")
+		if parsed.Scheme != "https" && !plain {
 			return fmt.Errorf("its %s is not https", name)
 		}
 	}
@@ -212,10 +235,13 @@ func (p *Provider) authStyle(supported []string) (oauth2.AuthStyle, error) {
 	default:
 		return 0, fmt.Errorf("it takes a client secret neither by %s nor by %s", AuthMethodBasic, AuthMethodPost)
 	}
-	if method == AuthMethodBasic {
+	switch method {
+	case AuthMethodBasic:
 		return oauth2.AuthStyleInHeader, nil
+	case AuthMethodPost, AuthMethodNone: // for none without the secret, since there is none
+		return oauth2.AuthStyleInParams, nil
 	}
-	return oauth2.AuthStyleInParams, nil // for none without the secret, since there is none
+	return 0, fmt.Errorf("the configured auth_method %q is unknown", method)
 }
 
 // allowedAlgorithms are the asymmetric signature algorithms that the provider announces: never none, and never one with

@@ -47,16 +47,16 @@ func TestResponseISS(t *testing.T) {
 		iss      func(*forge) string
 		want     string
 	}{
-		{"not announced, absent", both(), upstream.Response{Code: code}, noISS, ""},
-		{"not announced, right", both(), upstream.Response{Code: code}, itsISS, ""},
-		{"not announced, wrong", both(), upstream.Response{Code: code}, anotherISS, refused},
+		{"not announced, absent", unbent, upstream.Response{Code: code}, noISS, ""},
+		{"not announced, right", unbent, upstream.Response{Code: code}, itsISS, ""},
+		{"not announced, wrong", unbent, upstream.Response{Code: code}, anotherISS, refused},
 		{"announced, absent", announced, upstream.Response{Code: code}, noISS, refused},
 		{"announced, right", announced, upstream.Response{Code: code}, itsISS, ""},
 		{"announced, wrong", announced, upstream.Response{Code: code}, anotherISS, refused},
 		{"announced, a slash more", announced, upstream.Response{Code: code}, slashISS, refused},
 		{"announced as false, absent", metadata("authorization_response_iss_parameter_supported", false),
 			upstream.Response{Code: code}, noISS, ""},
-		{"an error, not announced, wrong", both(), upstream.Response{Error: "server_error"}, anotherISS, refused},
+		{"an error, not announced, wrong", unbent, upstream.Response{Error: "server_error"}, anotherISS, refused},
 		{"an error, announced, absent", announced, upstream.Response{Error: "disallowed_useragent"}, noISS, refused},
 		{"an error, announced, wrong", announced, upstream.Response{Error: "temporarily_unavailable"}, anotherISS, refused},
 		{"an error, announced, right", announced, upstream.Response{Error: "server_error"}, itsISS, "unavailable at response"},

@@ -35,7 +35,7 @@ func TestErrorsTellNoSecret(t *testing.T) {
 		{"discovery cuts", discoveryPath, cut, "unavailable at discovery"},
 		{"the code is refused", tokenPath, reply(http.StatusBadRequest, oauthError), "refused at token"},
 		{"the token endpoint fails", tokenPath, reply(http.StatusInternalServerError, oauthError), "unavailable at token"},
-		{"the token endpoint fails, not as JSON", tokenPath, reply(http.StatusBadGateway, []byte(sent)), "unavailable at token"},
+		{"the token endpoint fails, not as JSON", tokenPath, reply(http.StatusBadGateway, []byte(sent+" "+accessToken)), "unavailable at token"},
 		{"the token endpoint answers not as JSON", tokenPath, reply(http.StatusOK, []byte(sent)), "unavailable at token"},
 		{"the token endpoint speaks no HTTP", tokenPath, noHTTP(sent), "unavailable at token"},
 		{"the token endpoint redirects", tokenPath, redirect(elsewhere), "unavailable at token"},

@@ -37,19 +37,19 @@ func TestTokenEndpointAuthentication(t *testing.T) {
 		change func(*upstream.Config)
 		want   string // none asked: a discovery that fails
 	}{
-		{"nothing announced", both(), configured(""), "basic"},
+		{"nothing announced", unbent, configured(""), "basic"},
 		{"an empty list announced", methods(), configured(""), "basic"},
 		{"basic announced", methods("private_key_jwt", "client_secret_basic"), configured(""), "basic"},
 		{"both announced", methods("client_secret_post", "client_secret_basic"), configured(""), "basic"},
 		{"only post announced", methods("private_key_jwt", "client_secret_post"), configured(""), "post"},
 		{"neither announced", methods("private_key_jwt", "none"), configured(""), ""},
-		{"a public client", both(), public, "none"},
+		{"a public client", unbent, public, "none"},
 		{"a public client, basic announced", methods("client_secret_basic"), public, "none"},
 		{"a public client, configured", methods("client_secret_basic"), func(config *upstream.Config) {
 			config.AuthMethod, config.ClientSecret = upstream.AuthMethodNone, ""
 		}, "none"},
 		{"post configured, basic announced", methods("client_secret_basic"), configured(upstream.AuthMethodPost), "post"},
-		{"post configured, nothing announced", both(), configured(upstream.AuthMethodPost), "post"},
+		{"post configured, nothing announced", unbent, configured(upstream.AuthMethodPost), "post"},
 		{"basic configured, post announced", methods("client_secret_post"), configured(upstream.AuthMethodBasic), "basic"},
 		{"basic configured, neither announced", methods("private_key_jwt"), configured(upstream.AuthMethodBasic), "basic"},
 	}
@@ -132,9 +132,9 @@ func unconfiguredClients() map[string]struct {
 		bend   func(*forge)
 		change func(*upstream.Config)
 	}{
-		"basic": {both(), func(*upstream.Config) {}},
+		"basic": {unbent, func(*upstream.Config) {}},
 		"post":  {metadata("token_endpoint_auth_methods_supported", []string{"client_secret_post"}), func(*upstream.Config) {}},
-		"none":  {both(), func(config *upstream.Config) { config.ClientSecret = "" }},
+		"none":  {unbent, func(config *upstream.Config) { config.ClientSecret = "" }},
 	}
 }
 

@@ -14,7 +14,7 @@ func userinfo(claims map[string]any) func(*forge) {
 }
 
 func TestUserinfoIsAskedWhenNeeded(t *testing.T) {
-	inIDToken := both(with("email", "ada@contoso.com"), with("name", "Ada"), with("oid", "object-1"), with("groups", []string{"a"}))
+	inIDToken := bent(with("email", "ada@contoso.com"), with("name", "Ada"), with("oid", "object-1"), with("groups", []string{"a"}))
 	tests := []struct {
 		name   string
 		bend   func(*forge)
@@ -22,10 +22,10 @@ func TestUserinfoIsAskedWhenNeeded(t *testing.T) {
 		change func(*upstream.Config)
 		want   int
 	}{
-		{"nothing needed", both(), nil, nil, 0},
+		{"nothing needed", unbent, nil, nil, 0},
 		{"all in the ID token", inIDToken, []string{"email", "name", "groups"}, nil, 0},
 		{"one missing", inIDToken, []string{"email", "phone_number"}, nil, 1},
-		{"groups missing", both(), []string{"groups"}, nil, 1},
+		{"groups missing", unbent, []string{"groups"}, nil, 1},
 		{"groups by another name", with("roles", "a"), []string{"groups"}, groupsIn("roles"), 0},
 		{"groups by another name, missing", with("groups", "a"), []string{"groups"}, groupsIn("roles"), 1},
 		{"groups in an object", with("realm_access", map[string]any{"roles": []string{"a"}}), []string{"groups"},

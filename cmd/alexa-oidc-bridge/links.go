@@ -7,8 +7,10 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 
@@ -105,8 +107,8 @@ func checkRevoke(cmd *cobra.Command, filter bridge.LinkFilter, reason string) er
 func revokeLinks(cmd *cobra.Command, filter bridge.LinkFilter, reason bridge.Reason) error {
 	var known []bridge.Link
 	revoked, err := onStore(cmd, func(store *sqlstore.Store) (revoked []bridge.Link, err error) {
-		if revoked, err = store.Revoke(cmd.Context(), filter, reason, time.Now()); err == nil && len(filter.IDs) > 0 {
-			known, err = store.Links(cmd.Context(), bridge.LinkFilter{IDs: filter.IDs})
+		if revoked, err = store.Revoke(cmd.Context(), filter, reason, time.Now()); err == nil {
+			known, err = store.Links(cmd.Context(), filter)
 		}
 		return revoked, err
 	})
@@ -118,6 +120,10 @@ func revokeLinks(cmd *cobra.Command, filter bridge.LinkFilter, reason bridge.Rea
 	}
 	if len(filter.IDs) == 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "%d links revoked\n", len(revoked))
+		if len(known) == 0 {
+			return failed(errors.New("no link matches, live or ended"),
+				"see links list; only links whose skill keeps the e-mail claim are found by --email")
+		}
 		return nil
 	}
 	return reportOthers(cmd, filter.IDs, revoked, known)
@@ -196,12 +202,32 @@ type linkJSON struct {
 func printLinksJSON(w io.Writer, links []bridge.Link) error {
 	list := make([]linkJSON, len(links))
 	for i, link := range links {
-		list[i] = linkJSON{link.ID, link.ClientID, link.Provider, link.Subject, link.Scope,
+		list[i] = linkJSON{link.ID, link.ClientID, link.Provider.ID, link.Subject, link.Scope,
 			orNull(link.CreatedAt), orNull(link.LastUsedAt), orNull(link.RevokedAt), string(link.Reason)}
 	}
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(list)
+	text, err := json.MarshalIndent(list, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(w, asciiJSON(string(text)))
+	return err
+}
+
+// asciiJSON writes the same JSON without a character that a terminal could take for a command.
+func asciiJSON(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r <= '~':
+			b.WriteRune(r)
+		case r <= 0xffff:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		}
+	}
+	return b.String()
 }
 
 func orNull(t time.Time) *time.Time {
@@ -220,7 +246,7 @@ func printLinks(w io.Writer, links []bridge.Link) error {
 			ended += ", " + string(link.Reason)
 		}
 		// A subject is a stranger's text, which must not reach the terminal as it is.
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.ID, link.ClientID, link.Provider,
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.ID, link.ClientID, link.Provider.ID,
 			upstream.LogText(link.Subject), day(link.CreatedAt), day(link.LastUsedAt), ended)
 	}
 	return table.Flush()

@@ -100,7 +100,7 @@ func newDatabase(t *testing.T) (configPath string, links []bridge.Link) {
 	now := time.Unix(1_800_000_000, 0).UTC()
 	for i, subject := range []string{"ada", "grace", "\x1b[31mevil"} {
 		link := bridge.Link{ID: bridge.NewLinkID(), ClientID: "pizza", Grant: bridge.GrantImplicit, Scope: "orders", CreatedAt: now,
-			Identity: bridge.Identity{Provider: "corp", Issuer: "https://login.example.com", Subject: subject,
+			Identity: bridge.Identity{Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com"}, Subject: subject,
 				Claims: bridge.Claims{"email": fmt.Sprintf("p%d@contoso.com", i)}}}
 		handle := bridge.HashOf(link.ID)
 		if err := store.Await(t.Context(), bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Minute)}); err != nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"os/signal"
 	"sync"
 	"syscall"
@@ -68,6 +69,7 @@ func serve(ctx context.Context, loaded *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
+	warnReadable(log, loaded.Storage.DSN)
 	announce(log, loaded, listeners)
 	err = serveUntil(ctx, bridge, listeners, log)
 	log.Info("stopped")
@@ -89,6 +91,13 @@ func listen(ctx context.Context, loaded *config.Config) (listeners, error) {
 		return listeners{}, failed(err, "change admin_listen, or stop what has this port")
 	}
 	return listeners{public, admin}, nil
+}
+
+// warnReadable warns of a database that others on this machine can read, as one that was copied or restored may be.
+func warnReadable(log *slog.Logger, path string) {
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+		log.Warn("others on this machine can reach the database, which holds personal data", "path", path, "mode", info.Mode().Perm().String())
+	}
 }
 
 // announce logs what an operator must enter elsewhere.

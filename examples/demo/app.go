@@ -16,7 +16,13 @@ import (
 //go:embed pages
 var pageFiles embed.FS
 
-var pages = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
+var pages = template.Must(template.New("").Funcs(template.FuncMap{"indented": indented}).ParseFS(pageFiles, "pages/*.html"))
+
+// indented keeps a line's indentation from being taken for a place to break the line.
+func indented(line string) string {
+	text := strings.TrimLeft(line, " ")
+	return strings.Repeat("\u00a0", len(line)-len(text)) + text
+}
 
 // app is what the browser sees of the demo: the Alexa app, the page at Alexa's redirect URI, the operator's desk, and the
 // story.
@@ -73,19 +79,21 @@ type homePage struct {
 	Account  account
 	Notice   notice
 	Guide    guide
+	AskNext  bool      // asking is what the guide says
 	Chapters []chapter // the latest first
 	People   []upstreamtest.Person
 	Origins  origins
-	Folder   string
 }
 
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	account := a.world.alexa.now()
+	guide := guideOf(account)
 	chapters := a.world.story.told()
 	slices.Reverse(chapters)
 	a.show(w, http.StatusOK, "home.html", homePage{
-		Skill: skillName, Account: account, Notice: noticeOf(account), Guide: guideOf(account), Chapters: chapters,
-		People: a.world.people, Origins: a.world.origins, Folder: a.world.folder,
+		Skill: skillName, Account: account, Notice: noticeOf(account),
+		Guide: guide, AskNext: guide.Stage == 2 || guide.Stage == 4 && !account.refused(),
+		Chapters: chapters, People: a.world.people, Origins: a.world.origins,
 	})
 }
 

@@ -13,25 +13,34 @@ import (
 )
 
 // describeRequest writes a request as a person can read it: parameters on lines of their own, secrets shortened, headers
-// only where they teach something. Browsers send a cookie to every port of a host, so the bridge's, which goes to no other
-// host in earnest, is shown at the bridge alone.
-func describeRequest(to party, r *http.Request, body []byte) string {
+// only where they teach something.
+func describeRequest(to party, r *http.Request, body []byte) []string {
 	lines := []string{r.Method + " http://" + r.Host + r.URL.Path}
 	lines = append(lines, parameters("?", r.URL.RawQuery)...)
 	if kind, credentials, found := strings.Cut(r.Header.Get("Authorization"), " "); found {
 		lines = append(lines, "Authorization: "+kind+" "+shorten(credentials))
 	}
+	if to == partyBridge {
+		lines = append(lines, describeCookies(r, body)...)
+	}
+	return append(lines, describeBody(r.Header.Get("Content-Type"), body)...)
+}
+
+// describeCookies writes the cookie of the sign-in that the request names. Cookies of earlier ones come along with it, and
+// since browsers do not tell ports apart, those of other programs on this computer.
+func describeCookies(r *http.Request, body []byte) []string {
+	var lines []string
 	for _, cookie := range r.Cookies() {
-		if to == partyBridge && strings.HasPrefix(cookie.Name, loginCookie) {
+		id, found := strings.CutPrefix(cookie.Name, loginCookie)
+		if found && strings.Contains(r.URL.RawQuery+string(body), "="+id) {
 			lines = append(lines, "Cookie: "+shortenCookie(cookie.Name)+"="+shorten(cookie.Value))
 		}
 	}
-	lines = append(lines, describeBody(r.Header.Get("Content-Type"), body)...)
-	return strings.Join(lines, "\n")
+	return lines
 }
 
 // describeAnswer writes an answer in the same way.
-func describeAnswer(status int, header http.Header, body []byte) string {
+func describeAnswer(status int, header http.Header, body []byte) []string {
 	lines := []string{fmt.Sprintf("%d %s", status, http.StatusText(status))}
 	if location := header.Get("Location"); location != "" {
 		lines = append(lines, describeLocation(location)...)
@@ -44,7 +53,7 @@ func describeAnswer(status int, header http.Header, body []byte) string {
 	if status/100 != 3 { // a redirect's body only repeats where to
 		lines = append(lines, describeBody(header.Get("Content-Type"), body)...)
 	}
-	return strings.Join(lines, "\n")
+	return lines
 }
 
 func describeLocation(location string) []string {
@@ -88,7 +97,8 @@ func describeJSON(body []byte) []string {
 	return lines
 }
 
-// parameters writes each on a line, in the order of the text, the first behind the sign given and the others behind an &.
+// parameters writes each on a line, in the order of the text: those of an address behind the sign given and then an &,
+// those of a body, which have no sign, as they are.
 func parameters(sign, raw string) []string {
 	if raw == "" {
 		return nil
@@ -100,10 +110,11 @@ func parameters(sign, raw string) []string {
 			value = decoded
 		}
 		if sign != "" {
-			name = "  " + sign + " " + name
+			lines = append(lines, "  "+sign+name+"="+shown(name, value))
 			sign = "&"
+			continue
 		}
-		lines = append(lines, name+"="+shown(strings.TrimLeft(name, " ?#&"), value))
+		lines = append(lines, name+"="+shown(name, value))
 	}
 	return lines
 }
@@ -145,11 +156,12 @@ func shorten(secret string) string {
 	return fmt.Sprintf("%s…(%d characters)", secret[:keep], len(secret))
 }
 
-// loginCookie is how the names of the bridge's cookies begin. Cookies of other programs on this computer come along too.
+// loginCookie is how the names of the bridge's cookies begin.
 const loginCookie = "login-"
 
 func shortenCookie(name string) string {
-	return loginCookie + strings.TrimPrefix(name, loginCookie)[:4] + "…"
+	id := strings.TrimPrefix(name, loginCookie)
+	return loginCookie + id[:min(4, len(id))] + "…"
 }
 
 func describeSetCookie(line string) string {
@@ -158,5 +170,11 @@ func describeSetCookie(line string) string {
 	if value == "" {
 		return "Set-Cookie: " + shortenCookie(name) + "= (taken away)"
 	}
-	return "Set-Cookie: " + shortenCookie(name) + "=" + shorten(value) + ";" + attributes
+	line = "Set-Cookie: " + shortenCookie(name) + "=" + shorten(value)
+	for attribute := range strings.SplitSeq(attributes, ";") {
+		if !strings.HasPrefix(attribute, " Expires=") { // Max-Age says the same
+			line += ";" + attribute
+		}
+	}
+	return line
 }

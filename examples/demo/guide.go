@@ -23,18 +23,22 @@ type guide struct {
 
 // guideOf reads from the account alone how far a newcomer is, so that any way through the demo has a next step.
 func guideOf(a account) guide {
-	relink := a.Heard != nil && a.Heard.Card == cardLinkAccount
 	switch {
-	case a.Ended && relink:
-		return guide{4, "That is all. Link again if you like: the guest has an account at the company, but the skill’s “allow” refuses him."}
+	case a.Fault != "":
+		return guide{1, "No link was made, and Alexa was told so. Why somebody is refused stands in the bridge’s log, in the terminal of this demo. Link again as Ada or Grace."}
+	case a.Token == "" && a.UserID == "":
+		return guide{1, "Press “Enable to use”. You will sign in at a pretend company, whose page shows who can, and then be asked for your consent."}
+	case a.Token == "":
+		return guide{1, "Press “Link account”, sign in, and give your consent."}
+	case a.refused():
+		return guide{4, "That is all. If you like, link again as the guest: he can sign in at the company, but the skill’s “allow” does not hold for him."}
 	case a.Ended:
 		return guide{4, "The link has ended, which Alexa does not know. Ask the skill once more."}
-	case a.Fault != "":
-		return guide{1, "No link was made, and Alexa was told why. Link again as Ada or Grace."}
-	case a.Token == "":
-		return guide{1, "Press “Enable to use”. You will sign in at a pretend company, whose page shows who can, and then be asked for your consent."}
 	case a.Heard == nil:
 		return guide{2, "Ask the skill. Its backend will look up at the bridge who is speaking."}
 	}
 	return guide{3, "It knows you. Now be the operator, and end the link."}
 }
+
+// refused says whether the skill asked for linking.
+func (a account) refused() bool { return a.Heard != nil && a.Heard.Card == cardLinkAccount }

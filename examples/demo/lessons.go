@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"strings"
 
 	"alexa-oidc-bridge/bridge"
 )
@@ -68,16 +67,16 @@ func arrivalStep(origin, fragment, outcome string) step {
 	return step{
 		From: partyBrowser, To: partyAlexa,
 		Why:     "Alexa’s page reads the fragment and compares the state with the one that it began with.",
-		Request: strings.Join(lines, "\n"), Answer: outcome,
+		Request: lines, Answer: []string{outcome},
 	}
 }
 
 func disableStep() step {
 	return step{
-		From: partyAlexa, To: partyAlexa,
-		Why: "When a person disables a skill, Alexa forgets its token. Nobody tells the bridge, so the link is there until the " +
-			"operator ends it, or until the person links again and it is one of two.",
-		Request: "The person disables the skill", Answer: "The token is forgotten",
+		From: partyBrowser, To: partyAlexa,
+		Why: "When a person disables a skill, Alexa forgets its token. Here nobody tells the bridge: the link stays in its " +
+			"database, though nobody has its token any more, until the operator ends it.",
+		Request: []string{"The person disables the skill."}, Answer: []string{"Alexa has forgotten the token."},
 	}
 }
 
@@ -93,6 +92,6 @@ func revokeStep(ended []bridge.Link) step {
 		From: partyOperator, To: partyBridge,
 		Why: "The command works on the bridge’s database directly. From now on the link’s token reads inactive, in every " +
 			"process on that database. Alexa is not told, and still sends the token.",
-		Request: "alexa-oidc-bridge links revoke --skill " + skillClientID, Answer: strings.Join(lines, "\n"),
+		Request: []string{"alexa-oidc-bridge links revoke --skill " + skillClientID}, Answer: lines,
 	}
 }

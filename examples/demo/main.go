@@ -6,11 +6,12 @@
 // Real are the bridge, with its YAML configuration and its database, and the protocol of the OpenID Provider. Pretended are
 // Alexa and the skill, of which the skill's side is what a real one would do. Every party has a port of its own:
 //
-//	alexa.go  what Alexa does: begins to link, keeps the token, sends requests to the skill
-//	app.go    what the Alexa app shows
-//	skill.go  the skill's backend, which looks tokens up
-//	world.go  starts and stops them all
-//	story.go  what was sent from whom to whom; recorder.go, lessons.go and describe.go write it down
+//	alexa.go     what Alexa does: begins to link, keeps the token, sends requests (envelope.go) to the skill
+//	app.go       what the Alexa app shows; guide.go says what to do next
+//	skill.go     the skill's backend, which looks tokens up
+//	world.go     starts and stops them all; settings.go writes the bridge's configuration (config.yaml.tmpl)
+//	story.go     what was sent from whom to whom; recorder.go, lessons.go and describe.go write it down
+//	once.go      plays it without a browser
 package main
 
 import (

@@ -35,7 +35,8 @@ type settings struct {
 	PublicURL, Listen, AdminListen, Issuer, RedirectURI string
 }
 
-// load writes the configuration into the folder and reads it as the bridge does.
+// load writes the configuration into the folder and reads it as the bridge does. What would be unwise in earnest, such as
+// tokens that never expire, is good enough here, so warnings are passed over.
 func (s settings) load(folder string) (*config.Config, error) {
 	text, err := s.text()
 	if err != nil {

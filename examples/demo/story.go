@@ -25,8 +25,8 @@ const (
 type step struct {
 	From, To party
 	Why      string
-	Request  string // empty: the step is the answer to an earlier one
-	Answer   string // empty: there is none yet, or it is a step of its own
+	Request  []string // in lines; none: the step is the answer to an earlier one
+	Answer   []string // in lines; none: there is none yet, or it is a step of its own
 }
 
 // Class is a short name that the style sheet knows.
@@ -80,15 +80,15 @@ func (s *story) add(added step) *chapter {
 
 // ask adds a step whose answer is yet to come, and returns how to add that. An answer that comes when others have been
 // asked meanwhile is a step of its own, so that the story reads in the order of time.
-func (s *story) ask(asked step) (answered func(answer, why string)) {
+func (s *story) ask(asked step) (answered func(answer []string, why string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	in := s.add(asked)
 	if in == nil {
-		return func(string, string) {}
+		return func([]string, string) {}
 	}
 	at := len(in.Steps) - 1
-	return func(answer, why string) {
+	return func(answer []string, why string) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if at == len(in.Steps)-1 {
@@ -123,12 +123,9 @@ func (s *story) write(out io.Writer) {
 	}
 }
 
-func writeIndented(out io.Writer, indent, text string) {
-	if text == "" {
-		return
-	}
-	for line := range strings.Lines(text) {
-		fmt.Fprintln(out, indent+strings.TrimSuffix(line, "\n"))
+func writeIndented(out io.Writer, indent string, lines []string) {
+	for _, line := range lines {
+		fmt.Fprintln(out, indent+line)
 	}
 }
 
@@ -136,7 +133,7 @@ func writeIndented(out io.Writer, indent, text string) {
 const lineWidth = 100
 
 // wrap breaks a text into lines.
-func wrap(text string) string {
+func wrap(text string) []string {
 	var lines []string
 	for word := range strings.FieldsSeq(text) {
 		last := len(lines) - 1
@@ -146,5 +143,5 @@ func wrap(text string) string {
 		}
 		lines[last] += " " + word
 	}
-	return strings.Join(lines, "\n")
+	return lines
 }

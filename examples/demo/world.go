@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
@@ -116,8 +117,7 @@ func (w *world) listen(port int) error {
 	return nil
 }
 
-// startProvider starts the company's sign-in. It opens a port by itself, which is closed here and opened again, so that
-// all that it is asked goes through the recorder.
+// startProvider starts the company's sign-in.
 func (w *world) startProvider(secret string) error {
 	provider, err := upstreamtest.Start(upstreamtest.Config{
 		Name:    "Contoso",
@@ -127,21 +127,34 @@ func (w *world) startProvider(secret string) error {
 	if err != nil {
 		return err
 	}
-	if err := provider.Close(); err != nil {
+	w.later(provider.Close)
+	w.settings.Issuer = provider.Issuer()
+	w.origins.Provider = strings.TrimSuffix(provider.Issuer(), "/")
+	listener, err := takePort(provider)
+	if err != nil {
 		return err
+	}
+	w.serve(listener, w.story.record(partyProvider, provider))
+	return nil
+}
+
+// takePort closes the port that a provider has opened by itself and opens it again for us, so that all that the provider
+// is asked can go through the recorder.
+func takePort(provider *upstreamtest.Provider) (net.Listener, error) {
+	// Its answer says that it serves by now. Before that, Close would leave the port open.
+	response, err := http.Get(provider.Issuer() + ".well-known/openid-configuration")
+	if err != nil {
+		return nil, err
+	}
+	response.Body.Close()
+	if err := provider.Close(); err != nil {
+		return nil, err
 	}
 	issuer, err := url.Parse(provider.Issuer())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	listener, err := net.Listen("tcp", issuer.Host)
-	if err != nil {
-		return err
-	}
-	w.origins.Provider = "http://" + issuer.Host
-	w.settings.Issuer = provider.Issuer()
-	w.serve(listener, w.story.record(partyProvider, provider))
-	return nil
+	return net.Listen("tcp", issuer.Host)
 }
 
 // startBridge does what the serve command does.
@@ -200,7 +213,7 @@ func (w *world) endLinks(ctx context.Context) error {
 }
 
 // stopWithin is how long requests that are under way may take to finish.
-const stopWithin = 2 * time.Second
+const stopWithin = time.Second
 
 func (w *world) serve(listener net.Listener, handler http.Handler) {
 	s := &http.Server{

@@ -5,20 +5,22 @@
 
 -- One row a link: one person's consent that one skill may know them.
 CREATE TABLE links (
-    id           TEXT   NOT NULL PRIMARY KEY,
-    client_id    TEXT   NOT NULL,
-    grant_type   TEXT   NOT NULL,
-    provider     TEXT   NOT NULL,
-    issuer       TEXT   NOT NULL,
-    subject      TEXT   NOT NULL,
-    claims       TEXT   NOT NULL,
-    email        TEXT   NOT NULL,
-    scope        TEXT   NOT NULL,
-    alexa_user   TEXT   NOT NULL,
-    created_at   BIGINT NOT NULL,
-    last_used_at BIGINT NOT NULL,
-    revoked_at   BIGINT NOT NULL,
-    reason       TEXT   NOT NULL
+    id            TEXT   NOT NULL PRIMARY KEY,
+    client_id     TEXT   NOT NULL,
+    grant_type    TEXT   NOT NULL,
+    provider      TEXT   NOT NULL,
+    issuer        TEXT   NOT NULL,
+    subject_claim TEXT   NOT NULL,
+    groups_claim  TEXT   NOT NULL,
+    subject       TEXT   NOT NULL,
+    claims        TEXT   NOT NULL,
+    email         TEXT   NOT NULL,
+    scope         TEXT   NOT NULL,
+    alexa_user    TEXT   NOT NULL,
+    created_at    BIGINT NOT NULL,
+    last_used_at  BIGINT NOT NULL,
+    revoked_at    BIGINT NOT NULL,
+    reason        TEXT   NOT NULL
 );
 CREATE INDEX links_by_subject ON links (subject, issuer, client_id);
 CREATE INDEX links_by_email ON links (email);

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// ownTemp gives the test a folder for temporary files of its own, and returns it.
+func ownTemp(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} { // as Unix and Windows call it
+		t.Setenv(name, folder)
+	}
+	return folder
+}
+
+func wantEmpty(t *testing.T, folder string) {
+	t.Helper()
+	left, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range left {
+		t.Errorf("%s is left behind", entry.Name())
+	}
+}
+
+// secretRun is what only a secret looks like: tokens, codes, states, challenges and cookies are longer, and nothing else in
+// the demo is.
+var secretRun = regexp.MustCompile(`[A-Za-z0-9_-]{40,}`)
+
+func TestOnce(t *testing.T) {
+	folder := ownTemp(t)
+	var stdout, stderr bytes.Buffer
+	if code := run([]string{"-once"}, &stdout, &stderr); code != 0 {
+		t.Fatalf("exit code %d, stderr: %s", code, &stderr)
+	}
+	for _, want := range []string{`"text": "Hello Ada"`, `"type": "LinkAccount"`, `"active": true`, `"active": false`,
+		"revoked lnk_", "state=A2SAAEAE…(737 characters)", "access_token=aob_at_", "password=•••"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("no %s in the transcript", want)
+		}
+	}
+	if found := secretRun.FindString(stdout.String()); found != "" {
+		t.Errorf("a secret is in the transcript: %s", found)
+	}
+	if stderr.Len() > 0 {
+		t.Errorf("stderr: %s", &stderr)
+	}
+	wantEmpty(t, folder)
+}
+
+func TestOnceFails(t *testing.T) {
+	folder := ownTemp(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := strconv.Itoa(taken.Addr().(*net.TCPAddr).Port)
+	var stdout, stderr bytes.Buffer
+	if code := run([]string{"-once", "-port", port}, &stdout, &stderr); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	if !strings.Contains(stderr.String(), "choose another -port") {
+		t.Errorf("stderr: %q", stderr.String())
+	}
+	wantEmpty(t, folder)
+}
+
+func TestUsage(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"help", []string{"-help"}, 0, "-once"},
+		{"unknown flag", []string{"-twice"}, 2, "-twice"},
+		{"port is no number", []string{"-port", "high"}, 2, "-port"},
+		{"argument", []string{"once"}, 2, `"once" is not expected`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			if code := run(test.args, &stdout, &stderr); code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			if !strings.Contains(stderr.String(), test.says) {
+				t.Errorf("stderr %q, want %q in it", stderr.String(), test.says)
+			}
+		})
+	}
+}
+
+// TestServe runs two demos at once, as `go run` does, and stops them.
+func TestServe(t *testing.T) {
+	folder := ownTemp(t)
+	first, second := startServe(t), startServe(t)
+	for _, demo := range []*served{first, second} {
+		response, err := http.Get(demo.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Errorf("status %d", response.StatusCode)
+		}
+	}
+	if first.url == second.url {
+		t.Error("both are at the same address")
+	}
+	first.stop(t)
+	second.stop(t)
+	if response, err := http.Get(first.url); err == nil {
+		response.Body.Close()
+		t.Error("the page still answers")
+	}
+	wantEmpty(t, folder)
+}
+
+// TestForeignEnvironment starts a demo where somebody runs a bridge of their own, which it must not touch.
+func TestForeignEnvironment(t *testing.T) {
+	ownTemp(t)
+	foreign := filepath.Join(t.TempDir(), "bridge.db")
+	t.Setenv("BRIDGE_STORAGE_DSN", foreign)
+	t.Setenv("BRIDGE_PUBLIC_URL", "https://link.example.com")
+	if code := run([]string{"-once"}, io.Discard, io.Discard); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if _, err := os.Stat(foreign); err == nil {
+		t.Error("the demo made a database where the environment says")
+	}
+}
