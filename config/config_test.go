@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -248,6 +249,13 @@ func TestFaults(t *testing.T) {
 		{"templates", "public_url:", "templates_dir: none\npublic_url:", "templates_dir: there is no such folder; "},
 		{"log level", "public_url:", "log: {level: loud}\npublic_url:", "log.level: unknown; "},
 		{"staleness", "public_url:", "lookup: {max_staleness: 0s}\npublic_url:", "lookup.max_staleness: out of range; "},
+		{"empty groups", "allow: {groups: [staff]}", "allow: {groups: []}", "skills[0].allow.groups: empty; "},
+		{"groups without a value", "allow: {groups: [staff]}", "allow: {groups: }", "skills[0].allow.groups: has no value; "},
+		{"allow without a value", "allow: {groups: [staff]}", "allow:", "skills[0].allow: has no value; "},
+		{"an empty claim", "allow: {groups: [staff]}", "allow: {claims: [{name: hd, any_of: [\"\"]}]}", "skills[0].allow.claims[0]: half a rule; "},
+		{"a key in two cases", "name: Contoso Pizza", "Allow: {}\n    name: Contoso Pizza", "skills[0].Allow: not a key (line "},
+		{"two documents", "public_url:", "---\n---\npublic_url:", "the file holds more than one YAML document; "},
+		{"too long together", "name: Contoso Pizza", "scopes: [" + longScopes() + "]\n    name: Contoso Pizza", "skills[0]: provider id, client_id, longest"},
 		{"not YAML", "public_url:", "public_url: [\n", "the configuration is not YAML: "},
 		{"a key twice", "public_url:", "keys: []\npublic_url:", "the configuration is not YAML: "},
 	}
@@ -265,16 +273,26 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// longScopes is ten scopes, each good, that do not fit into a cookie together.
+func longScopes() string {
+	var scopes []string
+	for i := range 10 {
+		scopes = append(scopes, strings.Repeat("s", 50)+strconv.Itoa(i))
+	}
+	return strings.Join(scopes, ", ")
+}
+
 func TestAllFaultsAtOnce(t *testing.T) {
 	text := strings.NewReplacer("https://link", "http://link", "driver: sqlite", "driver: oracle", "id: corp", "id: Corp",
-		"[implicit]", "[magic]", "skills: [pizza]", "skills: [burger]").Replace(good)
+		"[implicit]", "[magic]", "skills: [pizza]", "skills: [burger]", "allow: {groups: [staff]}", "allow: everybody\n    consent: 5").Replace(good)
 	_, _, err := config.Load(write(t, text))
 	faults, _ := errors.AsType[config.Faults](err)
 	var paths []string
 	for _, fault := range faults {
 		paths = append(paths, fault.Path)
 	}
-	want := []string{"backends[0].skills[0]", "providers[0].id", "public_url", "skills[0].grants[0]", "storage.driver"}
+	want := []string{"backends[0].skills[0]", "providers[0].id", "public_url", "skills[0].allow", "skills[0].consent",
+		"skills[0].grants[0]", "storage.driver"}
 	if !slices.Equal(paths, want) {
 		t.Errorf("faults at %q, want %q", paths, want)
 	}

@@ -41,6 +41,10 @@ func learns(skill *bridge.Skill, claims bridge.Claims) []templates.Learn {
 		bridge.ClaimName:              "Your name",
 		bridge.ClaimPreferredUsername: "Your user name",
 		bridge.ClaimGroups:            "Groups that you are in",
+		"given_name":                  "Your first name",
+		"family_name":                 "Your last name",
+		"phone_number":                "Your telephone number",
+		"locale":                      "Your language",
 	}
 	var list []templates.Learn
 	for _, name := range skill.Claims {

@@ -47,6 +47,9 @@ func TestAllow(t *testing.T) {
 			func(p *upstreamtest.Person) { p.Claims = map[string]any{"hd": "contoso.com"} }, ""},
 		{"another claim", bridge.Allow{Claims: []bridge.ClaimRule{{Name: "hd", AnyOf: []string{"contoso.com"}}}},
 			func(p *upstreamtest.Person) { p.Claims = map[string]any{"hd": "evil.example"} }, bridge.ReasonClaim},
+		{"an address that is not verified, by a claim", bridge.Allow{Claims: []bridge.ClaimRule{{Name: "email", AnyOf: []string{"ada@contoso.com"}}}},
+			func(p *upstreamtest.Person) { p.EmailVerified = false }, bridge.ReasonEmailUnverified},
+		{"a verified address, by a claim", bridge.Allow{Claims: []bridge.ClaimRule{{Name: "email", AnyOf: []string{"ada@contoso.com"}}}}, nil, ""},
 		{"one of two rules", bridge.Allow{EmailDomains: []string{"contoso.com"}, Groups: []string{"admins"}}, nil, bridge.ReasonGroups},
 	}
 	for _, tt := range tests {
@@ -86,8 +89,10 @@ func TestChangedConfigurationSuspends(t *testing.T) {
 			other.ID = "other"
 			r.config.Providers = append(r.config.Providers[:1:1], other)
 		},
-		"another issuer": func() { r.config.Providers[0].Issuer = "https://other.example.com" },
-		"no skill":       func() { r.skill.ClientID = "gone" },
+		"another subject claim": func() { r.config.Providers[0].SubjectClaim = "oid" },
+		"another groups claim":  func() { r.config.Providers[0].GroupsClaim = []string{"roles"} },
+		"another issuer":        func() { r.config.Providers[0].Issuer = "https://other.example.com" },
+		"no skill":              func() { r.skill.ClientID = "gone" },
 	} {
 		config, provider := r.config, r.config.Providers[0]
 		change()

@@ -98,7 +98,7 @@ func newDatabase(t *testing.T) (configPath string, links []bridge.Link) {
 	}
 	defer store.Close()
 	now := time.Unix(1_800_000_000, 0).UTC()
-	for i, subject := range []string{"ada", "grace", "\x1b[31mevil"} {
+	for i, subject := range []string{"ada", "grace", "\x1b[31m\u009b\u202eevil"} {
 		link := bridge.Link{ID: bridge.NewLinkID(), ClientID: "pizza", Grant: bridge.GrantImplicit, Scope: "orders", CreatedAt: now,
 			Identity: bridge.Identity{Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com"}, Subject: subject,
 				Claims: bridge.Claims{"email": fmt.Sprintf("p%d@contoso.com", i)}}}
@@ -154,7 +154,16 @@ func TestLinksRevoke(t *testing.T) {
 	if code != 0 || !strings.HasSuffix(stdout, "2 links revoked\n") {
 		t.Errorf("the rest: exit code %d, %s", code, stdout)
 	}
+	if code, _, stderr = runCommand("links", "revoke", "--email", "nobody@contoso.com", "--config", path); code != 1 || !strings.Contains(stderr, "no link matches") {
+		t.Errorf("nobody: exit code %d, %s", code, stderr)
+	}
+	if code, _, _ = runCommand("links", "revoke", "--provider", "corp", "--config", path); code != 0 {
+		t.Errorf("all ended before: exit code %d", code)
+	}
 	_, stdout, _ = runCommand("links", "list", "--json", "--config", path)
+	if strings.ContainsFunc(stdout, func(r rune) bool { return r > '~' }) {
+		t.Errorf("not ASCII: %q", stdout)
+	}
 	if strings.Count(stdout, `"reason": "operator"`) != 2 || strings.Count(stdout, `"reason": "left the company"`) != 1 {
 		t.Errorf("after all: %s", stdout)
 	}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -123,6 +122,7 @@ func (w *world) startProvider(secret string) error {
 		Name:    "Contoso",
 		Clients: []upstreamtest.Client{{ID: providerClientID, Secret: secret, RedirectURI: server.CallbackURI(w.origins.Bridge, providerID)}},
 		People:  w.people,
+		Around:  func(provider http.Handler) http.Handler { return w.story.record(partyProvider, provider) },
 	})
 	if err != nil {
 		return err
@@ -130,31 +130,7 @@ func (w *world) startProvider(secret string) error {
 	w.later(provider.Close)
 	w.settings.Issuer = provider.Issuer()
 	w.origins.Provider = strings.TrimSuffix(provider.Issuer(), "/")
-	listener, err := takePort(provider)
-	if err != nil {
-		return err
-	}
-	w.serve(listener, w.story.record(partyProvider, provider))
 	return nil
-}
-
-// takePort closes the port that a provider has opened by itself and opens it again for us, so that all that the provider
-// is asked can go through the recorder.
-func takePort(provider *upstreamtest.Provider) (net.Listener, error) {
-	// Its answer says that it serves by now. Before that, Close would leave the port open.
-	response, err := http.Get(provider.Issuer() + ".well-known/openid-configuration")
-	if err != nil {
-		return nil, err
-	}
-	response.Body.Close()
-	if err := provider.Close(); err != nil {
-		return nil, err
-	}
-	issuer, err := url.Parse(provider.Issuer())
-	if err != nil {
-		return nil, err
-	}
-	return net.Listen("tcp", issuer.Host)
 }
 
 // startBridge does what the serve command does.

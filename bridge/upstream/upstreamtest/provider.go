@@ -43,7 +43,8 @@ type Client struct {
 
 // Config says who there is.
 type Config struct {
-	Address string // to listen on; empty: a free port of 127.0.0.1
+	// Around, when set, wraps the provider's handler, so that a demo can show what comes by.
+	Around  func(http.Handler) http.Handler
 	Name    string // of the company, for the login page
 	Clients []Client
 	People  []Person
@@ -57,6 +58,7 @@ type Provider struct {
 	storage *storage.Storage
 	op      *op.Provider
 
+	listener net.Listener
 	down     atomic.Bool
 	requests sync.Map // path -> *atomic.Int64
 
@@ -67,10 +69,7 @@ type Provider struct {
 
 // Start starts a provider that runs until Close.
 func Start(config Config) (*Provider, error) {
-	if config.Address == "" {
-		config.Address = "127.0.0.1:0"
-	}
-	listener, err := net.Listen("tcp", config.Address)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +84,12 @@ func Start(config Config) (*Provider, error) {
 		listener.Close()
 		return nil, err
 	}
-	p.server = &http.Server{Handler: p, ReadHeaderTimeout: 5 * time.Second}
+	var handler http.Handler = p
+	if config.Around != nil {
+		handler = config.Around(p)
+	}
+	p.listener = listener
+	p.server = &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	go p.server.Serve(listener)
 	return p, nil
 }
@@ -116,7 +120,10 @@ func (p *Provider) build(clients []Client) error {
 func (p *Provider) Issuer() string { return p.issuer }
 
 // Close stops the provider.
-func (p *Provider) Close() error { return p.server.Close() }
+func (p *Provider) Close() error {
+	defer p.listener.Close() // which Serve may not have taken over yet
+	return p.server.Close()
+}
 
 // SetDown cuts every connection without an answer, until it is called with false.
 func (p *Provider) SetDown(down bool) { p.down.Store(down) }
