@@ -119,7 +119,7 @@ func revokeLinks(cmd *cobra.Command, filter bridge.LinkFilter, reason bridge.Rea
 		return err
 	}
 	if len(filter.IDs) == 0 {
-		fmt.Fprintf(cmd.OutOrStdout(), "%d links revoked\n", len(revoked))
+		fmt.Fprintln(cmd.OutOrStdout(), "links revoked:", len(revoked))
 		if len(known) == 0 {
 			return failed(errors.New("no link matches, live or ended"),
 				"see links list; only links whose skill keeps the e-mail claim are found by --email")

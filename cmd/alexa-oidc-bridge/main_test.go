@@ -151,7 +151,7 @@ func TestLinksRevoke(t *testing.T) {
 		t.Errorf("again: exit code %d, %s", code, stdout)
 	}
 	code, stdout, _ = runCommand("links", "revoke", "--provider", "corp", "--config", path)
-	if code != 0 || !strings.HasSuffix(stdout, "2 links revoked\n") {
+	if code != 0 || !strings.HasSuffix(stdout, "links revoked: 2\n") {
 		t.Errorf("the rest: exit code %d, %s", code, stdout)
 	}
 	if code, _, stderr = runCommand("links", "revoke", "--email", "nobody@contoso.com", "--config", path); code != 1 || !strings.Contains(stderr, "no link matches") {

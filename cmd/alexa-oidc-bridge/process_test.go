@@ -249,7 +249,7 @@ func TestTwoServersAndACommand(t *testing.T) {
 		}
 	}
 	code, stdout, stderr := runCommand("links", "revoke", "--subject", ada.Subject, "--config", places[0].config)
-	if code != 0 || !strings.Contains(stdout, "2 links revoked") {
+	if code != 0 || !strings.Contains(stdout, "links revoked: 2") {
 		t.Fatalf("exit code %d, %s%s", code, stdout, stderr)
 	}
 	for _, place := range places {

@@ -86,7 +86,7 @@ func revokeStep(ended []bridge.Link) step {
 		lines = append(lines, "revoked "+link.ID)
 	}
 	if len(ended) == 0 {
-		lines = append(lines, "0 links revoked")
+		lines = append(lines, "links revoked: 0")
 	}
 	return step{
 		From: partyOperator, To: partyBridge,
