@@ -68,6 +68,8 @@ func (c *Client) LookUp(ctx context.Context, token string) (*Answer, error) {
 		return nil, err
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	// Not sent: it tells net/http that asking again does no harm, as when a restarted bridge has closed the connection.
+	request.Header["Idempotency-Key"] = nil
 	request.SetBasicAuth(url.QueryEscape(c.ID), url.QueryEscape(c.Secret)) // RFC 6749 §2.3.1
 	response, err := c.httpClient().Do(request)
 	if err != nil {

@@ -1,0 +1,146 @@
+package storetest
+
+import (
+	"errors"
+	"reflect"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+)
+
+func (s *suite) pendingConsent() {
+	handle := s.await()
+	got, err := s.store.PendingConsent(s.Context(), handle, s.now)
+	if err != nil {
+		s.Fatal(err)
+	}
+	want := bridge.PendingConsent{Handle: handle, Sealed: []byte("sealed\x00"), ExpiresAt: s.now.Add(10 * time.Minute)}
+	if !reflect.DeepEqual(got, want) {
+		s.Errorf("got %+v, want %+v", got, want)
+	}
+	if err := s.store.Refuse(s.Context(), handle, bridge.DecisionCancel, s.now.Add(time.Second)); err != nil {
+		s.Fatal(err)
+	}
+	want.Decision, want.DecidedAt = bridge.DecisionCancel, s.now.Add(time.Second)
+	if got, err = s.store.PendingConsent(s.Context(), handle, s.now); err != nil || !reflect.DeepEqual(got, want) {
+		s.Errorf("decided: got %+v, %v, want %+v", got, err, want)
+	}
+	_, err = s.store.PendingConsent(s.Context(), bridge.HashOf("unknown"), s.now)
+	s.wantError(err, bridge.ErrNotFound)
+}
+
+func (s *suite) awaitTwice() {
+	handle := s.await()
+	err := s.store.Await(s.Context(), bridge.PendingConsent{Handle: handle, Sealed: []byte("other"), ExpiresAt: s.now.Add(time.Hour)})
+	if err != nil {
+		s.Fatal(err)
+	}
+	if got, err := s.store.PendingConsent(s.Context(), handle, s.now); err != nil || string(got.Sealed) != "sealed\x00" {
+		s.Errorf("got %q, %v", got.Sealed, err)
+	}
+}
+
+func (s *suite) pendingConsentEnds() {
+	handle := s.await()
+	end := s.now.Add(10 * time.Minute)
+	if _, err := s.store.PendingConsent(s.Context(), handle, end.Add(-time.Second)); err != nil {
+		s.Errorf("a second before its end: %v", err)
+	}
+	_, err := s.store.PendingConsent(s.Context(), handle, end)
+	s.wantError(err, bridge.ErrNotFound)
+	s.wantError(s.store.Refuse(s.Context(), handle, bridge.DecisionCancel, end), bridge.ErrNotFound)
+	late := s.newLink()
+	late.Link.CreatedAt = end
+	s.wantError(s.store.Link(s.Context(), handle, late), bridge.ErrNotFound)
+	_, err = s.store.LookUp(s.Context(), late.Token)
+	s.wantError(err, bridge.ErrNotFound)
+}
+
+func (s *suite) decisionIsFinal() {
+	linked, cancelled := s.await(), s.await()
+	if err := s.store.Link(s.Context(), linked, s.newLink()); err != nil {
+		s.Fatal(err)
+	}
+	if err := s.store.Refuse(s.Context(), cancelled, bridge.DecisionCancel, s.now); err != nil {
+		s.Fatal(err)
+	}
+	again := s.newLink()
+	again.Link.CreatedAt = s.now.Add(time.Minute)
+	wasLinked := bridge.DecidedError{Decision: bridge.DecisionLink, At: s.now}
+	wasCancelled := bridge.DecidedError{Decision: bridge.DecisionCancel, At: s.now}
+	s.wantDecided(s.store.Link(s.Context(), linked, again), wasLinked)
+	s.wantDecided(s.store.Refuse(s.Context(), linked, bridge.DecisionCancel, s.now), wasLinked)
+	s.wantDecided(s.store.Link(s.Context(), cancelled, again), wasCancelled)
+	s.wantDecided(s.store.Refuse(s.Context(), cancelled, bridge.DecisionSwitch, s.now), wasCancelled)
+
+	_, err := s.store.LookUp(s.Context(), again.Token)
+	s.wantError(err, bridge.ErrNotFound)
+	s.wantError(s.store.Refuse(s.Context(), bridge.HashOf("unknown"), bridge.DecisionCancel, s.now), bridge.ErrNotFound)
+}
+
+func (s *suite) decisionsAtOnce() {
+	handle := s.await()
+	const callers = 32
+	links := make([]bridge.NewLink, callers)
+	for i := range links {
+		links[i] = s.newLink()
+	}
+	errs := make([]error, callers)
+	inParallel(callers, func(i int) {
+		if i%4 == 3 {
+			errs[i] = s.store.Refuse(s.Context(), handle, bridge.DecisionCancel, s.now)
+		} else {
+			errs[i] = s.store.Link(s.Context(), handle, links[i])
+		}
+	})
+	held := 0
+	for i, err := range errs {
+		if err == nil {
+			held++
+			continue
+		}
+		if _, ok := errors.AsType[*bridge.DecidedError](err); !ok {
+			s.Errorf("caller %d: %v", i, err)
+		}
+		_, err := s.store.LookUp(s.Context(), links[i].Token)
+		s.wantError(err, bridge.ErrNotFound)
+	}
+	if held != 1 {
+		s.Errorf("%d decisions held", held)
+	}
+}
+
+func (s *suite) failedLink() {
+	first := s.link(s.newLink())
+	handle := s.await()
+	second := s.newLink()
+	second.Token = first.Token // cannot be inserted twice
+	if err := s.store.Link(s.Context(), handle, second); err == nil {
+		s.Fatal("two links have one token")
+	}
+	if links, err := s.store.Links(s.Context(), bridge.LinkFilter{IDs: []string{second.Link.ID}}); err != nil || len(links) != 0 {
+		s.Errorf("half a link is left: %v, %v", links, err)
+	}
+	if err := s.store.Link(s.Context(), handle, s.newLink()); err != nil {
+		s.Errorf("the consent was used up: %v", err)
+	}
+}
+
+func (s *suite) sweep() {
+	made := s.link(s.newLink())
+	for range 4 {
+		s.await()
+	}
+	end := s.now.Add(10 * time.Minute)
+	for i, step := range []struct {
+		now  time.Time
+		want int
+	}{{end.Add(-time.Second), 0}, {end, 3}, {end, 2}, {end, 0}} {
+		if n, err := s.store.Sweep(s.Context(), step.now, 3); err != nil || n != step.want {
+			s.Errorf("sweep %d removed %d, %v; want %d", i, n, err, step.want)
+		}
+	}
+	if !s.lookUp(made.Token).Active(end) {
+		s.Error("a live link was swept away")
+	}
+}
