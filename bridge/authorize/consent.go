@@ -37,14 +37,14 @@ func (h *Handler) askConsent(w http.ResponseWriter, r *http.Request, f *flow, sk
 // learns tells what the skill's backend will be told: the claims that it is configured with and that there are.
 func learns(skill *bridge.Skill, claims bridge.Claims) []templates.Learn {
 	words := map[string]string{
-		bridge.ClaimEmail:             "Your e-mail address",
-		bridge.ClaimName:              "Your name",
-		bridge.ClaimPreferredUsername: "Your user name",
-		bridge.ClaimGroups:            "Groups that you are in",
-		"given_name":                  "Your first name",
-		"family_name":                 "Your last name",
-		"phone_number":                "Your telephone number",
-		"locale":                      "Your language",
+		bridge.ClaimEmail:             "E-mail address",
+		bridge.ClaimName:              "Name",
+		bridge.ClaimPreferredUsername: "User name",
+		bridge.ClaimGroups:            "Groups",
+		"given_name":                  "First name",
+		"family_name":                 "Last name",
+		"phone_number":                "Telephone number",
+		"locale":                      "Language",
 	}
 	var list []templates.Learn
 	for _, name := range skill.Claims {
@@ -53,7 +53,7 @@ func learns(skill *bridge.Skill, claims bridge.Claims) []templates.Learn {
 		}
 		what, known := words[name]
 		if !known {
-			what = "What your company says under " + displayable(name)
+			what = displayable(name)
 		}
 		list = append(list, templates.Learn{What: what, Value: displayable(strings.Join(claims.Strings(name), ", "))})
 	}
