@@ -24,6 +24,12 @@ const (
 const (
 	ReasonOperator Reason = "operator" // revoked by a command
 	ReasonReplaced Reason = "replaced" // by a newer link of the same person
+
+	ReasonCodeReplayed    Reason = "code_replayed"    // its code was presented again, too late for a lost answer
+	ReasonRefreshReplayed Reason = "refresh_replayed" // a superseded refresh token was presented: two hold it
+	ReasonNotRedeemed     Reason = "not_redeemed"     // its code was never presented
+	ReasonExpired         Reason = "expired"          // its last token expired
+	ReasonClient          Reason = "client"           // revoked at the revocation endpoint
 )
 
 // Allow is who may link a skill. All that is given must hold; the zero value admits everyone who can sign in.

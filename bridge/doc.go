@@ -1,5 +1,5 @@
 // Package bridge holds the nouns of the program and the contract of its store. It does no I/O but to read a form that was
-// posted.
+// posted and to write an answer for a program.
 //
 // Everything exists twice here, once towards Alexa and once towards the identity provider, so a name always says which
 // side is meant:

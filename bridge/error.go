@@ -9,6 +9,9 @@ import (
 const (
 	InvalidRequest          = "invalid_request"
 	InvalidClient           = "invalid_client"
+	InvalidGrant            = "invalid_grant"
+	InvalidScope            = "invalid_scope"
+	UnsupportedGrantType    = "unsupported_grant_type"
 	UnauthorizedClient      = "unauthorized_client"
 	AccessDenied            = "access_denied"
 	UnsupportedResponseType = "unsupported_response_type"
@@ -37,4 +40,12 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrRevoked: the link has ended, so no token may be added to it.
 	ErrRevoked = errors.New("link is revoked")
+	// ErrReplayed: what was presented had been used up before.
+	ErrReplayed = errors.New("presented again")
+	// ErrMismatch: what was presented is not for this client, redirect URI or verifier.
+	ErrMismatch = errors.New("presented with what it does not belong to")
+	// ErrScope: more scopes were asked for than were granted.
+	ErrScope = errors.New("scope is more than what was granted")
+	// ErrSuspended: the link does not fit the configuration as it is.
+	ErrSuspended = errors.New("link is suspended by the configuration")
 )

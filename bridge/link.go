@@ -3,6 +3,7 @@ package bridge
 import (
 	"crypto/rand"
 	"encoding/base32"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,6 +22,12 @@ type Link struct {
 	LastUsedAt time.Time // zero: never looked up; exact to an hour
 	RevokedAt  time.Time // zero: not revoked
 	Reason     Reason    // why it was revoked
+}
+
+// HasScopes says whether all scopes asked for, joined by spaces, were granted.
+func (l Link) HasScopes(asked string) bool {
+	granted := strings.Fields(l.Scope)
+	return !slices.ContainsFunc(strings.Fields(asked), func(scope string) bool { return !slices.Contains(granted, scope) })
 }
 
 // Revoked says whether the link has ended.
@@ -42,5 +49,6 @@ type LinkFilter struct {
 	Subject  string
 	Email    string // compared without regard to ASCII case; only links that keep the claim have one
 	Provider string
+	Grant    Grant
 	Live     bool // only links that are not revoked
 }

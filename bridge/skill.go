@@ -34,8 +34,25 @@ type Skill struct {
 	// MaxLinksPerPerson is how many live links one person may have; the oldest is replaced. 0: no limit.
 	MaxLinksPerPerson int
 
-	// ImplicitLifetime is how long an implicit access token lives. 0: until its link ends.
-	ImplicitLifetime time.Duration
+	// Secrets authenticate the skill at the token endpoint. None: it cannot use the code grant.
+	Secrets []Secret
+	// RequirePKCE refuses authorization requests for a code without a challenge (RFC 7636).
+	RequirePKCE bool
+
+	ImplicitLifetime time.Duration // of an implicit access token; 0: until its link ends
+	CodeLifetime     time.Duration // of an authorization code
+	AccessLifetime   time.Duration // of an access token that can be refreshed
+	RefreshLifetime  time.Duration // of a refresh token, from when it was given out; 0: until its link ends
+	// RotateRefresh gives out a new refresh token at each refresh, and finds out when two hold one.
+	RotateRefresh bool
+}
+
+// HasSecret compares a secret presented with all of the skill's. A nil skill has none.
+func (s *Skill) HasSecret(presented string) bool {
+	if s == nil {
+		return hasSecret(nil, presented)
+	}
+	return hasSecret(s.Secrets, presented)
 }
 
 // HasGrant says whether the skill may use the grant.

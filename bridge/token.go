@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -12,8 +13,12 @@ import (
 // recognised by what finds secrets in code and logs.
 type TokenKind string
 
-// AccessTokenKind is the kind of access tokens.
-const AccessTokenKind TokenKind = "aob_at_"
+// Kinds of tokens.
+const (
+	AccessTokenKind  TokenKind = "aob_at_"
+	RefreshTokenKind TokenKind = "aob_rt_"
+	CodeKind         TokenKind = "aob_ac_" // of authorization codes
+)
 
 // TokenSeedSize is how many random bytes stand behind a token.
 const TokenSeedSize = 32
@@ -36,6 +41,13 @@ func (kind TokenKind) WellFormed(token string) bool {
 		}
 	}
 	return true
+}
+
+// NewRandomToken returns a fresh token of the kind.
+func NewRandomToken(kind TokenKind) string {
+	var seed [TokenSeedSize]byte
+	rand.Read(seed[:])
+	return NewToken(kind, seed)
 }
 
 // Hash is the SHA-256 of something that must not be kept itself, as 64 hexadecimal digits. Tokens have 256 random bits,

@@ -90,7 +90,8 @@ func TestDefaults(t *testing.T) {
 	want := &bridge.Skill{
 		ClientID: "pizza", Name: "Contoso Pizza", Provider: "corp", Grants: []bridge.Grant{"implicit"},
 		RedirectURIs: alexa.RedirectURIs("M2AAAAAAAAAAAA"), Consent: true, ImplicitLifetime: time.Hour,
-		Allow: bridge.Allow{Groups: []string{"staff"}},
+		Allow:        bridge.Allow{Groups: []string{"staff"}},
+		CodeLifetime: time.Minute, AccessLifetime: time.Hour,
 	}
 	if got := loaded.Server.Skills[0]; !reflect.DeepEqual(got, want) {
 		t.Errorf("skill %+v, want %+v", got, want)
@@ -101,6 +102,7 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestEverythingSet(t *testing.T) {
+	t.Setenv("PIZZA_CLIENT_SECRET", keys.Generate())
 	t.Setenv("PIZZA_BACKEND_SECRET", secret)
 	t.Setenv("CORP_CLIENT_SECRET", secret)
 	t.Setenv("BRIDGE_KEY", keys.Generate())

@@ -51,6 +51,8 @@ type skillForm struct {
 	Name              string     `mapstructure:"name"`
 	Provider          string     `mapstructure:"provider"` // empty: the only one
 	Grants            []string   `mapstructure:"grants"`
+	ClientSecret      oneOrMany  `mapstructure:"client_secret"`
+	RequirePKCE       bool       `mapstructure:"require_pkce"`
 	VendorIDs         []string   `mapstructure:"vendor_ids"`
 	RedirectURIs      []string   `mapstructure:"redirect_uris"`
 	Scopes            []string   `mapstructure:"scopes"`
@@ -73,7 +75,11 @@ type claimRuleForm struct {
 }
 
 type tokensForm struct {
-	ImplicitLifetime time.Duration `mapstructure:"implicit_lifetime"` // 0: never expires
+	ImplicitLifetime time.Duration  `mapstructure:"implicit_lifetime"` // 0: never expires
+	AccessLifetime   *time.Duration `mapstructure:"access_lifetime"`   // nil: 1h
+	RefreshLifetime  time.Duration  `mapstructure:"refresh_lifetime"`  // 0: never expires
+	CodeLifetime     *time.Duration `mapstructure:"code_lifetime"`     // nil: 60s
+	Refresh          string         `mapstructure:"refresh"`           // empty: stable
 }
 
 type backendForm struct {

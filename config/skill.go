@@ -44,6 +44,7 @@ func (b *builder) skills(forms []skillForm, providers []upstream.Config) []*brid
 			MaxLinksPerPerson: form.MaxLinksPerPerson,
 			ImplicitLifetime:  b.lifetime(at("tokens.implicit_lifetime"), form.Tokens.ImplicitLifetime, leastLifetime),
 		}
+		b.codeGrant(at, form, skill)
 		skill.Allow = b.allow(at, form.Allow)
 		skill.Allow.EmailTrusted = b.emailTrusted[skill.Provider]
 		if form.MaxLinksPerPerson < 0 {
@@ -81,13 +82,13 @@ func (b *builder) skillProvider(path, id string, providers []upstream.Config) st
 
 func (b *builder) grants(path string, names []string) []bridge.Grant {
 	if len(names) == 0 {
-		b.fault(path, "missing", "write [implicit]")
+		b.fault(path, "missing", "write [implicit] for a custom skill, or [authorization_code] for any")
 	}
 	var grants []bridge.Grant
 	for i, name := range names {
 		switch {
-		case name != string(bridge.GrantImplicit):
-			b.fault(at(path, i, ""), "not offered", "write implicit")
+		case name != string(bridge.GrantImplicit) && name != string(bridge.GrantAuthorizationCode):
+			b.fault(at(path, i, ""), "not offered", "write implicit or authorization_code")
 		case slices.Contains(grants, bridge.Grant(name)):
 			b.fault(at(path, i, ""), "written twice", "write each grant once")
 		}
@@ -203,7 +204,7 @@ func (b *builder) requestSize(path string, skill *bridge.Skill) {
 		longest = max(longest, len(uri))
 	}
 	if len(skill.Provider)+len(skill.ClientID)+longest+len(strings.Join(skill.Scopes, " ")) > bridge.MaxRequestBytes {
-		b.fault(path, "provider id, client_id, longest redirect URI and all scopes are longer than 540 bytes together",
+		b.fault(path, "provider id, client_id, longest redirect URI and all scopes are longer than 480 bytes together",
 			"shorten or remove some: they travel in a cookie beside Alexa's state")
 	}
 }
@@ -222,6 +223,9 @@ func (b *builder) warnSkill(on func(string) string, skill *bridge.Skill, provide
 	}
 	if !skill.Consent && google {
 		b.warn(on("consent"), "off, though Google does not take prompt=login, by which people are made to sign in instead; leave consent on")
+	}
+	if skill.HasGrant(bridge.GrantImplicit) && skill.HasGrant(bridge.GrantAuthorizationCode) {
+		b.warn(on("grants"), "both: good for moving from implicit to code; take implicit away when the skill asks for codes, and end its old links with `links revoke --grant implicit`")
 	}
 	if skill.HasGrant(bridge.GrantImplicit) && skill.ImplicitLifetime == 0 {
 		b.warn(on("tokens.implicit_lifetime"), "0s: implicit tokens never expire; end links that are not wanted any more with `links revoke`")

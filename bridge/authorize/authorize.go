@@ -106,7 +106,30 @@ func parseParameters(request *bridge.AuthorizationRequest, query url.Values, ski
 		request.State = "" // an answer that repeats it would be too long for a proxy
 		return bridge.Errorf(bridge.InvalidRequest, "The state is longer than %d bytes.", bridge.MaxStateBytes)
 	}
-	return checkResponseType(responseType, skill)
+	if err := checkResponseType(responseType, skill); err != nil || responseType != bridge.ResponseTypeCode {
+		return err
+	}
+	challenge, err := codeChallenge(query, skill)
+	request.CodeChallenge = challenge
+	return err
+}
+
+var challengeForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+
+// codeChallenge reads a challenge of RFC 7636. Only S256 is taken: plain protects nothing that a redirect does not show.
+func codeChallenge(query url.Values, skill *bridge.Skill) (string, *bridge.Error) {
+	challenge, method := query.Get("code_challenge"), query.Get("code_challenge_method")
+	switch {
+	case challenge == "" && method == "" && !skill.RequirePKCE:
+		return "", nil
+	case challenge == "":
+		return "", bridge.Errorf(bridge.InvalidRequest, "The parameter code_challenge is missing.")
+	case method != "S256":
+		return "", bridge.Errorf(bridge.InvalidRequest, "The code_challenge_method must be S256.")
+	case !challengeForm.MatchString(challenge):
+		return "", bridge.Errorf(bridge.InvalidRequest, "The code_challenge is not one of S256.")
+	}
+	return challenge, nil
 }
 
 func checkResponseType(responseType string, skill *bridge.Skill) *bridge.Error {
@@ -118,7 +141,9 @@ func checkResponseType(responseType string, skill *bridge.Skill) *bridge.Error {
 			return nil
 		}
 	case bridge.ResponseTypeCode:
-		// The code grant is offered by no skill yet, so this always ends below.
+		if skill.HasGrant(bridge.GrantAuthorizationCode) {
+			return nil
+		}
 	default:
 		return bridge.Errorf(bridge.UnsupportedResponseType, "The response_type is not supported.")
 	}

@@ -153,8 +153,12 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, f *flow, skill *b
 		return
 	}
 	if err == nil {
-		h.metrics.made.WithLabelValues(skill.ClientID, string(bridge.GrantImplicit)).Inc()
-		h.log(r.Context(), f).Info("linked", "link_id", made)
+		h.metrics.made.WithLabelValues(skill.ClientID, string(f.grant())).Inc()
+		h.log(r.Context(), f).Info("linked", "link_id", made, "grant", f.grant())
+	}
+	if f.grant() == bridge.GrantAuthorizationCode {
+		redirect(w, codeAnswer(&f.request, f.code(), h.config.PublicURL))
+		return
 	}
 	redirect(w, tokenAnswer(&f.request, f.accessToken(), skill.ImplicitLifetime))
 }
@@ -169,21 +173,18 @@ func (h *Handler) makeLink(r *http.Request, f *flow, skill *bridge.Skill) (linkI
 		Link: bridge.Link{
 			ID:        bridge.NewLinkID(),
 			ClientID:  skill.ClientID,
-			Grant:     bridge.GrantImplicit,
+			Grant:     f.grant(),
 			Identity:  waiting.Identity,
 			Scope:     f.request.Scope,
 			CreatedAt: now,
 		},
-		Token:    bridge.HashOf(f.accessToken()),
 		MaxLinks: skill.MaxLinksPerPerson,
 	}
 	// The configuration may have changed since the person signed in, by a restart.
 	if reason := skill.Refusal(&made.Link, h.config.Providers[f.provider]); reason != "" {
 		return "", &notAllowedError{reason}
 	}
-	if skill.ImplicitLifetime > 0 {
-		made.ExpiresAt = now.Add(skill.ImplicitLifetime)
-	}
+	f.begins(&made, skill)
 	return made.Link.ID, h.deps.Store.Link(r.Context(), f.handle(), made)
 }
 

@@ -80,8 +80,8 @@ func (j *cookieJar) open(cookie *http.Cookie) (*flow, bool) {
 	began, _ := values["began"].(int64)
 	signedIn, _ := values["signed_in"].(int64)
 	request, _ := values["request"].(string)
-	parts := strings.SplitN(request, separator, 6)
-	if len(seed) != bridge.TokenSeedSize || len(parts) != 6 {
+	parts := strings.SplitN(request, separator, 7)
+	if len(seed) != bridge.TokenSeedSize || len(parts) != 7 {
 		return nil, false
 	}
 	f := &flow{
@@ -89,11 +89,12 @@ func (j *cookieJar) open(cookie *http.Cookie) (*flow, bool) {
 		began:    time.Unix(began, 0),
 		provider: parts[0],
 		request: bridge.AuthorizationRequest{
-			ClientID:     parts[1],
-			RedirectURI:  parts[2],
-			ResponseType: parts[3],
-			Scope:        parts[4],
-			State:        parts[5],
+			ClientID:      parts[1],
+			RedirectURI:   parts[2],
+			ResponseType:  parts[3],
+			Scope:         parts[4],
+			CodeChallenge: parts[5],
+			State:         parts[6],
 		},
 	}
 	if signedIn != 0 {
@@ -116,7 +117,7 @@ func (j *cookieJar) put(w http.ResponseWriter, r *http.Request, f *flow) error {
 		"seed":  string(f.seed[:]),
 		"began": f.began.Unix(),
 		"request": strings.Join([]string{f.provider, f.request.ClientID, f.request.RedirectURI, f.request.ResponseType,
-			f.request.Scope, f.request.State}, separator),
+			f.request.Scope, f.request.CodeChallenge, f.request.State}, separator),
 	}
 	if !f.signedIn.IsZero() {
 		session.Values["signed_in"] = f.signedIn.Unix()

@@ -53,6 +53,37 @@ func (f *flow) accessToken() string {
 	return bridge.NewToken(bridge.AccessTokenKind, f.derive("access token"))
 }
 
+// grant is the grant that Alexa asked for.
+func (f *flow) grant() bridge.Grant {
+	if f.request.ResponseType == bridge.ResponseTypeCode {
+		return bridge.GrantAuthorizationCode
+	}
+	return bridge.GrantImplicit
+}
+
+// begins gives a new link what its grant begins with: a token, or a code that is bound to the request.
+func (f *flow) begins(made *bridge.NewLink, skill *bridge.Skill) {
+	now := made.Link.CreatedAt
+	if f.grant() == bridge.GrantAuthorizationCode {
+		made.Code = &bridge.NewCode{
+			Hash:          bridge.HashOf(f.code()),
+			RedirectURI:   f.request.RedirectURI,
+			CodeChallenge: f.request.CodeChallenge,
+			ExpiresAt:     now.Add(skill.CodeLifetime),
+		}
+		return
+	}
+	made.Token = bridge.HashOf(f.accessToken())
+	if skill.ImplicitLifetime > 0 {
+		made.ExpiresAt = now.Add(skill.ImplicitLifetime)
+	}
+}
+
+// code is the authorization code that the flow ends with, if it does, as accessToken is.
+func (f *flow) code() string {
+	return bridge.NewToken(bridge.CodeKind, f.derive("authorization code"))
+}
+
 func (f *flow) secret(name string) string {
 	key := f.derive(name)
 	return base64.RawURLEncoding.EncodeToString(key[:])

@@ -23,6 +23,11 @@ func tokenAnswer(request *bridge.AuthorizationRequest, token string, lifetime ti
 	return inFragment(request.RedirectURI, parameters)
 }
 
+// codeAnswer is the end of a flow that made a link by the code grant (RFC 6749 §4.1.2, RFC 9207 §2).
+func codeAnswer(request *bridge.AuthorizationRequest, code, issuer string) string {
+	return inQuery(request.RedirectURI, []parameter{{"code", code}, {"state", request.State}, {"iss", issuer}})
+}
+
 // errorAnswer tells Alexa that there is no link (RFC 6749 §4.1.2.1, §4.2.2.1). Only what is in the query names us by iss
 // (RFC 9207 §2).
 func errorAnswer(request *bridge.AuthorizationRequest, issuer string, err *bridge.Error) string {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
@@ -80,27 +79,34 @@ func parameters(form url.Values) (token, alexaUser string, err *bridge.Error) {
 
 // answer finds out what the backend may know of the token. An error says nothing about the token.
 func (h *Handler) answer(ctx context.Context, backend *bridge.Backend, token, alexaUser string) (*lookup.Answer, error) {
-	inactive := &lookup.Answer{}
-	if !bridge.AccessTokenKind.WellFormed(token) {
-		return inactive, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	found, err := h.deps.Store.LookUp(ctx, bridge.HashOf(token))
-	if errors.Is(err, bridge.ErrNotFound) {
-		return inactive, nil
+	found, skill, err := h.find(ctx, token)
+	if errors.Is(err, bridge.ErrNotFound) || err == nil && !slices.Contains(backend.Skills, skill.ClientID) {
+		return &lookup.Answer{}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	link, now := &found.Link, h.deps.Now()
-	skill := h.config.Skills[link.ClientID]
-	if !found.Active(now) || skill == nil || !slices.Contains(backend.Skills, link.ClientID) ||
-		skill.Refusal(link, h.config.Providers[skill.Provider]) != "" {
-		return inactive, nil
-	}
-	h.uses.note(link, now, alexaUser)
+	h.uses.note(&found.Link, h.deps.Now(), alexaUser)
 	return h.active(&found, skill), nil
+}
+
+// find returns an access token that is active, as far as store and configuration say, with its skill. ErrNotFound for any
+// other; every other error says nothing about the token.
+func (h *Handler) find(ctx context.Context, token string) (bridge.AccessToken, *bridge.Skill, error) {
+	if !bridge.AccessTokenKind.WellFormed(token) {
+		return bridge.AccessToken{}, nil, bridge.ErrNotFound
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	found, err := h.deps.Store.LookUp(ctx, bridge.HashOf(token))
+	if err != nil {
+		return bridge.AccessToken{}, nil, err
+	}
+	skill := h.config.Skills[found.Link.ClientID]
+	if skill == nil || !found.Active(h.deps.Now()) || skill.Refusal(&found.Link, h.config.Providers[skill.Provider]) != "" {
+		return bridge.AccessToken{}, nil, bridge.ErrNotFound
+	}
+	return found, skill, nil
 }
 
 func (h *Handler) active(token *bridge.AccessToken, skill *bridge.Skill) *lookup.Answer {
@@ -126,7 +132,7 @@ func (h *Handler) active(token *bridge.AccessToken, skill *bridge.Skill) *lookup
 func (h *Handler) succeed(w http.ResponseWriter, answer *lookup.Answer) {
 	if !answer.Active {
 		h.lookups.WithLabelValues(outcomeInactive).Inc()
-		write(w, http.StatusOK, []byte(`{"active":false}`))
+		bridge.WriteJSON(w, http.StatusOK, []byte(`{"active":false}`))
 		return
 	}
 	h.lookups.WithLabelValues(outcomeActive).Inc()
@@ -134,26 +140,10 @@ func (h *Handler) succeed(w http.ResponseWriter, answer *lookup.Answer) {
 	if err != nil {
 		panic(err) // never: the claims came out of JSON
 	}
-	write(w, http.StatusOK, body)
+	bridge.WriteJSON(w, http.StatusOK, body)
 }
 
 func (h *Handler) fail(w http.ResponseWriter, status int, outcome string, fault *bridge.Error) {
 	h.lookups.WithLabelValues(outcome).Inc()
-	body, err := json.Marshal(map[string]string{"error": fault.Code, "error_description": fault.Description})
-	if err != nil {
-		panic(err) // never: these are texts
-	}
-	write(w, status, body)
-}
-
-func write(w http.ResponseWriter, status int, body []byte) {
-	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	header.Set("Cache-Control", "no-store")
-	header.Set("Pragma", "no-cache")
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Referrer-Policy", "no-referrer")
-	w.WriteHeader(status)
-	w.Write(body) // an error means that the client has gone
+	bridge.WriteError(w, status, fault)
 }

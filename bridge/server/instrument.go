@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -72,8 +71,8 @@ func (i *instrument) recovered(w *recorder, r *http.Request, cause any) {
 	if w.status != 0 {
 		return
 	}
-	if r.URL.Path == "/lookup" {
-		writeError(w, http.StatusInternalServerError, bridge.Errorf(bridge.ServerError, "This says nothing about the token."))
+	if isForPrograms(r.URL.Path) {
+		bridge.WriteError(w, http.StatusInternalServerError, bridge.Errorf(bridge.ServerError, "This says nothing about the token."))
 		return
 	}
 	i.server.show(w, r, http.StatusInternalServerError, templates.FaultInternal)
@@ -101,13 +100,6 @@ func (r *recorder) Write(body []byte) (int, error) {
 
 // Unwrap lets http.ResponseController and http.MaxBytesReader reach the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
-
-func writeError(w http.ResponseWriter, status int, fault *bridge.Error) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(map[string]string{"error": fault.Code, "error_description": fault.Description})
-}
 
 // isPrefetch recognises requests that a browser or a link scanner makes before anybody asked.
 func isPrefetch(r *http.Request) bool {

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -22,6 +23,10 @@ func (s *Server) publicHandler() http.Handler {
 	route("/callback/{provider}", s.only(http.MethodGet, s.notAhead(s.authorize.Callback)))
 	route("/consent", s.only(http.MethodPost, s.authorize.Consent))
 	route("/lookup", s.only(http.MethodPost, s.introspect.LookUp))
+	route("/userinfo", s.onlyTo([]string{http.MethodGet, http.MethodPost}, s.introspect.Userinfo))
+	route("/token", s.only(http.MethodPost, s.token.Token))
+	route("/revoke", s.only(http.MethodPost, s.token.Revoke))
+	route("/.well-known/oauth-authorization-server", s.only(http.MethodGet, s.token.Metadata))
 	route("/{$}", s.only(http.MethodGet, s.home))
 	route("/", http.HandlerFunc(s.notFound))
 	unclean := around.wrap("/", http.HandlerFunc(s.notFound))
@@ -57,18 +62,33 @@ func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
 // only refuses every other method with a word on which one it takes. HEAD is another method: a HEAD that is answered as a
 // GET would act.
 func (s *Server) only(method string, next http.HandlerFunc) http.Handler {
+	return s.onlyTo([]string{method}, next)
+}
+
+func (s *Server) onlyTo(methods []string, next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == method {
+		if slices.Contains(methods, r.Method) {
 			next(w, r)
 			return
 		}
-		w.Header().Set("Allow", method)
-		if r.URL.Path == "/lookup" {
-			writeError(w, http.StatusMethodNotAllowed, bridge.Errorf(bridge.InvalidRequest, "Use %s.", method))
+		allowed := strings.Join(methods, ", ")
+		w.Header().Set("Allow", allowed)
+		if isForPrograms(r.URL.Path) {
+			bridge.WriteError(w, http.StatusMethodNotAllowed, bridge.Errorf(bridge.InvalidRequest,
+				"Use %s, with a body of type application/x-www-form-urlencoded where there is one.", allowed))
 			return
 		}
 		s.show(w, r, http.StatusMethodNotAllowed, templates.FaultMethod)
 	})
+}
+
+// isForPrograms says whether a path answers programs, in JSON, and not people.
+func isForPrograms(path string) bool {
+	switch path {
+	case "/lookup", "/token", "/revoke", "/userinfo", "/.well-known/oauth-authorization-server":
+		return true
+	}
+	return false
 }
 
 // notAhead refuses a request that a browser makes on the guess that it will be wanted.

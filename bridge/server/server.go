@@ -18,6 +18,7 @@ import (
 	"alexa-oidc-bridge/bridge/authorize"
 	"alexa-oidc-bridge/bridge/introspect"
 	"alexa-oidc-bridge/bridge/keys"
+	"alexa-oidc-bridge/bridge/token"
 	"alexa-oidc-bridge/bridge/upstream"
 	"alexa-oidc-bridge/templates"
 )
@@ -50,6 +51,7 @@ type Server struct {
 	pages      *templates.Pages
 	authorize  *authorize.Handler
 	introspect *introspect.Handler
+	token      *token.Handler
 	upstreams  map[string]*upstream.Provider
 	registry   *prometheus.Registry
 	readiness  *readiness
@@ -104,6 +106,10 @@ func (s *Server) addRooms() {
 		authorize.Config{PublicURL: s.config.PublicURL, Skills: skills, Providers: providers, Upstreams: s.upstreams},
 		authorize.Deps{Store: s.deps.Store, Keys: s.config.Keys, Pages: s.pages, Log: s.deps.Log, Now: s.deps.Now, Registry: s.registry},
 	)
+	s.token = token.New(
+		token.Config{PublicURL: s.config.PublicURL, Skills: skills, Providers: providers, Backends: backends},
+		token.Deps{Store: s.deps.Store, Log: s.deps.Log, Now: s.deps.Now, Registry: s.registry},
+	)
 	s.introspect = introspect.New(
 		introspect.Config{PublicURL: s.config.PublicURL, Skills: skills, Providers: providers, Backends: backends},
 		introspect.Deps{Store: s.deps.Store, Log: s.deps.Log, Now: s.deps.Now, Registry: s.registry},
@@ -129,12 +135,19 @@ const (
 
 // sweep removes rows that nothing can need any more.
 func (s *Server) sweep(ctx context.Context) {
+	swept := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "bridge_swept_rows_total",
+		Help: "Rows removed from the store because nothing could need them any more.",
+	})
+	s.registry.MustRegister(swept)
+	defer s.registry.Unregister(swept)
 	for sleep(ctx, sweepEvery) {
 		for {
 			removed, err := s.deps.Store.Sweep(ctx, s.deps.Now(), sweepLimit)
 			if err != nil {
 				s.deps.Log.Warn("not swept", "error", err)
 			}
+			swept.Add(float64(removed))
 			if removed < sweepLimit {
 				break
 			}

@@ -65,17 +65,3 @@ func decide(tx *sql.Tx, handle bridge.Hash, decision bridge.Decision, now time.T
 	decided.At = timeOf(at)
 	return &decided
 }
-
-// Sweep removes pending consents whose time is over; see [bridge.Store].
-func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
-	var removed int64
-	err := s.write(ctx, func(tx *sql.Tx) (err error) {
-		removed, err = changed(tx.Exec(`DELETE FROM pending_consents WHERE handle IN
-			(SELECT handle FROM pending_consents WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`, seconds(now), limit))
-		return err
-	})
-	if err != nil { // also when the context ended first, and the write is still under way
-		return 0, err
-	}
-	return int(removed), nil
-}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,10 +24,20 @@ func (s *Store) Link(ctx context.Context, handle bridge.Hash, made bridge.NewLin
 		if err := insertLink(tx, link); err != nil {
 			return err
 		}
-		if err := insertToken(tx, link.ID, "access", made.Token, link.CreatedAt, made.ExpiresAt); err != nil {
+		if err := insertFirst(tx, &made); err != nil {
 			return err
 		}
 		return replaceOldest(tx, link, made.MaxLinks)
+	})
+}
+
+// insertFirst adds what a link begins with: its token, or the code for its tokens.
+func insertFirst(tx *sql.Tx, made *bridge.NewLink) error {
+	if made.Code != nil {
+		return insertCode(tx, made.Link.ID, made.Code)
+	}
+	return insertToken(tx, newToken{
+		hash: made.Token, linkID: made.Link.ID, kind: kindAccess, created: made.Link.CreatedAt, expires: made.ExpiresAt,
 	})
 }
 
@@ -118,7 +128,7 @@ func whereClause(filter bridge.LinkFilter, before []any) (clause string, args []
 	var conditions []string
 	place := func(value string) string {
 		args = append(args, value)
-		return fmt.Sprintf("$%d", len(args))
+		return placeholder(len(args))
 	}
 	equal := func(column, value string) {
 		if value != "" {
@@ -129,6 +139,7 @@ func whereClause(filter bridge.LinkFilter, before []any) (clause string, args []
 	equal("subject", filter.Subject)
 	equal("email", lowerASCII(filter.Email))
 	equal("provider", filter.Provider)
+	equal("grant_type", string(filter.Grant))
 	if len(filter.IDs) > 0 {
 		var places []string
 		for _, id := range filter.IDs {
@@ -144,6 +155,8 @@ func whereClause(filter bridge.LinkFilter, before []any) (clause string, args []
 	}
 	return " WHERE " + strings.Join(conditions, " AND "), args
 }
+
+func placeholder(n int) string { return "$" + strconv.Itoa(n) }
 
 func scanLinks(rows *sql.Rows) ([]bridge.Link, error) {
 	defer rows.Close()

@@ -168,7 +168,7 @@ func TestNoTokenForARevokedLink(t *testing.T) {
 	link := bridge.Link{ID: bridge.NewLinkID(), CreatedAt: now}
 	add := func(token bridge.Hash) error {
 		return store.write(t.Context(), func(tx *sql.Tx) error {
-			return insertToken(tx, link.ID, "access", token, now, time.Time{})
+			return insertToken(tx, newToken{hash: token, linkID: link.ID, kind: kindAccess, created: now})
 		})
 	}
 	if err := add("before the link"); !errors.Is(err, bridge.ErrRevoked) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/server"
 )
 
@@ -31,13 +32,30 @@ the Alexa developer console and into the provider's settings. It uses neither th
 	}
 }
 
+// printGrant prints the values for the grant that a skill should use: the code grant where it has both.
+func printGrant(w io.Writer, publicURL string, skill *bridge.Skill) {
+	code := skill.HasGrant(bridge.GrantAuthorizationCode)
+	name := "Implicit Grant"
+	if code {
+		name = "Auth Code Grant"
+	}
+	fmt.Fprintf(w, "  Authorization grant type\t%s\n", name)
+	fmt.Fprintf(w, "  Your Web Authorization URI\t%s/authorize\n", publicURL)
+	if code {
+		fmt.Fprintf(w, "  Access Token URI\t%s/token\n", publicURL)
+	}
+	fmt.Fprintf(w, "  Your Client ID\t%s\n", skill.ClientID)
+	if code {
+		fmt.Fprintf(w, "  Your Secret\tthe skill's client_secret\n")
+		fmt.Fprintf(w, "  Your Authentication Scheme\tHTTP Basic\n")
+	}
+}
+
 func printElsewhere(w io.Writer, config server.Config) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, skill := range config.Skills {
 		fmt.Fprintf(table, "skill %s, in the developer console under Account Linking:\n", skill.Name)
-		fmt.Fprintf(table, "  Authorization grant type\tImplicit Grant\n")
-		fmt.Fprintf(table, "  Your Web Authorization URI\t%s/authorize\n", config.PublicURL)
-		fmt.Fprintf(table, "  Your Client ID\t%s\n", skill.ClientID)
+		printGrant(table, config.PublicURL, skill)
 		for _, scope := range skill.Scopes {
 			fmt.Fprintf(table, "  Scope\t%s\n", scope)
 		}

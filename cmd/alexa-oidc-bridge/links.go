@@ -84,7 +84,7 @@ var reasonForm = regexp.MustCompile(`^[ -~]{1,200}$`)
 // checkRevoke refuses what would end links that nobody named.
 func checkRevoke(cmd *cobra.Command, filter bridge.LinkFilter, reason string) error {
 	byFlags := false
-	for _, name := range []string{"skill", "subject", "email", "provider"} {
+	for _, name := range []string{"skill", "subject", "email", "provider", "grant"} {
 		value, _ := cmd.Flags().GetString(name)
 		byFlags = byFlags || value != ""
 		if cmd.Flags().Changed(name) && value == "" {
@@ -93,7 +93,7 @@ func checkRevoke(cmd *cobra.Command, filter bridge.LinkFilter, reason string) er
 	}
 	switch {
 	case !byFlags && len(filter.IDs) == 0:
-		return &failure{exitUsage, errors.New("no links are named"), "name link ids, or select by --skill, --subject, --email or --provider"}
+		return &failure{exitUsage, errors.New("no links are named"), "name link ids, or select by --skill, --subject, --email, --provider or --grant"}
 	case byFlags && len(filter.IDs) > 0:
 		return &failure{exitUsage, errors.New("link ids and flags are given"), "name link ids or select by flags, not both"}
 	case slices.Contains(filter.IDs, ""):
@@ -156,6 +156,7 @@ func addLinkFilter(cmd *cobra.Command) {
 	cmd.Flags().String("subject", "", "only links of this `subject` at its provider")
 	cmd.Flags().String("email", "", "only links of this e-mail `address`, if their skill keeps the claim")
 	cmd.Flags().String("provider", "", "only links made at this provider, by its `id`")
+	cmd.Flags().String("grant", "", "only links by this `grant`: implicit or authorization_code")
 }
 
 func linkFilter(cmd *cobra.Command) bridge.LinkFilter {
@@ -163,7 +164,8 @@ func linkFilter(cmd *cobra.Command) bridge.LinkFilter {
 		value, _ := cmd.Flags().GetString(name)
 		return value
 	}
-	return bridge.LinkFilter{ClientID: text("skill"), Subject: text("subject"), Email: text("email"), Provider: text("provider")}
+	return bridge.LinkFilter{ClientID: text("skill"), Subject: text("subject"), Email: text("email"),
+		Provider: text("provider"), Grant: bridge.Grant(text("grant"))}
 }
 
 // onStore does something on the database of the configuration.

@@ -31,9 +31,28 @@ CREATE TABLE tokens (
     link_id    TEXT   NOT NULL REFERENCES links (id),
     kind       TEXT   NOT NULL,
     created_at BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL
+    expires_at BIGINT NOT NULL,
+    -- of refresh tokens that rotate: what was presented for this one, its place among the children, and when it was superseded
+    parent     TEXT   NOT NULL,
+    place      BIGINT NOT NULL,
+    superseded_at BIGINT NOT NULL
 );
 CREATE INDEX tokens_by_link ON tokens (link_id);
+CREATE INDEX tokens_by_parent ON tokens (parent);
+CREATE INDEX tokens_by_expiry ON tokens (expires_at);
+CREATE INDEX tokens_by_supersession ON tokens (superseded_at);
+
+-- Authorization codes, each by its SHA-256, with what it is bound to.
+CREATE TABLE codes (
+    hash           TEXT   NOT NULL PRIMARY KEY,
+    link_id        TEXT   NOT NULL REFERENCES links (id),
+    redirect_uri   TEXT   NOT NULL,
+    code_challenge TEXT   NOT NULL,
+    expires_at     BIGINT NOT NULL,
+    redeemed_at    BIGINT NOT NULL
+);
+CREATE INDEX codes_by_link ON codes (link_id);
+CREATE INDEX codes_by_expiry ON codes (expires_at);
 
 -- Sign-ins that wait for the person's decision, each by the SHA-256 of its handle, sealed.
 CREATE TABLE pending_consents (
@@ -47,5 +66,6 @@ CREATE INDEX pending_consents_by_expiry ON pending_consents (expires_at);
 
 -- +goose Down
 DROP TABLE pending_consents;
+DROP TABLE codes;
 DROP TABLE tokens;
 DROP TABLE links;

@@ -1,0 +1,56 @@
+package introspect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"strings"
+
+	"alexa-oidc-bridge/bridge"
+)
+
+// Userinfo answers GET and POST /userinfo: whom the access token in the Bearer header belongs to (OIDC Core §5.3, RFC 6750).
+// A token anywhere else is not looked at.
+func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) {
+	token, ok := bearer(r)
+	if !ok {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="userinfo"`)
+		bridge.WriteError(w, http.StatusUnauthorized, bridge.Errorf("invalid_request", "Send the access token as Bearer in the Authorization header."))
+		return
+	}
+	claims, err := h.userinfo(r.Context(), token)
+	switch {
+	case errors.Is(err, bridge.ErrNotFound):
+		w.Header().Set("WWW-Authenticate", `Bearer realm="userinfo", error="invalid_token"`)
+		bridge.WriteError(w, http.StatusUnauthorized, bridge.Errorf("invalid_token", "The access token is not active."))
+	case err != nil:
+		h.deps.Log.Error("userinfo cannot tell", "ref", bridge.ReferenceFrom(r.Context()), "error", err)
+		w.Header().Set("Retry-After", "2")
+		bridge.WriteError(w, http.StatusServiceUnavailable, bridge.Errorf(bridge.TemporarilyUnavailable, "Cannot tell now. This says nothing about the token."))
+	default:
+		bridge.WriteJSON(w, http.StatusOK, claims)
+	}
+}
+
+// userinfo returns the claims of an active token, flat. ErrNotFound for any other.
+func (h *Handler) userinfo(ctx context.Context, token string) ([]byte, error) {
+	found, skill, err := h.find(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	h.uses.note(&found.Link, h.deps.Now(), "")
+	claims := maps.Clone(found.Link.Claims.Only(skill.Claims))
+	claims["sub"], claims["upstream_iss"] = found.Link.Subject, found.Link.Issuer // never what a claim of that name says
+	return json.Marshal(claims)
+}
+
+func bearer(r *http.Request) (string, bool) {
+	authorization := r.Header.Values("Authorization")
+	if len(authorization) != 1 {
+		return "", false
+	}
+	scheme, token, found := strings.Cut(authorization[0], " ")
+	return token, found && strings.EqualFold(scheme, "Bearer") && token != ""
+}

@@ -1,0 +1,98 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+)
+
+func insertCode(tx *sql.Tx, linkID string, code *bridge.NewCode) error {
+	_, err := tx.Exec(`INSERT INTO codes (hash, link_id, redirect_uri, code_challenge, expires_at, redeemed_at)
+		VALUES ($1, $2, $3, $4, $5, 0)`,
+		string(code.Hash), linkID, code.RedirectURI, code.CodeChallenge, seconds(code.ExpiresAt))
+	return err
+}
+
+// Redeem turns a code into tokens; see [bridge.Store]. A replay is an answer and changes the link, so its transaction is
+// committed and the answer given afterwards.
+func (s *Store) Redeem(ctx context.Context, redemption bridge.Redemption) (bridge.Link, error) {
+	var link bridge.Link
+	var replayed bool
+	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+		link, replayed, err = redeem(tx, &redemption)
+		return err
+	})
+	if err == nil && replayed {
+		err = bridge.ErrReplayed
+	}
+	if err != nil {
+		return bridge.Link{}, err
+	}
+	return link, nil
+}
+
+func redeem(tx *sql.Tx, redemption *bridge.Redemption) (link bridge.Link, replayed bool, err error) {
+	var redirectURI, challenge string
+	var expires, redeemed int64
+	link, err = scanLink(tx.QueryRow(`SELECT `+linkColumns+`, codes.redirect_uri, codes.code_challenge, codes.expires_at, codes.redeemed_at
+		FROM codes JOIN links ON links.id = codes.link_id WHERE codes.hash = $1`, string(redemption.Code)),
+		&redirectURI, &challenge, &expires, &redeemed)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return link, false, bridge.ErrNotFound
+	case err != nil:
+		return link, false, err
+	case link.ClientID != redemption.ClientID,
+		redemption.RedirectURI != "" && redemption.RedirectURI != redirectURI,
+		redemption.CodeChallenge != challenge:
+		return link, false, bridge.ErrMismatch
+	case redeemed != 0:
+		return link, true, endAfterReplay(tx, &link, timeOf(redeemed), redemption.Now)
+	case seconds(redemption.Now) >= expires:
+		return link, false, bridge.ErrNotFound
+	case link.Revoked():
+		return link, false, bridge.ErrRevoked
+	case !redemption.Honours(&link):
+		return link, false, bridge.ErrSuspended
+	}
+	return link, false, redeemNow(tx, &link, redemption)
+}
+
+func redeemNow(tx *sql.Tx, link *bridge.Link, redemption *bridge.Redemption) error {
+	n, err := changed(tx.Exec(`UPDATE codes SET redeemed_at = $1 WHERE hash = $2 AND redeemed_at = 0`,
+		seconds(redemption.Now), string(redemption.Code)))
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return bridge.ErrReplayed // by another process, this moment
+	}
+	return insertPair(tx, link.ID, redemption.Tokens, redemption.Now, "", 0)
+}
+
+// endAfterReplay ends the link of a code that comes again, unless so soon that an answer may have been lost.
+func endAfterReplay(tx *sql.Tx, link *bridge.Link, redeemed, now time.Time) error {
+	if now.Sub(redeemed) <= bridge.CodeReplayGrace {
+		return nil
+	}
+	return revokeLink(tx, link.ID, bridge.ReasonCodeReplayed, now)
+}
+
+func revokeLink(tx *sql.Tx, linkID string, reason bridge.Reason, now time.Time) error {
+	_, err := tx.Exec(`UPDATE links SET revoked_at = $1, reason = $2 WHERE id = $3 AND revoked_at = 0`,
+		seconds(now), string(reason), linkID)
+	return err
+}
+
+// insertPair adds an access token and, if there is one, a refresh token.
+func insertPair(tx *sql.Tx, linkID string, tokens bridge.NewTokens, now time.Time, parent bridge.Hash, place int64) error {
+	access := newToken{hash: tokens.Access, linkID: linkID, kind: kindAccess, created: now, expires: tokens.AccessExpiresAt}
+	if err := insertToken(tx, access); err != nil || tokens.Refresh == "" {
+		return err
+	}
+	return insertToken(tx, newToken{hash: tokens.Refresh, linkID: linkID, kind: kindRefresh, created: now,
+		expires: tokens.RefreshExpiresAt, parent: parent, place: place})
+}

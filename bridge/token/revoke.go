@@ -1,0 +1,75 @@
+package token
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"alexa-oidc-bridge/bridge"
+)
+
+// Revoke answers POST /revoke (RFC 7009): any live token ends the whole link. A token that is unknown, or another client's,
+// gets 200 and changes nothing.
+func (h *Handler) Revoke(w http.ResponseWriter, r *http.Request) {
+	form, err := bridge.ReadForm(w, r)
+	if err != nil {
+		bridge.WriteError(w, bridge.FormStatus(err), bridge.Errorf(bridge.InvalidRequest, "%s.", err))
+		return
+	}
+	clients, fault := h.mayRevoke(r, form)
+	if fault != nil {
+		h.fail(w, fault)
+		return
+	}
+	ctx, cancel := h.bounded(r)
+	defer cancel()
+	link, err := h.deps.Store.RevokeByToken(ctx, bridge.HashOf(form.Get("token")), clients, h.deps.Now())
+	switch {
+	case err == nil:
+		h.deps.Log.Info("revoked", "ref", bridge.ReferenceFrom(r.Context()), "link_id", link.ID, "client_id", link.ClientID)
+	case !errors.Is(err, bridge.ErrNotFound):
+		h.deps.Log.Error("store unavailable", "ref", bridge.ReferenceFrom(r.Context()), "error", err)
+		h.fail(w, bridge.Errorf(bridge.TemporarilyUnavailable, "Nothing was revoked. Try again."))
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(http.StatusOK)
+}
+
+// mayRevoke says of which skills the caller may revoke tokens: a skill with a secret must authenticate, one without names
+// itself and holds the token as its proof, and a backend may for the skills that it serves.
+func (h *Handler) mayRevoke(r *http.Request, form url.Values) ([]string, *bridge.Error) {
+	for _, name := range []string{"token", "token_type_hint"} {
+		if _, once := bridge.Single(form, name); !once {
+			return nil, bridge.Errorf(bridge.InvalidRequest, "The parameter %s is repeated.", name)
+		}
+	}
+	credentials, fault := bridge.ReadCredentials(r, form)
+	if fault != nil {
+		return nil, fault
+	}
+	clients := h.revocable(credentials.ID, credentials.Secret)
+	if clients == nil {
+		clients = h.revocable(credentials.DecodedID, credentials.DecodedSecret)
+	}
+	if clients == nil {
+		return nil, bridge.Errorf(bridge.InvalidClient, "The client did not authenticate.")
+	}
+	if form.Get("token") == "" {
+		return nil, bridge.Errorf(bridge.InvalidRequest, "The parameter token is missing.")
+	}
+	return clients, nil
+}
+
+func (h *Handler) revocable(id, secret string) []string {
+	skill, backend := h.config.Skills[id], h.config.Backends[id]
+	isSkill, isBackend := skill.HasSecret(secret), backend.HasSecret(secret)
+	switch {
+	case isSkill, skill != nil && len(skill.Secrets) == 0 && secret == "":
+		return []string{skill.ClientID}
+	case isBackend:
+		return backend.Skills
+	}
+	return nil
+}
