@@ -114,6 +114,9 @@ func TestEverythingSet(t *testing.T) {
 		t.Errorf("warnings %v", warnings)
 	}
 	skill := loaded.Server.Skills[0]
+	if !skill.HasSecret(os.Getenv("PIZZA_CLIENT_SECRET")) || skill.AccessLifetime != time.Hour || skill.CodeLifetime != time.Minute || skill.RotateRefresh {
+		t.Errorf("code grant: %+v", skill)
+	}
 	want := bridge.Allow{EmailDomains: []string{"contoso.com"}, Groups: []string{"alexa-users"},
 		Claims: []bridge.ClaimRule{{Name: "hd", AnyOf: []string{"contoso.com"}}}}
 	if !reflect.DeepEqual(skill.Allow, want) || loaded.Server.Providers[0].AuthParams.Get("prompt") != "select_account" {

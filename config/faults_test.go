@@ -58,6 +58,13 @@ func TestFaults(t *testing.T) {
 		{"CA file", "client_id: alexa-bridge", "client_id: alexa-bridge\n    ca_file: none.pem", "providers[0].ca_file: cannot be used: "},
 		{"timeout", "client_id: alexa-bridge", "client_id: alexa-bridge\n    timeout: 1h", "providers[0].timeout: out of range; "},
 		{"no grants", "    grants: [implicit]\n", "", "skills[0].grants: missing; "},
+		{"code without a secret", "grants: [implicit]", "grants: [authorization_code]", "skills[0].client_secret: missing; "},
+		{"short secret", "grants: [implicit]", "grants: [implicit]\n    client_secret: short", "skills[0].client_secret: too short"},
+		{"access too short", "implicit_lifetime: 1h", "access_lifetime: 5m", "skills[0].tokens.access_lifetime: out of range; "},
+		{"code too long", "implicit_lifetime: 1h", "code_lifetime: 11m", "skills[0].tokens.code_lifetime: out of range; "},
+		{"code for no time", "implicit_lifetime: 1h", "code_lifetime: 0s", "skills[0].tokens.code_lifetime: out of range; "},
+		{"refresh too short", "implicit_lifetime: 1h", "refresh_lifetime: 1h", "skills[0].tokens.refresh_lifetime: out of range; "},
+		{"unknown way to refresh", "implicit_lifetime: 1h", "refresh: sometimes", "skills[0].tokens.refresh: unknown; "},
 		{"unknown grant", "grants: [implicit]", "grants: [password]", "skills[0].grants[0]: not offered; "},
 		{"no name", "    name: Contoso Pizza\n", "", "skills[0].name: missing"},
 		{"unknown provider", "name: Contoso Pizza", "provider: nobody\n    name: Contoso Pizza", "skills[0].provider: no provider has this id; "},
@@ -163,6 +170,9 @@ func TestWarnings(t *testing.T) {
 		name, old, new, path string
 	}{
 		{"consent off", "name: Contoso Pizza", "consent: false\n    name: Contoso Pizza", "skills[0].consent"},
+		{"both grants", "grants: [implicit]", "grants: [implicit, authorization_code]\n    client_secret: ${BRIDGE_TEST_SECRET}", "skills[0].grants"},
+		{"refresh that ends", "grants: [implicit]\n    vendor_ids: [M2AAAAAAAAAAAA]\n    allow: {groups: [staff]}\n    tokens: {implicit_lifetime: 1h}",
+			"grants: [authorization_code]\n    client_secret: ${BRIDGE_TEST_SECRET}\n    vendor_ids: [M2AAAAAAAAAAAA]\n    allow: {groups: [staff]}\n    tokens: {refresh_lifetime: 720h}", "skills[0].tokens.refresh_lifetime"},
 		{"no allow", "    allow: {groups: [staff]}\n", "", "skills[0].allow"},
 		{"never expires", "implicit_lifetime: 1h", "implicit_lifetime: 0s", "skills[0].tokens.implicit_lifetime"},
 		{"inline client secret", "client_secret: ${BRIDGE_TEST_SECRET}", "client_secret: " + secret, "providers[0].client_secret"},

@@ -148,6 +148,7 @@ func (r *rig) stop() {
 func (r *rig) restart() {
 	r.Helper()
 	r.stop()
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections() // which lead to the one that stopped
 	var listener net.Listener
 	var err error
 	for range 100 {

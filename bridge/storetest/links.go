@@ -69,7 +69,7 @@ func (s *suite) revoke() {
 
 func (s *suite) filters() {
 	a, b, c := s.newLink(), s.newLink(), s.newLink()
-	b.Link.ClientID, b.Link.Provider.ID = "lights", "other"
+	b.Link.ClientID, b.Link.Provider.ID, b.Link.Grant = "lights", "other", bridge.GrantAuthorizationCode
 	b.Link.Subject = a.Link.Subject
 	delete(c.Link.Claims, "email")
 	b.Link.CreatedAt, c.Link.CreatedAt = s.now.Add(time.Second), s.now.Add(2*time.Second)
@@ -90,6 +90,7 @@ func (s *suite) filters() {
 		{"subject and skill", bridge.LinkFilter{Subject: a.Link.Subject, ClientID: "lights"}, []bridge.NewLink{b}},
 		{"e-mail in other case", bridge.LinkFilter{Email: "PERSON1@contoso.COM"}, []bridge.NewLink{a}},
 		{"provider", bridge.LinkFilter{Provider: "other"}, []bridge.NewLink{b}},
+		{"grant", bridge.LinkFilter{Grant: bridge.GrantImplicit}, []bridge.NewLink{a, c}},
 		{"ids", bridge.LinkFilter{IDs: []string{c.Link.ID, a.Link.ID}}, []bridge.NewLink{a, c}},
 		{"live", bridge.LinkFilter{Live: true}, []bridge.NewLink{a, b}},
 		{"none", bridge.LinkFilter{Subject: "' OR '1'='1"}, nil},

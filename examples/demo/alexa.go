@@ -5,14 +5,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
+	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/alexa/simulator"
 )
 
@@ -27,6 +26,7 @@ const (
 // can see. It is safe for concurrent use.
 type pretendAlexa struct {
 	origins origins
+	secret  string // the skill's, as its account linking settings have it
 	story   *story
 	client  *http.Client
 
@@ -36,13 +36,22 @@ type pretendAlexa struct {
 
 // account is what Alexa knows about the one skill of its one customer.
 type account struct {
-	Asked  *simulator.Request // what linking was begun with and has not ended; nil: nothing
-	UserID string             // another one after each enabling
-	Token  string             // empty: not linked
-	Fault  string             // why the last linking failed
-	Ended  bool               // the operator has ended the link, which Alexa does not know
-	Heard  *reply             // the skill's last answer, since Alexa got its token
+	Grant     bridge.Grant       // by which the skill is linked, or will be
+	Asked     *simulator.Request // what linking was begun with and has not ended; nil: nothing
+	Verifier  string             // what only Alexa knows about the code that it asked for
+	UserID    string             // another one after each enabling
+	Token     string             // empty: not linked
+	Refresh   string             // the refresh token; empty: nothing can renew the token
+	ExpiresAt time.Time          // of the token; zero: never
+	Refreshed bool               // Alexa has got a new token since it linked
+	Fault     string             // why the last linking failed
+	Ended     bool               // the operator has ended the link, which Alexa does not know
+	Lost      bool               // the bridge refused a new token, so Alexa knows
+	Heard     *reply             // the skill's last answer, since something changed
 }
+
+// Expired says whether Alexa needs a new token before it can send one.
+func (a account) Expired() bool { return !a.ExpiresAt.IsZero() && !time.Now().Before(a.ExpiresAt) }
 
 // reply is what a skill said.
 type reply struct {
@@ -53,8 +62,12 @@ type reply struct {
 // cardLinkAccount makes the Alexa app show "Link account".
 const cardLinkAccount = "LinkAccount"
 
-func newPretendAlexa(at origins, s *story) *pretendAlexa {
-	return &pretendAlexa{origins: at, story: s, client: &http.Client{Timeout: skillWithin}}
+func newPretendAlexa(at origins, secret string, s *story) *pretendAlexa {
+	return &pretendAlexa{
+		origins: at, secret: secret, story: s,
+		client:  &http.Client{Timeout: skillWithin},
+		account: account{Grant: bridge.GrantImplicit},
+	}
 }
 
 // now returns the account as it is.
@@ -64,60 +77,41 @@ func (a *pretendAlexa) now() account {
 	return a.account
 }
 
+// change changes the account if it is still linked as it was, and not disabled or enabled anew meanwhile.
+func (a *pretendAlexa) change(was account, change func(*account)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.account.UserID == was.UserID {
+		change(&a.account)
+	}
+}
+
 // enable begins to link, and returns the URL that the Alexa app opens.
-func (a *pretendAlexa) enable() string {
+func (a *pretendAlexa) enable(grant bridge.Grant) string {
 	asked := &simulator.Request{
-		AuthorizationURI: a.origins.Bridge + "/authorize", ClientID: skillClientID, ResponseType: "token",
-		State: simulator.NewState(), Scopes: []string{skillScope},
-		RedirectURI: a.destination() + "?vendorId=" + vendorID,
+		AuthorizationURI: a.origins.Bridge + "/authorize", ClientID: skillClientID, ResponseType: bridge.ResponseTypeToken,
+		State: simulator.NewState(), Scopes: []string{skillScope}, RedirectURI: a.origins.implicitRedirectURI(),
+	}
+	begun := account{Grant: grant, Asked: asked, UserID: "amzn1.ask.account." + rand.Text() + rand.Text() + rand.Text()}
+	title, address := "Link the account by the implicit grant", ""
+	if grant == bridge.GrantAuthorizationCode {
+		asked.ResponseType, asked.RedirectURI = bridge.ResponseTypeCode, a.origins.codeRedirectURI()
+		begun.Verifier = newVerifier()
+		title, address = "Link the account by the code grant", "&code_challenge="+challengeOf(begun.Verifier)+"&code_challenge_method=S256"
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.account = account{Asked: asked, UserID: "amzn1.ask.account." + rand.Text() + rand.Text() + rand.Text()}
-	a.story.begin("Link the account")
-	return asked.URL()
+	a.account = begun
+	a.story.begin(title)
+	return asked.URL() + address
 }
 
-// destination is where the bridge sends the browser in the end, without its query.
-func (a *pretendAlexa) destination() string { return a.origins.Alexa + redirectPath }
-
-// errNotOurs is the answer to a fragment whose state Alexa did not send.
-var errNotOurs = errors.New("the state is not the one that this app began with, so nothing was taken")
-
-// arrive takes the fragment of the redirect URI. An answer with another state than ours belongs to another linking than
-// this one; somebody may have sent it to give us their account (RFC 6749 §10.12).
-func (a *pretendAlexa) arrive(fragment string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	answer, err := url.ParseQuery(fragment)
-	if err != nil || a.account.Asked == nil || answer.Get("state") != a.account.Asked.State {
-		a.story.tell(arrivalStep(a.origins.Alexa, fragment, errNotOurs.Error()))
-		return errNotOurs
-	}
-	a.account.Asked = nil
-	if a.account.Token = answer.Get("access_token"); a.account.Token == "" {
-		a.account.Fault = describeFault(answer)
-		a.story.tell(arrivalStep(a.origins.Alexa, fragment, "The state is ours. No token came: "+a.account.Fault))
-		return nil
-	}
-	a.story.tell(arrivalStep(a.origins.Alexa, fragment, "The state is ours. The account is linked; Alexa keeps the token."))
-	return nil
-}
-
-func describeFault(answer url.Values) string {
-	fault := answer.Get("error")
-	if fault == "" {
-		return "the answer has neither a token nor an error"
-	}
-	if description := answer.Get("error_description"); description != "" {
-		fault += ": " + description
-	}
-	return fault
-}
-
-// ask sends what a person said to the skill and returns its answer.
+// ask sends what a person said to the skill and returns its answer. Before that it gets a new token if that is due.
 func (a *pretendAlexa) ask(ctx context.Context) (reply, error) {
 	a.story.begin("Ask the skill")
+	if err := a.renew(ctx); err != nil {
+		return reply{}, err
+	}
 	account := a.now()
 	body, err := json.MarshalIndent(newIntentRequest(account), "", "  ")
 	if err != nil {
@@ -127,10 +121,12 @@ func (a *pretendAlexa) ask(ctx context.Context) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.account.Heard = &heard
+	a.heard(account, heard)
 	return heard, nil
+}
+
+func (a *pretendAlexa) heard(was account, heard reply) {
+	a.change(was, func(now *account) { now.Heard = &heard })
 }
 
 // send posts a request to the skill.
@@ -159,11 +155,24 @@ func (a *pretendAlexa) send(ctx context.Context, body []byte) (reply, error) {
 	return heard, nil
 }
 
-// disable forgets the token, as Alexa does when a person disables the skill.
+// hourLater makes Alexa believe that its access token has expired. A token that never expires stays.
+func (a *pretendAlexa) hourLater() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.account.ExpiresAt.IsZero() {
+		return
+	}
+	a.account.ExpiresAt = time.Now()
+	a.account.Heard = nil
+	a.story.begin("An hour later")
+	a.story.tell(hourLaterStep())
+}
+
+// disable forgets the tokens, as Alexa does when a person disables the skill.
 func (a *pretendAlexa) disable() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.account = account{}
+	a.account = account{Grant: a.account.Grant}
 	a.story.begin("Disable the skill")
 	a.story.tell(disableStep())
 }

@@ -145,7 +145,7 @@ func shown(name, value string) string {
 // shorten keeps of a secret no more than what tells it from another.
 func shorten(secret string) string {
 	keep := 4
-	for _, prefix := range []string{"aob_at_", "A2SAA", "amzn1.ask.account."} {
+	for _, prefix := range []string{"aob_at_", "aob_rt_", "aob_ac_", "A2SAA", "amzn1.ask.account."} {
 		if strings.HasPrefix(secret, prefix) {
 			keep = len(prefix) + 3
 		}

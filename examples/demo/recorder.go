@@ -12,12 +12,12 @@ const maxRecorded = 128 << 10
 // record writes down what a party is asked and answers, as far as there is a lesson in it.
 func (s *story) record(to party, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		lesson, found := lessonOf(to, r)
+		body := readAlong(r)
+		lesson, found := lessonOf(to, r, body)
 		if !found {
 			next.ServeHTTP(w, r)
 			return
 		}
-		body := readAlong(r)
 		answered := s.ask(step{From: lesson.from, To: to, Why: lesson.why, Request: describeRequest(to, r, body)})
 		along := &alongWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(along, r)

@@ -21,9 +21,6 @@ const (
 	providerClientID = "alexa-bridge"
 	vendorID         = "MDEMO00PIZZA"
 
-	// redirectPath is Alexa's own, for the implicit grant.
-	redirectPath = "/spa/skill/account-linking-status.html"
-
 	configurationFile = "config.yaml"
 )
 
@@ -32,7 +29,7 @@ var configurationText string
 
 // settings is what differs from one demo to the next.
 type settings struct {
-	PublicURL, Listen, AdminListen, Issuer, RedirectURI string
+	PublicURL, Listen, AdminListen, Issuer, ImplicitRedirectURI, CodeRedirectURI string
 }
 
 // load writes the configuration into the folder and reads it as the bridge does. What would be unwise in earnest, such as
@@ -78,15 +75,20 @@ func forgetOverrides() error {
 	return nil
 }
 
+// secrets are what parties authenticate with.
+type secrets struct {
+	provider, skill, backend string
+}
+
 // writeSecrets makes fresh secrets, each in a file of its own that the configuration names.
-func writeSecrets(folder string) (providerSecret, backendSecret string, err error) {
-	providerSecret, backendSecret = keys.Generate(), keys.Generate()
+func writeSecrets(folder string) (secrets, error) {
+	made := secrets{provider: keys.Generate(), skill: keys.Generate(), backend: keys.Generate()}
 	for name, secret := range map[string]string{
-		"bridge_key": keys.Generate(), "provider_secret": providerSecret, "backend_secret": backendSecret,
+		"bridge_key": keys.Generate(), "provider_secret": made.provider, "skill_secret": made.skill, "backend_secret": made.backend,
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(secret+"\n"), 0o600); err != nil {
-			return "", "", err
+			return secrets{}, err
 		}
 	}
-	return providerSecret, backendSecret, nil
+	return made, nil
 }

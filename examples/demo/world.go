@@ -74,11 +74,11 @@ func (w *world) start(port int, log io.Writer) error {
 	if err := w.listen(port); err != nil {
 		return err
 	}
-	providerSecret, backendSecret, err := writeSecrets(w.folder)
+	secrets, err := writeSecrets(w.folder)
 	if err != nil {
 		return err
 	}
-	if err := w.startProvider(providerSecret); err != nil {
+	if err := w.startProvider(secrets.provider); err != nil {
 		return fmt.Errorf("the company's sign-in does not start: %w", err)
 	}
 	if err := w.startBridge(log); err != nil {
@@ -86,10 +86,10 @@ func (w *world) start(port int, log io.Writer) error {
 	}
 	w.serve(w.listeners.skill, w.story.record(partySkill, &skill{
 		name:     skillName,
-		lookup:   &lookup.Client{Endpoint: w.origins.Bridge + "/lookup", ID: backendID, Secret: backendSecret},
+		lookup:   &lookup.Client{Endpoint: w.origins.Bridge + "/lookup", ID: backendID, Secret: secrets.backend},
 		skillIDs: []string{alexaSkillID},
 	}))
-	w.alexa = newPretendAlexa(w.origins, w.story)
+	w.alexa = newPretendAlexa(w.origins, secrets.skill, w.story)
 	w.serve(w.listeners.alexa, newApp(w))
 	return nil
 }
@@ -172,7 +172,8 @@ func (w *world) configure() (*config.Config, error) {
 		Listen:      w.listeners.bridge.Addr().String(),
 		AdminListen: w.listeners.admin.Addr().String(),
 		Issuer:      w.settings.Issuer,
-		RedirectURI: w.origins.Alexa + redirectPath + "?vendorId=" + vendorID,
+		ImplicitRedirectURI: w.origins.implicitRedirectURI(),
+		CodeRedirectURI:     w.origins.codeRedirectURI(),
 	}
 	return w.settings.load(w.folder)
 }

@@ -1,0 +1,153 @@
+package storetest
+
+import (
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+)
+
+// code makes a link by the code grant and returns what redeems it.
+func (s *suite) code() bridge.Redemption {
+	s.Helper()
+	made := s.newLink()
+	made.Link.Grant, made.Token = bridge.GrantAuthorizationCode, ""
+	made.Code = &bridge.NewCode{
+		Hash: bridge.HashOf("code of " + made.Link.ID), RedirectURI: "https://example.com/back",
+		CodeChallenge: "challenge", ExpiresAt: s.now.Add(time.Minute),
+	}
+	s.link(made)
+	return bridge.Redemption{
+		Code: made.Code.Hash, ClientID: "pizza", RedirectURI: made.Code.RedirectURI, CodeChallenge: made.Code.CodeChallenge,
+		Tokens: s.pair(made.Link.ID), Now: s.now, Honours: always,
+	}
+}
+
+func always(*bridge.Link) bool { return true }
+
+// pair returns a fresh pair of tokens; the access token lives for an hour.
+func (s *suite) pair(of string) bridge.NewTokens {
+	s.count++
+	return bridge.NewTokens{
+		Access: bridge.HashOf(of + "access" + string(rune(s.count))), AccessExpiresAt: s.now.Add(time.Hour),
+		Refresh: bridge.HashOf(of + "refresh" + string(rune(s.count))),
+	}
+}
+
+func (s *suite) mustRedeem() (bridge.Redemption, bridge.Link) {
+	s.Helper()
+	redemption := s.code()
+	link, err := s.store.Redeem(s.Context(), redemption)
+	if err != nil {
+		s.Fatalf("Redeem: %v", err)
+	}
+	return redemption, link
+}
+
+func (s *suite) redeem() {
+	redemption, link := s.mustRedeem()
+	found := s.lookUp(redemption.Tokens.Access)
+	if found.Link.ID != link.ID || link.Grant != bridge.GrantAuthorizationCode || !found.ExpiresAt.Equal(s.now.Add(time.Hour)) {
+		s.Errorf("found %+v for %+v", found, link)
+	}
+	_, err := s.store.LookUp(s.Context(), redemption.Tokens.Refresh)
+	s.wantError(err, bridge.ErrNotFound) // a refresh token is no access token
+	_, err = s.store.LookUp(s.Context(), redemption.Code)
+	s.wantError(err, bridge.ErrNotFound)
+	redemption.Code = bridge.HashOf("unknown")
+	_, err = s.store.Redeem(s.Context(), redemption)
+	s.wantError(err, bridge.ErrNotFound)
+}
+
+func (s *suite) redeemMismatch() {
+	redemption := s.code()
+	for name, change := range map[string]func(*bridge.Redemption){
+		"client":       func(r *bridge.Redemption) { r.ClientID = "lights" },
+		"redirect URI": func(r *bridge.Redemption) { r.RedirectURI += "/" },
+		"verifier":     func(r *bridge.Redemption) { r.CodeChallenge = "other" },
+		"no verifier":  func(r *bridge.Redemption) { r.CodeChallenge = "" },
+	} {
+		wrong := redemption
+		change(&wrong)
+		if _, err := s.store.Redeem(s.Context(), wrong); err != bridge.ErrMismatch {
+			s.Errorf("another %s: %v", name, err)
+		}
+	}
+	wrong := redemption
+	wrong.Honours = func(*bridge.Link) bool { return false }
+	_, err := s.store.Redeem(s.Context(), wrong)
+	s.wantError(err, bridge.ErrSuspended)
+
+	redemption.RedirectURI = "" // is not said
+	if _, err := s.store.Redeem(s.Context(), redemption); err != nil {
+		s.Errorf("afterwards: %v", err)
+	}
+}
+
+func (s *suite) redeemAtOnce() {
+	redemption := s.code()
+	const callers = 32
+	errs, pairs := make([]error, callers), make([]bridge.NewTokens, callers)
+	for i := range pairs {
+		pairs[i] = s.pair("x")
+	}
+	inParallel(callers, func(i int) {
+		mine := redemption
+		mine.Tokens = pairs[i]
+		_, errs[i] = s.store.Redeem(s.Context(), mine)
+	})
+	succeeded := 0
+	for i, err := range errs {
+		if err == nil {
+			succeeded++
+			if !s.lookUp(pairs[i].Access).Active(s.now) {
+				s.Error("the token that was given out is not active")
+			}
+			continue
+		}
+		s.wantError(err, bridge.ErrReplayed)
+	}
+	if succeeded != 1 {
+		s.Errorf("%d redemptions succeeded", succeeded)
+	}
+}
+
+func (s *suite) codeReplay() {
+	redemption, _ := s.mustRedeem()
+	again := redemption
+	again.Tokens = s.pair("again")
+	again.Now = s.now.Add(bridge.CodeReplayGrace)
+	_, err := s.store.Redeem(s.Context(), again)
+	s.wantError(err, bridge.ErrReplayed)
+	if !s.lookUp(redemption.Tokens.Access).Active(s.now) {
+		s.Fatal("a lost answer ended the link")
+	}
+	foreign := again
+	foreign.ClientID, foreign.Now = "lights", s.now.Add(time.Minute)
+	_, err = s.store.Redeem(s.Context(), foreign)
+	s.wantError(err, bridge.ErrMismatch)
+	if !s.lookUp(redemption.Tokens.Access).Active(s.now) {
+		s.Fatal("another client ended the link")
+	}
+	again.Now = s.now.Add(bridge.CodeReplayGrace + time.Second)
+	_, err = s.store.Redeem(s.Context(), again)
+	s.wantError(err, bridge.ErrReplayed)
+	if found := s.lookUp(redemption.Tokens.Access); found.Active(s.now) || found.Link.Reason != bridge.ReasonCodeReplayed {
+		s.Errorf("after a replay: %+v", found.Link)
+	}
+	_, err = s.store.LookUp(s.Context(), again.Tokens.Access)
+	s.wantError(err, bridge.ErrNotFound)
+}
+
+func (s *suite) codeExpires() {
+	redemption := s.code()
+	redemption.Now = s.now.Add(time.Minute)
+	_, err := s.store.Redeem(s.Context(), redemption)
+	s.wantError(err, bridge.ErrNotFound)
+	if _, err := s.store.Sweep(s.Context(), s.now.Add(time.Minute), 100); err != nil {
+		s.Fatal(err)
+	}
+	links, err := s.store.Links(s.Context(), bridge.LinkFilter{})
+	if err != nil || len(links) != 1 || links[0].Reason != bridge.ReasonNotRedeemed {
+		s.Errorf("%+v, %v", links, err)
+	}
+}

@@ -1,0 +1,162 @@
+package storetest
+
+import (
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+)
+
+// refresh presents a refresh token. With a successor it rotates.
+func (s *suite) refresh(token bridge.Hash, rotate bool, now time.Time) (bridge.NewTokens, error) {
+	tokens := s.pair("r")
+	if !rotate {
+		tokens.Refresh = ""
+	}
+	tokens.AccessExpiresAt = now.Add(time.Hour)
+	_, err := s.store.Refresh(s.Context(), bridge.Refresh{Token: token, ClientID: "pizza", Tokens: tokens, Now: now, Honours: always})
+	return tokens, err
+}
+
+func (s *suite) mustRefresh(token bridge.Hash, rotate bool) bridge.NewTokens {
+	s.Helper()
+	tokens, err := s.refresh(token, rotate, s.now)
+	if err != nil {
+		s.Fatalf("Refresh: %v", err)
+	}
+	if !s.lookUp(tokens.Access).Active(s.now) {
+		s.Fatal("the new access token is not active")
+	}
+	return tokens
+}
+
+func (s *suite) refreshStable() {
+	redemption, link := s.mustRedeem()
+	first := s.mustRefresh(redemption.Tokens.Refresh, false)
+	second := s.mustRefresh(redemption.Tokens.Refresh, false)
+	for _, token := range []bridge.Hash{redemption.Tokens.Access, first.Access, second.Access} {
+		if !s.lookUp(token).Active(s.now) {
+			s.Error("an access token ended by a refresh")
+		}
+	}
+	if _, err := s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: []string{link.ID}}, "x", s.now); err != nil {
+		s.Fatal(err)
+	}
+	_, err := s.refresh(redemption.Tokens.Refresh, false, s.now)
+	s.wantError(err, bridge.ErrRevoked)
+}
+
+func (s *suite) refreshRotates() {
+	redemption, _ := s.mustRedeem()
+	root := redemption.Tokens.Refresh
+	lost := s.mustRefresh(root, true) // its answer never arrived
+	child := s.mustRefresh(root, true)
+	grandchild := s.mustRefresh(child.Refresh, true) // confirms child
+	s.mustRefresh(child.Refresh, true)               // and is lost: child lives until one of its own is presented
+	if !s.lookUp(redemption.Tokens.Access).Active(s.now) || !s.lookUp(lost.Access).Active(s.now) {
+		s.Error("superseding ended an access token")
+	}
+	s.mustRefresh(grandchild.Refresh, true)
+	_, err := s.refresh(lost.Refresh, true, s.now) // a sibling that was superseded
+	s.wantError(err, bridge.ErrReplayed)
+	found := s.lookUp(redemption.Tokens.Access)
+	if found.Active(s.now) || found.Link.Reason != bridge.ReasonRefreshReplayed {
+		s.Errorf("after a replay: %+v", found.Link)
+	}
+	_, err = s.refresh(grandchild.Refresh, true, s.now)
+	s.wantError(err, bridge.ErrRevoked)
+}
+
+func (s *suite) refreshManySuccessors() {
+	redemption, _ := s.mustRedeem()
+	var successors []bridge.NewTokens
+	for range bridge.MaxSuccessors + 2 {
+		successors = append(successors, s.mustRefresh(redemption.Tokens.Refresh, true))
+	}
+	for i := range 2 {
+		_, err := s.refresh(successors[i].Refresh, true, s.now)
+		s.wantError(err, bridge.ErrNotFound)
+		if !s.lookUp(successors[i].Access).Active(s.now) {
+			s.Error("an access token ended with its refresh token")
+		}
+	}
+	s.mustRefresh(successors[2].Refresh, true)
+}
+
+func (s *suite) refreshRefused() {
+	redemption, _ := s.mustRedeem()
+	refresh := bridge.Refresh{Token: redemption.Tokens.Refresh, ClientID: "pizza", Tokens: s.pair("n"), Now: s.now, Honours: always}
+	for want, change := range map[error]func(*bridge.Refresh){
+		bridge.ErrMismatch:  func(r *bridge.Refresh) { r.ClientID = "lights" },
+		bridge.ErrSuspended: func(r *bridge.Refresh) { r.Honours = func(*bridge.Link) bool { return false } },
+		bridge.ErrScope:     func(r *bridge.Refresh) { r.Scope = "orders admin" },
+		bridge.ErrNotFound:  func(r *bridge.Refresh) { r.Token = redemption.Tokens.Access },
+	} {
+		wrong := refresh
+		change(&wrong)
+		_, err := s.store.Refresh(s.Context(), wrong)
+		s.wantError(err, want)
+		_, err = s.store.LookUp(s.Context(), wrong.Tokens.Access)
+		s.wantError(err, bridge.ErrNotFound)
+	}
+	refresh.Scope = "orders"
+	if _, err := s.store.Refresh(s.Context(), refresh); err != nil {
+		s.Errorf("afterwards: %v", err)
+	}
+}
+
+func (s *suite) revokeByToken() {
+	redemption, link := s.mustRedeem()
+	revoke := func(token bridge.Hash, now time.Time, clients ...string) error {
+		_, err := s.store.RevokeByToken(s.Context(), token, clients, now)
+		return err
+	}
+	s.wantError(revoke(redemption.Tokens.Refresh, s.now, "lights"), bridge.ErrNotFound)
+	s.wantError(revoke(redemption.Tokens.Refresh, s.now), bridge.ErrNotFound)
+	s.wantError(revoke(bridge.HashOf("unknown"), s.now, "pizza"), bridge.ErrNotFound)
+	s.wantError(revoke(redemption.Tokens.Access, s.now.Add(time.Hour), "pizza"), bridge.ErrNotFound) // expired
+	if !s.lookUp(redemption.Tokens.Access).Active(s.now) {
+		s.Fatal("the link ended")
+	}
+	ended, err := s.store.RevokeByToken(s.Context(), redemption.Tokens.Refresh, []string{"lights", "pizza"}, s.now)
+	if err != nil || ended.ID != link.ID || s.lookUp(redemption.Tokens.Access).Active(s.now) {
+		s.Errorf("%+v, %v", ended, err)
+	}
+	s.wantError(revoke(redemption.Tokens.Refresh, s.now, "pizza"), bridge.ErrNotFound)
+}
+
+func (s *suite) sweepTokens() {
+	implicit := s.newLink()
+	implicit.ExpiresAt = s.now.Add(time.Hour)
+	s.link(implicit)
+	redemption, _ := s.mustRedeem()
+	child := s.mustRefresh(redemption.Tokens.Refresh, true)
+	s.mustRefresh(child.Refresh, true) // supersedes the first
+	sweep := func(now time.Time) {
+		s.Helper()
+		if _, err := s.store.Sweep(s.Context(), now, 100); err != nil {
+			s.Fatal(err)
+		}
+	}
+	sweep(s.now.Add(59 * time.Minute))
+	if !s.lookUp(implicit.Token).Active(s.now) || !s.lookUp(redemption.Tokens.Access).Active(s.now) {
+		s.Error("a token was swept before its time")
+	}
+	later := s.now.Add(time.Hour)
+	sweep(later)
+	links, err := s.store.Links(s.Context(), bridge.LinkFilter{IDs: []string{implicit.Link.ID}})
+	if err != nil || links[0].Reason != bridge.ReasonExpired {
+		s.Errorf("a link without a token: %+v, %v", links, err)
+	}
+	for _, token := range []bridge.Hash{implicit.Token, redemption.Tokens.Access} {
+		_, err := s.store.LookUp(s.Context(), token)
+		s.wantError(err, bridge.ErrNotFound)
+	}
+	if _, err := s.refresh(child.Refresh, true, later); err != nil {
+		s.Errorf("a live refresh token was swept: %v", err)
+	}
+	_, err = s.refresh(redemption.Tokens.Refresh, true, later)
+	s.wantError(err, bridge.ErrReplayed) // is remembered
+	sweep(s.now.Add(bridge.ReplayMemory))
+	_, err = s.refresh(redemption.Tokens.Refresh, true, later)
+	s.wantError(err, bridge.ErrNotFound)
+}
