@@ -88,22 +88,30 @@ func (a *pretendAlexa) change(was account, change func(*account)) {
 
 // enable begins to link, and returns the URL that the Alexa app opens.
 func (a *pretendAlexa) enable(grant bridge.Grant) string {
-	asked := &simulator.Request{
-		AuthorizationURI: a.origins.Bridge + "/authorize", ClientID: skillClientID, ResponseType: bridge.ResponseTypeToken,
-		State: simulator.NewState(), Scopes: []string{skillScope}, RedirectURI: a.origins.implicitRedirectURI(),
-	}
-	begun := account{Grant: grant, Asked: asked, UserID: "amzn1.ask.account." + rand.Text() + rand.Text() + rand.Text()}
-	title, address := "Link the account by the implicit grant", ""
+	begun := account{Grant: grant, Asked: a.origins.request(grant), UserID: "amzn1.ask.account." + rand.Text() + rand.Text() + rand.Text()}
+	title, address := "Link the account by the implicit grant", begun.Asked.URL()
 	if grant == bridge.GrantAuthorizationCode {
-		asked.ResponseType, asked.RedirectURI = bridge.ResponseTypeCode, a.origins.codeRedirectURI()
 		begun.Verifier = newVerifier()
-		title, address = "Link the account by the code grant", "&code_challenge="+challengeOf(begun.Verifier)+"&code_challenge_method=S256"
+		title = "Link the account by the code grant"
+		address += "&code_challenge=" + challengeOf(begun.Verifier) + "&code_challenge_method=S256"
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.account = begun
 	a.story.begin(title)
-	return asked.URL() + address
+	return address
+}
+
+// request is what the Alexa app asks the bridge for.
+func (o origins) request(grant bridge.Grant) *simulator.Request {
+	asked := &simulator.Request{
+		AuthorizationURI: o.Bridge + "/authorize", ClientID: skillClientID, ResponseType: bridge.ResponseTypeToken,
+		State: simulator.NewState(), Scopes: []string{skillScope}, RedirectURI: o.implicitRedirectURI(),
+	}
+	if grant == bridge.GrantAuthorizationCode {
+		asked.ResponseType, asked.RedirectURI = bridge.ResponseTypeCode, o.codeRedirectURI()
+	}
+	return asked
 }
 
 // ask sends what a person said to the skill and returns its answer. Before that it gets a new token if that is due.
@@ -112,8 +120,8 @@ func (a *pretendAlexa) ask(ctx context.Context) (reply, error) {
 	if err := a.renew(ctx); err != nil {
 		return reply{}, err
 	}
-	account := a.now()
-	body, err := json.MarshalIndent(newIntentRequest(account), "", "  ")
+	from := a.now()
+	body, err := json.MarshalIndent(newIntentRequest(from), "", "  ")
 	if err != nil {
 		return reply{}, err
 	}
@@ -121,12 +129,8 @@ func (a *pretendAlexa) ask(ctx context.Context) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	a.heard(account, heard)
+	a.change(from, func(now *account) { now.Heard = &heard })
 	return heard, nil
-}
-
-func (a *pretendAlexa) heard(was account, heard reply) {
-	a.change(was, func(now *account) { now.Heard = &heard })
 }
 
 // send posts a request to the skill.

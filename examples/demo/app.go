@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"html/template"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/upstream/upstreamtest"
 )
 
@@ -35,9 +37,11 @@ func newApp(w *world) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.home)
 	mux.HandleFunc("POST /enable", a.enable)
-	mux.HandleFunc("GET "+redirectPath, a.arrival)
+	mux.HandleFunc("GET "+implicitPath, a.arrival)
 	mux.HandleFunc("POST /arrived", a.arrived)
+	mux.HandleFunc("GET "+codePath, a.codeArrived)
 	mux.HandleFunc("POST /ask", a.ask)
+	mux.HandleFunc("POST /later", a.later)
 	mux.HandleFunc("POST /disable", a.disable)
 	mux.HandleFunc("POST /revoke", a.revoke)
 	mux.HandleFunc("GET /configuration", a.configuration)
@@ -79,7 +83,6 @@ type homePage struct {
 	Account  account
 	Notice   notice
 	Guide    guide
-	AskNext  bool      // asking is what the guide says
 	Chapters []chapter // the latest first
 	People   []upstreamtest.Person
 	Origins  origins
@@ -87,21 +90,25 @@ type homePage struct {
 
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	account := a.world.alexa.now()
-	guide := guideOf(account)
 	chapters := a.world.story.told()
 	slices.Reverse(chapters)
 	a.show(w, http.StatusOK, "home.html", homePage{
 		Skill: skillName, Account: account, Notice: noticeOf(account),
-		Guide: guide, AskNext: guide.Stage == 2 || guide.Stage == 4 && !account.refused(),
+		Guide:    guideOf(account),
 		Chapters: chapters, People: a.world.people, Origins: a.world.origins,
 	})
 }
 
 func (a *app) enable(w http.ResponseWriter, r *http.Request) {
-	http.Redirect(w, r, a.world.alexa.enable(), http.StatusSeeOther)
+	grant := bridge.Grant(r.PostFormValue("grant"))
+	if grant != bridge.GrantImplicit && grant != bridge.GrantAuthorizationCode {
+		a.fail(w, http.StatusBadRequest, "Nothing was begun", errors.New("the form names no grant that there is"))
+		return
+	}
+	http.Redirect(w, r, a.world.alexa.enable(grant), http.StatusSeeOther)
 }
 
-// arrival is the page at Alexa's redirect URI. What matters is in the fragment, which only its script can read.
+// arrival is the page at Alexa's redirect URI for the implicit grant. What matters is in the fragment, which only its script can read.
 func (a *app) arrival(w http.ResponseWriter, r *http.Request) {
 	a.show(w, http.StatusOK, "arrival.html", homePage{Skill: skillName})
 }
@@ -115,11 +122,25 @@ func (a *app) arrived(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-func (a *app) ask(w http.ResponseWriter, r *http.Request) {
-	if _, err := a.world.alexa.ask(r.Context()); err != nil {
-		a.fail(w, http.StatusBadGateway, "The skill did not answer", err)
+// codeArrived is Alexa's redirect URI for the code grant. All that matters is in the query, so no page is needed.
+func (a *app) codeArrived(w http.ResponseWriter, r *http.Request) {
+	if err := a.world.alexa.arriveWithCode(r.Context(), r.URL.RawQuery); err != nil {
+		a.fail(w, http.StatusBadRequest, "Nothing was linked", err)
 		return
 	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+func (a *app) ask(w http.ResponseWriter, r *http.Request) {
+	if _, err := a.world.alexa.ask(r.Context()); err != nil {
+		a.fail(w, http.StatusBadGateway, "Alexa has no answer", err)
+		return
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+func (a *app) later(w http.ResponseWriter, r *http.Request) {
+	a.world.alexa.hourLater()
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 

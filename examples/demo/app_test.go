@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/alexa/simulator"
 )
 
@@ -15,6 +16,7 @@ import (
 type visit struct {
 	*testing.T
 	world   *world
+	grant   bridge.Grant
 	phone   *simulator.Phone
 	secrets []string // that no page may show
 }
@@ -31,8 +33,8 @@ func newVisit(t *testing.T) *visit {
 			t.Error(err)
 		}
 	})
-	v := &visit{T: t, world: w, phone: simulator.NewPhone()}
-	v.phone.Destinations = []string{w.alexa.destination()}
+	v := &visit{T: t, world: w, grant: bridge.GrantImplicit, phone: simulator.NewPhone()}
+	v.phone.Destinations = w.alexa.destinations()
 	v.phone.Trace = v.remember
 	return v
 }
@@ -48,6 +50,21 @@ func (v *visit) remember(exchange simulator.Exchange) {
 			}
 		}
 	}
+}
+
+// come opens Alexa's redirect URI for the code grant, as a browser does, and goes where that sends it.
+func (v *visit) come(query string) *simulator.Page {
+	v.Helper()
+	request, err := http.NewRequestWithContext(v.Context(), http.MethodGet, v.world.origins.Alexa+codePath+"?"+query, nil)
+	if err != nil {
+		v.Fatal(err)
+	}
+	request.Header.Set("Sec-Fetch-Site", "cross-site")
+	page, err := v.phone.Do(request)
+	if err != nil {
+		v.Fatal(err)
+	}
+	return page
 }
 
 // press sends one of the page's forms.
@@ -80,7 +97,7 @@ func (v *visit) signIn(login string) *simulator.Page {
 	v.Helper()
 	for _, person := range v.world.people {
 		if person.Login == login {
-			page := v.press("/enable", nil)
+			page := v.press("/enable", url.Values{"grant": {string(v.grant)}})
 			return v.submit(page, url.Values{"login": {login}, "password": {person.Password}, "action": {"sign-in"}})
 		}
 	}
@@ -96,6 +113,9 @@ func (v *visit) arrive(at *simulator.Page) *simulator.Page {
 	}
 	for _, cookie := range v.phone.Client.Jar.Cookies(at.URL) {
 		v.secrets = append(v.secrets, cookie.Value)
+	}
+	if v.grant == bridge.GrantAuthorizationCode {
+		return v.come(at.URL.RawQuery)
 	}
 	return v.press("/arrived", url.Values{"fragment": {at.URL.EscapedFragment()}})
 }
@@ -143,7 +163,7 @@ func TestLinkAndAsk(t *testing.T) {
 
 	v.want(v.link("grace"), http.StatusOK, "Your account is linked")
 	v.want(v.press("/ask", nil), http.StatusOK, "Hello Grace")
-	v.want(v.press("/disable", nil), http.StatusOK, "Enable to use", "Alexa has forgotten the token.")
+	v.want(v.press("/disable", nil), http.StatusOK, "Enable to use", "Alexa has forgotten its tokens.")
 }
 
 func TestNotLinked(t *testing.T) {
@@ -159,9 +179,9 @@ func TestNotLinked(t *testing.T) {
 	})
 	t.Run("the answer is neither", func(t *testing.T) {
 		v := newVisit(t)
-		v.press("/enable", nil)
+		v.press("/enable", url.Values{"grant": {"implicit"}})
 		answer := url.Values{"state": {v.world.alexa.now().Asked.State}}
-		v.want(v.press("/arrived", url.Values{"fragment": {answer.Encode()}}), http.StatusOK, "neither a token nor an error")
+		v.want(v.press("/arrived", url.Values{"fragment": {answer.Encode()}}), http.StatusOK, "neither what was asked for nor an error")
 	})
 }
 
@@ -184,7 +204,7 @@ func TestForeignState(t *testing.T) {
 			v.T = t
 			v.press("/disable", nil)
 			if test.begin {
-				v.press("/enable", nil)
+				v.press("/enable", url.Values{"grant": {"implicit"}})
 			}
 			v.want(v.press("/arrived", url.Values{"fragment": {test.fragment}}), http.StatusBadRequest, "Nothing was linked")
 			if now := v.world.alexa.now(); now.Token != "" || (now.Asked != nil) != test.begin {
@@ -214,8 +234,10 @@ func TestGuard(t *testing.T) {
 		{"by a name that is pointed here", "GET", "/", "rebound.example", "", http.StatusMisdirectedRequest},
 		{"form of another site", "POST", "/revoke", "", "cross-site", http.StatusForbidden},
 		{"form of another port", "POST", "/enable", "", "same-site", http.StatusForbidden},
-		{"page at Alexa's redirect URI", "GET", redirectPath, "", "cross-site", http.StatusOK},
+		{"Alexa's redirect URI for codes", "GET", codePath, "", "cross-site", http.StatusBadRequest},
+		{"page at Alexa's redirect URI", "GET", implicitPath, "", "cross-site", http.StatusOK},
 		{"configuration", "GET", "/configuration", "", "", http.StatusOK},
+		{"form without a grant", "POST", "/enable", "", "same-origin", http.StatusBadRequest},
 		{"style sheet", "GET", "/style.css", "", "", http.StatusOK},
 		{"script", "GET", "/arrival.js", "", "", http.StatusOK},
 		{"nothing", "GET", "/pages/home.html", "", "", http.StatusNotFound},
@@ -254,7 +276,7 @@ func TestConfigurationPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.want(page, http.StatusOK, "public_url: "+v.world.origins.Bridge, "${file:backend_secret}", v.world.folder)
+	v.want(page, http.StatusOK, "public_url: "+v.world.origins.Bridge, "${file:skill_secret}", "${file:backend_secret}", v.world.folder)
 	if found := secretRun.FindString(page.Body); found != "" {
 		t.Errorf("a secret is on the page: %s", found)
 	}

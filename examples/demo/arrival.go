@@ -16,7 +16,9 @@ const (
 	codePath     = "/api/skill/link/" + vendorID
 )
 
-func (o origins) implicitRedirectURI() string { return o.Alexa + implicitPath + "?vendorId=" + vendorID }
+func (o origins) implicitRedirectURI() string {
+	return o.Alexa + implicitPath + "?vendorId=" + vendorID
+}
 
 func (o origins) codeRedirectURI() string { return o.Alexa + codePath }
 
@@ -35,19 +37,18 @@ var (
 
 // arrive takes the fragment of the redirect URI, the end of the implicit grant.
 func (a *pretendAlexa) arrive(fragment string) error {
-	_, answer, err := a.take(bridge.ResponseTypeToken, fragment)
+	begun, answer, err := a.take(bridge.ResponseTypeToken, fragment)
 	if err != nil {
 		a.story.tell(fragmentStep(a.origins.Alexa, fragment, err.Error()))
 		return err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.account.Token = answer.Get("access_token"); a.account.Token == "" {
-		a.account.Fault = describeFault(answer)
-		a.story.tell(fragmentStep(a.origins.Alexa, fragment, "The state is ours. No token came: "+a.account.Fault))
-		return nil
+	token, fault, outcome := answer.Get("access_token"), "", "The state is ours. The account is linked; Alexa keeps the token."
+	if token == "" {
+		fault = describeFault(answer)
+		outcome = "The state is ours. No token came: " + fault
 	}
-	a.story.tell(fragmentStep(a.origins.Alexa, fragment, "The state is ours. The account is linked; Alexa keeps the token."))
+	a.change(begun, func(now *account) { now.Token, now.Fault = token, fault })
+	a.story.tell(fragmentStep(a.origins.Alexa, fragment, outcome))
 	return nil
 }
 

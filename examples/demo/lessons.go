@@ -31,8 +31,8 @@ func lessonOf(to party, r *http.Request, body []byte) (lesson, bool) {
 func lessons() []lesson {
 	return []lesson{
 		{to: partyBridge, request: "GET /authorize", having: "response_type=code", from: partyBrowser,
-			why: "The Alexa app asks for a code, and adds the hash of a secret that it has just made up (PKCE): whoever gets hold of " +
-				"the code can do nothing with it. The bridge sends the browser on to the company’s sign-in, and remembers all this " +
+			why: "The Alexa app asks for a code, and adds the hash of a secret that it has just made up (PKCE): without that secret " +
+				"nobody can do anything with the code. The bridge sends the browser on to the company’s sign-in, and remembers all this " +
 				"sealed in the cookie."},
 		{to: partyBridge, request: "GET /authorize", from: partyBrowser,
 			why: "The Alexa app opens the skill’s Authorization URI in a browser. The bridge checks who asks and where the answer " +
@@ -94,10 +94,10 @@ func queryStep(origin, query, outcome string) step {
 
 func hourLaterStep() step {
 	return step{
-		From: partyAlexa, To: partyAlexa,
+		From: partyBrowser, To: partyAlexa,
 		Why: "Alexa’s clock is put forward by what expires_in said. The bridge’s clock is not, and nothing is sent: Alexa gets a " +
 			"new token only when it needs one.",
-		Answer: []string{"The access token has expired."},
+		Request: []string{"The person waits for an hour."}, Answer: []string{"Alexa’s access token has expired."},
 	}
 }
 

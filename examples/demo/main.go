@@ -1,12 +1,13 @@
 // Command demo shows on one computer, without Amazon and without a company's sign-in, what alexa-oidc-bridge does:
 //
-//	go run ./examples/demo          prints one URL; open it, enable the skill, link, and ask
+//	go run ./examples/demo          prints one URL; open it, enable the skill by either grant, link, and ask
 //	go run ./examples/demo -once    plays the same without a browser and prints what happened
 //
 // Real are the bridge, with its YAML configuration and its database, and the protocol of the OpenID Provider. Pretended are
 // Alexa and the skill, of which the skill's side is what a real one would do. Every party has a port of its own:
 //
-//	alexa.go     what Alexa does: begins to link, keeps the token, sends requests (envelope.go) to the skill
+//	alexa.go     what Alexa does: begins to link, keeps its tokens, sends requests (envelope.go) to the skill
+//	arrival.go   how the answer comes back to it; tokens.go gets and renews tokens by the code grant
 //	app.go       what the Alexa app shows; guide.go says what to do next
 //	skill.go     the skill's backend, which looks tokens up
 //	world.go     starts and stops them all; settings.go writes the bridge's configuration (config.yaml.tmpl)
@@ -15,6 +16,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -88,13 +90,17 @@ func serve(ctx context.Context, chosen options, stdout, stderr io.Writer) error 
 	return w.stop()
 }
 
-// once plays the demo without a browser.
+// once plays the demo without a browser. What the bridge logs comes after the story.
 func once(ctx context.Context, chosen options, stdout, stderr io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, onceWithin)
 	defer cancel()
-	w, err := startWorld(chosen.port, stderr)
+	var log bytes.Buffer // written by one logger, which locks
+	w, err := startWorld(chosen.port, &log)
 	if err != nil {
+		log.WriteTo(stderr)
 		return err
 	}
-	return errors.Join(playOnce(ctx, w, stdout), w.stop())
+	err = errors.Join(playOnce(ctx, w, stdout), w.stop())
+	fmt.Fprintf(stdout, "\nThe bridge’s log, warnings only:\n\n%s", &log)
+	return err
 }

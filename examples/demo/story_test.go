@@ -49,6 +49,8 @@ func TestShorten(t *testing.T) {
 		{"1234567", "…(7 characters)"},
 		{"12345678", "1234…(8 characters)"},
 		{"aob_at_Xy3456789012345678", "aob_at_Xy3…(25 characters)"},
+		{"aob_rt_Xy3456789012345678", "aob_rt_Xy3…(25 characters)"},
+		{"aob_ac_Xy3456789012345678", "aob_ac_Xy3…(25 characters)"},
 		{"aob_at_short", "…(12 characters)"},
 		{"A2SAAEAE" + strings.Repeat("x", 729), "A2SAAEAE…(737 characters)"},
 	} {

@@ -168,10 +168,10 @@ func (w *world) startBridge(log io.Writer) error {
 // configure writes the bridge's configuration and reads it as the bridge does.
 func (w *world) configure() (*config.Config, error) {
 	w.settings = settings{
-		PublicURL:   w.origins.Bridge,
-		Listen:      w.listeners.bridge.Addr().String(),
-		AdminListen: w.listeners.admin.Addr().String(),
-		Issuer:      w.settings.Issuer,
+		PublicURL:           w.origins.Bridge,
+		Listen:              w.listeners.bridge.Addr().String(),
+		AdminListen:         w.listeners.admin.Addr().String(),
+		Issuer:              w.settings.Issuer,
 		ImplicitRedirectURI: w.origins.implicitRedirectURI(),
 		CodeRedirectURI:     w.origins.codeRedirectURI(),
 	}

@@ -36,6 +36,7 @@ async function discover(given) {
 async function authorize({ scope, pkce }) {
   wantAnnounced('response_types_supported', 'code');
   wantAnnounced('response_modes_supported', 'query');
+  if (server.authorization_response_iss_parameter_supported !== true) throw new Error('the metadata does not promise iss');
   scope.split(' ').forEach((name) => wantAnnounced('scopes_supported', name));
   state = oauth.generateRandomState();
   const parameters = { response_type: 'code', client_id: client.client_id, redirect_uri: client.redirect_uri, scope, state };
