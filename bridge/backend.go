@@ -19,7 +19,7 @@ type Secret [sha256.Size]byte
 func NewSecret(text string) Secret { return sha256.Sum256([]byte(text)) }
 
 // HasSecret compares a secret presented with all of the backend's, in a time that depends on neither. A nil backend has
-// none, and takes as long to say so as one with a single secret.
+// none.
 func (b *Backend) HasSecret(presented string) bool {
 	if b == nil {
 		return hasSecret(nil, presented)

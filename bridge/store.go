@@ -18,8 +18,8 @@ type Store interface {
 	// PendingConsent returns what Await kept, decided or not; ErrNotFound for an unknown handle or one whose time is over.
 	PendingConsent(ctx context.Context, handle Hash, now time.Time) (PendingConsent, error)
 
-	// Link decides a pending consent for DecisionLink and makes the link with its first token or its code, and revokes the
-	// person's oldest links of that skill beyond the limit. ErrNotFound and DecidedError as with Refuse.
+	// Link decides a pending consent for DecisionLink and makes the link with its first token or its code. With a token it
+	// revokes the person's oldest links of that skill beyond the limit; a code does so when it is redeemed. ErrNotFound and DecidedError as with Refuse.
 	Link(ctx context.Context, handle Hash, link NewLink) error
 
 	// Refuse decides a pending consent for any other decision. ErrNotFound for an unknown handle or one whose time is
@@ -101,6 +101,7 @@ type Redemption struct {
 	RedirectURI   string // empty: not said, which is accepted
 	CodeChallenge string // made from the verifier; must be the code's, both may be empty
 	Tokens        NewTokens
+	MaxLinks      int // as in NewLink
 	Now           time.Time
 	// Honours says whether the configuration honours the link. It is called within the transition and must be quick.
 	Honours func(*Link) bool
@@ -129,6 +130,8 @@ const (
 	CodeReplayGrace = 10 * time.Second
 	// MaxSuccessors is how many children of one refresh token live until one of them is presented.
 	MaxSuccessors = 16
+	// RedeemGrace is how long after its end a code that was never redeemed takes its link with it.
+	RedeemGrace = time.Minute
 	// ReplayMemory is how long used codes and superseded refresh tokens are kept to be recognised.
 	ReplayMemory = 30 * 24 * time.Hour
 )

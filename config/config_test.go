@@ -150,6 +150,14 @@ func TestExampleExplainsEveryKey(t *testing.T) {
 	}
 }
 
+// An empty secret is none, as it is in the example of a skill that has only the implicit grant.
+func TestEmptySecret(t *testing.T) {
+	loaded, _ := load(t, replaced(t, "grants: [implicit]", "grants: [implicit]\n    client_secret: \"\""))
+	if skill := loaded.Server.Skills[0]; len(skill.Secrets) != 0 || skill.HasSecret("") {
+		t.Errorf("secrets %v", skill.Secrets)
+	}
+}
+
 func TestReferences(t *testing.T) {
 	t.Setenv("NAME", "Pizza ${BRIDGE_TEST_SECRET}")
 	text := replaced(t, "name: Contoso Pizza", `name: "A ${NAME} $${NAME} $NAME"`)

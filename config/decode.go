@@ -59,6 +59,9 @@ func onesAsMany(from, to reflect.Type, value any) (any, error) {
 	if to != reflect.TypeFor[oneOrMany]() || !isText {
 		return value, nil
 	}
+	if text == "" {
+		return []string{}, nil
+	}
 	return []string{text}, nil
 }
 

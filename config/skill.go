@@ -225,7 +225,7 @@ func (b *builder) warnSkill(on func(string) string, skill *bridge.Skill, provide
 		b.warn(on("consent"), "off, though Google does not take prompt=login, by which people are made to sign in instead; leave consent on")
 	}
 	if skill.HasGrant(bridge.GrantImplicit) && skill.HasGrant(bridge.GrantAuthorizationCode) {
-		b.warn(on("grants"), "both: good for moving from implicit to code; take implicit away when the skill asks for codes, and end its old links with `links revoke --grant implicit`")
+		b.warn(on("grants"), "both: good for moving from implicit to code; take implicit away when the skill asks for codes, and end its old links with `links revoke --skill "+skill.ClientID+" --grant implicit`")
 	}
 	if skill.HasGrant(bridge.GrantImplicit) && skill.ImplicitLifetime == 0 {
 		b.warn(on("tokens.implicit_lifetime"), "0s: implicit tokens never expire; end links that are not wanted any more with `links revoke`")

@@ -17,6 +17,15 @@ import (
 // doubleTap is how long after a decision the same answer is taken for the same tap, and answered in the same way.
 const doubleTap = 60 * time.Second
 
+// tapWindow is doubleTap, but for a link by a code no longer than the code may come again: Alexa would present it once more,
+// which would end the link.
+func tapWindow(f *flow, decision bridge.Decision) time.Duration {
+	if decision == bridge.DecisionLink && f.grant() == bridge.GrantAuthorizationCode {
+		return bridge.CodeReplayGrace
+	}
+	return doubleTap
+}
+
 // askConsent writes the consent page.
 func (h *Handler) askConsent(w http.ResponseWriter, r *http.Request, f *flow, skill *bridge.Skill, waiting *signedIn) {
 	err := h.deps.Pages.Consent(w, templates.ConsentPage{
@@ -225,7 +234,7 @@ func (h *Handler) undecidable(w http.ResponseWriter, r *http.Request, f *flow, d
 	switch {
 	case err == nil:
 		return false
-	case isDecided && decided.Decision == decision && h.deps.Now().Sub(decided.At) < doubleTap:
+	case isDecided && decided.Decision == decision && h.deps.Now().Sub(decided.At) < tapWindow(f, decision):
 		return false
 	case isDecided:
 		h.log(r.Context(), f).Info("decided again", "decision", decision, "before", decided.Decision)

@@ -74,7 +74,7 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, page 
 // skillOf returns the skill and the provider of a flow, if both are still configured as they were when it began.
 func (h *Handler) skillOf(f *flow) (*bridge.Skill, *upstream.Provider, bool) {
 	skill, provider := h.config.Skills[f.request.ClientID], h.config.Upstreams[f.provider]
-	if skill == nil || provider == nil || skill.Provider != f.provider || !skill.HasRedirectURI(f.request.RedirectURI) {
+	if skill == nil || provider == nil || skill.Provider != f.provider || !skill.HasGrant(f.grant()) || !skill.HasRedirectURI(f.request.RedirectURI) {
 		return nil, nil, false
 	}
 	return skill, provider, true

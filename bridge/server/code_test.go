@@ -77,6 +77,8 @@ func TestCodeRedirect(t *testing.T) {
 		if again := r.decide(phone, consent, "link"); again.URL.String() != want {
 			t.Errorf("a second tap: %s", again.URL)
 		}
+		r.clock.advance(11 * time.Second) // a code that comes again so late would end the link
+		r.wantPage(r.decide(phone, consent, "link"), http.StatusBadRequest, "You have answered this already")
 		cancelled := simulator.NewPhone()
 		refused := r.answer(request, r.decide(cancelled, r.signIn(cancelled, request, ada), "cancel"))
 		if refused.Get("error") != "access_denied" || refused.Get("iss") != r.origin || refused.Get("state") != request.State {
@@ -117,9 +119,12 @@ func TestMovingFromImplicitToCode(t *testing.T) {
 	r := newRig(t, withCode)
 	token := r.link(simulator.NewPhone(), ada)
 	r.wantTokens(r.exchange(url.Values{"code": {r.code("")}}))
+	phone := simulator.NewPhone()
+	underWay := r.signIn(phone, r.request(), ada)
 	r.skill.Grants = []bridge.Grant{bridge.GrantAuthorizationCode}
 	r.restart()
 	r.wantActive(token)
+	r.wantPage(r.decide(phone, underWay, "link"), http.StatusBadRequest, "This skill is not known here")
 	request := r.request()
 	r.wantError(request, r.open(simulator.NewPhone(), request.URL()), "unauthorized_client")
 	revoked, err := r.store.Revoke(t.Context(), bridge.LinkFilter{Grant: bridge.GrantImplicit}, bridge.ReasonOperator, time.Now())
@@ -137,4 +142,16 @@ func TestCodeSurvivesARestart(t *testing.T) {
 	r.wantActive(given.AccessToken)
 	r.noSecrets("the database", r.readDatabase())
 	r.noSecrets("the metrics", r.metrics())
+}
+
+// Taking the code grant away stops new links only, as with implicit.
+func TestRefreshWithoutTheGrant(t *testing.T) {
+	r := newRig(t, withCode)
+	code := r.code("")
+	live := r.wantTokens(r.exchange(url.Values{"code": {r.code("")}}))
+	r.skill.Grants = []bridge.Grant{bridge.GrantImplicit}
+	r.restart()
+	r.wantTokens(r.refresh(live.RefreshToken))
+	response, body := r.exchange(url.Values{"code": {code}})
+	r.wantRefused(response, body, 400, "unauthorized_client")
 }

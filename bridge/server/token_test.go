@@ -220,7 +220,7 @@ func TestCodeReplay(t *testing.T) {
 	response, body := r.exchange(form())
 	r.wantRefused(response, body, 400, "invalid_grant")
 	r.wantActive(first.AccessToken)
-	r.clock.advance(3 * time.Second)
+	r.clock.advance(4 * time.Second)
 	unauthenticated := r.tokenRequest(url.Values{"grant_type": {"authorization_code"}, "code": {code}})
 	unauthenticated.SetBasicAuth("pizza", otherSecret)
 	response, body = r.do(unauthenticated)
@@ -241,7 +241,7 @@ func TestExpiredCode(t *testing.T) {
 	r.clock.advance(time.Minute)
 	response, body := r.exchange(url.Values{"code": {code}})
 	r.wantRefused(response, body, 400, "invalid_grant")
-	if _, err := r.store.Sweep(t.Context(), r.clock.Now(), 100); err != nil {
+	if _, err := r.store.Sweep(t.Context(), r.clock.Now().Add(bridge.RedeemGrace), 100); err != nil {
 		t.Fatal(err)
 	}
 	if links := r.links(); links[0].Reason != bridge.ReasonNotRedeemed {

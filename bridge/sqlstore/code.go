@@ -50,7 +50,7 @@ func redeem(tx *sql.Tx, redemption *bridge.Redemption) (link bridge.Link, replay
 		redemption.CodeChallenge != challenge:
 		return link, false, bridge.ErrMismatch
 	case redeemed != 0:
-		return link, true, endAfterReplay(tx, &link, timeOf(redeemed), redemption.Now)
+		return link, true, endAfterReplay(tx, &link, redeemed, redemption.Now)
 	case seconds(redemption.Now) >= expires:
 		return link, false, bridge.ErrNotFound
 	case link.Revoked():
@@ -70,12 +70,15 @@ func redeemNow(tx *sql.Tx, link *bridge.Link, redemption *bridge.Redemption) err
 	if n == 0 {
 		return bridge.ErrReplayed // by another process, this moment
 	}
-	return insertPair(tx, link.ID, redemption.Tokens, redemption.Now, "", 0)
+	if err := insertPair(tx, link.ID, redemption.Tokens, redemption.Now, "", 0); err != nil {
+		return err
+	}
+	return replaceOldest(tx, link, redemption.MaxLinks, redemption.Now)
 }
 
 // endAfterReplay ends the link of a code that comes again, unless so soon that an answer may have been lost.
-func endAfterReplay(tx *sql.Tx, link *bridge.Link, redeemed, now time.Time) error {
-	if now.Sub(redeemed) <= bridge.CodeReplayGrace {
+func endAfterReplay(tx *sql.Tx, link *bridge.Link, redeemed int64, now time.Time) error {
+	if seconds(now)-redeemed <= int64(bridge.CodeReplayGrace.Seconds()) {
 		return nil
 	}
 	return revokeLink(tx, link.ID, bridge.ReasonCodeReplayed, now)

@@ -25,6 +25,7 @@ type groupCommit struct {
 }
 
 type job struct {
+	ctx         context.Context // of the caller; when it has ended before its turn, the transaction is not run
 	transaction func(*sql.Tx) error
 	result      chan error // has room for the one result, so that a caller may have gone
 }
@@ -37,7 +38,7 @@ func newGroupCommit(db *sql.DB) *groupCommit {
 
 // write runs the transaction and waits until it is on disk. A context that ends meanwhile ends the waiting only.
 func (g *groupCommit) write(ctx context.Context, transaction func(*sql.Tx) error) error {
-	job := &job{transaction: transaction, result: make(chan error, 1)}
+	job := &job{ctx: ctx, transaction: transaction, result: make(chan error, 1)}
 	if err := g.put(ctx, job); err != nil {
 		return err
 	}
@@ -91,6 +92,10 @@ func (g *groupCommit) commit(group []*job) {
 	results := make([]error, len(group))
 	err := g.inTransaction(func(tx *sql.Tx) error {
 		for i, job := range group {
+			// Its caller was told that nothing can be said, and may have come again meanwhile.
+			if results[i] = job.ctx.Err(); results[i] != nil {
+				continue
+			}
 			var err error
 			if results[i], err = inSavepoint(tx, job.transaction); err != nil {
 				return err

@@ -24,10 +24,10 @@ func (s *Store) Link(ctx context.Context, handle bridge.Hash, made bridge.NewLin
 		if err := insertLink(tx, link); err != nil {
 			return err
 		}
-		if err := insertFirst(tx, &made); err != nil {
-			return err
+		if err := insertFirst(tx, &made); err != nil || made.Code != nil {
+			return err // a code may never be redeemed, so it replaces nothing yet
 		}
-		return replaceOldest(tx, link, made.MaxLinks)
+		return replaceOldest(tx, link, made.MaxLinks, link.CreatedAt)
 	})
 }
 
@@ -56,15 +56,16 @@ func insertLink(tx *sql.Tx, link *bridge.Link) error {
 }
 
 // replaceOldest revokes the live links of the same person and skill beyond the newest ones, of which the given one counts
-// as the newest.
-func replaceOldest(tx *sql.Tx, link *bridge.Link, limit int) error {
+// as the newest. Links whose code was not redeemed do not count yet.
+func replaceOldest(tx *sql.Tx, link *bridge.Link, limit int, now time.Time) error {
 	if limit == 0 {
 		return nil
 	}
 	_, err := tx.Exec(`UPDATE links SET revoked_at = $1, reason = $2 WHERE id IN (
 		SELECT id FROM links WHERE client_id = $3 AND issuer = $4 AND subject = $5 AND revoked_at = 0 AND id <> $6
+		AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.link_id = links.id AND codes.redeemed_at = 0)
 		ORDER BY created_at DESC, id DESC LIMIT $7 OFFSET $8)`,
-		seconds(link.CreatedAt), string(bridge.ReasonReplaced), link.ClientID, link.Issuer, link.Subject, link.ID,
+		seconds(now), string(bridge.ReasonReplaced), link.ClientID, link.Issuer, link.Subject, link.ID,
 		everyRow, limit-1)
 	return err
 }

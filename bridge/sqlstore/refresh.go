@@ -46,10 +46,10 @@ func refreshOnce(tx *sql.Tx, refresh *bridge.Refresh) (link bridge.Link, replaye
 		return link, false, bridge.ErrMismatch
 	case link.Revoked():
 		return link, false, bridge.ErrRevoked
-	case superseded != 0:
-		return link, true, revokeLink(tx, link.ID, bridge.ReasonRefreshReplayed, refresh.Now)
 	case expires != 0 && seconds(refresh.Now) >= expires:
 		return link, false, bridge.ErrNotFound
+	case superseded != 0:
+		return link, true, revokeLink(tx, link.ID, bridge.ReasonRefreshReplayed, refresh.Now)
 	case !refresh.Honours(&link):
 		return link, false, bridge.ErrSuspended
 	case !link.HasScopes(refresh.Scope):

@@ -255,3 +255,33 @@ func TestCloseFinishesWhatWasBegun(t *testing.T) {
 		}
 	}
 }
+
+// A caller that gave up while its transaction waited was told that nothing can be said, so the transaction is not run: what
+// it would have used up may come again.
+func TestAbandonedTransactionIsNotRun(t *testing.T) {
+	store := create(t, filepath.Join(t.TempDir(), "bridge.db"))
+	began, release := make(chan struct{}), make(chan struct{})
+	go store.write(context.Background(), func(*sql.Tx) error {
+		close(began)
+		<-release
+		return nil
+	})
+	<-began
+	ctx, cancel := context.WithCancel(context.Background())
+	result := make(chan error)
+	ran := false
+	go func() {
+		result <- store.write(ctx, func(*sql.Tx) error { ran = true; return nil })
+	}()
+	for len(store.writer.jobs) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Errorf("err = %v", err)
+	}
+	close(release)
+	if err := store.write(context.Background(), func(*sql.Tx) error { return nil }); err != nil || ran {
+		t.Errorf("err = %v, ran = %v", err, ran)
+	}
+}

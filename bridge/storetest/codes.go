@@ -6,11 +6,14 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
+const onePerson = "one person"
+
 // code makes a link by the code grant and returns what redeems it.
 func (s *suite) code() bridge.Redemption {
 	s.Helper()
 	made := s.newLink()
 	made.Link.Grant, made.Token = bridge.GrantAuthorizationCode, ""
+	made.Link.Subject = onePerson
 	made.Code = &bridge.NewCode{
 		Hash: bridge.HashOf("code of " + made.Link.ID), RedirectURI: "https://example.com/back",
 		CodeChallenge: "challenge", ExpiresAt: s.now.Add(time.Minute),
@@ -112,6 +115,7 @@ func (s *suite) redeemAtOnce() {
 }
 
 func (s *suite) codeReplay() {
+	s.now = s.now.Add(950 * time.Millisecond) // the grace is ten whole seconds, also for a time that is kept as a whole one
 	redemption, _ := s.mustRedeem()
 	again := redemption
 	again.Tokens = s.pair("again")
@@ -143,11 +147,38 @@ func (s *suite) codeExpires() {
 	redemption.Now = s.now.Add(time.Minute)
 	_, err := s.store.Redeem(s.Context(), redemption)
 	s.wantError(err, bridge.ErrNotFound)
-	if _, err := s.store.Sweep(s.Context(), s.now.Add(time.Minute), 100); err != nil {
-		s.Fatal(err)
+	for _, early := range []time.Duration{0, bridge.RedeemGrace - time.Second} {
+		if n, err := s.store.Sweep(s.Context(), redemption.Now.Add(early), 100); err != nil || n != 0 {
+			s.Fatalf("swept %d too early, %v", n, err)
+		}
+	}
+	if n, err := s.store.Sweep(s.Context(), redemption.Now.Add(bridge.RedeemGrace), 100); err != nil || n != 2 {
+		s.Errorf("swept %d, %v; want the link and its code", n, err)
 	}
 	links, err := s.store.Links(s.Context(), bridge.LinkFilter{})
 	if err != nil || len(links) != 1 || links[0].Reason != bridge.ReasonNotRedeemed {
 		s.Errorf("%+v, %v", links, err)
+	}
+}
+
+// A link by a code replaces older ones when its code is redeemed, not before: nobody may ever come for it.
+func (s *suite) codeReplaces() {
+	first, _ := s.mustRedeem()
+	second := s.code()
+	if !s.lookUp(first.Tokens.Access).Active(s.now) {
+		s.Fatal("a code that was not redeemed replaced a link")
+	}
+	third := s.newLink() // by the implicit grant, with a limit of one
+	third.Link.Subject = onePerson
+	third.MaxLinks = 1
+	s.link(third)
+	second.MaxLinks = 1
+	if _, err := s.store.Redeem(s.Context(), second); err != nil {
+		s.Fatalf("an implicit link replaced one whose code was under way: %v", err)
+	}
+	for i, want := range map[bridge.Hash]bool{first.Tokens.Access: false, third.Token: false, second.Tokens.Access: true} {
+		if s.lookUp(i).Active(s.now) != want {
+			s.Errorf("active = %v", !want)
+		}
 	}
 }

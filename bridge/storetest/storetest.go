@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		{"of many redemptions at once one succeeds", (*suite).redeemAtOnce},
 		{"a code that comes again late ends its link", (*suite).codeReplay},
 		{"a code that is not redeemed takes its link with it", (*suite).codeExpires},
+		{"a code replaces older links when it is redeemed", (*suite).codeReplaces},
 		{"a refresh token stays the same", (*suite).refreshStable},
 		{"a refresh token rotates when its successor is presented", (*suite).refreshRotates},
 		{"of unpresented successors the newest live", (*suite).refreshManySuccessors},

@@ -40,10 +40,10 @@ func metadata(config Config) []byte {
 		RevocationEndpoint:    config.PublicURL + "/revoke",
 		UserinfoEndpoint:      config.PublicURL + "/userinfo",
 	}
-	var public bool
+	var public, secret bool
 	for _, skill := range config.Skills {
 		m.ScopesSupported = append(m.ScopesSupported, skill.Scopes...)
-		public = public || len(skill.Secrets) == 0
+		public, secret = public || len(skill.Secrets) == 0, secret || len(skill.Secrets) > 0
 		if skill.HasGrant(bridge.GrantImplicit) {
 			m.ResponseTypes = append(m.ResponseTypes, bridge.ResponseTypeToken)
 			m.ResponseModes = append(m.ResponseModes, "fragment")
@@ -61,9 +61,11 @@ func metadata(config Config) []byte {
 	if len(config.Backends) > 0 {
 		m.IntrospectionEndpoint, m.IntrospectionMethods = config.PublicURL+"/lookup", withSecret
 	}
-	m.RevocationAuthMethods = withSecret
+	if secret || len(config.Backends) > 0 {
+		m.RevocationAuthMethods = slices.Clone(withSecret)
+	}
 	if public {
-		m.RevocationAuthMethods = append(slices.Clone(withSecret), "none")
+		m.RevocationAuthMethods = append(m.RevocationAuthMethods, "none")
 	}
 	for _, list := range []*[]string{&m.ScopesSupported, &m.ResponseTypes, &m.ResponseModes, &m.GrantTypes} {
 		slices.Sort(*list)

@@ -23,7 +23,11 @@ func (h *Handler) Revoke(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := h.bounded(r)
 	defer cancel()
-	link, err := h.deps.Store.RevokeByToken(ctx, bridge.HashOf(form.Get("token")), clients, h.deps.Now())
+	var link bridge.Link
+	err = bridge.ErrNotFound // without a look at the store for what is no token
+	if token := form.Get("token"); bridge.AccessTokenKind.WellFormed(token) || bridge.RefreshTokenKind.WellFormed(token) {
+		link, err = h.deps.Store.RevokeByToken(ctx, bridge.HashOf(token), clients, h.deps.Now())
+	}
 	switch {
 	case err == nil:
 		h.deps.Log.Info("revoked", "ref", bridge.ReferenceFrom(r.Context()), "link_id", link.ID, "client_id", link.ClientID)
@@ -49,11 +53,11 @@ func (h *Handler) mayRevoke(r *http.Request, form url.Values) ([]string, *bridge
 	if fault != nil {
 		return nil, fault
 	}
-	clients := h.revocable(credentials.ID, credentials.Secret)
-	if clients == nil {
-		clients = h.revocable(credentials.DecodedID, credentials.DecodedSecret)
+	clients, known := h.revocable(credentials.ID, credentials.Secret)
+	if !known {
+		clients, known = h.revocable(credentials.DecodedID, credentials.DecodedSecret)
 	}
-	if clients == nil {
+	if !known {
 		return nil, bridge.Errorf(bridge.InvalidClient, "The client did not authenticate.")
 	}
 	if form.Get("token") == "" {
@@ -62,14 +66,15 @@ func (h *Handler) mayRevoke(r *http.Request, form url.Values) ([]string, *bridge
 	return clients, nil
 }
 
-func (h *Handler) revocable(id, secret string) []string {
+// revocable says of which skills whoever has these credentials may revoke tokens, if anybody has them.
+func (h *Handler) revocable(id, secret string) (clients []string, known bool) {
 	skill, backend := h.config.Skills[id], h.config.Backends[id]
 	isSkill, isBackend := skill.HasSecret(secret), backend.HasSecret(secret)
 	switch {
 	case isSkill, skill != nil && len(skill.Secrets) == 0 && secret == "":
-		return []string{skill.ClientID}
+		return []string{skill.ClientID}, true
 	case isBackend:
-		return backend.Skills
+		return backend.Skills, true
 	}
-	return nil
+	return nil, false
 }

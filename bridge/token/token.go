@@ -43,7 +43,7 @@ func (h *Handler) Token(w http.ResponseWriter, r *http.Request) {
 	}
 	if fault != nil {
 		h.count(skill, grantType, fault.Code)
-		h.deps.Log.Warn("no token", "ref", bridge.ReferenceFrom(r.Context()), "client_id", idOf(skill), "grant_type", grantType, "error", fault)
+		h.deps.Log.Info("no token", "ref", bridge.ReferenceFrom(r.Context()), "client_id", idOf(skill), "grant_type", grantType, "error", fault)
 		h.fail(w, fault)
 		return
 	}
@@ -69,7 +69,9 @@ func (h *Handler) read(r *http.Request, form url.Values) (*bridge.Skill, string,
 	switch grantType := form.Get("grant_type"); grantType {
 	case "":
 		return skill, "", bridge.Errorf(bridge.InvalidRequest, "The parameter grant_type is missing.")
-	case grantCode, grantRefresh:
+	case grantRefresh: // also for a skill that may not get new links by code any more
+		return skill, grantType, nil
+	case grantCode:
 		if !skill.HasGrant(bridge.GrantAuthorizationCode) {
 			return skill, grantType, bridge.Errorf(bridge.UnauthorizedClient, "The skill may not use the authorization code grant.")
 		}
@@ -105,6 +107,7 @@ func (h *Handler) redeem(ctx context.Context, skill *bridge.Skill, form url.Valu
 		RedirectURI:   form.Get("redirect_uri"),
 		CodeChallenge: challenge,
 		Tokens:        newTokens(skill, now, access, refresh),
+		MaxLinks:      skill.MaxLinksPerPerson,
 		Now:           now,
 		Honours:       h.honours(skill),
 	})
@@ -177,7 +180,7 @@ func (h *Handler) refused(ctx context.Context, skill *bridge.Skill, err error) *
 	log := h.deps.Log.With("ref", bridge.ReferenceFrom(ctx), "client_id", skill.ClientID)
 	switch {
 	case errors.Is(err, bridge.ErrNotFound), errors.Is(err, bridge.ErrMismatch), errors.Is(err, bridge.ErrRevoked):
-		log.Info("token request refused", "reason", err)
+		log.Info("code or refresh token refused", "reason", err)
 		return invalidGrant()
 	case errors.Is(err, bridge.ErrReplayed):
 		log.Warn("token request refused: a code or refresh token was presented again")
@@ -188,7 +191,11 @@ func (h *Handler) refused(ctx context.Context, skill *bridge.Skill, err error) *
 		log.Warn("token request refused: the configuration does not honour the link")
 		return bridge.Errorf(bridge.TemporarilyUnavailable, "The link is suspended.")
 	}
-	log.Error("store unavailable", "error", err)
+	if errors.Is(err, context.Canceled) {
+		log.Info("the client has gone") // and reads no answer
+	} else {
+		log.Error("store unavailable", "error", err)
+	}
 	return bridge.Errorf(bridge.TemporarilyUnavailable, "Cannot tell now. Try again.")
 }
 

@@ -39,6 +39,9 @@ func linksListCommand() *cobra.Command {
 		Short: "List links, the oldest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkGrant(cmd); err != nil {
+				return err
+			}
 			links, err := onStore(cmd, func(store *sqlstore.Store) ([]bridge.Link, error) {
 				return store.Links(cmd.Context(), linkFilter(cmd))
 			})
@@ -68,7 +71,7 @@ every server on this database. Of several ids those that are known are ended, an
 			filter := linkFilter(cmd)
 			filter.IDs = ids
 			reason, _ := cmd.Flags().GetString("reason")
-			if err := checkRevoke(cmd, filter, reason); err != nil {
+			if err := errors.Join(checkGrant(cmd), checkRevoke(cmd, filter, reason)); err != nil {
 				return err
 			}
 			return revokeLinks(cmd, filter, bridge.Reason(reason))
@@ -157,6 +160,15 @@ func addLinkFilter(cmd *cobra.Command) {
 	cmd.Flags().String("email", "", "only links of this e-mail `address`, if their skill keeps the claim")
 	cmd.Flags().String("provider", "", "only links made at this provider, by its `id`")
 	cmd.Flags().String("grant", "", "only links by this `grant`: implicit or authorization_code")
+}
+
+// checkGrant refuses a name that no grant has, which would select nothing without a word.
+func checkGrant(cmd *cobra.Command) error {
+	switch grant, _ := cmd.Flags().GetString("grant"); bridge.Grant(grant) {
+	case "", bridge.GrantImplicit, bridge.GrantAuthorizationCode:
+		return nil
+	}
+	return &failure{exitUsage, errors.New("--grant is not the name of a grant"), "write implicit or authorization_code"}
 }
 
 func linkFilter(cmd *cobra.Command) bridge.LinkFilter {

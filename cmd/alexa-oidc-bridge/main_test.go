@@ -54,6 +54,8 @@ func TestUsage(t *testing.T) {
 		{"links revoke --subject=", 2, "", "--subject is empty"},
 		{"links revoke --email= --skill=pizza", 2, "", "--email is empty"},
 		{"links revoke lnk_x --skill pizza", 2, "", "not both"},
+		{"links revoke --grant code", 2, "", "not the name of a grant"},
+		{"links list --grant code", 2, "", "not the name of a grant"},
 		{"links revoke lnk_x --reason=", 2, "", "the reason cannot be kept"},
 		{"version", 0, "alexa-oidc-bridge ", ""},
 	}

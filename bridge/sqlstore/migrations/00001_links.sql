@@ -52,7 +52,7 @@ CREATE TABLE codes (
     redeemed_at    BIGINT NOT NULL
 );
 CREATE INDEX codes_by_link ON codes (link_id);
-CREATE INDEX codes_by_expiry ON codes (expires_at);
+CREATE INDEX codes_by_expiry ON codes (redeemed_at, expires_at);
 
 -- Sign-ins that wait for the person's decision, each by the SHA-256 of its handle, sealed.
 CREATE TABLE pending_consents (
