@@ -73,7 +73,7 @@ func (a *pretendAlexa) renew(ctx context.Context) error {
 		a.story.tell(lostStep())
 		a.change(was, (*account).lose)
 	case given.fault() != "":
-		return fmt.Errorf("Alexa got no new token: %s", given.fault())
+		return fmt.Errorf("no new token for Alexa: %s", given.fault())
 	default:
 		a.change(was, func(now *account) {
 			now.keep(given)
