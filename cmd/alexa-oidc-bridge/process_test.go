@@ -30,7 +30,8 @@ type place struct {
 	origin, admin string
 	config        string // path
 	provider      *upstreamtest.Provider
-	secret        string
+	secret        string // of the backend
+	skillSecret   string
 }
 
 // newPlaces makes n configurations of one bridge with one database, each on an address of its own.
@@ -39,9 +40,10 @@ func newPlaces(t *testing.T, n int) []*place {
 	dir := t.TempDir()
 	t.Setenv("BRIDGE_KEY", keys.Generate())
 	places := make([]*place, n)
+	secret := keys.Generate()
 	var clients []upstreamtest.Client
 	for i := range places {
-		p := &place{T: t, origin: "http://" + freeAddress(t), admin: freeAddress(t), secret: keys.Generate(),
+		p := &place{T: t, origin: "http://" + freeAddress(t), admin: freeAddress(t), secret: keys.Generate(), skillSecret: secret,
 			config: filepath.Join(dir, fmt.Sprintf("config%d.yaml", i))}
 		places[i] = p
 		clients = append(clients, upstreamtest.Client{ID: fmt.Sprintf("bridge%d", i), Secret: "upstream-secret", RedirectURI: p.origin + "/callback/corp"})
@@ -60,9 +62,11 @@ admin_listen: %s
 keys: ["${BRIDGE_KEY}"]
 storage: {dsn: bridge.db}
 providers: [{id: corp, issuer: %q, client_id: %s, client_secret: upstream-secret}]
-skills: [{client_id: pizza, name: Contoso Pizza, grants: [implicit], vendor_ids: [M2AAAAAAAAAAAA], claims: [name]}]
+skills:
+  - {client_id: pizza, name: Contoso Pizza, grants: [implicit, authorization_code], client_secret: %s, tokens: {refresh: rotate},
+     vendor_ids: [M2AAAAAAAAAAAA], claims: [name]}
 backends: [{id: pizza-backend, secret: %s, skills: [pizza]}]
-`, p.origin, strings.TrimPrefix(p.origin, "http://"), p.admin, provider.Issuer(), clients[i].ID, p.secret)
+`, p.origin, strings.TrimPrefix(p.origin, "http://"), p.admin, provider.Issuer(), clients[i].ID, p.skillSecret, p.secret)
 		if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -144,9 +148,9 @@ func (r *process) signal(signal os.Signal) {
 }
 
 // consentPage takes a phone to the consent page.
-func (p *place) consentPage(phone *simulator.Phone) (simulator.Request, *simulator.Page) {
+func (p *place) consentPage(phone *simulator.Phone, responseType string) (simulator.Request, *simulator.Page) {
 	p.Helper()
-	request := simulator.Request{AuthorizationURI: p.origin + "/authorize", ClientID: "pizza", ResponseType: "token",
+	request := simulator.Request{AuthorizationURI: p.origin + "/authorize", ClientID: "pizza", ResponseType: responseType,
 		State: simulator.NewState(), RedirectURI: alexa.RedirectURIs("M2AAAAAAAAAAAA")[0]}
 	login, err := phone.Open(request.URL())
 	if err != nil {
@@ -162,7 +166,7 @@ func (p *place) consentPage(phone *simulator.Phone) (simulator.Request, *simulat
 func (p *place) link() string {
 	p.Helper()
 	phone := simulator.NewPhone()
-	request, consent := p.consentPage(phone)
+	request, consent := p.consentPage(phone, "token")
 	arrived, err := phone.Submit(consent, url.Values{"decision": {"link"}})
 	if err != nil {
 		p.Fatal(err)
@@ -195,7 +199,7 @@ func TestKilledRightAfterTheRedirect(t *testing.T) {
 	for range 5 {
 		running := place.serve()
 		phone := simulator.NewPhone()
-		request, consent := place.consentPage(phone)
+		request, consent := place.consentPage(phone, "token")
 		phone.Trace = func(simulator.Exchange) { running.cmd.Process.Kill() }
 		arrived, err := phone.Submit(consent, url.Values{"decision": {"link"}})
 		if err != nil {
