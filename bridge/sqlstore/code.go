@@ -16,13 +16,18 @@ func insertCode(tx *sql.Tx, linkID string, code *bridge.NewCode) error {
 	return err
 }
 
-// Redeem turns a code into tokens; see [bridge.Store]. A replay is an answer and changes the link, so its transaction is
-// committed and the answer given afterwards.
+// Redeem turns a code into tokens; see [bridge.Store].
 func (s *Store) Redeem(ctx context.Context, redemption bridge.Redemption) (bridge.Link, error) {
+	return s.present(ctx, func(tx *sql.Tx) (bridge.Link, bool, error) { return redeem(tx, &redemption) })
+}
+
+// present runs a transaction in which a code or a refresh token is presented. That it was presented before is an answer,
+// which may end the link: so that transaction is committed, and the answer given afterwards.
+func (s *Store) present(ctx context.Context, transaction func(*sql.Tx) (bridge.Link, bool, error)) (bridge.Link, error) {
 	var link bridge.Link
 	var replayed bool
 	err := s.write(ctx, func(tx *sql.Tx) (err error) {
-		link, replayed, err = redeem(tx, &redemption)
+		link, replayed, err = transaction(tx)
 		return err
 	})
 	if err == nil && replayed {

@@ -10,22 +10,9 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// Refresh adds an access token for a refresh token; see [bridge.Store]. A replay is an answer and ends the link, so its
-// transaction is committed and the answer given afterwards.
+// Refresh adds an access token for a refresh token; see [bridge.Store].
 func (s *Store) Refresh(ctx context.Context, refresh bridge.Refresh) (bridge.Link, error) {
-	var link bridge.Link
-	var replayed bool
-	err := s.write(ctx, func(tx *sql.Tx) (err error) {
-		link, replayed, err = refreshOnce(tx, &refresh)
-		return err
-	})
-	if err == nil && replayed {
-		err = bridge.ErrReplayed
-	}
-	if err != nil {
-		return bridge.Link{}, err
-	}
-	return link, nil
+	return s.present(ctx, func(tx *sql.Tx) (bridge.Link, bool, error) { return refreshOnce(tx, &refresh) })
 }
 
 func refreshOnce(tx *sql.Tx, refresh *bridge.Refresh) (link bridge.Link, replayed bool, err error) {
