@@ -25,11 +25,6 @@ type PendingConsent struct {
 	DecidedAt time.Time
 }
 
-// Undecided says whether the person may still decide at the time given.
-func (p *PendingConsent) Undecided(now time.Time) bool {
-	return p.Decision == "" && now.Before(p.ExpiresAt)
-}
-
 // DecidedError is returned by the transitions that decide a [PendingConsent] when it is decided already.
 type DecidedError struct {
 	Decision Decision

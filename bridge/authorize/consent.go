@@ -155,7 +155,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, f *flow, decisi
 	}
 }
 
-// link makes the link and sends the browser back to Alexa with its token. The token is on disk before it leaves.
+// link makes the link and sends the browser back to Alexa with its token or its code, whose hash is on disk before it leaves.
 func (h *Handler) link(w http.ResponseWriter, r *http.Request, f *flow, skill *bridge.Skill) {
 	made, err := h.makeLink(r, f, skill)
 	if h.undecidable(w, r, f, bridge.DecisionLink, err) {

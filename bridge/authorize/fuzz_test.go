@@ -130,11 +130,14 @@ func TestFlowIsDerived(t *testing.T) {
 func TestFlowThatDoesNotFitIntoACookie(t *testing.T) {
 	jar := newCookieJar(keys.NewRing(bytes.Repeat([]byte{1}, keys.SecretSize)), true)
 	request := bridge.AuthorizationRequest{
-		ClientID: strings.Repeat("c", 128), RedirectURI: "https://" + strings.Repeat("r", 247), ResponseType: "token",
-		Scope: strings.Repeat("s", 64), State: strings.Repeat("x", bridge.MaxStateBytes),
+		ClientID: strings.Repeat("c", 128), RedirectURI: strings.Repeat("r", 255), ResponseType: "token",
+		CodeChallenge: strings.Repeat("h", 43), State: strings.Repeat("x", bridge.MaxStateBytes),
 	}
-	if err := jar.put(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), newFlow(request, "corp", time.Now())); err != nil {
-		t.Errorf("the longest reasonable request does not fit: %v", err)
+	request.Scope = strings.Repeat("s", bridge.MaxRequestBytes-128-255-len("corp"))
+	longest := newFlow(request, "corp", time.Now())
+	longest.signedIn = time.Now()
+	if err := jar.put(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), longest); err != nil {
+		t.Errorf("the longest request that a configuration allows does not fit: %v", err)
 	}
 	request.Scope = strings.Repeat("s", 1000)
 	if err := jar.put(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), newFlow(request, "corp", time.Now())); err == nil {

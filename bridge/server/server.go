@@ -156,24 +156,24 @@ func (s *Server) sweep(ctx context.Context) {
 }
 
 const (
-	discoverRetry    = 30 * time.Second
-	discoverAgain    = time.Hour
-	firstRetryFactor = 15 // the first retry comes after discoverRetry/firstRetryFactor
+	discoverFirstRetry = 4 * time.Second // doubled from one to the next
+	discoverLastRetry  = 30 * time.Second
+	discoverAgain      = time.Hour
 )
 
 // discover learns what a provider is before the first person needs it, tries again while it is down, and keeps what is
 // known fresh.
 func (s *Server) discover(ctx context.Context, provider *upstream.Provider) {
 	log := s.deps.Log.With("provider", provider.ID())
-	wait := discoverRetry / firstRetryFactor
+	retry := discoverFirstRetry
 	for {
-		err := provider.Rediscover(ctx)
-		if err == nil {
+		wait := discoverAgain
+		if err := provider.Rediscover(ctx); err == nil {
 			log.Debug("provider discovered")
-			wait = discoverAgain
-		} else {
+			retry = discoverFirstRetry
+		} else if ctx.Err() == nil {
 			log.Warn("provider not discovered; people who are linked already notice nothing", "error", err)
-			wait = min(wait*2, discoverRetry)
+			wait, retry = retry, min(retry*2, discoverLastRetry)
 		}
 		if !sleep(ctx, wait) {
 			return
