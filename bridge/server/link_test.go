@@ -2,6 +2,8 @@ package server_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
@@ -336,6 +339,28 @@ func TestPageHeaders(t *testing.T) {
 		}
 		if strings.Contains(page.Body, "<script") || strings.Contains(page.Body, "onclick") {
 			t.Errorf("%s: there is a script on the page", page.URL.Path)
+		}
+	}
+}
+
+// An operator's files take the place of the embedded ones, one by one, and the policy admits the style that is served.
+func TestOwnPages(t *testing.T) {
+	r := newRig(t, func(r *rig) {
+		r.config.Templates = fstest.MapFS{
+			"home.html": {Data: []byte(`{{define "title"}}Ours{{end}}{{define "main"}}<h1>Contoso links</h1>{{end}}`)},
+			"style.css": {Data: []byte("h1 { color: teal; }")},
+		}
+	})
+	sum := sha256.Sum256([]byte("h1 { color: teal; }"))
+	policy := "style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	home := r.open(simulator.NewPhone(), r.origin+"/")
+	r.wantPage(home, http.StatusOK, "<style>h1 { color: teal; }</style>")
+	r.wantPage(home, http.StatusOK, "<h1>Contoso links</h1>")
+	consent := r.signIn(simulator.NewPhone(), r.request(), ada)
+	r.wantPage(consent, http.StatusOK, "Ada Lovelace")
+	for _, page := range []*simulator.Page{home, consent} {
+		if got := page.Header.Get("Content-Security-Policy"); !strings.Contains(got, policy) {
+			t.Errorf("%s: policy %q", page.URL.Path, got)
 		}
 	}
 }
