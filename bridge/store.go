@@ -57,11 +57,20 @@ type Store interface {
 
 	// Sweep removes up to limit rows of each kind that nothing can need any more, and returns how many it removed: pending
 	// consents and tokens whose time is over, codes and superseded refresh tokens that have been kept long enough to find out
-	// replays. It ends links whose code was never redeemed, and those whose last token expired.
+	// replays, old events. It ends links whose code was never redeemed, and those whose last token expired.
 	Sweep(ctx context.Context, now time.Time, limit int) (int, error)
 
-	// Ping says whether the store can be read.
-	Ping(ctx context.Context) error
+	// Follow reads the feed after a position. Every end of a link is in it, whoever ended it, from the moment at which it is
+	// durable: what Follow returned before the feed of a later call began is all that had ended by then.
+	Follow(ctx context.Context, after Position) (Feed, error)
+
+	// Changed returns when the feed may have grown since the last call of Follow, and at the latest when the context ends. It
+	// is only a hint: a store that nothing can wake waits for the context.
+	Changed(ctx context.Context)
+
+	// OnEnd registers a function that is told of the links which this process ends, before the method that ended them
+	// returns. It must be quick.
+	OnEnd(told func(linkIDs []string))
 
 	// Close ends the store after the writes that it has begun.
 	Close() error

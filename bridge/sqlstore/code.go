@@ -9,7 +9,7 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-func insertCode(tx *sql.Tx, linkID string, code *bridge.NewCode) error {
+func insertCode(tx *transaction, linkID string, code *bridge.NewCode) error {
 	_, err := tx.Exec(`INSERT INTO codes (hash, link_id, redirect_uri, code_challenge, expires_at, redeemed_at)
 		VALUES ($1, $2, $3, $4, $5, 0)`,
 		string(code.Hash), linkID, code.RedirectURI, code.CodeChallenge, seconds(code.ExpiresAt))
@@ -18,16 +18,16 @@ func insertCode(tx *sql.Tx, linkID string, code *bridge.NewCode) error {
 
 // Redeem turns a code into tokens; see [bridge.Store].
 func (s *Store) Redeem(ctx context.Context, redemption bridge.Redemption) (bridge.Link, error) {
-	return s.present(ctx, func(tx *sql.Tx) (bridge.Link, bool, error) { return redeem(tx, &redemption) })
+	return s.present(ctx, func(tx *transaction) (bridge.Link, bool, error) { return redeem(tx, &redemption) })
 }
 
 // present runs a transaction in which a code or a refresh token is presented. That it was presented before is an answer,
 // which may end the link: so that transaction is committed, and the answer given afterwards.
-func (s *Store) present(ctx context.Context, transaction func(*sql.Tx) (bridge.Link, bool, error)) (bridge.Link, error) {
+func (s *Store) present(ctx context.Context, do func(*transaction) (bridge.Link, bool, error)) (bridge.Link, error) {
 	var link bridge.Link
 	var replayed bool
-	err := s.write(ctx, func(tx *sql.Tx) (err error) {
-		link, replayed, err = transaction(tx)
+	err := s.write(ctx, func(tx *transaction) (err error) {
+		link, replayed, err = do(tx)
 		return err
 	})
 	if err == nil && replayed {
@@ -39,14 +39,17 @@ func (s *Store) present(ctx context.Context, transaction func(*sql.Tx) (bridge.L
 	return link, nil
 }
 
-func redeem(tx *sql.Tx, redemption *bridge.Redemption) (link bridge.Link, replayed bool, err error) {
+func redeem(tx *transaction, redemption *bridge.Redemption) (link bridge.Link, replayed bool, err error) {
+	link, err = tx.lockOwner("codes", redemption.Code)
+	if err != nil {
+		return link, false, err
+	}
 	var redirectURI, challenge string
 	var expires, redeemed int64
-	link, err = scanLink(tx.QueryRow(`SELECT `+linkColumns+`, codes.redirect_uri, codes.code_challenge, codes.expires_at, codes.redeemed_at
-		FROM codes JOIN links ON links.id = codes.link_id WHERE codes.hash = $1`, string(redemption.Code)),
-		&redirectURI, &challenge, &expires, &redeemed)
+	err = tx.QueryRow(`SELECT redirect_uri, code_challenge, expires_at, redeemed_at FROM codes WHERE hash = $1`, string(redemption.Code)).
+		Scan(&redirectURI, &challenge, &expires, &redeemed)
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
+	case errors.Is(err, sql.ErrNoRows): // swept, while its link was waited for
 		return link, false, bridge.ErrNotFound
 	case err != nil:
 		return link, false, err
@@ -66,14 +69,10 @@ func redeem(tx *sql.Tx, redemption *bridge.Redemption) (link bridge.Link, replay
 	return link, false, redeemNow(tx, &link, redemption)
 }
 
-func redeemNow(tx *sql.Tx, link *bridge.Link, redemption *bridge.Redemption) error {
-	n, err := changed(tx.Exec(`UPDATE codes SET redeemed_at = $1 WHERE hash = $2 AND redeemed_at = 0`,
-		seconds(redemption.Now), string(redemption.Code)))
+func redeemNow(tx *transaction, link *bridge.Link, redemption *bridge.Redemption) error {
+	_, err := tx.Exec(`UPDATE codes SET redeemed_at = $1 WHERE hash = $2`, seconds(redemption.Now), string(redemption.Code))
 	if err != nil {
 		return err
-	}
-	if n == 0 {
-		return bridge.ErrReplayed // by another process, this moment
 	}
 	if err := insertPair(tx, link.ID, redemption.Tokens, redemption.Now, "", 0); err != nil {
 		return err
@@ -82,21 +81,16 @@ func redeemNow(tx *sql.Tx, link *bridge.Link, redemption *bridge.Redemption) err
 }
 
 // endAfterReplay ends the link of a code that comes again, unless so soon that an answer may have been lost.
-func endAfterReplay(tx *sql.Tx, link *bridge.Link, redeemed int64, now time.Time) error {
+func endAfterReplay(tx *transaction, link *bridge.Link, redeemed int64, now time.Time) error {
 	if seconds(now)-redeemed <= int64(bridge.CodeReplayGrace.Seconds()) {
 		return nil
 	}
-	return revokeLink(tx, link.ID, bridge.ReasonCodeReplayed, now)
-}
-
-func revokeLink(tx *sql.Tx, linkID string, reason bridge.Reason, now time.Time) error {
-	_, err := tx.Exec(`UPDATE links SET revoked_at = $1, reason = $2 WHERE id = $3 AND revoked_at = 0`,
-		seconds(now), string(reason), linkID)
+	_, err := tx.end(bridge.ReasonCodeReplayed, now, `id = $3`, link.ID)
 	return err
 }
 
 // insertPair adds an access token and, if there is one, a refresh token.
-func insertPair(tx *sql.Tx, linkID string, tokens bridge.NewTokens, now time.Time, parent bridge.Hash, place int64) error {
+func insertPair(tx *transaction, linkID string, tokens bridge.NewTokens, now time.Time, parent bridge.Hash, place int64) error {
 	access := newToken{hash: tokens.Access, linkID: linkID, kind: kindAccess, created: now, expires: tokens.AccessExpiresAt}
 	if err := insertToken(tx, access); err != nil || tokens.Refresh == "" {
 		return err

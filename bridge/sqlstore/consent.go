@@ -12,7 +12,7 @@ import (
 
 // Await keeps a pending consent; see [bridge.Store].
 func (s *Store) Await(ctx context.Context, pending bridge.PendingConsent) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
+	return s.write(ctx, func(tx *transaction) error {
 		_, err := tx.Exec(`INSERT INTO pending_consents (handle, sealed, expires_at, decision, decided_at)
 			VALUES ($1, $2, $3, '', 0) ON CONFLICT (handle) DO NOTHING`,
 			string(pending.Handle), base64.StdEncoding.EncodeToString(pending.Sealed), seconds(pending.ExpiresAt))
@@ -22,10 +22,14 @@ func (s *Store) Await(ctx context.Context, pending bridge.PendingConsent) error 
 
 // PendingConsent finds a pending consent; see [bridge.Store].
 func (s *Store) PendingConsent(ctx context.Context, handle bridge.Hash, now time.Time) (bridge.PendingConsent, error) {
+	reader, err := s.reader(ctx)
+	if err != nil {
+		return bridge.PendingConsent{}, err
+	}
 	pending := bridge.PendingConsent{Handle: handle}
 	var sealed string
 	var expires, decided int64
-	err := s.reader.QueryRowContext(ctx, `SELECT sealed, expires_at, decision, decided_at FROM pending_consents
+	err = reader.QueryRowContext(ctx, `SELECT sealed, expires_at, decision, decided_at FROM pending_consents
 		WHERE handle = $1 AND expires_at > $2`, string(handle), seconds(now)).
 		Scan(&sealed, &expires, &pending.Decision, &decided)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -41,12 +45,12 @@ func (s *Store) PendingConsent(ctx context.Context, handle bridge.Hash, now time
 
 // Refuse decides a pending consent for anything but a link; see [bridge.Store].
 func (s *Store) Refuse(ctx context.Context, handle bridge.Hash, decision bridge.Decision, now time.Time) error {
-	return s.write(ctx, func(tx *sql.Tx) error { return decide(tx, handle, decision, now) })
+	return s.write(ctx, func(tx *transaction) error { return decide(tx, handle, decision, now) })
 }
 
 // decide turns an undecided row into a decided one, or says why it cannot. The update comes first: it is what two
 // requests at once are decided by.
-func decide(tx *sql.Tx, handle bridge.Hash, decision bridge.Decision, now time.Time) error {
+func decide(tx *transaction, handle bridge.Hash, decision bridge.Decision, now time.Time) error {
 	n, err := changed(tx.Exec(`UPDATE pending_consents SET decision = $1, decided_at = $2
 		WHERE handle = $3 AND decision = '' AND expires_at > $2`, string(decision), seconds(now), string(handle)))
 	if err != nil || n == 1 {

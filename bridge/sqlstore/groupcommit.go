@@ -11,12 +11,12 @@ import (
 // maxGroup bounds how many transactions share one commit, and so how long the first of them waits.
 const maxGroup = 128
 
-var errClosed = errors.New("the store is closed")
-
 // groupCommit runs write transactions one after the other on one connection, and commits those that wait at the same
 // time together. Each stands in a savepoint of its own, so that one that fails takes nothing of the others with it.
 type groupCommit struct {
-	db *sql.DB // one connection, whose transactions take the write lock at once
+	db   *sql.DB // one connection, whose transactions take the write lock at once
+	file *sqliteFile
+	tell func(linkIDs []string) // of the links that were ended
 
 	mu     sync.RWMutex // held for reading while a job is put in, for writing to close
 	closed bool
@@ -25,20 +25,21 @@ type groupCommit struct {
 }
 
 type job struct {
-	ctx         context.Context // of the caller; when it has ended before its turn, the transaction is not run
-	transaction func(*sql.Tx) error
-	result      chan error // has room for the one result, so that a caller may have gone
+	ctx    context.Context // of the caller; when it has ended before its turn, the transaction is not run
+	do     func(*transaction) error
+	ended  []string
+	result chan error // has room for the one result, so that a caller may have gone
 }
 
-func newGroupCommit(db *sql.DB) *groupCommit {
-	g := &groupCommit{db: db, jobs: make(chan *job, maxGroup), done: make(chan struct{})}
+func newGroupCommit(db *sql.DB, file *sqliteFile, tell func([]string)) *groupCommit {
+	g := &groupCommit{db: db, file: file, tell: tell, jobs: make(chan *job, maxGroup), done: make(chan struct{})}
 	go g.run()
 	return g
 }
 
 // write runs the transaction and waits until it is on disk. A context that ends meanwhile ends the waiting only.
-func (g *groupCommit) write(ctx context.Context, transaction func(*sql.Tx) error) error {
-	job := &job{ctx: ctx, transaction: transaction, result: make(chan error, 1)}
+func (g *groupCommit) write(ctx context.Context, do func(*transaction) error) error {
+	job := &job{ctx: ctx, do: do, result: make(chan error, 1)}
 	if err := g.put(ctx, job); err != nil {
 		return err
 	}
@@ -97,15 +98,21 @@ func (g *groupCommit) commit(group []*job) {
 				continue
 			}
 			var err error
-			if results[i], err = inSavepoint(tx, job.transaction); err != nil {
+			if results[i], err = job.inSavepoint(tx); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if err == nil && g.file.replaced() {
+		err = errReplaced // what was committed is in the old one
+	}
 	for i, job := range group {
 		if err != nil {
 			results[i] = err
+		}
+		if results[i] == nil && len(job.ended) > 0 {
+			g.tell(job.ended)
 		}
 		job.result <- results[i]
 	}
@@ -124,14 +131,17 @@ func (g *groupCommit) inTransaction(do func(*sql.Tx) error) error {
 
 // inSavepoint runs one transaction of a group. The first error is the transaction's own, after which nothing of it
 // remains; the second means that the group cannot go on.
-func inSavepoint(tx *sql.Tx, transaction func(*sql.Tx) error) (own, fatal error) {
+func (j *job) inSavepoint(tx *sql.Tx) (own, fatal error) {
 	if _, err := tx.Exec(`SAVEPOINT one`); err != nil {
 		return nil, err
 	}
-	if own = transaction(tx); own != nil {
+	transaction := &transaction{Tx: tx}
+	if own = transaction.run(j.do); own != nil {
 		if _, err := tx.Exec(`ROLLBACK TO SAVEPOINT one`); err != nil {
 			return nil, fmt.Errorf("%w (after: %w)", err, own)
 		}
+	} else {
+		j.ended = transaction.ended
 	}
 	_, fatal = tx.Exec(`RELEASE SAVEPOINT one`)
 	return own, fatal

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ const linkColumns = `links.id, links.client_id, links.grant_type, links.provider
 
 // Link makes a link with its first token; see [bridge.Store].
 func (s *Store) Link(ctx context.Context, handle bridge.Hash, made bridge.NewLink) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
+	return s.write(ctx, func(tx *transaction) error {
 		link := &made.Link
 		if err := decide(tx, handle, bridge.DecisionLink, link.CreatedAt); err != nil {
 			return err
@@ -32,7 +33,7 @@ func (s *Store) Link(ctx context.Context, handle bridge.Hash, made bridge.NewLin
 }
 
 // insertFirst adds what a link begins with: its token, or the code for its tokens.
-func insertFirst(tx *sql.Tx, made *bridge.NewLink) error {
+func insertFirst(tx *transaction, made *bridge.NewLink) error {
 	if made.Code != nil {
 		return insertCode(tx, made.Link.ID, made.Code)
 	}
@@ -41,7 +42,7 @@ func insertFirst(tx *sql.Tx, made *bridge.NewLink) error {
 	})
 }
 
-func insertLink(tx *sql.Tx, link *bridge.Link) error {
+func insertLink(tx *transaction, link *bridge.Link) error {
 	claims, err := json.Marshal(link.Claims)
 	if err != nil {
 		return err
@@ -57,16 +58,24 @@ func insertLink(tx *sql.Tx, link *bridge.Link) error {
 
 // replaceOldest revokes the live links of the same person and skill beyond the newest ones, of which the given one counts
 // as the newest. Links whose code was not redeemed do not count yet.
-func replaceOldest(tx *sql.Tx, link *bridge.Link, limit int, now time.Time) error {
+func replaceOldest(tx *transaction, link *bridge.Link, limit int, now time.Time) error {
 	if limit == 0 {
 		return nil
 	}
-	_, err := tx.Exec(`UPDATE links SET revoked_at = $1, reason = $2 WHERE id IN (
+	person := []any{link.ClientID, link.Issuer, link.Subject}
+	// Whoever counts the same person's links at the same time waits here until this transaction has ended, since what it
+	// made cannot be seen before.
+	if _, err := tx.Exec(`INSERT INTO persons_locked (client_id, issuer, subject) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, person...); err != nil {
+		return err
+	}
+	_, err := tx.end(bridge.ReasonReplaced, now, `id IN (
 		SELECT id FROM links WHERE client_id = $3 AND issuer = $4 AND subject = $5 AND revoked_at = 0 AND id <> $6
 		AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.link_id = links.id AND codes.redeemed_at = 0)
-		ORDER BY created_at DESC, id DESC LIMIT $7 OFFSET $8)`,
-		seconds(now), string(bridge.ReasonReplaced), link.ClientID, link.Issuer, link.Subject, link.ID,
-		everyRow, limit-1)
+		ORDER BY created_at DESC, id DESC LIMIT $7 OFFSET $8)`, append(person, link.ID, everyRow, limit-1)...)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`DELETE FROM persons_locked WHERE client_id = $1 AND issuer = $2 AND subject = $3`, person...)
 	return err
 }
 
@@ -75,8 +84,12 @@ const everyRow = int64(1) << 62
 
 // Links lists links; see [bridge.Store].
 func (s *Store) Links(ctx context.Context, filter bridge.LinkFilter) ([]bridge.Link, error) {
-	where, args := whereClause(filter, nil)
-	rows, err := s.reader.QueryContext(ctx, `SELECT `+linkColumns+` FROM links`+where+` ORDER BY created_at, id`, args...)
+	reader, err := s.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	condition, args := conditionOf(filter, 1)
+	rows, err := reader.QueryContext(ctx, `SELECT `+linkColumns+` FROM links WHERE `+condition+` ORDER BY created_at, id`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -85,16 +98,10 @@ func (s *Store) Links(ctx context.Context, filter bridge.LinkFilter) ([]bridge.L
 
 // Revoke ends links; see [bridge.Store].
 func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, reason bridge.Reason, now time.Time) ([]bridge.Link, error) {
-	filter.Live = true
-	where, args := whereClause(filter, []any{seconds(now), string(reason)})
-	statement := `UPDATE links SET revoked_at = $1, reason = $2` + where + ` RETURNING ` + linkColumns
+	condition, args := conditionOf(filter, 3)
 	var revoked []bridge.Link
-	err := s.write(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.Query(statement, args...)
-		if err != nil {
-			return err
-		}
-		revoked, err = scanLinks(rows)
+	err := s.write(ctx, func(tx *transaction) (err error) {
+		revoked, err = tx.end(reason, now, condition, args...)
 		return err
 	})
 	if err != nil {
@@ -105,7 +112,9 @@ func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, reason bri
 
 // NoteUses records uses; see [bridge.Store].
 func (s *Store) NoteUses(ctx context.Context, uses []bridge.Use) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
+	// In one order, so that two processes that note the same links do not wait for one another.
+	slices.SortFunc(uses, func(a, b bridge.Use) int { return strings.Compare(a.LinkID, b.LinkID) })
+	return s.write(ctx, func(tx *transaction) error {
 		for _, use := range uses {
 			_, err := tx.Exec(`UPDATE links SET last_used_at = $1 WHERE id = $2 AND last_used_at <= $3`,
 				seconds(use.At), use.LinkID, seconds(use.At.Add(-bridge.UseGrain)))
@@ -123,13 +132,12 @@ func (s *Store) NoteUses(ctx context.Context, uses []bridge.Use) error {
 	})
 }
 
-// whereClause writes a filter as SQL. Its arguments follow those given, in the order of their placeholders.
-func whereClause(filter bridge.LinkFilter, before []any) (clause string, args []any) {
-	args = before
-	var conditions []string
+// conditionOf writes a filter as SQL. The first of its parameters is numbered as said.
+func conditionOf(filter bridge.LinkFilter, first int) (condition string, args []any) {
+	conditions := []string{"1 = 1"}
 	place := func(value string) string {
 		args = append(args, value)
-		return placeholder(len(args))
+		return placeholder(first + len(args) - 1)
 	}
 	equal := func(column, value string) {
 		if value != "" {
@@ -151,10 +159,7 @@ func whereClause(filter bridge.LinkFilter, before []any) (clause string, args []
 	if filter.Live {
 		conditions = append(conditions, "revoked_at = 0")
 	}
-	if len(conditions) == 0 {
-		return "", args
-	}
-	return " WHERE " + strings.Join(conditions, " AND "), args
+	return strings.Join(conditions, " AND "), args
 }
 
 func placeholder(n int) string { return "$" + strconv.Itoa(n) }

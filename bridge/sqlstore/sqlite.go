@@ -19,31 +19,48 @@ const (
 	busyTimeout = 5 * time.Second
 )
 
-// openSQLite opens a database file twice: one connection that writes, and a few that can only read.
-func openSQLite(ctx context.Context, options Options) (writer, reader *sql.DB, err error) {
+// openSQLite opens a database file three times: one connection that writes, a few that can only read, and one that follows
+// the feed.
+func openSQLite(ctx context.Context, options Options, tell func([]string)) (*database, error) {
 	if err := prepareFile(options); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := checkForeign(ctx, options.DSN); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	writer, err = sql.Open("sqlite", sqliteDSN(options.DSN, url.Values{"_txlock": {"immediate"}}))
+	writer, err := openFile(options.DSN, 1, url.Values{"_txlock": {"immediate"}})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	writer.SetMaxOpenConns(1)
-	if err := bringUpToDate(ctx, writer, options.Create); err != nil {
-		return nil, nil, errors.Join(err, writer.Close())
+	if err := bringUpToDate(ctx, writer, sqliteDialect, options.Create); err != nil {
+		return nil, errors.Join(err, writer.Close())
 	}
-	reader, err = sql.Open("sqlite", sqliteDSN(options.DSN, url.Values{
-		"_pragma": {"query_only(1)", "mmap_size(1073741824)"},
-	}))
+	file, err := rememberFile(options.DSN)
 	if err != nil {
-		return nil, nil, errors.Join(err, writer.Close())
+		return nil, errors.Join(err, writer.Close())
 	}
-	reader.SetMaxOpenConns(readers)
-	reader.SetMaxIdleConns(readers)
-	return writer, reader, nil
+	open := &database{writer: newGroupCommit(writer, file, tell), file: file}
+	readOnly := url.Values{"_pragma": {"query_only(1)", "mmap_size(1073741824)"}}
+	open.reader, err = openFile(options.DSN, readers, readOnly)
+	if err != nil {
+		return nil, errors.Join(err, open.writer.close())
+	}
+	feed, err := openFile(options.DSN, 1, readOnly)
+	if err != nil {
+		return nil, errors.Join(err, open.writer.close(), open.reader.Close())
+	}
+	open.follower = &follower{db: feed}
+	return open, nil
+}
+
+func openFile(path string, connections int, more url.Values) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", sqliteDSN(path, more))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db, nil
 }
 
 // prepareFile makes the file when that is wanted, readable by its owner only: SQLite gives its companions, the log and
@@ -69,7 +86,7 @@ func checkForeign(ctx context.Context, path string) error {
 		return err
 	}
 	defer db.Close()
-	if _, err := schemaVersion(ctx, db); errors.Is(err, ErrSchema) {
+	if _, err := schemaVersion(ctx, db, sqliteDialect); errors.Is(err, ErrSchema) {
 		return err
 	}
 	return nil // whatever else is wrong with it shows when it is opened

@@ -27,6 +27,8 @@ func create(t *testing.T, path string) *Store {
 	return store
 }
 
+func writerOf(store *Store) *groupCommit { return store.open.Load().writer.(*groupCommit) }
+
 func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) bridge.Store {
 		return create(t, filepath.Join(t.TempDir(), "a name with %20 ? and #.db"))
@@ -36,7 +38,7 @@ func TestSQLite(t *testing.T) {
 func TestPragmasOnEveryConnection(t *testing.T) {
 	store := create(t, filepath.Join(t.TempDir(), "bridge.db"))
 	pragmas := map[string]string{"journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000", "foreign_keys": "1"}
-	for _, db := range []*sql.DB{store.reader, store.writer.db} {
+	for _, db := range []*sql.DB{store.open.Load().reader, store.open.Load().follower.db, writerOf(store).db} {
 		var open []*sql.Conn
 		for range db.Stats().MaxOpenConnections {
 			conn, err := db.Conn(t.Context())
@@ -55,7 +57,7 @@ func TestPragmasOnEveryConnection(t *testing.T) {
 			conn.Close()
 		}
 	}
-	if _, err := store.reader.Exec(`DELETE FROM links`); err == nil {
+	if _, err := store.open.Load().reader.Exec(`DELETE FROM links`); err == nil {
 		t.Error("a reading connection can write")
 	}
 }
@@ -90,7 +92,7 @@ func TestOnlyServeCreates(t *testing.T) {
 func TestForeignDatabases(t *testing.T) {
 	newer := filepath.Join(t.TempDir(), "newer.db")
 	store := create(t, newer)
-	if _, err := store.writer.db.Exec(`INSERT INTO bridge_schema (version_id, is_applied) VALUES (999, 1)`); err != nil {
+	if _, err := writerOf(store).db.Exec(`INSERT INTO bridge_schema (version_id, is_applied) VALUES (999, 1)`); err != nil {
 		t.Fatal(err)
 	}
 	store.Close()
@@ -167,14 +169,14 @@ func TestNoTokenForARevokedLink(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	link := bridge.Link{ID: bridge.NewLinkID(), CreatedAt: now}
 	add := func(token bridge.Hash) error {
-		return store.write(t.Context(), func(tx *sql.Tx) error {
+		return store.write(t.Context(), func(tx *transaction) error {
 			return insertToken(tx, newToken{hash: token, linkID: link.ID, kind: kindAccess, created: now})
 		})
 	}
 	if err := add("before the link"); !errors.Is(err, bridge.ErrRevoked) {
 		t.Errorf("without a link: %v", err)
 	}
-	if err := store.write(t.Context(), func(tx *sql.Tx) error { return insertLink(tx, &link) }); err != nil {
+	if err := store.write(t.Context(), func(tx *transaction) error { return insertLink(tx, &link) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := add("while it lives"); err != nil {
@@ -195,7 +197,7 @@ func TestNoTokenForARevokedLink(t *testing.T) {
 func TestGroupCommitIsolatesFailures(t *testing.T) {
 	store := create(t, filepath.Join(t.TempDir(), "bridge.db"))
 	began, release := make(chan struct{}), make(chan struct{})
-	go store.write(context.Background(), func(*sql.Tx) error { // so that the rest waits together
+	go store.write(context.Background(), func(*transaction) error { // so that the rest waits together
 		close(began)
 		<-release
 		return nil
@@ -206,7 +208,7 @@ func TestGroupCommitIsolatesFailures(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range errs {
 		group.Go(func() {
-			errs[i] = store.write(context.Background(), func(tx *sql.Tx) error {
+			errs[i] = store.write(context.Background(), func(tx *transaction) error {
 				_, err := tx.Exec(`INSERT INTO pending_consents VALUES ($1, '', 9, '', 0)`, fmt.Sprint(i))
 				if err == nil && i%2 == 1 {
 					err = failure
@@ -215,7 +217,7 @@ func TestGroupCommitIsolatesFailures(t *testing.T) {
 			})
 		})
 	}
-	for len(store.writer.jobs) < len(errs) {
+	for len(writerOf(store).jobs) < len(errs) {
 		time.Sleep(time.Millisecond)
 	}
 	close(release)
@@ -261,7 +263,7 @@ func TestCloseFinishesWhatWasBegun(t *testing.T) {
 func TestAbandonedTransactionIsNotRun(t *testing.T) {
 	store := create(t, filepath.Join(t.TempDir(), "bridge.db"))
 	began, release := make(chan struct{}), make(chan struct{})
-	go store.write(context.Background(), func(*sql.Tx) error {
+	go store.write(context.Background(), func(*transaction) error {
 		close(began)
 		<-release
 		return nil
@@ -271,9 +273,9 @@ func TestAbandonedTransactionIsNotRun(t *testing.T) {
 	result := make(chan error)
 	ran := false
 	go func() {
-		result <- store.write(ctx, func(*sql.Tx) error { ran = true; return nil })
+		result <- store.write(ctx, func(*transaction) error { ran = true; return nil })
 	}()
-	for len(store.writer.jobs) == 0 {
+	for len(writerOf(store).jobs) == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	cancel()
@@ -281,7 +283,7 @@ func TestAbandonedTransactionIsNotRun(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 	close(release)
-	if err := store.write(context.Background(), func(*sql.Tx) error { return nil }); err != nil || ran {
+	if err := store.write(context.Background(), func(*transaction) error { return nil }); err != nil || ran {
 		t.Errorf("err = %v, ran = %v", err, ran)
 	}
 }

@@ -5,18 +5,26 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
 )
 
+// The databases there are, for [Options].
+const (
+	SQLite     = "sqlite"
+	PostgreSQL = "postgres"
+)
+
 // Options say which database to open.
 type Options struct {
-	// Driver is "sqlite".
-	Driver string
-	// DSN is the path of the database file.
+	Driver string // SQLite or PostgreSQL
+	// DSN is the path of the database file, or the postgres:// URL of the database.
 	DSN string
-	// Create makes the database when there is none, and brings an older schema up to date. Without it Open refuses both.
+	// Create makes what is missing: the file, the tables, the changes that an older schema needs. Without it Open refuses
+	// such a database.
 	Create bool
 }
 
@@ -24,47 +32,112 @@ type Options struct {
 var (
 	ErrNoDatabase = errors.New("there is no database")
 	ErrSchema     = errors.New("the database does not have the schema of this program")
+	ErrUnsafe     = errors.New("the database is set up so that it could lose or garble what it was given")
 )
 
 // Store is a [bridge.Store] on a SQL database.
 type Store struct {
-	reader *sql.DB
-	writer *groupCommit
-	lookUp *sql.Stmt
+	options Options
+	open    atomic.Pointer[database] // nil: closed, or to be opened again
+	reopen  sync.Mutex               // held to open or close
+	closed  bool
+
+	mu   sync.Mutex
+	told []func(linkIDs []string)
 }
 
 var _ bridge.Store = (*Store)(nil)
 
-// Open opens a database. Its errors are [ErrNoDatabase], [ErrSchema] or what the driver says.
+// database is a database that is open.
+type database struct {
+	reader   *sql.DB
+	lookUp   *sql.Stmt
+	writer   writer
+	follower *follower
+	file     *sqliteFile // nil on PostgreSQL
+}
+
+// Open opens a database. Its errors are [ErrNoDatabase], [ErrSchema], [ErrUnsafe] or what the driver says.
 func Open(ctx context.Context, options Options) (*Store, error) {
-	if options.Driver != "sqlite" {
-		return nil, fmt.Errorf("sqlstore: unknown driver %q", options.Driver)
-	}
-	writer, reader, err := openSQLite(ctx, options)
+	s := &Store{options: options}
+	open, err := s.openDatabase(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: %w", err)
 	}
-	lookUp, err := reader.PrepareContext(ctx, lookUpStatement)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sqlstore: %w", err), reader.Close(), writer.Close())
-	}
-	return &Store{reader: reader, writer: newGroupCommit(writer), lookUp: lookUp}, nil
+	s.open.Store(open)
+	return s, nil
 }
 
-// Ping says whether the database can be read.
-func (s *Store) Ping(ctx context.Context) error {
-	var one int
-	return s.reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM links WHERE id = ''`).Scan(&one)
+func (s *Store) openDatabase(ctx context.Context) (open *database, err error) {
+	switch s.options.Driver {
+	case SQLite:
+		open, err = openSQLite(ctx, s.options, s.tell)
+	case PostgreSQL:
+		open, err = openPostgreSQL(ctx, s.options, s.tell)
+	default:
+		err = fmt.Errorf("unknown driver %q", s.options.Driver)
+	}
+	if err != nil {
+		return nil, err
+	}
+	open.lookUp, err = open.reader.PrepareContext(ctx, lookUpStatement)
+	if err != nil {
+		return nil, errors.Join(err, open.close())
+	}
+	return open, nil
+}
+
+// OnEnd registers who is told of ends; see [bridge.Store].
+func (s *Store) OnEnd(told func(linkIDs []string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = append(s.told, told)
+}
+
+// tell passes on what this process has ended.
+func (s *Store) tell(linkIDs []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, told := range s.told {
+		told(linkIDs)
+	}
 }
 
 // Close finishes the writes that were begun and closes the database.
 func (s *Store) Close() error {
-	return errors.Join(s.writer.close(), s.lookUp.Close(), s.reader.Close())
+	s.reopen.Lock()
+	defer s.reopen.Unlock()
+	s.closed = true
+	if open := s.open.Swap(nil); open != nil {
+		return open.close()
+	}
+	return nil
+}
+
+func (d *database) close() error {
+	var errs []error
+	if d.lookUp != nil {
+		errs = append(errs, d.lookUp.Close())
+	}
+	return errors.Join(append(errs, d.writer.close(), d.follower.close(), d.reader.Close())...)
 }
 
 // write runs one transaction. When it returns nil, the transaction is on disk.
-func (s *Store) write(ctx context.Context, transaction func(*sql.Tx) error) error {
-	return s.writer.write(ctx, transaction)
+func (s *Store) write(ctx context.Context, do func(*transaction) error) error {
+	open, err := s.opened(ctx)
+	if err != nil {
+		return err
+	}
+	return open.writer.write(ctx, do)
+}
+
+// reader is for reading.
+func (s *Store) reader(ctx context.Context) (*sql.DB, error) {
+	open, err := s.opened(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return open.reader, nil
 }
 
 // seconds is how a time is kept: whole seconds, 0 for the zero time.

@@ -14,8 +14,12 @@ const lookUpStatement = `SELECT ` + linkColumns + `, tokens.created_at, tokens.e
 
 // LookUp finds an access token; see [bridge.Store].
 func (s *Store) LookUp(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
+	open, err := s.opened(ctx)
+	if err != nil {
+		return bridge.AccessToken{}, err
+	}
 	var issued, expires int64
-	link, err := scanLink(s.lookUp.QueryRowContext(ctx, string(token)), &issued, &expires)
+	link, err := scanLink(open.lookUp.QueryRowContext(ctx, string(token)), &issued, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return bridge.AccessToken{}, bridge.ErrNotFound
 	}
@@ -39,18 +43,25 @@ type newToken struct {
 	place            int64       // among the children of the parent, counted from the first
 }
 
-// insertToken adds a token to a link that is live. The update that changes nothing locks the link's row, so that no
-// revocation can come between the check and the insert, whatever the database.
-func insertToken(tx *sql.Tx, token newToken) error {
-	n, err := changed(tx.Exec(`UPDATE links SET revoked_at = 0 WHERE id = $1 AND revoked_at = 0`, token.linkID))
-	if err != nil {
-		return err
+// insertToken adds a token to a link that is live. The link's row must have been locked or made by this transaction, so
+// that no revocation comes between the condition and the commit.
+func insertToken(tx *transaction, token newToken) error {
+	n, err := changed(tx.Exec(`INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
+		SELECT $1, id, $2, CAST($3 AS BIGINT), CAST($4 AS BIGINT), $5, CAST($6 AS BIGINT), 0 FROM links WHERE id = $7 AND revoked_at = 0`,
+		string(token.hash), token.kind, seconds(token.created), seconds(token.expires), string(token.parent), token.place, token.linkID))
+	if err == nil && n == 0 {
+		err = bridge.ErrRevoked
 	}
-	if n == 0 {
-		return bridge.ErrRevoked
-	}
-	_, err = tx.Exec(`INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 0)`, string(token.hash), token.linkID, token.kind,
-		seconds(token.created), seconds(token.expires), string(token.parent), token.place)
 	return err
+}
+
+// lockOwner locks the link that a code or token belongs to, and returns it. What is read of both after this stays true until
+// the transaction ends: whatever changes them locks the link first. ErrNotFound for an unknown code or token.
+func (tx *transaction) lockOwner(table string, hash bridge.Hash) (bridge.Link, error) {
+	link, err := scanLink(tx.QueryRow(`UPDATE links SET revoked_at = revoked_at WHERE id IN (SELECT link_id FROM `+table+
+		` WHERE hash = $1) RETURNING `+linkColumns, string(hash)))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = bridge.ErrNotFound
+	}
+	return link, err
 }

@@ -8,9 +8,8 @@ import (
 
 const onePerson = "one person"
 
-// code makes a link by the code grant and returns what redeems it.
-func (s *suite) code() bridge.Redemption {
-	s.Helper()
+// newCodeLink returns a link by the code grant, of one person.
+func (s *suite) newCodeLink() bridge.NewLink {
 	made := s.newLink()
 	made.Link.Grant, made.Token = bridge.GrantAuthorizationCode, ""
 	made.Link.Subject = onePerson
@@ -18,7 +17,13 @@ func (s *suite) code() bridge.Redemption {
 		Hash: bridge.HashOf("code of " + made.Link.ID), RedirectURI: "https://example.com/back",
 		CodeChallenge: "challenge", ExpiresAt: s.now.Add(time.Minute),
 	}
-	s.link(made)
+	return made
+}
+
+// code makes a link by the code grant and returns what redeems it.
+func (s *suite) code() bridge.Redemption {
+	s.Helper()
+	made := s.link(s.newCodeLink())
 	return bridge.Redemption{
 		Code: made.Code.Hash, ClientID: "pizza", RedirectURI: made.Code.RedirectURI, CodeChallenge: made.Code.CodeChallenge,
 		Tokens: s.pair(made.Link.ID), Now: s.now, Honours: always,

@@ -44,6 +44,13 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		{"a refresh that is refused adds nothing", (*suite).refreshRefused},
 		{"any live token ends its link for its clients", (*suite).revokeByToken},
 		{"sweeping ends what expired, and forgets replays late", (*suite).sweepTokens},
+		{"every end of a link is in the feed, and told at once", (*suite).everyEnd},
+		{"the feed goes on from where one was", (*suite).feedGoesOn},
+		{"the feed breaks where it does not go on", (*suite).feedBreaks},
+		{"the feed has what many end at once", (*suite).feedAtOnce},
+		{"no token outlives its link, whatever races", (*suite).noTokenAfterTheEnd},
+		{"links made at once keep to the limit", (*suite).maxLinksAtOnce},
+		{"sweeps at once forget nothing", (*suite).sweepsAtOnce},
 		{"many writers at once all succeed", (*suite).manyWriters},
 		{"a context that is over is refused", (*suite).endedContext},
 	}
@@ -158,7 +165,7 @@ func (s *suite) endedContext() {
 	if _, err := s.store.Revoke(ctx, bridge.LinkFilter{}, "x", s.now); err == nil {
 		s.Error("Revoke: no error")
 	}
-	if err := s.store.Ping(s.Context()); err != nil {
+	if _, err := s.store.Links(s.Context(), bridge.LinkFilter{}); err != nil {
 		s.Errorf("afterwards: %v", err)
 	}
 }
