@@ -27,7 +27,7 @@ type Config struct {
 // Storage says where links are kept.
 type Storage struct {
 	Driver string
-	DSN    string // of SQLite: the path of the file, absolute
+	DSN    string // of SQLite: the path of the file, absolute; of PostgreSQL: a URL, which has a password
 }
 
 // Log says what is logged, and how.
@@ -95,6 +95,7 @@ func (b *builder) config(form form) *Config {
 			PublicURL:    b.publicURL(form.PublicURL),
 			Keys:         b.keys(form.Keys),
 			MaxStaleness: b.maxStaleness(form.Lookup.MaxStaleness),
+			Memory:       b.memory(form.Lookup.Memory),
 		},
 	}
 	if form.TemplatesDir != "" {

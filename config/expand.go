@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -43,15 +44,25 @@ func (s *source) expandText(path, text string) string {
 			return "${"
 		}
 		s.expanded[path] = true
-		name, ended := strings.CutSuffix(strings.TrimPrefix(found, "${"), "}")
-		if !ended {
-			return s.unfilled(path, "a ${ without its }", "write $${ where ${ is meant as it stands")
+		value := s.fill(path, found)
+		if found != text && isPostgresURL(text) {
+			// A password has characters that would end it in a URL.
+			value = strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
 		}
-		if file, isFile := strings.CutPrefix(name, "file:"); isFile {
-			return s.included(path, file)
-		}
-		return s.variable(path, name)
+		return value
 	})
+}
+
+// fill returns what a ${…} stands for.
+func (s *source) fill(path, found string) string {
+	name, ended := strings.CutSuffix(strings.TrimPrefix(found, "${"), "}")
+	if !ended {
+		return s.unfilled(path, "a ${ without its }", "write $${ where ${ is meant as it stands")
+	}
+	if file, isFile := strings.CutPrefix(name, "file:"); isFile {
+		return s.included(path, file)
+	}
+	return s.variable(path, name)
 }
 
 func (s *source) variable(path, name string) string {

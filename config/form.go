@@ -24,6 +24,7 @@ type storageForm struct {
 
 type lookupForm struct {
 	MaxStaleness time.Duration `mapstructure:"max_staleness"`
+	Memory       string        `mapstructure:"memory"`
 }
 
 type logForm struct {
@@ -97,7 +98,7 @@ func defaults() form {
 		Listen:      ":8080",
 		AdminListen: "127.0.0.1:8081",
 		Storage:     storageForm{Driver: "sqlite", DSN: "bridge.db"},
-		Lookup:      lookupForm{MaxStaleness: 30 * time.Second},
+		Lookup:      lookupForm{MaxStaleness: 30 * time.Second, Memory: "64MiB"},
 		Log:         logForm{Level: "info", Format: "json"},
 	}
 }
@@ -106,5 +107,6 @@ func defaults() form {
 func overridable() []string {
 	return []string{
 		"public_url", "listen", "admin_listen", "templates_dir", "storage.driver", "storage.dsn", "lookup.max_staleness",
+		"lookup.memory",
 	}
 }

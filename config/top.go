@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"alexa-oidc-bridge/bridge/keys"
 )
 
@@ -85,14 +87,54 @@ func (b *builder) warnInline(path string) {
 }
 
 func (b *builder) storage(form storageForm) Storage {
-	if form.Driver != "sqlite" {
-		b.fault("storage.driver", "unknown", `write "sqlite"`)
+	switch form.Driver {
+	case "sqlite":
+		return Storage{Driver: form.Driver, DSN: b.databaseFile(form.DSN)}
+	case "postgres":
+		b.postgresDSN(form.DSN)
+		return Storage{Driver: form.Driver, DSN: form.DSN}
 	}
-	if form.DSN == "" || strings.HasPrefix(form.DSN, ":memory:") || strings.HasPrefix(form.DSN, "file:") {
+	b.fault("storage.driver", "unknown", `write "sqlite" or "postgres"`)
+	return Storage{}
+}
+
+func (b *builder) databaseFile(dsn string) string {
+	if dsn == "" || strings.HasPrefix(dsn, ":memory:") || strings.HasPrefix(dsn, "file:") || isPostgresURL(dsn) {
 		b.fault("storage.dsn", "not the path of a file", `write a path, such as "/var/lib/alexa-oidc-bridge/bridge.db"`)
-		return Storage{}
+		return ""
 	}
-	return Storage{Driver: form.Driver, DSN: b.path(form.DSN)}
+	return b.path(dsn)
+}
+
+func isPostgresURL(dsn string) bool {
+	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
+}
+
+// postgresDSN checks a URL without a word of it in a fault: it has a password.
+func (b *builder) postgresDSN(dsn string) {
+	const path = "storage.dsn"
+	parsed, err := url.Parse(dsn)
+	if !isPostgresURL(dsn) || err != nil {
+		b.fault(path, "not the URL of a database", `write postgres://user:${NAME}@host:5432/database?sslmode=verify-full; `+
+			"a password that stands in it as it is must be percent-encoded, one that comes by ${…} must not")
+		return
+	}
+	if _, written := parsed.User.Password(); written {
+		b.warnInline(path)
+	}
+	mode := parsed.Query().Get("sslmode")
+	if mode != "verify-full" && mode != "verify-ca" && !isLocalDatabase(parsed) {
+		b.warn(path, "does not make sure that it talks to the right database, encrypted; add sslmode=verify-full, and sslrootcert if it has a private authority")
+	}
+}
+
+// isLocalDatabase says whether a database is reached without a network that others share.
+func isLocalDatabase(dsn *url.URL) bool {
+	host := dsn.Hostname()
+	if host == "" {
+		host = dsn.Query().Get("host")
+	}
+	return host == "" || strings.HasPrefix(host, "/") || isLoopback(host)
 }
 
 func (b *builder) maxStaleness(d time.Duration) time.Duration {
@@ -100,6 +142,22 @@ func (b *builder) maxStaleness(d time.Duration) time.Duration {
 		b.fault("lookup.max_staleness", "out of range", `write a duration from "1s" to "1h"`)
 	}
 	return d
+}
+
+// Bounds of lookup.memory.
+const (
+	leastMemory = 32 << 20
+	mostMemory  = 1 << 40
+)
+
+// memory reads a size such as 64MiB.
+func (b *builder) memory(text string) int {
+	size, err := humanize.ParseBytes(text)
+	if err != nil || size < leastMemory || size > mostMemory {
+		b.fault("lookup.memory", "not a size, or out of range", `write a size from "32MiB" to "1TiB"`)
+		return 0
+	}
+	return int(size)
 }
 
 func (b *builder) log(form logForm) Log {

@@ -7,9 +7,45 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
+// asker is a backend with what it may know.
+type asker struct {
+	*bridge.Backend
+	skills []bool // by the place of a skill: whether it serves it
+}
+
+func (a *asker) serves(skill uint32) bool { return a.skills[skill] }
+
+// askers are the backends by their ids.
+func (h *Handler) newAskers() map[string]*asker {
+	askers := map[string]*asker{}
+	for id, backend := range h.config.Backends {
+		a := &asker{Backend: backend, skills: make([]bool, len(h.skills))}
+		for _, skill := range backend.Skills {
+			if place, known := h.places[skill]; known {
+				a.skills[place] = true
+			}
+		}
+		askers[id] = a
+	}
+	return askers
+}
+
+// asker finds a backend by its id and secret. One that is unknown takes as long as one whose secret is wrong.
+func (h *Handler) asker(id, secret string) *asker {
+	known := h.askers[id]
+	if known == nil {
+		(*bridge.Backend)(nil).HasSecret(secret)
+		return nil
+	}
+	if !known.HasSecret(secret) {
+		return nil
+	}
+	return known
+}
+
 // authenticate finds the backend that asks, by HTTP Basic or by client_id and client_secret in the body, never by both
 // (RFC 6749 §2.3). An unknown id takes as long as a wrong secret, and is told apart from it by nothing.
-func (h *Handler) authenticate(r *http.Request, form url.Values) (*bridge.Backend, int, *bridge.Error) {
+func (h *Handler) authenticate(r *http.Request, form url.Values) (*asker, int, *bridge.Error) {
 	credentials, err := bridge.ReadCredentials(r, form)
 	if err != nil {
 		return nil, http.StatusBadRequest, err
@@ -17,11 +53,11 @@ func (h *Handler) authenticate(r *http.Request, form url.Values) (*bridge.Backen
 	if credentials.Header && credentials.Body {
 		return nil, http.StatusBadRequest, bridge.Errorf(bridge.InvalidRequest, "Authenticate in one way only.")
 	}
-	if backend := h.config.Backends[credentials.ID]; backend.HasSecret(credentials.Secret) {
-		return backend, http.StatusOK, nil
+	if found := h.asker(credentials.ID, credentials.Secret); found != nil {
+		return found, http.StatusOK, nil
 	}
-	if backend := h.config.Backends[credentials.DecodedID]; backend.HasSecret(credentials.DecodedSecret) {
-		return backend, http.StatusOK, nil
+	if found := h.asker(credentials.DecodedID, credentials.DecodedSecret); found != nil {
+		return found, http.StatusOK, nil
 	}
 	return nil, http.StatusUnauthorized, bridge.Errorf(bridge.InvalidClient, "The backend did not authenticate.")
 }

@@ -1,7 +1,11 @@
 package introspect
 
 import (
+	"context"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -9,12 +13,16 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// Config says who may look up what.
+// Config says who may look up what, and how long without the store.
 type Config struct {
 	PublicURL string // our origin, without a slash at its end; also our issuer
 	Skills    map[string]*bridge.Skill
 	Providers map[string]bridge.Provider
 	Backends  map[string]*bridge.Backend
+	// MaxStaleness is how old the last reading of the feed may be for an answer from memory. 0: memory never answers.
+	MaxStaleness time.Duration
+	// Memory is how many bytes may be used for answers; less than 32 MiB count as 32 MiB.
+	Memory int
 }
 
 // Deps are the live things that a [Handler] works with. All are needed.
@@ -27,18 +35,41 @@ type Deps struct {
 
 // Handler answers /lookup. It is safe for concurrent use.
 type Handler struct {
-	config  Config
-	deps    Deps
-	uses    *uses
-	lookups *prometheus.CounterVec
+	config   Config
+	deps     Deps
+	skills   []*bridge.Skill // by the place that entries have
+	places   map[string]uint32
+	askers   map[string]*asker
+	memory   *memory
+	follower *follower
+	uses     *uses
+	counters counters
 }
 
-// New returns a handler. Its [Handler.Run] must run, or uses are not noted.
+// New returns a handler. Its [Handler.Run] must run, or it answers nothing from memory and uses are not noted.
 func New(config Config, deps Deps) *Handler {
-	lookups := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "bridge_lookups_total",
-		Help: "Lookups by outcome.",
-	}, []string{"outcome"})
-	deps.Registry.MustRegister(lookups)
-	return &Handler{config: config, deps: deps, uses: newUses(), lookups: lookups}
+	h := &Handler{config: config, deps: deps, places: map[string]uint32{}, memory: newMemory(config.Memory), uses: newUses()}
+	for _, id := range slices.Sorted(maps.Keys(config.Skills)) {
+		h.places[id] = uint32(len(h.skills))
+		h.skills = append(h.skills, config.Skills[id])
+	}
+	h.askers = h.newAskers()
+	h.follower = newFollower(deps, config.MaxStaleness, h.memory)
+	h.counters = newCounters(deps.Registry, h)
+	deps.Store.OnEnd(func(linkIDs []string) { h.memory.end(linkIDs...) })
+	return h
+}
+
+// Run follows the feed and writes uses down, until the context ends.
+func (h *Handler) Run(ctx context.Context) {
+	var group sync.WaitGroup
+	group.Go(func() { h.follower.run(ctx) })
+	group.Go(func() { h.writeUses(ctx) })
+	group.Wait()
+}
+
+// OutOfReach says whether the store has been out of reach for longer than answers from memory are good.
+func (h *Handler) OutOfReach() bool {
+	age, _ := h.follower.age(h.deps.Now())
+	return age >= h.config.MaxStaleness
 }

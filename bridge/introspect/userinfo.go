@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
 	"strings"
 
@@ -36,14 +35,20 @@ func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) {
 
 // userinfo returns the claims of an active token, flat. ErrNotFound for any other.
 func (h *Handler) userinfo(ctx context.Context, token string) ([]byte, error) {
-	found, skill, err := h.find(ctx, token)
+	found, err := h.find(ctx, &question{token: token, serves: func(uint32) bool { return true }})
 	if err != nil {
 		return nil, err
 	}
-	h.uses.note(&found.Link, h.deps.Now(), "")
-	claims := maps.Clone(found.Link.Claims.Only(skill.Claims))
-	claims["sub"], claims["upstream_iss"] = found.Link.Subject, found.Link.Issuer // never what a claim of that name says
-	return json.Marshal(claims)
+	var answer struct {
+		Subject string        `json:"sub"`
+		Issuer  string        `json:"upstream_iss"`
+		Claims  bridge.Claims `json:"claims"`
+	}
+	if err := json.Unmarshal(found.answer, &answer); err != nil {
+		return nil, err
+	}
+	answer.Claims["sub"], answer.Claims["upstream_iss"] = answer.Subject, answer.Issuer // never what a claim of that name says
+	return json.Marshal(answer.Claims)
 }
 
 func bearer(r *http.Request) (string, bool) {

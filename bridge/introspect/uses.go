@@ -2,6 +2,7 @@ package introspect
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"sync"
@@ -25,24 +26,19 @@ type uses struct {
 
 func newUses() *uses { return &uses{waiting: map[string]bridge.Use{}} }
 
-// note takes a use down unless the store has nothing to learn from it.
-func (u *uses) note(link *bridge.Link, now time.Time, alexaUser string) {
-	use := bridge.Use{LinkID: link.ID, At: now}
-	if alexaUser != "" {
-		use.AlexaUser = bridge.HashOf(alexaUser)
-	}
-	known := use.AlexaUser == "" || use.AlexaUser == link.AlexaUser
-	if known && now.Sub(link.LastUsedAt) < bridge.UseGrain {
-		return
-	}
+// add takes a use down. False: there is no room.
+func (u *uses) add(use bridge.Use) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	before, isThere := u.waiting[use.LinkID]
 	if use.AlexaUser == "" {
-		use.AlexaUser = u.waiting[link.ID].AlexaUser
+		use.AlexaUser = before.AlexaUser
 	}
-	if len(u.waiting) < maxUses {
-		u.waiting[link.ID] = use
+	if !isThere && len(u.waiting) >= maxUses {
+		return false
 	}
+	u.waiting[use.LinkID] = use
+	return true
 }
 
 func (u *uses) take() []bridge.Use {
@@ -53,29 +49,75 @@ func (u *uses) take() []bridge.Use {
 	return taken
 }
 
-// Run writes uses down until the context ends, and then those that are left.
-func (h *Handler) Run(ctx context.Context) {
+// userOf is the hash of the Alexa user that the asker told, or empty.
+func userOf(q *question) bridge.Hash {
+	if q.alexaUser == "" {
+		return ""
+	}
+	return bridge.HashOf(q.alexaUser)
+}
+
+// noteworthy says whether the store has something to learn from a use.
+func (e *entry) noteworthy(now time.Time, user bridge.Hash) bool {
+	known := user == "" || userMark(user) == e.user
+	return !known || now.Unix()-e.lastUsed >= int64(bridge.UseGrain/time.Second)
+}
+
+// note takes a use down, and remembers that it did.
+func (h *Handler) note(key *tokenKey, found *entry, now time.Time, user bridge.Hash) {
+	var answer struct {
+		LinkID string `json:"link_id"`
+	}
+	if err := json.Unmarshal(found.answer, &answer); err != nil {
+		panic(err) // never: we wrote it
+	}
+	if !h.uses.add(bridge.Use{LinkID: answer.LinkID, At: now, AlexaUser: user}) {
+		return
+	}
+	noted := *found
+	noted.lastUsed = now.Unix()
+	if user != "" {
+		noted.user = userMark(user)
+	}
+	h.memory.put(key, &noted)
+}
+
+// writeUses writes uses down until the context ends, and then those that are left.
+func (h *Handler) writeUses(ctx context.Context) {
 	ticker := time.NewTicker(noteEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			h.noteUses(ctx)
+			h.writeUsesOnce(ctx)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 			defer cancel()
-			h.noteUses(last)
+			h.writeUsesOnce(last)
 			return
 		}
 	}
 }
 
-func (h *Handler) noteUses(ctx context.Context) {
+// writeUsesOnce writes what waits. What cannot be written waits on, as far as there is room.
+func (h *Handler) writeUsesOnce(ctx context.Context) {
 	uses := h.uses.take()
 	if len(uses) == 0 {
 		return
 	}
 	if err := h.deps.Store.NoteUses(ctx, uses); err != nil {
-		h.deps.Log.Warn("last uses not noted", "links", len(uses), "error", err)
+		h.deps.Log.Warn("last uses not noted yet", "links", len(uses), "error", err)
+		h.uses.putBack(uses)
+	}
+}
+
+// putBack takes uses back that could not be written, unless a newer one of the link came meanwhile.
+func (u *uses) putBack(uses []bridge.Use) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, use := range uses {
+		if _, newer := u.waiting[use.LinkID]; !newer && len(u.waiting) < maxUses {
+			u.waiting[use.LinkID] = use
+		}
 	}
 }

@@ -237,9 +237,9 @@ func (s *brokenStore) PendingConsent(ctx context.Context, handle bridge.Hash, no
 	return s.Store.PendingConsent(ctx, handle, now)
 }
 
-func (s *brokenStore) Ping(ctx context.Context) error {
+func (s *brokenStore) Follow(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
 	if err := s.fail(); err != nil {
-		return err
+		return bridge.Feed{}, err
 	}
-	return s.Store.Ping(ctx)
+	return s.Store.Follow(ctx, after)
 }

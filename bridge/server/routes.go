@@ -44,9 +44,18 @@ func (s *Server) publicHandler() http.Handler {
 func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /readyz", s.readiness.serve)
+	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
 	return mux
+}
+
+// ready answers GET /readyz. A provider that is down does not count: links go on working without it.
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	if s.introspect.OutOfReach() {
+		http.Error(w, "the store is out of reach", http.StatusServiceUnavailable)
+		return
+	}
+	w.Write([]byte("ready\n"))
 }
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {

@@ -30,7 +30,8 @@ type Config struct {
 	Providers    []upstream.Config // their RedirectURI is set here
 	Skills       []*bridge.Skill
 	Backends     []*bridge.Backend
-	MaxStaleness time.Duration // how long the store may be out of reach before /readyz says so
+	MaxStaleness time.Duration // how long lookups are answered while the store is out of reach
+	Memory       int           // bytes for answers of links in use; the least is 32 MiB
 	Templates    fs.FS         // replaces embedded pages; nil: none
 }
 
@@ -54,7 +55,6 @@ type Server struct {
 	token      *token.Handler
 	upstreams  map[string]*upstream.Provider
 	registry   *prometheus.Registry
-	readiness  *readiness
 }
 
 // New returns a server. It fails when a page in Config.Templates cannot be used.
@@ -72,7 +72,6 @@ func New(config Config, deps Deps) (*Server, error) {
 		pages:     pages,
 		upstreams: map[string]*upstream.Provider{},
 		registry:  prometheus.NewRegistry(),
-		readiness: newReadiness(deps, config.MaxStaleness),
 	}
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, provider := range config.Providers {
@@ -111,7 +110,8 @@ func (s *Server) addRooms() {
 		token.Deps{Store: s.deps.Store, Log: s.deps.Log, Now: s.deps.Now, Registry: s.registry},
 	)
 	s.introspect = introspect.New(
-		introspect.Config{PublicURL: s.config.PublicURL, Skills: skills, Providers: providers, Backends: backends},
+		introspect.Config{PublicURL: s.config.PublicURL, Skills: skills, Providers: providers, Backends: backends,
+			MaxStaleness: s.config.MaxStaleness, Memory: s.config.Memory},
 		introspect.Deps{Store: s.deps.Store, Log: s.deps.Log, Now: s.deps.Now, Registry: s.registry},
 	)
 }
@@ -120,7 +120,6 @@ func (s *Server) addRooms() {
 func (s *Server) Run(ctx context.Context) {
 	var group sync.WaitGroup
 	group.Go(func() { s.introspect.Run(ctx) })
-	group.Go(func() { s.readiness.run(ctx) })
 	group.Go(func() { s.sweep(ctx) })
 	for _, provider := range s.upstreams {
 		group.Go(func() { s.discover(ctx, provider) })

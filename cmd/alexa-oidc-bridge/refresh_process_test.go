@@ -221,8 +221,11 @@ func (f *fleet) revoke(rt *rapid.T) {
 func (f *fleet) check(rt *rapid.T) {
 	for i, link := range f.links {
 		for j, token := range link.access {
-			if got := f.places[(i+j)%2].active(token); got == link.ended {
-				rt.Fatalf("link %d: active = %v, ended = %v", i, got, link.ended)
+			place := f.places[(i+j)%2]
+			if link.ended {
+				place.wantEnded(token)
+			} else if !place.active(token) {
+				rt.Fatalf("link %d reads inactive", i)
 			}
 		}
 	}

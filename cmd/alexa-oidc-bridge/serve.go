@@ -59,7 +59,7 @@ func newLogger(w io.Writer, log config.Log) *slog.Logger {
 func serve(ctx context.Context, loaded *config.Config, log *slog.Logger) error {
 	store, err := sqlstore.Open(ctx, sqlstore.Options{Driver: loaded.Storage.Driver, DSN: loaded.Storage.DSN, Create: true})
 	if err != nil {
-		return failed(err, "check storage.dsn, and that its folder exists and can be written")
+		return failed(err, storageCure(loaded.Storage.Driver))
 	}
 	bridge, err := server.New(loaded.Server, server.Deps{Store: store, Log: log})
 	if err != nil {
@@ -69,11 +69,20 @@ func serve(ctx context.Context, loaded *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
-	warnReadable(log, loaded.Storage.DSN)
+	if loaded.Storage.Driver == sqlstore.SQLite {
+		warnReadable(log, loaded.Storage.DSN)
+	}
 	announce(log, loaded, listeners)
 	err = serveUntil(ctx, bridge, listeners, log)
 	log.Info("stopped")
 	return errors.Join(err, store.Close())
+}
+
+func storageCure(driver string) string {
+	if driver == sqlstore.PostgreSQL {
+		return "check storage.dsn, and that the database runs and can be reached from here"
+	}
+	return "check storage.dsn, and that its folder exists and can be written"
 }
 
 type listeners struct {

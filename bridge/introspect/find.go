@@ -1,0 +1,135 @@
+package introspect
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/lookup"
+)
+
+// storeTimeout bounds how long a lookup waits for the store: a backend has a few seconds for all it does.
+const storeTimeout = 2 * time.Second
+
+// question is a token that is asked about, by whom, and room to answer in.
+type question struct {
+	token     string
+	alexaUser string // empty: not told
+	// serves says whether the asker may know of a skill's tokens.
+	serves func(skill uint32) bool
+	buffer []byte
+}
+
+// find returns an access token that is active, as far as store and configuration say. ErrNotFound for any other; every other
+// error says nothing about the token.
+func (h *Handler) find(ctx context.Context, q *question) (entry, error) {
+	if !bridge.AccessTokenKind.WellFormed(q.token) {
+		return entry{}, bridge.ErrNotFound
+	}
+	key := tokenKey(sha256.Sum256([]byte(q.token)))
+	now := h.deps.Now()
+	if h.follower.trusted(now) {
+		if found, ok := h.recall(&key, q); ok {
+			return h.use(&key, q, found, now)
+		}
+	}
+	found, err := h.read(ctx, &key)
+	if err != nil && !errors.Is(err, bridge.ErrNotFound) {
+		now = h.deps.Now() // the store may have been waited for
+		remembered, ok := h.recall(&key, q)
+		if !ok || !h.follower.lastResort(now) {
+			return entry{}, err
+		}
+		found, err = remembered, nil
+	}
+	if err != nil {
+		return entry{}, err
+	}
+	return h.use(&key, q, found, now)
+}
+
+func (h *Handler) recall(key *tokenKey, q *question) (found entry, ok bool) {
+	found, ok, q.buffer = h.memory.get(key, q.buffer)
+	return found, ok
+}
+
+// use checks what was found against the time and the asker, and notes that the link was used.
+func (h *Handler) use(key *tokenKey, q *question, found entry, now time.Time) (entry, error) {
+	if found.expires != 0 && now.Unix() >= found.expires || !q.serves(found.skill) {
+		return entry{}, bridge.ErrNotFound
+	}
+	if user := userOf(q); found.noteworthy(now, user) {
+		h.note(key, &found, now, user)
+	}
+	return found, nil
+}
+
+// read asks the store, and remembers what it says of an active token.
+func (h *Handler) read(ctx context.Context, key *tokenKey) (entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	count := h.memory.count.Load() // before the reading, so that an end that comes meanwhile spoils it
+	found, err := h.deps.Store.LookUp(ctx, bridge.Hash(hex.EncodeToString(key[:])))
+	switch {
+	case err == nil || errors.Is(err, bridge.ErrNotFound):
+		h.counters.reads.Inc()
+	default:
+		h.counters.readsFailed.Inc()
+	}
+	if err != nil {
+		return entry{}, err
+	}
+	skill := h.config.Skills[found.Link.ClientID]
+	if skill == nil || !found.Active(h.deps.Now()) || skill.Refusal(&found.Link, h.config.Providers[skill.Provider]) != "" {
+		return entry{}, bridge.ErrNotFound
+	}
+	made := h.entryOf(&found, skill, count)
+	h.memory.put(key, &made)
+	return made, nil
+}
+
+func (h *Handler) entryOf(found *bridge.AccessToken, skill *bridge.Skill, count uint64) entry {
+	made := entry{
+		count:  count,
+		user:   userMark(found.Link.AlexaUser),
+		stripe: h.memory.stripeOf(found.Link.ID),
+		skill:  h.places[skill.ClientID],
+		answer: h.encode(found, skill),
+	}
+	if !found.ExpiresAt.IsZero() {
+		made.expires = found.ExpiresAt.Unix()
+	}
+	if !found.Link.LastUsedAt.IsZero() {
+		made.lastUsed = found.Link.LastUsedAt.Unix()
+	}
+	return made
+}
+
+// encode writes the answer to a lookup of an active token.
+func (h *Handler) encode(token *bridge.AccessToken, skill *bridge.Skill) []byte {
+	answer := &lookup.Answer{
+		Active:      true,
+		Issuer:      h.config.PublicURL,
+		Subject:     token.Link.Subject,
+		ClientID:    token.Link.ClientID,
+		Scope:       token.Link.Scope,
+		TokenType:   "Bearer",
+		IssuedAt:    token.IssuedAt.Unix(),
+		LinkID:      token.Link.ID,
+		Provider:    token.Link.Provider.ID,
+		UpstreamISS: token.Link.Issuer,
+		Claims:      token.Link.Claims.Only(skill.Claims),
+	}
+	if !token.ExpiresAt.IsZero() {
+		answer.ExpiresAt = token.ExpiresAt.Unix()
+	}
+	encoded, err := json.Marshal(answer)
+	if err != nil {
+		panic(err) // never: the claims came out of JSON
+	}
+	return encoded
+}
