@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -77,7 +78,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatalf("%v, %v", err, warnings)
 	}
 	if loaded.Listen != ":8080" || loaded.AdminListen != "127.0.0.1:8081" || loaded.Server.MaxStaleness != 30*time.Second ||
-		!loaded.Log.JSON || loaded.Log.Level != 0 || loaded.Server.Templates != nil {
+		loaded.Server.Memory != 64<<20 || !loaded.Log.JSON || loaded.Log.Level != 0 || loaded.Server.Templates != nil {
 		t.Errorf("defaults: %+v", loaded)
 	}
 	if want := filepath.Join(filepath.Dir(path), "data", "bridge.db"); loaded.Storage.DSN != want {
@@ -207,6 +208,42 @@ func TestLoadStorage(t *testing.T) {
 	listen, err := config.LoadAdminListen(write(t, "admin_listen: 127.0.0.1:99\nskills: 7\n"))
 	if err != nil || listen != "127.0.0.1:99" {
 		t.Errorf("%s, %v", listen, err)
+	}
+}
+
+// A password comes into a URL encoded, whatever its characters; a whole URL comes as it is.
+func TestPostgresDSN(t *testing.T) {
+	t.Setenv("DB_PASSWORD", "p@ss/w?rd#100% +")
+	t.Setenv("DB_URL", "postgres://u:a%20b@db.example.com/bridge?sslmode=verify-full")
+	tests := map[string]struct {
+		dsn, want string
+		warnings  []string // what each is about
+	}{
+		"a password": {"postgres://bridge:${DB_PASSWORD}@db.example.com:5432/bridge?sslmode=verify-full",
+			"postgres://bridge:p%40ss%2Fw%3Frd%23100%25%20%2B@db.example.com:5432/bridge?sslmode=verify-full", nil},
+		"a whole URL":         {"${DB_URL}", os.Getenv("DB_URL"), nil},
+		"a password as it is": {"postgres://u:secret@localhost/bridge", "postgres://u:secret@localhost/bridge", []string{"a secret stands"}},
+		"no encryption": {"postgres://u:${DB_PASSWORD}@db.example.com/bridge?sslmode=require",
+			"postgres://u:p%40ss%2Fw%3Frd%23100%25%20%2B@db.example.com/bridge?sslmode=require", []string{"sslmode=verify-full"}},
+		"a socket": {"postgres://u@/bridge?host=/run/postgresql", "postgres://u@/bridge?host=/run/postgresql", nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			loaded, warnings := load(t, replaced(t, "driver: sqlite, dsn: data/bridge.db", fmt.Sprintf("driver: postgres, dsn: %q", test.dsn)))
+			if loaded.Storage.DSN != test.want || loaded.Storage.Driver != "postgres" {
+				t.Errorf("%+v", loaded.Storage)
+			}
+			if len(warnings) != len(test.warnings) || len(warnings) == 1 && !strings.Contains(warnings[0].Text, test.warnings[0]) {
+				t.Errorf("warnings %v", warnings)
+			}
+			if password := os.Getenv("DB_PASSWORD"); strings.Contains(fmt.Sprint(warnings), password) {
+				t.Error("a warning has the password")
+			}
+			storage, err := config.LoadStorage(write(t, fmt.Sprintf("storage: {driver: postgres, dsn: %q}", test.dsn)))
+			if err != nil || storage.DSN != test.want {
+				t.Errorf("%+v, %v", storage, err)
+			}
+		})
 	}
 }
 

@@ -58,12 +58,15 @@ func open(path string) (*source, error) {
 	if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
 		return nil, Faults{notYAML(err)}
 	}
+	expanded := map[string]bool{}
 	for _, key := range overridable() {
-		if err := v.BindEnv(key, "BRIDGE_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_"))); err != nil {
+		variable := "BRIDGE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+		if err := v.BindEnv(key, variable); err != nil {
 			return nil, err
 		}
+		expanded[key] = os.Getenv(variable) != ""
 	}
-	return &source{dir: filepath.Dir(absolute), settings: v.AllSettings(), expanded: map[string]bool{}, broken: map[string]bool{}}, nil
+	return &source{dir: filepath.Dir(absolute), settings: v.AllSettings(), expanded: expanded, broken: map[string]bool{}}, nil
 }
 
 // readBounded reads a regular file up to a size. Anything else might never end.

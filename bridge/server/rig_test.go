@@ -212,9 +212,24 @@ func (r *rig) noSecrets(where, text string) {
 }
 
 // clock is the wall clock, put forward.
-type clock struct{ ahead atomic.Int64 }
+type clock struct {
+	ahead atomic.Int64
+	held  atomic.Pointer[time.Time]
+}
 
-func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) Now() time.Time {
+	now := time.Now()
+	if held := c.held.Load(); held != nil {
+		now = *held
+	}
+	return now.Add(time.Duration(c.ahead.Load()))
+}
+
+// hold makes the clock stand still, so that only the test moves it.
+func (c *clock) hold() {
+	now := time.Now()
+	c.held.Store(&now)
+}
 
 func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
 

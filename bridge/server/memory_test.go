@@ -1,0 +1,358 @@
+package server_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/lookup"
+	"alexa-oidc-bridge/bridge/sqlstore"
+)
+
+// watchedStore counts what is asked of a store, and can be put out of reach or made to stand still.
+type watchedStore struct {
+	bridge.Store
+	stop                  func() // ends the work in the background
+	reads, follows, noted atomic.Int64
+	broken                atomic.Bool
+
+	mu      sync.Mutex
+	reading func()          // called between a reading of the store and its answer
+	hang    <-chan struct{} // Follow waits for it to be closed
+	change  func(*bridge.Feed)
+}
+
+func (s *watchedStore) LookUp(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
+	s.reads.Add(1)
+	if s.broken.Load() {
+		return bridge.AccessToken{}, errBroken
+	}
+	found, err := s.Store.LookUp(ctx, token)
+	s.mu.Lock()
+	reading := s.reading
+	s.mu.Unlock()
+	if reading != nil {
+		reading()
+	}
+	return found, err
+}
+
+func (s *watchedStore) Follow(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
+	s.follows.Add(1)
+	s.mu.Lock()
+	hang, change := s.hang, s.change
+	s.mu.Unlock()
+	if hang != nil {
+		<-hang
+	}
+	if s.broken.Load() {
+		return bridge.Feed{}, errBroken
+	}
+	feed, err := s.Store.Follow(ctx, after)
+	if change != nil {
+		change(&feed)
+	}
+	return feed, err
+}
+
+func (s *watchedStore) NoteUses(ctx context.Context, uses []bridge.Use) error {
+	s.noted.Add(int64(len(uses)))
+	return s.Store.NoteUses(ctx, uses)
+}
+
+// caughtUp waits until whatever is in the feed now has reached the memory: one reading that begins after this must have
+// ended, which shows when the next one begins.
+func (s *watchedStore) caughtUp(t *testing.T) {
+	t.Helper()
+	want := s.follows.Load() + 2
+	for deadline := time.Now().Add(30 * time.Second); s.follows.Load() < want; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the feed is not followed")
+		}
+	}
+}
+
+// newMemoryRig returns a rig that follows the feed, on a clock that only the test moves, with a link and its token.
+func newMemoryRig(t *testing.T, changes ...func(*rig)) (*rig, *watchedStore, string) {
+	t.Helper()
+	r := newRig(t, changes...)
+	phone, request := simulator.NewPhone(), r.request()
+	token := r.answer(request, r.decide(phone, r.signIn(phone, request, ada), "link")).Get("access_token")
+	r.secret(token)
+	r.clock.hold()
+	store := &watchedStore{Store: r.store}
+	r.replaceStore(store)
+	ctx, cancel := context.WithCancel(context.Background())
+	var background sync.WaitGroup
+	background.Go(func() { r.server.Run(ctx) })
+	store.stop = func() {
+		cancel()
+		background.Wait()
+	}
+	t.Cleanup(store.stop)
+	store.caughtUp(t)
+	return r, store, token
+}
+
+func (r *rig) status(token string) (status int, retryAfter string) {
+	r.Helper()
+	response, _ := r.do(r.lookUpRequest(url.Values{"token": {token}}))
+	return response.StatusCode, response.Header.Get("Retry-After")
+}
+
+func (r *rig) ready() bool {
+	recorder := httptest.NewRecorder()
+	r.server.Admin.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+	return recorder.Code == http.StatusOK
+}
+
+func TestAnswersFromMemory(t *testing.T) {
+	r, store, token := newMemoryRig(t)
+	first := r.lookUp(token)
+	for range 5 {
+		if again := r.lookUp(token); again.LinkID != first.LinkID || again.Claims["name"] != first.Claims["name"] || !again.Active {
+			t.Errorf("%+v, want %+v", again, first)
+		}
+	}
+	if reads := store.reads.Load(); reads != 1 {
+		t.Errorf("%d readings of the store", reads)
+	}
+	request := r.newRequest(http.MethodGet, "/userinfo", nil)
+	request.Header.Set("Authorization", "Bearer "+token)
+	userinfo, body := r.do(request)
+	if userinfo.StatusCode != http.StatusOK || !strings.Contains(body, `"name":"Ada Lovelace"`) || store.reads.Load() != 1 {
+		t.Errorf("userinfo: status %d, %s, %d readings", userinfo.StatusCode, body, store.reads.Load())
+	}
+	lights := &lookup.Client{Endpoint: r.origin + "/lookup", ID: "lights-backend", Secret: otherSecret}
+	if answer, err := lights.LookUp(t.Context(), token); err != nil || answer.Active {
+		t.Errorf("another skill's backend: %+v, %v", answer, err)
+	}
+	unknown := bridge.NewRandomToken(bridge.AccessTokenKind)
+	for range 3 {
+		if r.lookUp(unknown).Active {
+			t.Error("an unknown token is active")
+		}
+	}
+	r.lookUp("no token at all")
+	if reads := store.reads.Load(); reads != 4 {
+		t.Errorf("%d readings; every look at an unknown token is one, and a look at what is no token is none", reads)
+	}
+	r.wantMetric(`bridge_lookup_reads_total{answered="true"} 4`)
+}
+
+func TestExpiryIsCheckedInMemory(t *testing.T) {
+	r, store, token := newMemoryRig(t, func(r *rig) { r.skill.ImplicitLifetime = 6 * time.Minute })
+	r.wantActive(token)
+	r.clock.advance(6*time.Minute - time.Second)
+	store.caughtUp(t)
+	r.wantActive(token)
+	r.clock.advance(time.Second)
+	store.caughtUp(t)
+	if r.lookUp(token).Active {
+		t.Error("active after its time")
+	}
+	if reads := store.reads.Load(); reads != 1 {
+		t.Errorf("%d readings of the store", reads)
+	}
+}
+
+// other is a second process on the same database.
+func (r *rig) otherStore() bridge.Store {
+	r.Helper()
+	other, err := sqlstore.Open(r.Context(), sqlstore.Options{Driver: sqlstore.SQLite, DSN: r.database})
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() { other.Close() })
+	return other
+}
+
+func (r *rig) revokeBy(store bridge.Store, token string) {
+	r.Helper()
+	found, err := store.LookUp(r.Context(), bridge.HashOf(token))
+	if err == nil {
+		_, err = store.Revoke(r.Context(), bridge.LinkFilter{IDs: []string{found.Link.ID}}, "x", r.clock.Now())
+	}
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+// A link that this process ends is inactive at once, before the feed tells of it.
+func TestEndedHere(t *testing.T) {
+	r, store, token := newMemoryRig(t)
+	r.wantActive(token)
+	hang := make(chan struct{})
+	defer close(hang)
+	store.mu.Lock()
+	store.hang = hang
+	store.mu.Unlock()
+	r.revokeBy(store, token)
+	if r.lookUp(token).Active {
+		t.Error("active after its end")
+	}
+}
+
+func TestEndedElsewhere(t *testing.T) {
+	r, store, token := newMemoryRig(t)
+	r.wantActive(token)
+	r.revokeBy(r.otherStore(), token)
+	store.caughtUp(t)
+	if r.lookUp(token).Active {
+		t.Error("active after the feed told of its end")
+	}
+}
+
+// An answer that was read before a link ended, and is remembered after the feed told of it, is not given to anybody who asks
+// later.
+func TestEndWhileAnAnswerIsRead(t *testing.T) {
+	for name, end := range map[string]func(*rig, *watchedStore, string){
+		"elsewhere": func(r *rig, store *watchedStore, token string) {
+			r.revokeBy(r.otherStore(), token)
+			store.caughtUp(r.T)
+		},
+		"here": func(r *rig, store *watchedStore, token string) { r.revokeBy(store.Store, token) },
+		"in a feed that broke": func(r *rig, store *watchedStore, token string) {
+			store.mu.Lock()
+			store.change = func(feed *bridge.Feed) { feed.Broken, feed.Events = true, nil }
+			store.mu.Unlock()
+			r.revokeBy(r.otherStore(), token)
+			store.caughtUp(r.T)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, store, token := newMemoryRig(t)
+			var once sync.Once
+			store.mu.Lock()
+			store.reading = func() { once.Do(func() { end(r, store, token) }) }
+			store.mu.Unlock()
+			r.wantActive(token) // asked before the end
+			if r.lookUp(token).Active {
+				t.Error("active after its end")
+			}
+		})
+	}
+}
+
+// The store is out of reach: what is in use is answered from memory, as long as the last reading of the feed is young enough.
+func TestStoreOutOfReach(t *testing.T) {
+	r, store, token := newMemoryRig(t)
+	r.wantActive(token)
+	cold := r.link(simulator.NewPhone(), ada)
+	r.clock.advance(10 * time.Second)
+	store.caughtUp(t)
+	store.broken.Store(true)
+	store.caughtUp(t)
+
+	r.clock.advance(30*time.Second - time.Nanosecond)
+	r.wantActive(token)
+	if status, _ := r.status(cold); status != http.StatusServiceUnavailable {
+		t.Errorf("a token that memory does not have: status %d", status)
+	}
+	if !r.ready() {
+		t.Error("not ready before max_staleness")
+	}
+	r.clock.advance(time.Nanosecond)
+	if status, retryAfter := r.status(token); status != http.StatusServiceUnavailable || retryAfter == "" {
+		t.Errorf("after max_staleness: status %d, Retry-After %q", status, retryAfter)
+	}
+	if r.ready() {
+		t.Error("ready after max_staleness")
+	}
+	r.revokeBy(r.store, cold)
+	store.broken.Store(false)
+	store.caughtUp(t)
+	r.wantActive(token)
+	if r.lookUp(cold).Active || !r.ready() {
+		t.Error("does not recover")
+	}
+	r.wantLogged(map[string]any{"msg": "store out of reach"})
+	r.wantLogged(map[string]any{"msg": "store reached again"})
+}
+
+// A process that stood still, and reaches the store, asks it until it has read the feed. Only if it does not answer, memory
+// does.
+func TestFeedIsBehind(t *testing.T) {
+	r, store, token := newMemoryRig(t)
+	other := r.link(simulator.NewPhone(), ada)
+	r.wantActive(token)
+	r.wantActive(other)
+	hang := make(chan struct{})
+	defer close(hang)
+	store.mu.Lock()
+	store.hang = hang
+	store.mu.Unlock()
+	r.revokeBy(r.otherStore(), token)
+	r.clock.advance(5 * time.Second)
+	if r.lookUp(token).Active {
+		t.Error("active after its end, though the store could be asked")
+	}
+	store.broken.Store(true)
+	r.wantActive(other)
+	r.clock.advance(25 * time.Second)
+	if status, _ := r.status(other); status != http.StatusServiceUnavailable {
+		t.Errorf("after max_staleness: status %d", status)
+	}
+}
+
+// A database that went back in time, as one that was restored, is believed in all.
+func TestFeedBreaks(t *testing.T) {
+	r, store, token := newMemoryRig(t)
+	r.wantActive(token)
+	store.mu.Lock()
+	store.change = func(feed *bridge.Feed) { feed.Broken = true }
+	store.mu.Unlock()
+	store.caughtUp(t)
+	r.wantActive(token)
+	if reads := store.reads.Load(); reads < 2 {
+		t.Error("answered from memory after the feed broke")
+	}
+}
+
+// Uses are noted from memory too: once an hour, and when the Alexa user is another one.
+func TestUsesFromMemory(t *testing.T) {
+	r, store, token := newMemoryRig(t)
+	ask := func(user string) {
+		t.Helper()
+		if response, body := r.do(r.lookUpRequest(url.Values{"token": {token}, "alexa_user_id": {user}})); response.StatusCode != 200 {
+			t.Fatalf("status %d, %s", response.StatusCode, body)
+		}
+	}
+	ask("amzn1.ask.account.A")
+	r.clock.advance(59 * time.Minute)
+	store.caughtUp(t)
+	ask("amzn1.ask.account.A")
+	store.stop()
+	first := r.links()[0]
+	if store.noted.Load() != 1 || first.AlexaUser != bridge.HashOf("amzn1.ask.account.A") {
+		t.Errorf("%d uses noted, user %q", store.noted.Load(), first.AlexaUser)
+	}
+	if want := r.clock.Now().Add(-59 * time.Minute).UTC().Truncate(time.Second); !first.LastUsedAt.Equal(want) {
+		t.Errorf("last used %v, want %v", first.LastUsedAt, want)
+	}
+	if reads := store.reads.Load(); reads != 1 {
+		t.Errorf("%d readings of the store", reads)
+	}
+}
+
+func TestLaterUsesFromMemory(t *testing.T) {
+	r, store, token := newMemoryRig(t)
+	r.wantActive(token)
+	r.clock.advance(time.Hour)
+	store.caughtUp(t)
+	r.do(r.lookUpRequest(url.Values{"token": {token}, "alexa_user_id": {"amzn1.ask.account.B"}}))
+	r.wantActive(token)
+	store.stop()
+	link := r.links()[0]
+	if link.AlexaUser != bridge.HashOf("amzn1.ask.account.B") || !link.LastUsedAt.Equal(r.clock.Now().UTC().Truncate(time.Second)) {
+		t.Errorf("user %q, last used %v", link.AlexaUser, link.LastUsedAt)
+	}
+}
