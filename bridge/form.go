@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 // MaxFormBytes bounds the body of every form that is posted to us.
@@ -18,20 +19,48 @@ var (
 	ErrFormSyntax   = errors.New("the body is not a well-formed form")
 )
 
+const formType = "application/x-www-form-urlencoded"
+
 // ReadForm reads the body of a POST as a form, strictly: the right content type (a charset may follow), a bounded size and
 // no broken escapes. The request's URL adds nothing.
-func ReadForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "application/x-www-form-urlencoded" {
-		return nil, ErrFormType
+func ReadForm(r *http.Request) (url.Values, error) {
+	body, err := ReadFormBody(r, make([]byte, 0, 1<<10))
+	if err != nil {
+		return nil, err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxFormBytes))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+	return ParseForm(body)
+}
+
+// ReadFormBody does the first half of [ReadForm]: it appends the body to a buffer, which grows as needed.
+func ReadFormBody(r *http.Request, buffer []byte) ([]byte, error) {
+	if contentType := r.Header.Get("Content-Type"); contentType != formType {
+		mediaType, _, err := mime.ParseMediaType(contentType)
+		if err != nil || mediaType != formType {
+			return nil, ErrFormType
+		}
+	}
+	if r.ContentLength > MaxFormBytes {
 		return nil, ErrFormTooLarge
 	}
-	if err != nil {
-		return nil, ErrFormSyntax
+	for {
+		if len(buffer) == cap(buffer) {
+			buffer = slices.Grow(buffer, len(buffer)+1)
+		}
+		n, err := r.Body.Read(buffer[len(buffer):cap(buffer)])
+		buffer = buffer[:len(buffer)+n]
+		switch {
+		case len(buffer) > MaxFormBytes:
+			return nil, ErrFormTooLarge
+		case err == io.EOF:
+			return buffer, nil
+		case err != nil:
+			return nil, ErrFormSyntax
+		}
 	}
+}
+
+// ParseForm does the second half of [ReadForm].
+func ParseForm(body []byte) (url.Values, error) {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
 		return nil, ErrFormSyntax

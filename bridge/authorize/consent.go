@@ -86,7 +86,7 @@ func displayable(text string) string {
 
 // Consent answers POST /consent, the person's decision.
 func (h *Handler) Consent(w http.ResponseWriter, r *http.Request) {
-	form, err := bridge.ReadForm(w, r)
+	form, err := bridge.ReadForm(r)
 	if err != nil {
 		h.log(r.Context(), nil).Warn("consent not readable", "error", err)
 		h.show(w, r, bridge.FormStatus(err), templates.ErrorPage{Fault: templates.FaultForeignPost})

@@ -17,8 +17,9 @@ const storeTimeout = 2 * time.Second
 
 // question is a token that is asked about, by whom, and room to answer in.
 type question struct {
-	token     string
-	alexaUser string // empty: not told
+	token      string
+	wellFormed bool   // is known
+	alexaUser  string // empty: not told
 	// serves says whether the asker may know of a skill's tokens.
 	serves func(skill uint32) bool
 	buffer []byte
@@ -27,7 +28,7 @@ type question struct {
 // find returns an access token that is active, as far as store and configuration say. ErrNotFound for any other; every other
 // error says nothing about the token.
 func (h *Handler) find(ctx context.Context, q *question) (entry, error) {
-	if !bridge.AccessTokenKind.WellFormed(q.token) {
+	if !q.wellFormed && !bridge.AccessTokenKind.WellFormed(q.token) {
 		return entry{}, bridge.ErrNotFound
 	}
 	key := tokenKey(sha256.Sum256([]byte(q.token)))

@@ -40,6 +40,8 @@ type Handler struct {
 	skills   []*bridge.Skill // by the place that entries have
 	places   map[string]uint32
 	askers   map[string]*asker
+	known    known
+	scratch  sync.Pool
 	memory   *memory
 	follower *follower
 	uses     *uses
@@ -54,6 +56,7 @@ func New(config Config, deps Deps) *Handler {
 		h.skills = append(h.skills, config.Skills[id])
 	}
 	h.askers = h.newAskers()
+	h.scratch.New = func() any { return &scratch{body: make([]byte, 0, 1<<10), answer: make([]byte, 0, 1<<10)} }
 	h.follower = newFollower(deps, config.MaxStaleness, h.memory)
 	h.counters = newCounters(deps.Registry, h)
 	deps.Store.OnEnd(func(linkIDs []string) { h.memory.end(linkIDs...) })

@@ -1,6 +1,7 @@
 package introspect
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"net/url"
@@ -11,14 +12,22 @@ import (
 // maxAlexaUser is the longest Alexa user id (ALEXA's documentation of the request).
 const maxAlexaUser = 255
 
+// scratch is room for one lookup, used again by later ones.
+type scratch struct {
+	body, header, answer []byte
+}
+
 // LookUp answers POST /lookup.
 func (h *Handler) LookUp(w http.ResponseWriter, r *http.Request) {
-	form, err := bridge.ReadForm(w, r)
+	room := h.scratch.Get().(*scratch)
+	defer h.scratch.Put(room)
+	body, err := bridge.ReadFormBody(r, room.body[:0])
 	if err != nil {
 		h.fail(w, bridge.FormStatus(err), outcomeBadRequest, bridge.Errorf(bridge.InvalidRequest, "%s.", err))
 		return
 	}
-	backend, status, refused := h.authenticate(r, form)
+	room.body = body
+	q, status, refused := h.ask(r, room)
 	if refused != nil {
 		outcome := outcomeBadRequest
 		if status == http.StatusUnauthorized {
@@ -28,12 +37,39 @@ func (h *Handler) LookUp(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, status, outcome, refused)
 		return
 	}
-	token, user, refused := parameters(form)
-	if refused != nil {
-		h.fail(w, http.StatusBadRequest, outcomeBadRequest, refused)
-		return
+	q.buffer = room.answer
+	h.tell(w, r, &q)
+	room.answer = q.buffer
+}
+
+// ask reads who asks, and what. The usual request needs no more than a glance.
+func (h *Handler) ask(r *http.Request, room *scratch) (q question, status int, refused *bridge.Error) {
+	if token, plain := plainToken(room.body); plain {
+		if asker := h.known.find(r.Header["Authorization"], room); asker != nil {
+			return question{token: token, wellFormed: true, serves: asker.serves}, 0, nil
+		}
 	}
-	h.tell(w, r, &question{token: token, alexaUser: user, serves: backend.serves})
+	form, err := bridge.ParseForm(room.body)
+	if err != nil {
+		return q, http.StatusBadRequest, bridge.Errorf(bridge.InvalidRequest, "%s.", err)
+	}
+	asker, status, refused := h.authenticate(r, form)
+	if refused != nil {
+		return q, status, refused
+	}
+	h.known.add(r.Header["Authorization"], asker)
+	token, user, refused := parameters(form)
+	return question{token: token, alexaUser: user, serves: asker.serves}, http.StatusBadRequest, refused
+}
+
+// plainToken reads a form that is a well-formed access token and nothing else, written without escapes.
+func plainToken(body []byte) (token string, plain bool) {
+	rest, found := bytes.CutPrefix(body, []byte("token="))
+	if !found {
+		return "", false
+	}
+	token = string(rest)
+	return token, bridge.AccessTokenKind.WellFormed(token)
 }
 
 func parameters(form url.Values) (token, alexaUser string, err *bridge.Error) {
@@ -60,7 +96,7 @@ func (h *Handler) tell(w http.ResponseWriter, r *http.Request, q *question) {
 		h.counters.inactive.Inc()
 		bridge.WriteJSON(w, http.StatusOK, []byte(`{"active":false}`))
 	case err != nil:
-		h.deps.Log.Error("lookup cannot tell", "ref", bridge.ReferenceFrom(r.Context()), "error", err)
+		h.deps.Log.Error("lookup cannot tell", "error", err)
 		w.Header().Set("Retry-After", "2")
 		h.fail(w, http.StatusServiceUnavailable, outcomeUnavailable,
 			bridge.Errorf(bridge.TemporarilyUnavailable, "Cannot tell now. This says nothing about the token."))

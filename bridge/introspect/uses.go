@@ -14,8 +14,10 @@ import (
 const (
 	// noteEvery is how often uses are written.
 	noteEvery = 10 * time.Second
-	// maxUses bounds the uses that wait; beyond it they are lost, and the link's next use is noted in their place.
-	maxUses = 10_000
+	// maxUses bounds the uses that wait. A link that finds no room is tried again when it is used a while later.
+	maxUses    = 20_000
+	tryLater   = time.Minute
+	usesAtOnce = 1000 // in one write, so that no other waits long for it
 )
 
 // uses collects which links were used, so that one write serves many lookups.
@@ -71,11 +73,12 @@ func (h *Handler) note(key *tokenKey, found *entry, now time.Time, user bridge.H
 	if err := json.Unmarshal(found.answer, &answer); err != nil {
 		panic(err) // never: we wrote it
 	}
-	if !h.uses.add(bridge.Use{LinkID: answer.LinkID, At: now, AlexaUser: user}) {
-		return
-	}
 	noted := *found
-	noted.lastUsed = now.Unix()
+	if !h.uses.add(bridge.Use{LinkID: answer.LinkID, At: now, AlexaUser: user}) {
+		noted.lastUsed = now.Add(tryLater - bridge.UseGrain).Unix()
+	} else {
+		noted.lastUsed = now.Unix()
+	}
 	if user != "" {
 		noted.user = userMark(user)
 	}
@@ -101,13 +104,11 @@ func (h *Handler) writeUses(ctx context.Context) {
 
 // writeUsesOnce writes what waits. What cannot be written waits on, as far as there is room.
 func (h *Handler) writeUsesOnce(ctx context.Context) {
-	uses := h.uses.take()
-	if len(uses) == 0 {
-		return
-	}
-	if err := h.deps.Store.NoteUses(ctx, uses); err != nil {
-		h.deps.Log.Warn("last uses not noted yet", "links", len(uses), "error", err)
-		h.uses.putBack(uses)
+	for uses := range slices.Chunk(h.uses.take(), usesAtOnce) {
+		if err := h.deps.Store.NoteUses(ctx, uses); err != nil {
+			h.deps.Log.Warn("last uses not noted yet", "links", len(uses), "error", err)
+			h.uses.putBack(uses)
+		}
 	}
 }
 

@@ -2,10 +2,13 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,11 +18,12 @@ import (
 	"alexa-oidc-bridge/templates"
 )
 
-// instrument gives every request a reference, counts it, and catches what would end the program.
+// instrument counts and times requests, gives them references, and catches what would end the program.
 type instrument struct {
 	server    *Server
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
+	recorders sync.Pool
 }
 
 func newInstrument(s *Server) *instrument {
@@ -35,29 +39,55 @@ func newInstrument(s *Server) *instrument {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route"}),
 	}
+	i.recorders.New = func() any { return new(recorder) }
 	s.registry.MustRegister(i.requests, i.durations)
 	return i
 }
 
-func (i *instrument) wrap(route string, next http.Handler) http.Handler {
-	route = strings.TrimSuffix(route, "{$}")
+// wrap is for routes whose answers or log lines have a reference.
+func (i *instrument) wrap(pattern string, next http.Handler) http.Handler {
+	return i.measure(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(bridge.WithReference(r.Context(), bridge.NewReference())))
+	}))
+}
+
+// measure counts and times a route.
+func (i *instrument) measure(pattern string, next http.Handler) http.Handler {
+	route := strings.TrimSuffix(pattern, "{$}")
 	duration := i.durations.WithLabelValues(route)
+	var byStatus [600]atomic.Pointer[prometheus.Counter]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		recorder := &recorder{ResponseWriter: w}
-		ref := bridge.NewReference()
-		r = r.WithContext(bridge.WithReference(r.Context(), ref))
+		recorder := i.recorders.Get().(*recorder)
+		recorder.ResponseWriter, recorder.status = w, 0
 		defer func() {
 			if cause := recover(); cause != nil {
 				i.recovered(recorder, r, cause)
 			}
 			took := time.Since(began)
 			duration.Observe(took.Seconds())
-			i.requests.WithLabelValues(route, strconv.Itoa(recorder.status)).Inc()
-			i.server.deps.Log.Debug("request", "ref", ref, "route", route, "status", recorder.status, "duration", took)
+			i.counter(&byStatus, route, recorder.status).Inc()
+			if log := i.server.deps.Log; log.Enabled(r.Context(), slog.LevelDebug) {
+				log.Debug("request", "route", route, "status", recorder.status, "duration", took)
+			}
+			recorder.ResponseWriter = nil
+			i.recorders.Put(recorder)
 		}()
 		next.ServeHTTP(recorder, r)
 	})
+}
+
+// counter finds the counter of a route's status, which is looked up by its labels once only.
+func (i *instrument) counter(byStatus *[600]atomic.Pointer[prometheus.Counter], route string, status int) prometheus.Counter {
+	if status < 0 || status >= len(byStatus) {
+		return i.requests.WithLabelValues(route, strconv.Itoa(status))
+	}
+	if known := byStatus[status].Load(); known != nil {
+		return *known
+	}
+	counter := i.requests.WithLabelValues(route, strconv.Itoa(status))
+	byStatus[status].Store(&counter)
+	return counter
 }
 
 // recovered answers a request whose handler panicked. The panic's value may hold what a stranger wrote, so it is logged as

@@ -11,7 +11,7 @@ import (
 // Revoke answers POST /revoke (RFC 7009): any live token ends the whole link. A token that is unknown, or another client's,
 // gets 200 and changes nothing.
 func (h *Handler) Revoke(w http.ResponseWriter, r *http.Request) {
-	form, err := bridge.ReadForm(w, r)
+	form, err := bridge.ReadForm(r)
 	if err != nil {
 		bridge.WriteError(w, bridge.FormStatus(err), bridge.Errorf(bridge.InvalidRequest, "%s.", err))
 		return

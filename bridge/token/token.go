@@ -31,7 +31,7 @@ type answer struct {
 
 // Token answers POST /token.
 func (h *Handler) Token(w http.ResponseWriter, r *http.Request) {
-	form, err := bridge.ReadForm(w, r)
+	form, err := bridge.ReadForm(r)
 	if err != nil {
 		bridge.WriteError(w, bridge.FormStatus(err), bridge.Errorf(bridge.InvalidRequest, "%s.", err))
 		return
