@@ -92,7 +92,7 @@ func (b *builder) storage(form storageForm) Storage {
 		return Storage{Driver: form.Driver, DSN: b.databaseFile(form.DSN)}
 	case "postgres":
 		b.postgresDSN(form.DSN)
-		return Storage{Driver: form.Driver, DSN: form.DSN}
+		return Storage(form)
 	}
 	b.fault("storage.driver", "unknown", `write "sqlite" or "postgres"`)
 	return Storage{}
