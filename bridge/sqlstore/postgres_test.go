@@ -1,0 +1,203 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/sqlstore/postgrestest"
+	"alexa-oidc-bridge/bridge/storetest"
+)
+
+func createPostgreSQL(t *testing.T, dsn string) *Store {
+	t.Helper()
+	store, err := Open(t.Context(), Options{Driver: PostgreSQL, DSN: dsn, Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+func TestPostgreSQL(t *testing.T) {
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	storetest.Run(t, func(t *testing.T) bridge.Store { return createPostgreSQL(t, server.DatabaseFor(t)) })
+}
+
+// Replicas that start at once on an empty database all come up, with one schema and one epoch.
+func TestReplicasStartAtOnce(t *testing.T) {
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	for range 3 {
+		dsn := server.DatabaseFor(t)
+		stores, errs := make([]*Store, 6), make([]error, 6)
+		var group sync.WaitGroup
+		for i := range stores {
+			group.Go(func() {
+				stores[i], errs[i] = Open(context.Background(), Options{Driver: PostgreSQL, DSN: dsn, Create: true})
+			})
+		}
+		group.Wait()
+		epochs := map[string]bool{}
+		for i, store := range stores {
+			if errs[i] != nil {
+				t.Fatalf("start %d: %v", i, errs[i])
+			}
+			feed, err := store.Follow(t.Context(), bridge.Position{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			epochs[feed.Position.Epoch] = true
+			if err := store.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if len(epochs) != 1 || epochs[""] {
+			t.Errorf("epochs: %v", epochs)
+		}
+	}
+}
+
+// What one process ends wakes another.
+func TestNotified(t *testing.T) {
+	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
+	here, there := createPostgreSQL(t, dsn), createPostgreSQL(t, dsn)
+	if _, err := here.Follow(t.Context(), bridge.Position{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	woken := make(chan bool)
+	go func() {
+		here.Changed(ctx)
+		woken <- ctx.Err() == nil
+	}()
+	link := bridge.Link{ID: bridge.NewLinkID(), CreatedAt: time.Unix(1_800_000_000, 0)}
+	if err := there.write(ctx, func(tx *transaction) error { return insertLink(tx, &link) }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := there.Revoke(ctx, bridge.LinkFilter{IDs: []string{link.ID}}, "x", link.CreatedAt); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case notified := <-woken:
+		if !notified {
+			t.Error("not woken")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("not woken")
+	}
+}
+
+func TestPostgreSQLRefused(t *testing.T) {
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	foreign := server.DatabaseFor(t)
+	execute(t, foreign, `CREATE TABLE holiday_photos (id BIGINT)`)
+	careless := server.DatabaseFor(t)
+	execute(t, careless, `ALTER ROLE CURRENT_USER SET synchronous_commit = off`)
+	defer execute(t, careless, `ALTER ROLE CURRENT_USER RESET synchronous_commit`)
+	for name, test := range map[string]struct {
+		dsn    string
+		create bool
+		want   error
+	}{
+		"no such database":          {strings.Replace(foreign, databaseOf(t, foreign), "nowhere", 1) + "&options=-csynchronous_commit%3Don", true, ErrNoDatabase},
+		"another program's":         {foreign + "&options=-csynchronous_commit%3Don", true, ErrSchema},
+		"empty, and not to be made": {server.DatabaseFor(t) + "&options=-csynchronous_commit%3Don", false, ErrSchema},
+		"asynchronous commits":      {careless, true, ErrUnsafe},
+	} {
+		store, err := Open(t.Context(), Options{Driver: PostgreSQL, DSN: test.dsn, Create: test.create})
+		if err == nil {
+			store.Close()
+		}
+		if !errors.Is(err, test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil && strings.Contains(err.Error(), url.QueryEscape(server.Password)) {
+			t.Errorf("%s: the error has the password", name)
+		}
+	}
+}
+
+func databaseOf(t *testing.T, dsn string) string {
+	t.Helper()
+	parsed, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(parsed.Path, "/")
+}
+
+func execute(t *testing.T, dsn, statement string) {
+	t.Helper()
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A connection that ends in the middle of anything is followed by another, without a word from outside.
+func TestConnectionsCut(t *testing.T) {
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	store := createPostgreSQL(t, server.DatabaseFor(t))
+	var position bridge.Position
+	for range 3 {
+		feed, err := store.Follow(t.Context(), position)
+		if err != nil {
+			t.Fatal(err)
+		}
+		position = feed.Position
+		if err := server.Cut(); err != nil {
+			t.Fatal(err)
+		}
+		for try := 0; ; try++ {
+			_, followErr := store.Follow(t.Context(), position)
+			_, linksErr := store.Links(t.Context(), bridge.LinkFilter{})
+			writeErr := store.NoteUses(t.Context(), []bridge.Use{{LinkID: "lnk_x", At: time.Unix(1_800_000_000, 0)}})
+			if followErr == nil && linksErr == nil && writeErr == nil {
+				break
+			}
+			if try == 2*poolSize {
+				t.Fatalf("does not recover: %v, %v, %v", followErr, linksErr, writeErr)
+			}
+		}
+	}
+}
+
+// Locks that a frozen process holds are let go by the server.
+func TestFrozenInTransaction(t *testing.T) {
+	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
+	frozen := createPostgreSQL(t, dsn+"&idle_in_transaction_session_timeout=200ms")
+	other := createPostgreSQL(t, dsn)
+	link := bridge.Link{ID: bridge.NewLinkID(), CreatedAt: time.Unix(1_800_000_000, 0)}
+	if err := other.write(t.Context(), func(tx *transaction) error { return insertLink(tx, &link) }); err != nil {
+		t.Fatal(err)
+	}
+	begun, thaw, result := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		result <- frozen.write(context.Background(), func(tx *transaction) error {
+			_, err := tx.end("frozen", link.CreatedAt, `id = $3`, link.ID)
+			close(begun)
+			<-thaw
+			return err
+		})
+	}()
+	<-begun
+	ended, err := other.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{link.ID}}, "x", link.CreatedAt)
+	if err != nil || len(ended) != 1 || ended[0].Reason != "x" {
+		t.Errorf("%v, %v", ended, err)
+	}
+	close(thaw)
+	if err := <-result; err == nil {
+		t.Error("the frozen transaction succeeded afterwards")
+	}
+}
