@@ -17,9 +17,9 @@ import (
 // nowhere is a response that goes nowhere.
 type nowhere struct{ header http.Header }
 
-func (n *nowhere) Header() http.Header           { return n.header }
+func (n *nowhere) Header() http.Header            { return n.header }
 func (n *nowhere) Write(body []byte) (int, error) { return len(body), nil }
-func (n *nowhere) WriteHeader(int)               {}
+func (n *nowhere) WriteHeader(int)                {}
 
 type rewound struct{ *bytes.Reader }
 

@@ -88,18 +88,25 @@ func newMemoryRig(t *testing.T, changes ...func(*rig)) (*rig, *watchedStore, str
 	token := r.answer(request, r.decide(phone, r.signIn(phone, request, ada), "link")).Get("access_token")
 	r.secret(token)
 	r.clock.hold()
-	store := &watchedStore{Store: r.store}
+	return r, r.follow(r.store), token
+}
+
+// follow starts a bridge on a store, with its work in the background, in the place of the one there is.
+func (r *rig) follow(on bridge.Store) *watchedStore {
+	r.Helper()
+	store := &watchedStore{Store: on}
 	r.replaceStore(store)
+	running := r.server
 	ctx, cancel := context.WithCancel(context.Background())
 	var background sync.WaitGroup
-	background.Go(func() { r.server.Run(ctx) })
+	background.Go(func() { running.Run(ctx) })
 	store.stop = func() {
 		cancel()
 		background.Wait()
 	}
-	t.Cleanup(store.stop)
-	store.caughtUp(t)
-	return r, store, token
+	r.Cleanup(store.stop)
+	store.caughtUp(r.T)
+	return store
 }
 
 func (r *rig) status(token string) (status int, retryAfter string) {
@@ -253,6 +260,7 @@ func TestStoreOutOfReach(t *testing.T) {
 	store.caughtUp(t)
 
 	r.clock.advance(30*time.Second - time.Nanosecond)
+	store.caughtUp(t) // with a reading that fails
 	r.wantActive(token)
 	if status, _ := r.status(cold); status != http.StatusServiceUnavailable {
 		t.Errorf("a token that memory does not have: status %d", status)
@@ -340,6 +348,50 @@ func TestUsesFromMemory(t *testing.T) {
 	}
 	if reads := store.reads.Load(); reads != 1 {
 		t.Errorf("%d readings of the store", reads)
+	}
+}
+
+// What another process noted within the hour needs no note, and is remembered all the same.
+func TestRemembersWhatWasNoted(t *testing.T) {
+	r, store, token := newMemoryRig(t)
+	r.wantActive(token)
+	store.stop()
+	again := r.follow(r.store)
+	r.wantActive(token)
+	r.wantActive(token)
+	again.stop()
+	if reads, noted := again.reads.Load(), again.noted.Load(); reads != 1 || noted != 0 {
+		t.Errorf("%d readings, %d uses noted", reads, noted)
+	}
+}
+
+func TestAnotherUserFromMemory(t *testing.T) {
+	r, store, token := newMemoryRig(t)
+	for _, user := range []string{"amzn1.ask.account.A", "amzn1.ask.account.A", "amzn1.ask.account.B", ""} {
+		r.do(r.lookUpRequest(url.Values{"token": {token}, "alexa_user_id": {user}}))
+	}
+	store.stop()
+	if link := r.links()[0]; link.AlexaUser != bridge.HashOf("amzn1.ask.account.B") {
+		t.Errorf("user %q", link.AlexaUser)
+	}
+}
+
+// Freshness counts from where a reading began, since what ended after that may not be in it.
+func TestFreshnessCountsFromTheBeginning(t *testing.T) {
+	r, store, token := newMemoryRig(t)
+	r.wantActive(token)
+	store.mu.Lock()
+	store.change = func(*bridge.Feed) { // a reading that takes long, and is the last
+		store.broken.Store(true)
+		r.clock.advance(20 * time.Second)
+	}
+	store.mu.Unlock()
+	store.caughtUp(t)
+	r.clock.advance(10*time.Second - time.Nanosecond)
+	r.wantActive(token)
+	r.clock.advance(time.Nanosecond)
+	if status, _ := r.status(token); status != http.StatusServiceUnavailable || r.ready() {
+		t.Errorf("status %d, ready %v", status, r.ready())
 	}
 }
 

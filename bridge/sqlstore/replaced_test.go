@@ -28,7 +28,7 @@ func found(t *testing.T, store *Store, handle string) bool {
 	return err == nil
 }
 
-func (s *Store) copyTo(t *testing.T, path string) {
+func copyDatabase(t *testing.T, s *Store, path string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", s.options.DSN)
 	if err != nil {
@@ -48,7 +48,7 @@ func TestReplacedByBackup(t *testing.T) {
 	if err := keep(store, "before"); err != nil {
 		t.Fatal(err)
 	}
-	store.copyTo(t, backup)
+	copyDatabase(t, store, backup)
 	if err := keep(store, "after"); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestDatabaseTakenAway(t *testing.T) {
 	if err := keep(store, "x"); err != nil {
 		t.Fatal(err)
 	}
-	store.copyTo(t, path+".copy")
+	copyDatabase(t, store, path+".copy")
 	if err := os.Rename(path, path+".away"); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestWritesWhileReplaced(t *testing.T) {
 	store := create(t, path)
 	for round := range 5 {
 		backup := filepath.Join(dir, fmt.Sprint("backup", round))
-		store.copyTo(t, backup)
+		copyDatabase(t, store, backup)
 		replaced, stop := make(chan struct{}), make(chan struct{})
 		kept := make([][]string, 8)
 		var group sync.WaitGroup
@@ -206,6 +206,22 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := keep(store, "after"); err != nil || !found(t, store, "after") {
+		t.Errorf("does not recover: %v", err)
+	}
+}
+
+// A commit that reached the old file after it was replaced is no commit.
+func TestReplacedWhileCommitting(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bridge.db")
+	store := create(t, path)
+	copyDatabase(t, store, path+".copy")
+	err := store.write(t.Context(), func(tx *transaction) error {
+		return os.Rename(path+".copy", path)
+	})
+	if !errors.Is(err, errReplaced) {
+		t.Errorf("err = %v", err)
+	}
+	if err := keep(store, "x"); err != nil {
 		t.Errorf("does not recover: %v", err)
 	}
 }
