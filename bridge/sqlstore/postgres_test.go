@@ -25,8 +25,9 @@ func createPostgreSQL(t *testing.T, dsn string) *Store {
 	return store
 }
 
+// The suite on a database that sorts text as people do, which is not by bytes.
 func TestPostgreSQL(t *testing.T) {
-	server := postgrestest.ForTest(t, postgrestest.Config{})
+	server := postgrestest.ForTest(t, postgrestest.Config{ICULocale: "en-US"})
 	storetest.Run(t, func(t *testing.T) bridge.Store { return createPostgreSQL(t, server.DatabaseFor(t)) })
 }
 
@@ -120,6 +121,35 @@ func TestPostgreSQLRefused(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), url.QueryEscape(server.Password)) {
 			t.Errorf("%s: the error has the password", name)
+		}
+	}
+}
+
+// sslmode says whom to believe: with verify-full only a server whose certificate is the right one.
+func TestTLS(t *testing.T) {
+	server := postgrestest.ForTest(t, postgrestest.Config{TLS: true})
+	other := postgrestest.ForTest(t, postgrestest.Config{TLS: true})
+	dsn := server.VerifyFull(server.DatabaseFor(t))
+	store := createPostgreSQL(t, dsn)
+	reader, err := store.reader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var encrypted bool
+	err = reader.QueryRow(`SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`).Scan(&encrypted)
+	if err != nil || !encrypted {
+		t.Errorf("encrypted: %v, %v", encrypted, err)
+	}
+	for name, wrong := range map[string]string{
+		"another authority": strings.Replace(dsn, url.QueryEscape(server.CAFile), url.QueryEscape(other.CAFile), 1),
+		"the system's":      strings.Replace(dsn, "sslrootcert="+url.QueryEscape(server.CAFile), "", 1),
+	} {
+		if wrong == dsn {
+			t.Fatal("nothing was replaced in the DSN")
+		}
+		if store, err := Open(t.Context(), Options{Driver: PostgreSQL, DSN: wrong, Create: true}); err == nil {
+			store.Close()
+			t.Errorf("%s: connected", name)
 		}
 	}
 }
