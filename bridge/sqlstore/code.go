@@ -40,16 +40,13 @@ func (s *Store) present(ctx context.Context, do func(*transaction) (bridge.Link,
 }
 
 func redeem(tx *transaction, redemption *bridge.Redemption) (link bridge.Link, replayed bool, err error) {
-	link, err = tx.lockOwner("codes", redemption.Code)
-	if err != nil {
-		return link, false, err
-	}
 	var redirectURI, challenge string
 	var expires, redeemed int64
-	err = tx.QueryRow(`SELECT redirect_uri, code_challenge, expires_at, redeemed_at FROM codes WHERE hash = $1`, string(redemption.Code)).
-		Scan(&redirectURI, &challenge, &expires, &redeemed)
+	link, err = scanLink(tx.QueryRow(`SELECT `+linkColumns+`, codes.redirect_uri, codes.code_challenge, codes.expires_at, codes.redeemed_at
+		FROM links JOIN codes ON codes.link_id = links.id WHERE codes.hash = $1`+tx.rowLock, string(redemption.Code)),
+		&redirectURI, &challenge, &expires, &redeemed)
 	switch {
-	case errors.Is(err, sql.ErrNoRows): // swept, while its link was waited for
+	case errors.Is(err, sql.ErrNoRows):
 		return link, false, bridge.ErrNotFound
 	case err != nil:
 		return link, false, err

@@ -115,10 +115,10 @@ func readFeed(ctx context.Context, conn *sql.Conn, after bridge.Position) (bridg
 		return bridge.Feed{}, err
 	}
 	feed := bridge.Feed{Position: now}
-	switch behind := now.Count - after.Count; {
+	switch {
 	case now == after:
 		return feed, nil
-	case now.Epoch != after.Epoch || behind <= 0 || behind > bridge.MaxEvents:
+	case now.Epoch != after.Epoch || now.Count-after.Count > bridge.MaxEvents:
 		feed.Broken = true
 		return feed, nil
 	}
@@ -128,7 +128,7 @@ func readFeed(ctx context.Context, conn *sql.Conn, after bridge.Position) (bridg
 }
 
 // readEvents returns the events from one position to another, or none when the first is not on the way to the second. That
-// is found by reading the event at the first too; there is none before everything.
+// is found by reading the event at the first too, except before everything, and by counting.
 func readEvents(ctx context.Context, conn *sql.Conn, after, until bridge.Position) ([]bridge.Event, error) {
 	rows, err := conn.QueryContext(ctx, `SELECT position, mark, link_id FROM events WHERE position >= $1 AND position <= $2 ORDER BY position`,
 		after.Count, until.Count)
@@ -136,9 +136,9 @@ func readEvents(ctx context.Context, conn *sql.Conn, after, until bridge.Positio
 		return nil, err
 	}
 	defer rows.Close()
-	next := max(after.Count, 1)
+	missing := until.Count - max(after.Count, 1) + 1
 	var events []bridge.Event
-	for ; rows.Next(); next++ {
+	for ; rows.Next(); missing-- {
 		var position int64
 		var mark string
 		var event bridge.Event
@@ -146,13 +146,13 @@ func readEvents(ctx context.Context, conn *sql.Conn, after, until bridge.Positio
 			return nil, err
 		}
 		switch {
-		case position != next, position == after.Count && mark != after.Mark:
+		case position == after.Count && mark != after.Mark:
 			return nil, nil
 		case position > after.Count:
 			events = append(events, event)
 		}
 	}
-	if next != until.Count+1 {
+	if missing != 0 {
 		return nil, rows.Err()
 	}
 	return events, rows.Err()

@@ -14,9 +14,10 @@ const maxGroup = 128
 // groupCommit runs write transactions one after the other on one connection, and commits those that wait at the same
 // time together. Each stands in a savepoint of its own, so that one that fails takes nothing of the others with it.
 type groupCommit struct {
-	db   *sql.DB // one connection, whose transactions take the write lock at once
-	file *sqliteFile
-	tell func(linkIDs []string) // of the links that were ended
+	db         *sql.DB // one connection, whose transactions take the write lock at once
+	file       *sqliteFile
+	statements *statements
+	tell       func(linkIDs []string) // of the links that were ended
 
 	mu     sync.RWMutex // held for reading while a job is put in, for writing to close
 	closed bool
@@ -32,7 +33,7 @@ type job struct {
 }
 
 func newGroupCommit(db *sql.DB, file *sqliteFile, tell func([]string)) *groupCommit {
-	g := &groupCommit{db: db, file: file, tell: tell, jobs: make(chan *job, maxGroup), done: make(chan struct{})}
+	g := &groupCommit{db: db, file: file, statements: newStatements(), tell: tell, jobs: make(chan *job, maxGroup), done: make(chan struct{})}
 	go g.run()
 	return g
 }
@@ -73,7 +74,7 @@ func (g *groupCommit) close() error {
 	}
 	g.mu.Unlock()
 	<-g.done
-	return g.db.Close()
+	return errors.Join(g.statements.close(), g.db.Close())
 }
 
 func (g *groupCommit) run() {
@@ -84,6 +85,7 @@ func (g *groupCommit) run() {
 			group = append(group, <-g.jobs)
 		}
 		g.commit(group)
+		g.statements.prepare(g.db)
 	}
 }
 
@@ -98,7 +100,7 @@ func (g *groupCommit) commit(group []*job) {
 				continue
 			}
 			var err error
-			if results[i], err = job.inSavepoint(tx); err != nil {
+			if results[i], err = job.inSavepoint(tx, g.statements); err != nil {
 				return err
 			}
 		}
@@ -131,18 +133,18 @@ func (g *groupCommit) inTransaction(do func(*sql.Tx) error) error {
 
 // inSavepoint runs one transaction of a group. The first error is the transaction's own, after which nothing of it
 // remains; the second means that the group cannot go on.
-func (j *job) inSavepoint(tx *sql.Tx) (own, fatal error) {
-	if _, err := tx.Exec(`SAVEPOINT one`); err != nil {
+func (j *job) inSavepoint(tx *sql.Tx, statements *statements) (own, fatal error) {
+	transaction := &transaction{Tx: tx, statements: statements}
+	if _, err := transaction.Exec(`SAVEPOINT one`); err != nil {
 		return nil, err
 	}
-	transaction := &transaction{Tx: tx}
 	if own = transaction.run(j.do); own != nil {
-		if _, err := tx.Exec(`ROLLBACK TO SAVEPOINT one`); err != nil {
+		if _, err := transaction.Exec(`ROLLBACK TO SAVEPOINT one`); err != nil {
 			return nil, fmt.Errorf("%w (after: %w)", err, own)
 		}
 	} else {
 		j.ended = transaction.ended
 	}
-	_, fatal = tx.Exec(`RELEASE SAVEPOINT one`)
+	_, fatal = transaction.Exec(`RELEASE SAVEPOINT one`)
 	return own, fatal
 }

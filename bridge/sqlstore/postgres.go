@@ -125,7 +125,7 @@ func (p *pool) once(ctx context.Context, do func(*transaction) error) error {
 	if err != nil {
 		return err
 	}
-	transaction := &transaction{Tx: tx, notify: p.notify}
+	transaction := &transaction{Tx: tx, rowLock: ` FOR UPDATE`, notify: p.notify}
 	if err := transaction.run(do); err != nil {
 		tx.Rollback() // fails only with the connection, and then there is nothing to roll back
 		return err

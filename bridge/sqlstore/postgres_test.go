@@ -58,6 +58,12 @@ func TestReplicasStartAtOnce(t *testing.T) {
 				t.Error(err)
 			}
 		}
+		again := createPostgreSQL(t, dsn)
+		feed, err := again.Follow(t.Context(), bridge.Position{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		epochs[feed.Position.Epoch] = true
 		if len(epochs) != 1 || epochs[""] {
 			t.Errorf("epochs: %v", epochs)
 		}
@@ -200,6 +206,57 @@ func TestConnectionsCut(t *testing.T) {
 				t.Fatalf("does not recover: %v, %v, %v", followErr, linksErr, writeErr)
 			}
 		}
+	}
+}
+
+// What the server is asked to enforce, unless the DSN says otherwise.
+func TestServerLimits(t *testing.T) {
+	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
+	for dsn, want := range map[string]string{dsn: "5s 5s", dsn + "&lock_timeout=7s": "7s 5s"} {
+		store := createPostgreSQL(t, dsn)
+		for _, db := range []*sql.DB{store.open.Load().reader, store.open.Load().follower.db, store.open.Load().writer.(*pool).db} {
+			var got string
+			err := db.QueryRow(`SELECT current_setting('lock_timeout') || ' ' || current_setting('idle_in_transaction_session_timeout')`).Scan(&got)
+			if err != nil || got != want {
+				t.Errorf("%s, %v; want %s", got, err, want)
+			}
+		}
+	}
+}
+
+// Two transactions that wait for one another both succeed, one of them at its second try.
+func TestDeadlock(t *testing.T) {
+	store := createPostgreSQL(t, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t))
+	now := time.Unix(1_800_000_000, 0)
+	ids := []string{bridge.NewLinkID(), bridge.NewLinkID()}
+	for _, id := range ids {
+		if err := store.write(t.Context(), func(tx *transaction) error { return insertLink(tx, &bridge.Link{ID: id, CreatedAt: now}) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	locked := []chan struct{}{make(chan struct{}), make(chan struct{})}
+	tries := make([]int, 2)
+	errs := make([]error, 2)
+	var group sync.WaitGroup
+	for i := range ids {
+		group.Go(func() {
+			errs[i] = store.write(t.Context(), func(tx *transaction) error {
+				tries[i]++
+				if _, err := tx.Exec(`UPDATE links SET scope = 'x' WHERE id = $1`, ids[i]); err != nil {
+					return err
+				}
+				if tries[i] == 1 {
+					close(locked[i])
+				}
+				<-locked[1-i]
+				_, err := tx.Exec(`UPDATE links SET scope = 'x' WHERE id = $1`, ids[1-i])
+				return err
+			})
+		})
+	}
+	group.Wait()
+	if errs[0] != nil || errs[1] != nil || tries[0]+tries[1] != 3 {
+		t.Errorf("%v after %v tries", errs, tries)
 	}
 }
 

@@ -16,14 +16,11 @@ func (s *Store) Refresh(ctx context.Context, refresh bridge.Refresh) (bridge.Lin
 }
 
 func refreshOnce(tx *transaction, refresh *bridge.Refresh) (link bridge.Link, replayed bool, err error) {
-	link, err = tx.lockOwner("tokens", refresh.Token)
-	if err != nil {
-		return link, false, err
-	}
 	var parent bridge.Hash
 	var expires, superseded int64
-	err = tx.QueryRow(`SELECT parent, expires_at, superseded_at FROM tokens WHERE hash = $1 AND kind = '`+kindRefresh+`'`,
-		string(refresh.Token)).Scan(&parent, &expires, &superseded)
+	link, err = scanLink(tx.QueryRow(`SELECT `+linkColumns+`, tokens.parent, tokens.expires_at, tokens.superseded_at
+		FROM links JOIN tokens ON tokens.link_id = links.id WHERE tokens.hash = $1 AND tokens.kind = '`+kindRefresh+`'`+tx.rowLock,
+		string(refresh.Token)), &parent, &expires, &superseded)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return link, false, bridge.ErrNotFound

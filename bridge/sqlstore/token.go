@@ -14,9 +14,12 @@ const lookUpStatement = `SELECT ` + linkColumns + `, tokens.created_at, tokens.e
 
 // LookUp finds an access token; see [bridge.Store].
 func (s *Store) LookUp(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
-	open, err := s.opened(ctx)
-	if err != nil {
-		return bridge.AccessToken{}, err
+	open := s.open.Load() // that its file was replaced is seen by who follows the feed, soon enough for this
+	if open == nil {
+		var err error
+		if open, err = s.opened(ctx); err != nil {
+			return bridge.AccessToken{}, err
+		}
 	}
 	var issued, expires int64
 	link, err := scanLink(open.lookUp.QueryRowContext(ctx, string(token)), &issued, &expires)
@@ -53,15 +56,4 @@ func insertToken(tx *transaction, token newToken) error {
 		err = bridge.ErrRevoked
 	}
 	return err
-}
-
-// lockOwner locks the link that a code or token belongs to, and returns it. What is read of both after this stays true until
-// the transaction ends: whatever changes them locks the link first. ErrNotFound for an unknown code or token.
-func (tx *transaction) lockOwner(table string, hash bridge.Hash) (bridge.Link, error) {
-	link, err := scanLink(tx.QueryRow(`UPDATE links SET revoked_at = revoked_at WHERE id IN (SELECT link_id FROM `+table+
-		` WHERE hash = $1) RETURNING `+linkColumns, string(hash)))
-	if errors.Is(err, sql.ErrNoRows) {
-		err = bridge.ErrNotFound
-	}
-	return link, err
 }

@@ -24,9 +24,11 @@ type writer interface {
 // then a person, then other links, and the feed at the very end.
 type transaction struct {
 	*sql.Tx
-	notify  string // a statement that wakes followers, or empty
-	ended   []string
-	endedAt time.Time
+	statements *statements // nil: the driver keeps them
+	rowLock    string      // what a SELECT ends with that locks the rows it finds; empty: the transaction is alone
+	notify     string      // a statement that wakes followers, or empty
+	ended      []string
+	endedAt    time.Time
 }
 
 // end ends the live links for which a condition holds, and returns them. The condition's parameters begin with $3.
