@@ -35,22 +35,22 @@ func (h *Handler) find(ctx context.Context, q *question) (entry, error) {
 	now := h.deps.Now()
 	if h.follower.trusted(now) {
 		if found, ok := h.recall(&key, q); ok {
-			return h.use(&key, q, found, now)
+			return h.use(&key, q, found, now, false)
 		}
 	}
 	found, err := h.read(ctx, &key)
-	if err != nil && !errors.Is(err, bridge.ErrNotFound) {
-		now = h.deps.Now() // the store may have been waited for
-		remembered, ok := h.recall(&key, q)
-		if !ok || !h.follower.lastResort(now) {
-			return entry{}, err
-		}
-		found, err = remembered, nil
+	if err == nil {
+		return h.use(&key, q, found, now, true)
 	}
-	if err != nil {
+	if errors.Is(err, bridge.ErrNotFound) {
 		return entry{}, err
 	}
-	return h.use(&key, q, found, now)
+	now = h.deps.Now() // the store may have been waited for
+	found, ok := h.recall(&key, q)
+	if !ok || !h.follower.lastResort(now) {
+		return entry{}, err
+	}
+	return h.use(&key, q, found, now, false)
 }
 
 func (h *Handler) recall(key *tokenKey, q *question) (found entry, ok bool) {
@@ -58,18 +58,22 @@ func (h *Handler) recall(key *tokenKey, q *question) (found entry, ok bool) {
 	return found, ok
 }
 
-// use checks what was found against the time and the asker, and notes that the link was used.
-func (h *Handler) use(key *tokenKey, q *question, found entry, now time.Time) (entry, error) {
+// use checks what was found against the time and the asker, notes that the link was used, and remembers what is new.
+func (h *Handler) use(key *tokenKey, q *question, found entry, now time.Time, isNew bool) (entry, error) {
 	if found.expires != 0 && now.Unix() >= found.expires || !q.serves(found.skill) {
 		return entry{}, bridge.ErrNotFound
 	}
 	if user := userOf(q); found.noteworthy(now, user) {
-		h.note(key, &found, now, user)
+		h.note(&found, now, user)
+		isNew = true
+	}
+	if isNew {
+		h.memory.put(key, &found)
 	}
 	return found, nil
 }
 
-// read asks the store, and remembers what it says of an active token.
+// read asks the store.
 func (h *Handler) read(ctx context.Context, key *tokenKey) (entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -88,9 +92,7 @@ func (h *Handler) read(ctx context.Context, key *tokenKey) (entry, error) {
 	if skill == nil || !found.Active(h.deps.Now()) || skill.Refusal(&found.Link, h.config.Providers[skill.Provider]) != "" {
 		return entry{}, bridge.ErrNotFound
 	}
-	made := h.entryOf(&found, skill, count)
-	h.memory.put(key, &made)
-	return made, nil
+	return h.entryOf(&found, skill, count), nil
 }
 
 func (h *Handler) entryOf(found *bridge.AccessToken, skill *bridge.Skill, count uint64) entry {

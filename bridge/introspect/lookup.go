@@ -96,7 +96,9 @@ func (h *Handler) tell(w http.ResponseWriter, r *http.Request, q *question) {
 		h.counters.inactive.Inc()
 		bridge.WriteJSON(w, http.StatusOK, []byte(`{"active":false}`))
 	case err != nil:
-		h.deps.Log.Error("lookup cannot tell", "error", err)
+		if r.Context().Err() == nil { // otherwise it was the backend that hung up
+			h.deps.Log.Error("lookup cannot tell", "error", err)
+		}
 		w.Header().Set("Retry-After", "2")
 		h.fail(w, http.StatusServiceUnavailable, outcomeUnavailable,
 			bridge.Errorf(bridge.TemporarilyUnavailable, "Cannot tell now. This says nothing about the token."))

@@ -65,24 +65,22 @@ func (e *entry) noteworthy(now time.Time, user bridge.Hash) bool {
 	return !known || now.Unix()-e.lastUsed >= int64(bridge.UseGrain/time.Second)
 }
 
-// note takes a use down, and remembers that it did.
-func (h *Handler) note(key *tokenKey, found *entry, now time.Time, user bridge.Hash) {
+// note takes a use down, and writes into the entry that it did.
+func (h *Handler) note(found *entry, now time.Time, user bridge.Hash) {
 	var answer struct {
 		LinkID string `json:"link_id"`
 	}
 	if err := json.Unmarshal(found.answer, &answer); err != nil {
 		panic(err) // never: we wrote it
 	}
-	noted := *found
 	if !h.uses.add(bridge.Use{LinkID: answer.LinkID, At: now, AlexaUser: user}) {
-		noted.lastUsed = now.Add(tryLater - bridge.UseGrain).Unix()
+		found.lastUsed = now.Add(tryLater - bridge.UseGrain).Unix()
 	} else {
-		noted.lastUsed = now.Unix()
+		found.lastUsed = now.Unix()
 	}
 	if user != "" {
-		noted.user = userMark(user)
+		found.user = userMark(user)
 	}
-	h.memory.put(key, &noted)
 }
 
 // writeUses writes uses down until the context ends, and then those that are left.
