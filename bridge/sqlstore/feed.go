@@ -48,11 +48,27 @@ func (f *follower) read(ctx context.Context, after bridge.Position) (bridge.Feed
 	if err := f.connect(ctx); err != nil {
 		return bridge.Feed{}, err
 	}
+	f.drain()
 	feed, err := readFeed(ctx, f.conn, after)
 	if err != nil {
 		f.disconnect()
 	}
 	return feed, err
+}
+
+// drain forgets notifications that have arrived: what they are about will be read now.
+func (f *follower) drain() {
+	if !f.listen {
+		return
+	}
+	none, cancel := context.WithCancel(context.Background())
+	cancel()
+	f.conn.Raw(func(conn any) (err error) {
+		for err == nil {
+			_, err = pgxOf(conn).WaitForNotification(none)
+		}
+		return nil
+	})
 }
 
 // connect opens the connection and listens before the feed is read for the first time, so that nothing falls in between.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -28,8 +29,8 @@ func serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Serve Alexa, browsers and skill backends",
-		Long: `serve opens the public and the admin listener, makes the database when there is none, and brings an older one up to
-date. It ends within 8 seconds of SIGTERM and finishes what it began.`,
+		Long: `serve opens the public and the admin listener, makes the database file or the tables when there are none, and brings
+older ones up to date; several may do so at once. It ends within 8 seconds of SIGTERM and finishes what it began.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, warnings, err := loadConfig(cmd)
@@ -55,8 +56,15 @@ func newLogger(w io.Writer, log config.Log) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
+// collectAt is how much the heap may grow, in percent, before it is collected. What lookups are answered from is not in the
+// heap, so it has a few megabytes, which Go would go through dozens of times a second under load.
+const collectAt = 400
+
 // serve runs until the context ends or a listener fails.
 func serve(ctx context.Context, loaded *config.Config, log *slog.Logger) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
 	store, err := sqlstore.Open(ctx, sqlstore.Options{Driver: loaded.Storage.Driver, DSN: loaded.Storage.DSN, Create: true})
 	if err != nil {
 		return failed(err, storageCure(loaded.Storage.Driver))
