@@ -64,8 +64,12 @@ func (s *Store) opened(ctx context.Context) (*database, error) {
 	if open := s.open.Load(); open != nil && !open.file.replaced() {
 		return open, nil
 	}
-	s.reopen.Lock()
-	defer s.reopen.Unlock()
+	select {
+	case s.reopen <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-s.reopen }()
 	return s.openAgain(ctx)
 }
 

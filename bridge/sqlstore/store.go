@@ -39,7 +39,7 @@ var (
 type Store struct {
 	options Options
 	open    atomic.Pointer[database] // nil: closed, or to be opened again
-	reopen  sync.Mutex               // held to open or close
+	reopen  chan struct{}            // has room for who opens or closes
 	closed  bool
 
 	mu   sync.Mutex
@@ -59,7 +59,7 @@ type database struct {
 
 // Open opens a database. Its errors are [ErrNoDatabase], [ErrSchema], [ErrUnsafe] or what the driver says.
 func Open(ctx context.Context, options Options) (*Store, error) {
-	s := &Store{options: options}
+	s := &Store{options: options, reopen: make(chan struct{}, 1)}
 	open, err := s.openDatabase(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: %w", err)
@@ -105,8 +105,8 @@ func (s *Store) tell(linkIDs []string) {
 
 // Close finishes the writes that were begun and closes the database.
 func (s *Store) Close() error {
-	s.reopen.Lock()
-	defer s.reopen.Unlock()
+	s.reopen <- struct{}{}
+	defer func() { <-s.reopen }()
 	s.closed = true
 	if open := s.open.Swap(nil); open != nil {
 		return open.close()
