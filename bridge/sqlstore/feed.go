@@ -21,8 +21,9 @@ type follower struct {
 	db     *sql.DB
 	listen bool
 
-	mu   sync.Mutex
-	conn *sql.Conn // nil: to be opened
+	mu     sync.Mutex
+	conn   *sql.Conn // nil: to be opened
+	broken bool      // whatever was read before was of another database
 }
 
 // Follow reads the feed; see [bridge.Store].
@@ -52,8 +53,10 @@ func (f *follower) read(ctx context.Context, after bridge.Position) (bridge.Feed
 	feed, err := readFeed(ctx, f.conn, after)
 	if err != nil {
 		f.disconnect()
+		return feed, err
 	}
-	return feed, err
+	feed.Broken, f.broken = feed.Broken || f.broken, false
+	return feed, nil
 }
 
 // drain forgets notifications that have arrived: what they are about will be read now.

@@ -191,9 +191,13 @@ func scanLink(row interface{ Scan(...any) error }, more ...any) (bridge.Link, er
 	return link, json.Unmarshal([]byte(claims), &link.Claims)
 }
 
-// lowerASCII lowers A to Z only: whole Unicode lowering would make different addresses equal.
+// lowerASCII lowers A to Z only: whole Unicode lowering would make different addresses equal. What is no address at all, since
+// it has a NUL, loses that, which PostgreSQL cannot keep.
 func lowerASCII(text string) string {
 	return strings.Map(func(r rune) rune {
+		if r == 0 {
+			return -1
+		}
 		if 'A' <= r && r <= 'Z' {
 			return r + 'a' - 'A'
 		}

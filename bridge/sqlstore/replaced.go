@@ -93,6 +93,8 @@ func (s *Store) openAgain(ctx context.Context) (*database, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w, and this one cannot be opened: %w", errReplaced, err)
 	}
+	// Links and tokens that the new file does not have are in no feed.
+	again.follower.broken = true
 	s.open.Store(again)
 	return again, nil
 }

@@ -91,6 +91,26 @@ func TestReplacedByBackup(t *testing.T) {
 	}
 }
 
+// A copy of the same moment breaks the feed too: a token that was made since is in no feed.
+func TestReplacedByTheSameMoment(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bridge.db")
+	store := create(t, path)
+	feed, err := store.Follow(t.Context(), bridge.Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copyDatabase(t, store, path+".copy")
+	if err := os.Rename(path+".copy", path); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []bool{true, false} {
+		got, err := store.Follow(t.Context(), feed.Position)
+		if err != nil || got.Broken != want || got.Position != feed.Position {
+			t.Errorf("%+v, %v; want broken: %v", got, err, want)
+		}
+	}
+}
+
 // While there is no file nothing is known, and no file is made.
 func TestDatabaseTakenAway(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bridge.db")

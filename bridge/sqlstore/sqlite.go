@@ -104,6 +104,7 @@ func sqliteDSN(path string, more url.Values) string {
 			"journal_mode(WAL)",
 			"synchronous(FULL)",
 			"foreign_keys(1)",
+			"temp_store(MEMORY)", // what a savepoint could need to go back
 		}, more["_pragma"]...),
 	}
 	if lock := more.Get("_txlock"); lock != "" {

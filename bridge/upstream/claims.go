@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // rawClaims are claims by name, each still as the provider wrote it.
@@ -69,8 +70,11 @@ func (p *Provider) identity(idToken, userinfo rawClaims, needed []string) (*Iden
 		}
 	}
 	subject := claims.text(p.config.SubjectClaim)
-	if subject == "" {
+	switch {
+	case subject == "":
 		return nil, &RefusedError{Stage: StageIDToken, Err: fmt.Errorf("it has no %q, which is configured as the subject", p.config.SubjectClaim)}
+	case strings.ContainsRune(subject, 0): // which PostgreSQL cannot keep
+		return nil, &RefusedError{Stage: StageIDToken, Err: fmt.Errorf("its %q holds a NUL", p.config.SubjectClaim)}
 	}
 	object, err := json.Marshal(claims)
 	return &Identity{Issuer: p.config.Issuer, Subject: subject, Claims: object}, err

@@ -17,7 +17,6 @@ import (
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/sqlstore"
 	"alexa-oidc-bridge/bridge/upstream"
-	"alexa-oidc-bridge/config"
 )
 
 func linksCommand() *cobra.Command {
@@ -29,7 +28,7 @@ link can be ended in an emergency whatever else is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	links.AddCommand(linksListCommand(), linksRevokeCommand())
+	links.AddCommand(linksListCommand(), linksRevokeCommand(), linksExportCommand(), linksImportCommand())
 	return links
 }
 
@@ -182,16 +181,9 @@ func linkFilter(cmd *cobra.Command) bridge.LinkFilter {
 
 // onStore does something on the database of the configuration.
 func onStore(cmd *cobra.Command, do func(*sqlstore.Store) ([]bridge.Link, error)) ([]bridge.Link, error) {
-	storage, err := config.LoadStorage(configPath(cmd))
+	store, err := openConfigured(cmd)
 	if err != nil {
-		return nil, badConfig(configPath(cmd), err)
-	}
-	store, err := sqlstore.Open(cmd.Context(), sqlstore.Options{Driver: storage.Driver, DSN: storage.DSN})
-	switch {
-	case errors.Is(err, sqlstore.ErrNoDatabase):
-		return nil, failed(err, "check storage.dsn; serve makes the database when it starts")
-	case err != nil:
-		return nil, failed(err, "check storage.dsn")
+		return nil, err
 	}
 	links, err := do(store)
 	if err = errors.Join(err, store.Close()); err != nil {

@@ -76,7 +76,8 @@ OpenID Provider that your company has. It is configured by one YAML file.`,
 	}
 	root.PersistentFlags().String("config", "", "the configuration `file` (default $BRIDGE_CONFIG, else config.yaml)")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), checkCommand(), secretCommand(), versionCommand(), healthCommand(), linksCommand())
+	root.AddCommand(serveCommand(), checkCommand(), secretCommand(), versionCommand(), healthCommand(), linksCommand(),
+		backupCommand())
 	return root
 }
 
