@@ -22,7 +22,7 @@ import (
 func linksCommand() *cobra.Command {
 	links := &cobra.Command{
 		Use:   "links",
-		Short: "List and end links",
+		Short: "List, end and move links",
 		Long: `links works on the database directly, also while servers run. It needs only storage of the configuration, so that a
 link can be ended in an emergency whatever else is wrong.`,
 		Args: cobra.NoArgs,
@@ -62,8 +62,8 @@ func linksRevokeCommand() *cobra.Command {
 	revoke := &cobra.Command{
 		Use:   "revoke [link_id ...]",
 		Short: "End links at once, by their ids or by what they have in common",
-		Long: `revoke ends the links named, or all live links that every flag given matches. Their tokens read inactive at once, in
-every server on this database. Of several ids those that are known are ended, and the exit code is 1 if any is not.`,
+		Long: `revoke ends the links named, or all live links that every flag given matches. Their tokens read inactive within a second in
+every server that reaches this database. Of several ids those that are known are ended, and the exit code is 1 if any is not.`,
 		Example: `  alexa-oidc-bridge links revoke lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa
   alexa-oidc-bridge links revoke --provider corp --subject 8a7f5c31 --reason "left the company"`,
 		RunE: func(cmd *cobra.Command, ids []string) error {
