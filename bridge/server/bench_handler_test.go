@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -50,7 +49,6 @@ func BenchmarkLookUpAlone(b *testing.B) {
 		w.WriteHeader(200)
 		w.Write(answer.Body.Bytes())
 	})
-	_ = slog.LevelInfo
 	for name, handler := range map[string]http.Handler{"bare": bare, "lookup": built.Public} {
 		b.Run(name, func(b *testing.B) {
 			bodies := make([]rewound, len(tokens))

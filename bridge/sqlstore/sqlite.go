@@ -17,6 +17,8 @@ const (
 	readers = 4
 	// busyTimeout is how long a write waits for another process to finish its own.
 	busyTimeout = 5 * time.Second
+	// readTimeout is how long a reading waits. Nothing that this program does makes it wait.
+	readTimeout = time.Second
 )
 
 // openSQLite opens a database file three times: one connection that writes, a few that can only read, and one that follows
@@ -39,7 +41,7 @@ func openSQLite(ctx context.Context, options Options, tell func([]string)) (*dat
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
-	open := &database{writer: newGroupCommit(writer, file, tell), file: file}
+	open := &database{writer: newGroupCommit(writer, file, tell), file: file, turns: make(chan struct{}, readers)}
 	readOnly := url.Values{"_pragma": {"query_only(1)", "mmap_size(1073741824)"}}
 	open.reader, err = openFile(options.DSN, readers, readOnly)
 	if err != nil {
@@ -97,10 +99,14 @@ func fileURI(path string) string { return "file:" + (&url.URL{Path: path}).Escap
 // sqliteDSN names a file with what every connection to it needs: set here, because a pragma that is executed reaches one
 // connection of a pool only.
 func sqliteDSN(path string, more url.Values) string {
+	timeout := readTimeout
+	if more.Has("_txlock") {
+		timeout = busyTimeout
+	}
 	query := url.Values{
 		"mode": {"rw"},
 		"_pragma": append([]string{
-			fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
+			fmt.Sprintf("busy_timeout(%d)", timeout.Milliseconds()),
 			"journal_mode(WAL)",
 			"synchronous(FULL)",
 			"foreign_keys(1)",

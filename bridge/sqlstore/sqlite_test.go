@@ -37,8 +37,9 @@ func TestSQLite(t *testing.T) {
 
 func TestPragmasOnEveryConnection(t *testing.T) {
 	store := create(t, filepath.Join(t.TempDir(), "bridge.db"))
-	pragmas := map[string]string{"journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000", "foreign_keys": "1"}
-	for _, db := range []*sql.DB{store.open.Load().reader, store.open.Load().follower.db, writerOf(store).db} {
+	pragmas := map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"}
+	for db, timeout := range map[*sql.DB]string{store.open.Load().reader: "1000", store.open.Load().follower.db: "1000", writerOf(store).db: "5000"} {
+		pragmas["busy_timeout"] = timeout
 		var open []*sql.Conn
 		for range db.Stats().MaxOpenConnections {
 			conn, err := db.Conn(t.Context())

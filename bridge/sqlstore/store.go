@@ -52,6 +52,7 @@ var _ bridge.Store = (*Store)(nil)
 type database struct {
 	reader   *sql.DB
 	lookUp   *sql.Stmt
+	turns    chan struct{} // has room for as many lookups as SQLite has connections; nil on PostgreSQL
 	writer   writer
 	follower *follower
 	file     *sqliteFile // nil on PostgreSQL
