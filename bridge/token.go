@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"strings"
 	"time"
 )
 
@@ -29,18 +28,30 @@ func NewToken(kind TokenKind, seed [TokenSeedSize]byte) string {
 }
 
 // WellFormed says whether a text could be a token of the kind. One that could not needs no look at the store.
-func (kind TokenKind) WellFormed(token string) bool {
-	encoded, found := strings.CutPrefix(token, string(kind))
-	if !found || len(encoded) != base64.RawURLEncoding.EncodedLen(TokenSeedSize) {
+func (kind TokenKind) WellFormed(token string) bool { return wellFormed(kind, token) }
+
+// WellFormedBytes is WellFormed for a text that is not a string yet.
+func (kind TokenKind) WellFormedBytes(token []byte) bool { return wellFormed(kind, token) }
+
+func wellFormed[Text string | []byte](kind TokenKind, token Text) bool {
+	if len(token) != len(kind)+encodedSeed || string(token[:len(kind)]) != string(kind) {
 		return false
 	}
-	for i := range len(encoded) {
-		c := encoded[i]
-		if c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+	for i := len(kind); i < len(token); i++ {
+		if c := token[i]; c >= 128 || alphabet[c/64]>>(c%64)&1 == 0 {
 			return false
 		}
 	}
 	return true
+}
+
+// encodedSeed is how many characters stand for the random bytes of a token.
+const encodedSeed = (TokenSeedSize*8 + 5) / 6
+
+// alphabet has a bit for each character of base64url: digits, letters, hyphen and underscore.
+var alphabet = [2]uint64{
+	1<<'-' | (1<<10-1)<<'0',
+	(1<<26-1)<<('A'-64) | 1<<('_'-64) | (1<<26-1)<<('a'-64),
 }
 
 // NewRandomToken returns a fresh token of the kind.

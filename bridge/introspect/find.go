@@ -17,49 +17,60 @@ const storeTimeout = 2 * time.Second
 
 // question is a token that is asked about, by whom, and room to answer in.
 type question struct {
-	token      string
-	wellFormed bool   // is known
-	alexaUser  string // empty: not told
+	key        tokenKey
+	wellFormed bool      // could be a token at all
+	at         time.Time // when the question came; zero: now
+	alexaUser  string    // empty: not told
 	// serves says whether the asker may know of a skill's tokens.
 	serves func(skill uint32) bool
 	buffer []byte
 }
 
+// newQuestion asks about a token.
+func newQuestion(token string) question {
+	if !bridge.AccessTokenKind.WellFormed(token) {
+		return question{}
+	}
+	return question{key: sha256.Sum256([]byte(token)), wellFormed: true}
+}
+
 // find returns an access token that is active, as far as store and configuration say. ErrNotFound for any other; every other
 // error says nothing about the token.
 func (h *Handler) find(ctx context.Context, q *question) (entry, error) {
-	if !q.wellFormed && !bridge.AccessTokenKind.WellFormed(q.token) {
+	if !q.wellFormed {
 		return entry{}, bridge.ErrNotFound
 	}
-	key := tokenKey(sha256.Sum256([]byte(q.token)))
-	now := h.deps.Now()
+	now := q.at
+	if now.IsZero() {
+		now = h.deps.Now()
+	}
 	if h.follower.trusted(now) {
-		if found, ok := h.recall(&key, q); ok {
-			return h.use(&key, q, found, now, false)
+		if found, ok := h.recall(q); ok {
+			return h.use(q, found, now, false)
 		}
 	}
-	found, err := h.read(ctx, &key)
+	found, err := h.read(ctx, &q.key)
 	if err == nil {
-		return h.use(&key, q, found, now, true)
+		return h.use(q, found, now, true)
 	}
 	if errors.Is(err, bridge.ErrNotFound) {
 		return entry{}, err
 	}
 	now = h.deps.Now() // the store may have been waited for
-	found, ok := h.recall(&key, q)
+	found, ok := h.recall(q)
 	if !ok || !h.follower.lastResort(now) {
 		return entry{}, err
 	}
-	return h.use(&key, q, found, now, false)
+	return h.use(q, found, now, false)
 }
 
-func (h *Handler) recall(key *tokenKey, q *question) (found entry, ok bool) {
-	found, ok, q.buffer = h.memory.get(key, q.buffer)
+func (h *Handler) recall(q *question) (found entry, ok bool) {
+	found, ok, q.buffer = h.memory.get(&q.key, q.buffer)
 	return found, ok
 }
 
 // use checks what was found against the time and the asker, notes that the link was used, and remembers what is new.
-func (h *Handler) use(key *tokenKey, q *question, found entry, now time.Time, isNew bool) (entry, error) {
+func (h *Handler) use(q *question, found entry, now time.Time, isNew bool) (entry, error) {
 	if found.expires != 0 && now.Unix() >= found.expires || !q.serves(found.skill) {
 		return entry{}, bridge.ErrNotFound
 	}
@@ -68,7 +79,7 @@ func (h *Handler) use(key *tokenKey, q *question, found entry, now time.Time, is
 		isNew = true
 	}
 	if isNew {
-		h.memory.put(key, &found)
+		h.memory.put(&q.key, &found)
 	}
 	return found, nil
 }

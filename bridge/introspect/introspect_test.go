@@ -32,7 +32,7 @@ func FuzzPlainToken(f *testing.F) {
 			return
 		}
 		form, err := url.ParseQuery(string(body))
-		if want := (url.Values{"token": {token}}); err != nil || !reflect.DeepEqual(form, want) || !bridge.AccessTokenKind.WellFormed(token) {
+		if want := (url.Values{"token": {string(token)}}); err != nil || !reflect.DeepEqual(form, want) || !bridge.AccessTokenKind.WellFormed(string(token)) {
 			t.Errorf("%q: %v, %v", body, form, err)
 		}
 	})

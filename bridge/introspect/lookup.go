@@ -2,9 +2,11 @@ package introspect
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
 	"alexa-oidc-bridge/bridge"
 )
@@ -17,7 +19,7 @@ type scratch struct {
 	body, header, answer []byte
 }
 
-// LookUp answers POST /lookup.
+// LookUp answers POST /lookup. A response writer that has a method Began() time.Time saves it from asking for the time.
 func (h *Handler) LookUp(w http.ResponseWriter, r *http.Request) {
 	room := h.scratch.Get().(*scratch)
 	defer h.scratch.Put(room)
@@ -38,6 +40,9 @@ func (h *Handler) LookUp(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.buffer = room.answer
+	if began, ok := w.(interface{ Began() time.Time }); ok {
+		q.at = began.Began()
+	}
 	h.tell(w, r, &q)
 	room.answer = q.buffer
 }
@@ -46,7 +51,7 @@ func (h *Handler) LookUp(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) ask(r *http.Request, room *scratch) (q question, status int, refused *bridge.Error) {
 	if token, plain := plainToken(room.body); plain {
 		if asker := h.known.find(r.Header["Authorization"], room); asker != nil {
-			return question{token: token, wellFormed: true, serves: asker.serves}, 0, nil
+			return question{key: sha256.Sum256(token), wellFormed: true, serves: asker.serves}, 0, nil
 		}
 	}
 	form, err := bridge.ParseForm(room.body)
@@ -59,17 +64,15 @@ func (h *Handler) ask(r *http.Request, room *scratch) (q question, status int, r
 	}
 	h.known.add(r.Header["Authorization"], asker)
 	token, user, refused := parameters(form)
-	return question{token: token, alexaUser: user, serves: asker.serves}, http.StatusBadRequest, refused
+	q = newQuestion(token)
+	q.alexaUser, q.serves = user, asker.serves
+	return q, http.StatusBadRequest, refused
 }
 
 // plainToken reads a form that is a well-formed access token and nothing else, written without escapes.
-func plainToken(body []byte) (token string, plain bool) {
-	rest, found := bytes.CutPrefix(body, []byte("token="))
-	if !found {
-		return "", false
-	}
-	token = string(rest)
-	return token, bridge.AccessTokenKind.WellFormed(token)
+func plainToken(body []byte) (token []byte, plain bool) {
+	token, found := bytes.CutPrefix(body, []byte("token="))
+	return token, found && bridge.AccessTokenKind.WellFormedBytes(token)
 }
 
 func parameters(form url.Values) (token, alexaUser string, err *bridge.Error) {
