@@ -214,6 +214,8 @@ func TestLoadStorage(t *testing.T) {
 // A password comes into a URL encoded, whatever its characters; a whole URL comes as it is.
 func TestPostgresDSN(t *testing.T) {
 	t.Setenv("DB_PASSWORD", "p@ss/w?rd#100% +")
+	t.Setenv("DB_ADDRESS", "db.example.com:5432,other:5433")
+	t.Setenv("DB_PARAMETERS", "sslmode=verify-full&connect_timeout=3")
 	t.Setenv("DB_URL", "postgres://u:a%20b@db.example.com/bridge?sslmode=verify-full")
 	tests := map[string]struct {
 		dsn, want string
@@ -221,6 +223,10 @@ func TestPostgresDSN(t *testing.T) {
 	}{
 		"a password": {"postgres://bridge:${DB_PASSWORD}@db.example.com:5432/bridge?sslmode=verify-full",
 			"postgres://bridge:p%40ss%2Fw%3Frd%23100%25%20%2B@db.example.com:5432/bridge?sslmode=verify-full", nil},
+		"an address": {"postgres://bridge:${DB_PASSWORD}@${DB_ADDRESS}/bridge?sslmode=verify-full&application_name=${DB_PASSWORD}",
+			"postgres://bridge:p%40ss%2Fw%3Frd%23100%25%20%2B@db.example.com:5432,other:5433/bridge?sslmode=verify-full&application_name=p%40ss%2Fw%3Frd%23100%25%20%2B", nil},
+		"parameters": {"postgres://bridge@db.example.com/bridge?${DB_PARAMETERS}",
+			"postgres://bridge@db.example.com/bridge?sslmode=verify-full&connect_timeout=3", nil},
 		"a whole URL":         {"${DB_URL}", os.Getenv("DB_URL"), nil},
 		"a password as it is": {"postgres://u:secret@localhost/bridge", "postgres://u:secret@localhost/bridge", []string{"a secret stands"}},
 		"no encryption": {"postgres://u:${DB_PASSWORD}@db.example.com/bridge?sslmode=require",

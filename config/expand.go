@@ -39,18 +39,33 @@ func (s *source) expand(path string, value any) any {
 }
 
 func (s *source) expandText(path, text string) string {
-	return reference.ReplaceAllStringFunc(text, func(found string) string {
-		if found == "$${" {
-			return "${"
-		}
-		s.expanded[path] = true
-		value := s.fill(path, found)
-		if found != text && isPostgresURL(text) {
-			// A password has characters that would end it in a URL.
-			value = strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
-		}
-		return value
-	})
+	var expanded strings.Builder
+	rest := 0
+	for _, at := range reference.FindAllStringIndex(text, -1) {
+		expanded.WriteString(text[rest:at[0]])
+		expanded.WriteString(s.replace(path, text, at[0], text[at[0]:at[1]]))
+		rest = at[1]
+	}
+	return expanded.String() + text[rest:]
+}
+
+// replace returns what a reference at a place in a text stands for.
+func (s *source) replace(path, text string, at int, found string) string {
+	if found == "$${" {
+		return "${"
+	}
+	s.expanded[path] = true
+	value := s.fill(path, found)
+	if isPostgresURL(text) && isValueInURL(text, at) {
+		value = strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
+	}
+	return value
+}
+
+// isValueInURL says whether a user, a password or the value of a parameter stands at a place in a URL: it may have characters
+// that would end it there. A host, a port or a whole query stay as they are.
+func isValueInURL(text string, at int) bool {
+	return at < strings.LastIndexByte(text, '@') || strings.Contains(text[:at], "?") && strings.HasSuffix(text[:at], "=")
 }
 
 // fill returns what a ${…} stands for.

@@ -113,6 +113,7 @@ func (h *Handler) entryOf(found *bridge.AccessToken, skill *bridge.Skill, count 
 		stripe: h.memory.stripeOf(found.Link.ID),
 		skill:  h.places[skill.ClientID],
 		answer: h.encode(found, skill),
+		linkID: found.Link.ID,
 	}
 	if !found.ExpiresAt.IsZero() {
 		made.expires = found.ExpiresAt.Unix()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
@@ -99,9 +100,7 @@ func (h *Handler) tell(w http.ResponseWriter, r *http.Request, q *question) {
 		h.counters.inactive.Inc()
 		bridge.WriteJSON(w, http.StatusOK, []byte(`{"active":false}`))
 	case err != nil:
-		if r.Context().Err() == nil { // otherwise it was the backend that hung up
-			h.deps.Log.Error("lookup cannot tell", "error", err)
-		}
+		h.deps.Log.Log(r.Context(), h.levelOf(r), "lookup cannot tell", "error", err)
 		w.Header().Set("Retry-After", "2")
 		h.fail(w, http.StatusServiceUnavailable, outcomeUnavailable,
 			bridge.Errorf(bridge.TemporarilyUnavailable, "Cannot tell now. This says nothing about the token."))
@@ -109,6 +108,15 @@ func (h *Handler) tell(w http.ResponseWriter, r *http.Request, q *question) {
 		h.counters.active.Inc()
 		bridge.WriteJSON(w, http.StatusOK, found.answer)
 	}
+}
+
+// levelOf is how much a lookup that cannot tell is worth in the log: little when the backend hung up, or when the follower
+// says already that the store is out of reach.
+func (h *Handler) levelOf(r *http.Request) slog.Level {
+	if r.Context().Err() != nil || h.follower.lost.Load() {
+		return slog.LevelDebug
+	}
+	return slog.LevelError
 }
 
 func (h *Handler) fail(w http.ResponseWriter, status int, outcome string, fault *bridge.Error) {

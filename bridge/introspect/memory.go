@@ -57,6 +57,7 @@ type entry struct {
 	stripe   uint32
 	skill    uint32 // its place in the handler's list
 	answer   []byte // of a lookup, as it is sent
+	linkID   string // only while it comes from the store; the answer has it too
 }
 
 const entryHead = 5 * 8

@@ -17,7 +17,8 @@ const (
 	// maxUses bounds the uses that wait. A link that finds no room is tried again when it is used a while later.
 	maxUses    = 20_000
 	tryLater   = time.Minute
-	usesAtOnce = 1000 // in one write, so that no other waits long for it
+	lastWrite  = time.Second // is how long the writing at the end may take
+	usesAtOnce = 100         // in one write, so that no other waits long for it
 )
 
 // uses collects which links were used, so that one write serves many lookups.
@@ -65,15 +66,23 @@ func (e *entry) noteworthy(now time.Time, user bridge.Hash) bool {
 	return !known || now.Unix()-e.lastUsed >= int64(bridge.UseGrain/time.Second)
 }
 
-// note takes a use down, and writes into the entry that it did.
-func (h *Handler) note(found *entry, now time.Time, user bridge.Hash) {
+// link is the id of the link.
+func (e *entry) link() string {
+	if e.linkID != "" {
+		return e.linkID
+	}
 	var answer struct {
 		LinkID string `json:"link_id"`
 	}
-	if err := json.Unmarshal(found.answer, &answer); err != nil {
+	if err := json.Unmarshal(e.answer, &answer); err != nil {
 		panic(err) // never: we wrote it
 	}
-	if !h.uses.add(bridge.Use{LinkID: answer.LinkID, At: now, AlexaUser: user}) {
+	return answer.LinkID
+}
+
+// note takes a use down, and writes into the entry that it did.
+func (h *Handler) note(found *entry, now time.Time, user bridge.Hash) {
+	if !h.uses.add(bridge.Use{LinkID: found.link(), At: now, AlexaUser: user}) {
 		found.lastUsed = now.Add(tryLater - bridge.UseGrain).Unix()
 	} else {
 		found.lastUsed = now.Unix()
@@ -92,7 +101,7 @@ func (h *Handler) writeUses(ctx context.Context) {
 		case <-ticker.C:
 			h.writeUsesOnce(ctx)
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
 			defer cancel()
 			h.writeUsesOnce(last)
 			return

@@ -38,7 +38,7 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 
 // vacuumInto copies by a connection of its own: those that the store reads with may not write, not even elsewhere.
 func (s *Store) vacuumInto(ctx context.Context, path string) error {
-	db, err := openFile(s.options.DSN, 1, nil)
+	db, err := openFile(s.options.DSN, nil, 1, nil)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -92,6 +93,11 @@ func (g *groupCommit) run() {
 // commit runs a group in one database transaction and tells each job how it went. Contexts of callers do not reach the
 // database: SQLite would answer an interrupted statement by rolling back the whole group.
 func (g *groupCommit) commit(group []*job) {
+	// Nobody waits for these, and to begin a transaction may take until another process lets go of its lock.
+	group = slices.DeleteFunc(group, func(j *job) bool { return j.ctx.Err() != nil && j.answer(j.ctx.Err()) })
+	if len(group) == 0 {
+		return
+	}
 	results := make([]error, len(group))
 	err := g.inTransaction(func(tx *sql.Tx) error {
 		for i, job := range group {
@@ -118,6 +124,11 @@ func (g *groupCommit) commit(group []*job) {
 		}
 		job.result <- results[i]
 	}
+}
+
+func (j *job) answer(err error) bool {
+	j.result <- err
+	return true
 }
 
 func (g *groupCommit) inTransaction(do func(*sql.Tx) error) error {

@@ -46,7 +46,7 @@ func (s *Store) Import(ctx context.Context, records iter.Seq2[Record, error], no
 	i := &importing{store: s, now: now, room: firstRoom}
 	for record, err := range records {
 		if err != nil {
-			return i.done, err
+			return i.done, errors.Join(err, i.write(ctx))
 		}
 		if err := i.add(ctx, record); err != nil {
 			return i.done, err

@@ -45,13 +45,13 @@ func bringUpToDate(ctx context.Context, db *sql.DB, dialect dialect, migrate boo
 	if err != nil {
 		return err
 	}
-	schema, err := goose.NewProvider(dialect.goose, db, folder,
-		goose.WithTableName(schemaTable), goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return err
-	}
 	for try := 1; ; try++ {
-		err := bringUpToDateOnce(ctx, db, dialect, schema, migrate)
+		schema, err := goose.NewProvider(dialect.goose, db, folder,
+			goose.WithTableName(schemaTable), goose.WithDisableGlobalRegistry(true))
+		if err != nil {
+			return err
+		}
+		err = bringUpToDateOnce(ctx, db, dialect, schema, migrate)
 		if err == nil && migrate {
 			return giveEpoch(ctx, db)
 		}

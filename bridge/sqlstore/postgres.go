@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +20,9 @@ const (
 	poolSize = 8
 	// connectTimeout bounds the making of a connection, unless the DSN says connect_timeout.
 	connectTimeout = 5 * time.Second
+	// connectTimeoutOfSeveral bounds it for each of several hosts, which are tried in turn: who waits for a connection does
+	// so for a second or two, and must get to one that lives.
+	connectTimeoutOfSeveral = 400 * time.Millisecond
 	// maxTries bounds how often a transaction is tried that the database gave up for another one's sake.
 	maxTries = 10
 )
@@ -33,7 +38,10 @@ func serverLimits() map[string]string {
 
 func openPostgreSQL(ctx context.Context, options Options, tell func([]string)) (*database, error) {
 	config, err := pgx.ParseConfig(options.DSN)
-	if err != nil {
+	if file, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, fmt.Errorf("a file that the DSN names cannot be used: %w", file)
+	}
+	if err != nil { // which may have the password
 		return nil, errors.New("the DSN cannot be understood; write postgres://user:password@host:5432/database?sslmode=verify-full")
 	}
 	limit(config)
@@ -54,22 +62,36 @@ func openPostgreSQL(ctx context.Context, options Options, tell func([]string)) (
 func limit(config *pgx.ConnConfig) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
-	}
-	if config.ValidateConnect == nil {
-		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
-	}
-	for name, value := range serverLimits() {
-		if _, given := config.RuntimeParams[name]; !given {
-			config.RuntimeParams[name] = value
+		if hasSeveralHosts(config) {
+			config.ConnectTimeout = connectTimeoutOfSeveral
 		}
 	}
+	config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "alexa-oidc-bridge"
 	}
 }
 
+func hasSeveralHosts(config *pgx.ConnConfig) bool {
+	return slices.ContainsFunc(config.Fallbacks, func(other *pgconn.FallbackConfig) bool {
+		return other.Host != config.Host || other.Port != config.Port
+	})
+}
+
+// setLimits sets what the server is to enforce by statements, since poolers refuse connections that ask for it.
+func setLimits(ctx context.Context, conn *pgx.Conn) error {
+	var statements []string
+	for name, value := range serverLimits() {
+		if _, given := conn.Config().RuntimeParams[name]; !given {
+			statements = append(statements, fmt.Sprintf("SET %s = '%s'", name, value))
+		}
+	}
+	_, err := conn.Exec(ctx, strings.Join(statements, "; "))
+	return err
+}
+
 func openPool(config *pgx.ConnConfig, connections int) *sql.DB {
-	db := stdlib.OpenDB(*config)
+	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(setLimits))
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	db.SetConnMaxIdleTime(5 * time.Minute)

@@ -160,6 +160,31 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// Of several hosts, one that lets everybody wait is passed over soon enough for those who follow the feed.
+func TestSeveralHosts(t *testing.T) {
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	hole := server.ProxyForTest(t)
+	if err := hole.Set(postgrestest.Hang); err != nil {
+		t.Fatal(err)
+	}
+	dsn := server.DatabaseFor(t)
+	store := createPostgreSQL(t, strings.Replace(dsn, "@", "@"+hole.Address()+",", 1))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // as long as a follower waits
+	defer cancel()
+	if _, err := store.Follow(ctx, bridge.Position{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A file that the DSN names is what the error is about, and the password is not in it.
+func TestMissingCertificate(t *testing.T) {
+	dsn := "postgres://bridge:geheim@localhost/bridge?sslmode=verify-full&sslrootcert=/nowhere/ca.pem"
+	_, err := Open(t.Context(), Options{Driver: PostgreSQL, DSN: dsn})
+	if err == nil || !strings.Contains(err.Error(), "/nowhere/ca.pem") || strings.Contains(err.Error(), "geheim") {
+		t.Errorf("err = %v", err)
+	}
+}
+
 func databaseOf(t *testing.T, dsn string) string {
 	t.Helper()
 	parsed, err := url.Parse(dsn)

@@ -45,7 +45,7 @@ func refreshOnce(tx *transaction, refresh *bridge.Refresh) (link bridge.Link, re
 
 func refreshNow(tx *transaction, link *bridge.Link, refresh *bridge.Refresh, parent bridge.Hash) error {
 	if parent != "" {
-		if err := supersede(tx, refresh.Token, parent, refresh.Now); err != nil {
+		if err := supersede(tx, link.ID, refresh.Token, parent, refresh.Now); err != nil {
 			return err
 		}
 	}
@@ -66,9 +66,9 @@ func refreshNow(tx *transaction, link *bridge.Link, refresh *bridge.Refresh, par
 }
 
 // supersede ends a presented token's parent and siblings: that it was presented confirms that the answer arrived.
-func supersede(tx *transaction, token, parent bridge.Hash, now time.Time) error {
-	_, err := tx.Exec(`UPDATE tokens SET superseded_at = $1 WHERE superseded_at = 0 AND (hash = $2 OR parent = $2) AND hash <> $3`,
-		seconds(now), string(parent), string(token))
+func supersede(tx *transaction, linkID string, token, parent bridge.Hash, now time.Time) error {
+	_, err := tx.Exec(`UPDATE tokens SET superseded_at = $1 WHERE superseded_at = 0 AND (hash = $2 OR parent = $2) AND hash <> $3 AND link_id = $4`,
+		seconds(now), string(parent), string(token), linkID)
 	return err
 }
 

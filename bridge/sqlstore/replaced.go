@@ -81,7 +81,13 @@ func (s *Store) openAgain(ctx context.Context) (*database, error) {
 		return nil, errClosed
 	case old != nil && !old.file.replaced():
 		return old, nil // another caller was faster
-	case old != nil:
+	}
+	unlock, err := lockFile(s.options.DSN + "-lock") // other servers that notice at the same time wait here
+	if err != nil {
+		return nil, fmt.Errorf("%w; its lock cannot be taken: %w", errReplaced, err)
+	}
+	defer unlock()
+	if old != nil {
 		if err := old.file.removeJournal(); err != nil {
 			return nil, fmt.Errorf("%w; its log cannot be removed: %w", errReplaced, err)
 		}

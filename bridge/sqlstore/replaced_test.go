@@ -111,6 +111,28 @@ func TestReplacedByTheSameMoment(t *testing.T) {
 	}
 }
 
+// A token that the old file does not have may be in the new one.
+func TestUnknownInTheOldFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bridge.db")
+	store := create(t, path)
+	if _, err := store.LookUp(t.Context(), bridge.HashOf("x")); !errors.Is(err, bridge.ErrNotFound) {
+		t.Errorf("before: %v", err)
+	}
+	copyDatabase(t, store, path+".copy")
+	if err := os.Rename(path+".copy", path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.LookUp(t.Context(), bridge.HashOf("x")); err == nil || errors.Is(err, bridge.ErrNotFound) {
+		t.Errorf("err = %v; that is an answer", err)
+	}
+	if _, err := store.Follow(t.Context(), bridge.Position{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.LookUp(t.Context(), bridge.HashOf("x")); !errors.Is(err, bridge.ErrNotFound) {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 // While there is no file nothing is known, and no file is made.
 func TestDatabaseTakenAway(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bridge.db")

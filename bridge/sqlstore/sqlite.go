@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,7 +31,7 @@ func openSQLite(ctx context.Context, options Options, tell func([]string)) (*dat
 	if err := checkForeign(ctx, options.DSN); err != nil {
 		return nil, err
 	}
-	writer, err := openFile(options.DSN, 1, url.Values{"_txlock": {"immediate"}})
+	writer, err := openFile(options.DSN, nil, 1, url.Values{"_txlock": {"immediate"}})
 	if err != nil {
 		return nil, err
 	}
@@ -43,26 +44,62 @@ func openSQLite(ctx context.Context, options Options, tell func([]string)) (*dat
 	}
 	open := &database{writer: newGroupCommit(writer, file, tell), file: file, turns: make(chan struct{}, readers)}
 	readOnly := url.Values{"_pragma": {"query_only(1)", "mmap_size(1073741824)"}}
-	open.reader, err = openFile(options.DSN, readers, readOnly)
+	open.reader, err = openFile(options.DSN, file, readers, readOnly)
 	if err != nil {
 		return nil, errors.Join(err, open.writer.close())
 	}
-	feed, err := openFile(options.DSN, 1, readOnly)
+	feed, err := openFile(options.DSN, file, 1, readOnly)
 	if err != nil {
 		return nil, errors.Join(err, open.writer.close(), open.reader.Close())
 	}
 	open.follower = &follower{db: feed}
+	if err := openAll(ctx, open.reader, readers); err == nil {
+		open.lookUp, err = open.reader.PrepareContext(ctx, lookUpStatement)
+	}
+	if err != nil {
+		return nil, errors.Join(err, open.close())
+	}
 	return open, nil
 }
 
-func openFile(path string, connections int, more url.Values) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", sqliteDSN(path, more))
+func openFile(path string, file *sqliteFile, connections int, more url.Values) (*sql.DB, error) {
+	plain, err := sql.Open("sqlite", sqliteDSN(path, more))
 	if err != nil {
 		return nil, err
 	}
+	db := sql.OpenDB(&sameFile{plain.Driver(), sqliteDSN(path, more), file})
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	return db, nil
+}
+
+// sameFile connects to the file that was opened first, and to no other that stands in its place now: such a connection
+// would read the old one's log.
+type sameFile struct {
+	driver driver.Driver
+	dsn    string
+	file   *sqliteFile // nil: whatever is there
+}
+
+func (s *sameFile) Connect(context.Context) (driver.Conn, error) {
+	if s.file.replaced() {
+		return nil, errReplaced
+	}
+	return s.driver.Open(s.dsn)
+}
+
+func (s *sameFile) Driver() driver.Driver { return s.driver }
+
+// openAll opens all connections of a pool now, so that none has to be opened when the file may be another.
+func openAll(ctx context.Context, db *sql.DB, connections int) error {
+	for range connections {
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+	}
+	return nil
 }
 
 // prepareFile makes the file when that is wanted, readable by its owner only: SQLite gives its companions, the log and

@@ -51,7 +51,7 @@ var _ bridge.Store = (*Store)(nil)
 // database is a database that is open.
 type database struct {
 	reader   *sql.DB
-	lookUp   *sql.Stmt
+	lookUp   *sql.Stmt     // nil on PostgreSQL: pgx prepares by itself, and to close a statement would wait for the server
 	turns    chan struct{} // has room for as many lookups as SQLite has connections; nil on PostgreSQL
 	writer   writer
 	follower *follower
@@ -80,10 +80,6 @@ func (s *Store) openDatabase(ctx context.Context) (open *database, err error) {
 	}
 	if err != nil {
 		return nil, err
-	}
-	open.lookUp, err = open.reader.PrepareContext(ctx, lookUpStatement)
-	if err != nil {
-		return nil, errors.Join(err, open.close())
 	}
 	return open, nil
 }

@@ -14,7 +14,7 @@ const lookUpStatement = `SELECT ` + linkColumns + `, tokens.created_at, tokens.e
 
 // LookUp finds an access token; see [bridge.Store].
 func (s *Store) LookUp(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
-	open := s.open.Load() // that its file was replaced is seen by who follows the feed, soon enough for this
+	open := s.open.Load() // that its file was replaced is looked at for unusual answers only
 	if open == nil {
 		var err error
 		if open, err = s.opened(ctx); err != nil {
@@ -27,14 +27,25 @@ func (s *Store) LookUp(ctx context.Context, token bridge.Hash) (bridge.AccessTok
 	}
 	defer done()
 	var issued, expires int64
-	link, err := scanLink(open.lookUp.QueryRowContext(ctx, string(token)), &issued, &expires)
-	if errors.Is(err, sql.ErrNoRows) {
+	link, err := scanLink(open.queryLookUp(ctx, string(token)), &issued, &expires)
+	unusual := errors.Is(err, sql.ErrNoRows) || link.Revoked()
+	switch {
+	case unusual && open.file.replaced(): // the new file may say something else
+		return bridge.AccessToken{}, errReplaced
+	case errors.Is(err, sql.ErrNoRows):
 		return bridge.AccessToken{}, bridge.ErrNotFound
 	}
 	if err != nil {
 		return bridge.AccessToken{}, err
 	}
 	return bridge.AccessToken{Link: link, IssuedAt: timeOf(issued), ExpiresAt: timeOf(expires)}, nil
+}
+
+func (d *database) queryLookUp(ctx context.Context, token string) *sql.Row {
+	if d.lookUp == nil {
+		return d.reader.QueryRowContext(ctx, lookUpStatement, token)
+	}
+	return d.lookUp.QueryRowContext(ctx, token)
 }
 
 // turn waits for a connection of SQLite's to be free, and returns a context that cannot end: for one that can, the driver

@@ -93,6 +93,6 @@ func (tx *transaction) insertEvents(after int64, mark string, linkIDs []string) 
 		rows = append(rows, fmt.Sprintf("($%d, $%d, $%d, $%d)", n+1, n+2, n+3, n+4))
 		args = append(args, after+int64(i)+1, mark, id, seconds(tx.endedAt))
 	}
-	_, err := tx.Exec(`INSERT INTO events (position, mark, link_id, recorded_at) VALUES `+strings.Join(rows, ", "), args...)
+	_, err := tx.Tx.Exec(`INSERT INTO events (position, mark, link_id, recorded_at) VALUES `+strings.Join(rows, ", "), args...)
 	return err
 }

@@ -82,8 +82,24 @@ func serve(ctx context.Context, loaded *config.Config, log *slog.Logger) error {
 	}
 	announce(log, loaded, listeners)
 	err = serveUntil(ctx, bridge, listeners, log)
+	err = errors.Join(err, closeStore(store))
 	log.Info("stopped")
-	return errors.Join(err, store.Close())
+	return err
+}
+
+// closeWithin is how long the database may take to be closed.
+const closeWithin = 1500 * time.Millisecond
+
+// closeStore does not wait for a database that hangs: what was answered is in it, and what was not may be lost.
+func closeStore(store *sqlstore.Store) error {
+	closed := make(chan error, 1)
+	go func() { closed <- store.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(closeWithin):
+		return failed(errors.New("the database could not be closed in time"), "nothing that was answered is lost; see whether the database hangs")
+	}
 }
 
 func storageCure(driver string) string {
