@@ -53,7 +53,7 @@ func openSQLite(ctx context.Context, options Options, tell func([]string)) (*dat
 		return nil, errors.Join(err, open.writer.close(), open.reader.Close())
 	}
 	open.follower = &follower{db: feed}
-	if err := openAll(ctx, open.reader, readers); err == nil {
+	if err = openAll(ctx, open.reader, readers); err == nil {
 		open.lookUp, err = open.reader.PrepareContext(ctx, lookUpStatement)
 	}
 	if err != nil {
