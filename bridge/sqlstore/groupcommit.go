@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 )
 
@@ -93,9 +92,7 @@ func (g *groupCommit) run() {
 // commit runs a group in one database transaction and tells each job how it went. Contexts of callers do not reach the
 // database: SQLite would answer an interrupted statement by rolling back the whole group.
 func (g *groupCommit) commit(group []*job) {
-	// Nobody waits for these, and to begin a transaction may take until another process lets go of its lock.
-	group = slices.DeleteFunc(group, func(j *job) bool { return j.ctx.Err() != nil && j.answer(j.ctx.Err()) })
-	if len(group) == 0 {
+	if group = stillWaited(group); len(group) == 0 {
 		return
 	}
 	results := make([]error, len(group))
@@ -126,9 +123,18 @@ func (g *groupCommit) commit(group []*job) {
 	}
 }
 
-func (j *job) answer(err error) bool {
-	j.result <- err
-	return true
+// stillWaited answers the jobs whose callers have gone, and returns the others. For nobody's sake the lock is waited for, which
+// another process may hold for long.
+func stillWaited(group []*job) []*job {
+	var waited []*job
+	for _, job := range group {
+		if err := job.ctx.Err(); err != nil {
+			job.result <- err
+			continue
+		}
+		waited = append(waited, job)
+	}
+	return waited
 }
 
 func (g *groupCommit) inTransaction(do func(*sql.Tx) error) error {
