@@ -84,6 +84,8 @@ func steps(t *testing.T, folder string) string {
 // play runs commands in a folder, with programs that stand in for Docker, kubectl and an editor.
 func play(t *testing.T, folder, commands string, programs map[string]string) string {
 	t.Helper()
+	_, err := exec.LookPath("sh")
+	need(t, err == nil, "no sh to run the steps of a README")
 	bin := t.TempDir()
 	for name, script := range programs {
 		file := filepath.Join(bin, name)

@@ -29,6 +29,9 @@ func findPrograms() (programs, error) {
 	if err != nil {
 		return programs{}, err
 	}
+	if _, err := exec.LookPath("sh"); err != nil { // it looks after the server's folder
+		return programs{}, fmt.Errorf("%w: %w", ErrNoPostgres, err)
+	}
 	p := programs{folder: folder, uid: os.Getuid(), gid: os.Getgid()}
 	if p.uid != 0 {
 		return p, nil
