@@ -27,6 +27,7 @@ func (r *rig) atCallback(phone *simulator.Phone, request simulator.Request) stri
 
 func TestDoubleTap(t *testing.T) {
 	r := newRig(t)
+	r.clock.hold()
 	for _, decision := range []string{"link", "cancel"} {
 		phone := simulator.NewPhone()
 		consent := r.signIn(phone, r.request(), ada)
