@@ -18,9 +18,8 @@ const storeTimeout = 2 * time.Second
 // question is a token that is asked about, by whom, and room to answer in.
 type question struct {
 	key        tokenKey
-	wellFormed bool      // could be a token at all
-	at         time.Time // when the question came; zero: now
-	alexaUser  string    // empty: not told
+	wellFormed bool   // could be a token at all
+	alexaUser  string // empty: not told
 	// serves says whether the asker may know of a skill's tokens.
 	serves func(skill uint32) bool
 	buffer []byte
@@ -40,10 +39,7 @@ func (h *Handler) find(ctx context.Context, q *question) (entry, error) {
 	if !q.wellFormed {
 		return entry{}, bridge.ErrNotFound
 	}
-	now := q.at
-	if now.IsZero() {
-		now = h.deps.Now()
-	}
+	now := h.deps.Now() // not earlier: the body may have taken its time
 	if h.follower.trusted(now) {
 		if found, ok := h.recall(q); ok {
 			return h.use(q, found, now, false)

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"time"
 
 	"alexa-oidc-bridge/bridge"
 )
@@ -20,7 +19,7 @@ type scratch struct {
 	body, header, answer []byte
 }
 
-// LookUp answers POST /lookup. A response writer that has a method Began() time.Time saves it from asking for the time.
+// LookUp answers POST /lookup.
 func (h *Handler) LookUp(w http.ResponseWriter, r *http.Request) {
 	room := h.scratch.Get().(*scratch)
 	defer h.scratch.Put(room)
@@ -41,9 +40,6 @@ func (h *Handler) LookUp(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.buffer = room.answer
-	if began, ok := w.(interface{ Began() time.Time }); ok {
-		q.at = began.Began()
-	}
 	h.tell(w, r, &q)
 	room.answer = q.buffer
 }

@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -301,3 +303,46 @@ func TestLaterUsesFromMemory(t *testing.T) {
 		t.Errorf("user %q, last used %v", link.AlexaUser, link.LastUsedAt)
 	}
 }
+
+// A body that comes slowly does not keep an answer young: the time is asked for when there is something to answer.
+func TestSlowBody(t *testing.T) {
+	r, store, token := newMemoryRig(t, func(r *rig) { r.skill.ImplicitLifetime = time.Hour })
+	r.wantActive(token)
+	store.broken.Store(true)
+	store.caughtUp(t)
+	request := r.lookUpRequest(url.Values{"token": {token}})
+	request.Body = &slowBody{Reader: request.Body, wait: func() { r.clock.advance(30 * time.Second) }}
+	recorder := httptest.NewRecorder()
+	r.server.Public.ServeHTTP(recorder, request)
+	if recorder.Code != http.StatusServiceUnavailable {
+		t.Errorf("after max_staleness: status %d, %s", recorder.Code, recorder.Body)
+	}
+
+	store.broken.Store(false)
+	store.caughtUp(t)
+	r.wantActive(token)
+	request = r.lookUpRequest(url.Values{"token": {token}})
+	request.Body = &slowBody{Reader: request.Body, wait: func() {
+		r.clock.advance(time.Hour)
+		store.caughtUp(t)
+	}}
+	recorder = httptest.NewRecorder()
+	r.server.Public.ServeHTTP(recorder, request)
+	if recorder.Body.String() != inactive {
+		t.Errorf("after the token's end: %s", recorder.Body)
+	}
+}
+
+// slowBody is a body before whose first bytes time passes.
+type slowBody struct {
+	io.Reader
+	wait func()
+	once sync.Once
+}
+
+func (s *slowBody) Read(p []byte) (int, error) {
+	s.once.Do(s.wait)
+	return s.Reader.Read(p)
+}
+
+func (s *slowBody) Close() error { return nil }

@@ -29,7 +29,7 @@ func (s *Server) publicHandler() http.Handler {
 	route("/{$}", s.only(http.MethodGet, s.home))
 	route("/", http.HandlerFunc(s.notFound))
 	unclean := around.wrap("/", http.HandlerFunc(s.notFound))
-	lookup := around.measure("/lookup", s.only(http.MethodPost, s.introspect.LookUp))
+	lookup := around.measure("/lookup", nil, s.only(http.MethodPost, s.introspect.LookUp))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/lookup" { // asked on every utterance, so it takes the shortest way
 			lookup.ServeHTTP(w, r)
