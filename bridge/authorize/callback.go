@@ -85,6 +85,8 @@ const waitingPurpose = "pending consent"
 // waiting returns what the flow's sign-in came to, while the person has not decided: ErrNotFound before the sign-in,
 // DecidedError after the decision.
 func (h *Handler) waiting(ctx context.Context, f *flow) (*signedIn, error) {
+	ctx, cancel := inTime(ctx)
+	defer cancel()
 	pending, err := h.deps.Store.PendingConsent(ctx, f.handle(), h.deps.Now())
 	if err != nil {
 		return nil, err
@@ -169,6 +171,8 @@ func (h *Handler) await(ctx context.Context, f *flow, waiting *signedIn) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := inTime(ctx)
+	defer cancel()
 	err = h.deps.Store.Await(ctx, bridge.PendingConsent{
 		Handle:    f.handle(),
 		Sealed:    h.deps.Keys.Seal(waitingPurpose, plain, []byte(f.handle())),

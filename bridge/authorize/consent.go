@@ -1,6 +1,7 @@
 package authorize
 
 import (
+	"context"
 	"crypto/subtle"
 	"errors"
 	"net/http"
@@ -194,12 +195,20 @@ func (h *Handler) makeLink(r *http.Request, f *flow, skill *bridge.Skill) (linkI
 		return "", &notAllowedError{reason}
 	}
 	f.begins(&made, skill)
-	return made.Link.ID, h.deps.Store.Link(r.Context(), f.handle(), made)
+	ctx, cancel := inTime(r.Context())
+	defer cancel()
+	return made.Link.ID, h.deps.Store.Link(ctx, f.handle(), made)
+}
+
+func (h *Handler) decideAgainst(ctx context.Context, f *flow, decision bridge.Decision) error {
+	ctx, cancel := inTime(ctx)
+	defer cancel()
+	return h.deps.Store.Refuse(ctx, f.handle(), decision, h.deps.Now())
 }
 
 // cancel tells Alexa that the person does not want the link.
 func (h *Handler) cancel(w http.ResponseWriter, r *http.Request, f *flow) {
-	err := h.deps.Store.Refuse(r.Context(), f.handle(), bridge.DecisionCancel, h.deps.Now())
+	err := h.decideAgainst(r.Context(), f, bridge.DecisionCancel)
 	if h.undecidable(w, r, f, bridge.DecisionCancel, err) {
 		return
 	}
@@ -219,7 +228,7 @@ func (h *Handler) switchAccount(w http.ResponseWriter, r *http.Request, f *flow,
 		h.providerDown(w, r, f, err, down)
 		return
 	}
-	err := h.deps.Store.Refuse(r.Context(), f.handle(), bridge.DecisionSwitch, h.deps.Now())
+	err := h.decideAgainst(r.Context(), f, bridge.DecisionSwitch)
 	if !errors.Is(err, bridge.ErrNotFound) && h.undecidable(w, r, f, bridge.DecisionSwitch, err) {
 		return
 	}

@@ -88,3 +88,10 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, f *flow, code s
 	answer := bridge.Errorf(code, "The account was not linked. Reference %s.", bridge.ReferenceFrom(r.Context()))
 	redirect(w, errorAnswer(&f.request, h.config.PublicURL, answer))
 }
+
+// storeTimeout bounds how long a person waits for the store until a page says so.
+const storeTimeout = 5 * time.Second
+
+func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, storeTimeout)
+}

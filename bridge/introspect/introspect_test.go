@@ -2,9 +2,12 @@ package introspect
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -156,6 +159,43 @@ func TestKnownHeaders(t *testing.T) {
 type ends struct{ bridge.Store }
 
 func (ends) OnEnd(func([]string)) {}
+
+// noUses is a store that cannot note uses at first.
+type noUses struct {
+	ends
+	fails bool
+	tries int
+	noted int
+}
+
+func (s *noUses) NoteUses(_ context.Context, uses []bridge.Use) error {
+	s.tries++
+	if s.fails {
+		return errors.New("disk on fire")
+	}
+	s.noted += len(uses)
+	return nil
+}
+
+// Uses that cannot be written are one try and one complaint, however many they are, and are written later.
+func TestUsesOutlastAnOutage(t *testing.T) {
+	const links = 3*usesAtOnce + 1
+	var log bytes.Buffer
+	store := &noUses{fails: true}
+	h := New(Config{}, Deps{Store: store, Log: slog.New(slog.NewTextHandler(&log, nil)), Now: time.Now, Registry: prometheus.NewRegistry()})
+	for i := range links {
+		h.uses.add(bridge.Use{LinkID: fmt.Sprint(i), At: time.Now()})
+	}
+	h.writeUsesOnce(t.Context())
+	if complaints := strings.Count(log.String(), "\n"); complaints != 1 || store.tries != 1 {
+		t.Errorf("%d complaints, %d tries", complaints, store.tries)
+	}
+	store.fails = false
+	h.writeUsesOnce(t.Context())
+	if store.noted != links {
+		t.Errorf("%d uses noted, want %d", store.noted, links)
+	}
+}
 
 func TestFormBodyIsBounded(t *testing.T) {
 	for size, want := range map[int]error{bridge.MaxFormBytes: nil, bridge.MaxFormBytes + 1: bridge.ErrFormTooLarge} {

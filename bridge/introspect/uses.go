@@ -109,14 +109,24 @@ func (h *Handler) writeUses(ctx context.Context) {
 	}
 }
 
-// writeUsesOnce writes what waits. What cannot be written waits on, as far as there is room.
+// writeUsesOnce writes what waits. From the first write that fails on, it waits longer, as far as there is room.
 func (h *Handler) writeUsesOnce(ctx context.Context) {
-	for uses := range slices.Chunk(h.uses.take(), usesAtOnce) {
-		if err := h.deps.Store.NoteUses(ctx, uses); err != nil {
-			h.deps.Log.Warn("last uses not noted yet", "links", len(uses), "error", err)
-			h.uses.putBack(uses)
+	waiting := h.uses.take()
+	for len(waiting) > 0 {
+		n := min(len(waiting), usesAtOnce)
+		if err := h.writeSome(ctx, waiting[:n]); err != nil {
+			h.deps.Log.Warn("last uses not noted yet", "links", len(waiting), "error", err)
+			h.uses.putBack(waiting)
+			return
 		}
+		waiting = waiting[n:]
 	}
+}
+
+func (h *Handler) writeSome(ctx context.Context, uses []bridge.Use) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return h.deps.Store.NoteUses(ctx, uses)
 }
 
 // putBack takes uses back that could not be written, unless a newer one of the link came meanwhile.

@@ -128,8 +128,9 @@ func (s *Server) Run(ctx context.Context) {
 }
 
 const (
-	sweepEvery = 30 * time.Second
-	sweepLimit = 1000 // rows at a time, so that no write waits long for a sweep
+	sweepEvery   = 30 * time.Second
+	sweepTimeout = 30 * time.Second
+	sweepLimit   = 1000 // rows at a time, so that no write waits long for a sweep
 )
 
 // sweep removes rows that nothing can need any more.
@@ -142,7 +143,7 @@ func (s *Server) sweep(ctx context.Context) {
 	defer s.registry.Unregister(swept)
 	for sleep(ctx, sweepEvery) {
 		for {
-			removed, err := s.deps.Store.Sweep(ctx, s.deps.Now(), sweepLimit)
+			removed, err := s.sweepOnce(ctx)
 			if err != nil {
 				s.deps.Log.Warn("not swept", "error", err)
 			}
@@ -152,6 +153,12 @@ func (s *Server) sweep(ctx context.Context) {
 			}
 		}
 	}
+}
+
+func (s *Server) sweepOnce(ctx context.Context) (removed int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	return s.deps.Store.Sweep(ctx, s.deps.Now(), sweepLimit)
 }
 
 const (
