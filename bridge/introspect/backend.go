@@ -19,7 +19,7 @@ func (a *asker) serves(skill uint32) bool { return a.skills[skill] }
 func (h *Handler) newAskers() map[string]*asker {
 	askers := map[string]*asker{}
 	for id, backend := range h.config.Backends {
-		a := &asker{Backend: backend, skills: make([]bool, len(h.skills))}
+		a := &asker{Backend: backend, skills: make([]bool, len(h.places))}
 		for _, skill := range backend.Skills {
 			if place, known := h.places[skill]; known {
 				a.skills[place] = true

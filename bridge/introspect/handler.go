@@ -37,8 +37,7 @@ type Deps struct {
 type Handler struct {
 	config   Config
 	deps     Deps
-	skills   []*bridge.Skill // by the place that entries have
-	places   map[string]uint32
+	places   map[string]uint32 // of skills, by which entries name them
 	askers   map[string]*asker
 	known    known
 	scratch  sync.Pool
@@ -52,8 +51,7 @@ type Handler struct {
 func New(config Config, deps Deps) *Handler {
 	h := &Handler{config: config, deps: deps, places: map[string]uint32{}, memory: newMemory(config.Memory), uses: newUses()}
 	for _, id := range slices.Sorted(maps.Keys(config.Skills)) {
-		h.places[id] = uint32(len(h.skills))
-		h.skills = append(h.skills, config.Skills[id])
+		h.places[id] = uint32(len(h.places))
 	}
 	h.askers = h.newAskers()
 	h.scratch.New = func() any { return &scratch{body: make([]byte, 0, 1<<10), answer: make([]byte, 0, 1<<10)} }

@@ -55,7 +55,7 @@ type entry struct {
 	lastUsed int64  // seconds since 1970, as far as it was noted
 	user     uint64 // the mark of the Alexa user that was noted; 0: none
 	stripe   uint32
-	skill    uint32 // its place in the handler's list
+	skill    uint32 // its place among the handler's
 	answer   []byte // of a lookup, as it is sent
 	linkID   string // only while it comes from the store; the answer has it too
 }

@@ -67,6 +67,7 @@ func openFile(path string, file *sqliteFile, connections int, more url.Values) (
 	if err != nil {
 		return nil, err
 	}
+	defer plain.Close() // it has no connection; only its driver is wanted
 	db := sql.OpenDB(&sameFile{plain.Driver(), sqliteDSN(path, more), file})
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)

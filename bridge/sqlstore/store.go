@@ -69,19 +69,14 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) openDatabase(ctx context.Context) (open *database, err error) {
+func (s *Store) openDatabase(ctx context.Context) (*database, error) {
 	switch s.options.Driver {
 	case SQLite:
-		open, err = openSQLite(ctx, s.options, s.tell)
+		return openSQLite(ctx, s.options, s.tell)
 	case PostgreSQL:
-		open, err = openPostgreSQL(ctx, s.options, s.tell)
-	default:
-		err = fmt.Errorf("unknown driver %q", s.options.Driver)
+		return openPostgreSQL(ctx, s.options, s.tell)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return open, nil
+	return nil, fmt.Errorf("unknown driver %q", s.options.Driver)
 }
 
 // OnEnd registers who is told of ends; see [bridge.Store].
