@@ -33,7 +33,7 @@ func TestFaults(t *testing.T) {
 		{"a file for a URL", "driver: sqlite", "driver: postgres", "storage.dsn: not the URL of a database; "},
 		{"a password in a URL", "driver: sqlite, dsn: data/bridge.db", `driver: postgres, dsn: "postgres://u:pa/ss@db/bridge"`, "storage.dsn: not the URL of a database; "},
 		{"no size", "public_url:", "lookup: {memory: lots}\npublic_url:", "lookup.memory: not a size, or out of range; "},
-		{"too small", "public_url:", "lookup: {memory: 31MiB}\npublic_url:", "lookup.memory: not a size, or out of range; "},
+		{"too small", "public_url:", "lookup: {memory: 1023KiB}\npublic_url:", "lookup.memory: not a size, or out of range; "},
 		{"a size without a unit", "public_url:", "lookup: {memory: 64}\npublic_url:", "lookup.memory: not a text; "},
 		{"typo", "public_url:", "public_ulr:", `public_ulr: unknown key; did you mean "public_url"?`},
 		{"typo below", "grants: [implicit]", "grnats: [implicit]", `skills[0].grnats: unknown key; did you mean "grants"?`},

@@ -146,7 +146,7 @@ func (b *builder) maxStaleness(d time.Duration) time.Duration {
 
 // Bounds of lookup.memory.
 const (
-	leastMemory = 32 << 20
+	leastMemory = 1 << 20
 	mostMemory  = 1 << 40
 )
 
@@ -154,7 +154,7 @@ const (
 func (b *builder) memory(text string) int {
 	size, err := humanize.ParseBytes(text)
 	if err != nil || size < leastMemory || size > mostMemory {
-		b.fault("lookup.memory", "not a size, or out of range", `write a size from "32MiB" to "1TiB"`)
+		b.fault("lookup.memory", "not a size, or out of range", `write a size from "1MiB" to "1TiB"`)
 		return 0
 	}
 	return int(size)

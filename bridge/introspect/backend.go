@@ -7,10 +7,10 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// asker is a backend with what it may know.
+// asker is who asks, with what it may know.
 type asker struct {
-	*bridge.Backend
-	skills []bool // by the place of a skill: whether it serves it
+	*bridge.Backend        // nil: whoever has the token
+	skills          []bool // by the place of a skill: whether it may know of its tokens
 }
 
 func (a *asker) serves(skill uint32) bool { return a.skills[skill] }

@@ -20,9 +20,8 @@ type question struct {
 	key        tokenKey
 	wellFormed bool   // could be a token at all
 	alexaUser  string // empty: not told
-	// serves says whether the asker may know of a skill's tokens.
-	serves func(skill uint32) bool
-	buffer []byte
+	asker      *asker
+	buffer     []byte
 }
 
 // newQuestion asks about a token.
@@ -67,7 +66,7 @@ func (h *Handler) recall(q *question) (found entry, ok bool) {
 
 // use checks what was found against the time and the asker, notes that the link was used, and remembers what is new.
 func (h *Handler) use(q *question, found entry, now time.Time, isNew bool) (entry, error) {
-	if found.expires != 0 && now.Unix() >= found.expires || !q.serves(found.skill) {
+	if found.expires != 0 && now.Unix() >= found.expires || !q.asker.serves(found.skill) {
 		return entry{}, bridge.ErrNotFound
 	}
 	if user := userOf(q); found.noteworthy(now, user) {

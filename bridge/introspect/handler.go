@@ -21,7 +21,7 @@ type Config struct {
 	Backends  map[string]*bridge.Backend
 	// MaxStaleness is how old the last reading of the feed may be for an answer from memory. 0: memory never answers.
 	MaxStaleness time.Duration
-	// Memory is how many bytes may be used for answers; less than 32 MiB count as 32 MiB.
+	// Memory is how many bytes may be used for answers; less than 1 MiB count as 1 MiB.
 	Memory int
 }
 
@@ -39,6 +39,7 @@ type Handler struct {
 	deps     Deps
 	places   map[string]uint32 // of skills, by which entries name them
 	askers   map[string]*asker
+	anyone   *asker // who may know of every skill
 	known    known
 	scratch  sync.Pool
 	memory   *memory
@@ -47,18 +48,24 @@ type Handler struct {
 	counters counters
 }
 
-// New returns a handler. Its [Handler.Run] must run, or it answers nothing from memory and uses are not noted.
-func New(config Config, deps Deps) *Handler {
-	h := &Handler{config: config, deps: deps, places: map[string]uint32{}, memory: newMemory(config.Memory), uses: newUses()}
+// New returns a handler. Its [Handler.Run] must run, or it answers nothing from memory and uses are not noted. It fails with
+// [ErrMemory].
+func New(config Config, deps Deps) (*Handler, error) {
+	memory, err := newMemory(config.Memory)
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{config: config, deps: deps, places: map[string]uint32{}, memory: memory, uses: newUses()}
 	for _, id := range slices.Sorted(maps.Keys(config.Skills)) {
 		h.places[id] = uint32(len(h.places))
 	}
 	h.askers = h.newAskers()
+	h.anyone = &asker{skills: slices.Repeat([]bool{true}, len(h.places))}
 	h.scratch.New = func() any { return &scratch{body: make([]byte, 0, 1<<10), answer: make([]byte, 0, 1<<10)} }
 	h.follower = newFollower(deps, config.MaxStaleness, h.memory)
 	h.counters = newCounters(deps.Registry, h)
 	deps.Store.OnEnd(func(linkIDs []string) { h.memory.end(linkIDs...) })
-	return h
+	return h, nil
 }
 
 // Run follows the feed and writes uses down, until the context ends.

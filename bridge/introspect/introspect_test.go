@@ -22,6 +22,25 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
+func newHandler(t *testing.T, config Config, deps Deps) *Handler {
+	t.Helper()
+	deps.Now, deps.Registry = time.Now, prometheus.NewRegistry()
+	h, err := New(config, deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func testMemory(t *testing.T) *memory {
+	t.Helper()
+	m, err := newMemory(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // What the glance takes for a token alone is that to a parser too.
 func FuzzPlainToken(f *testing.F) {
 	token := bridge.NewRandomToken(bridge.AccessTokenKind)
@@ -42,7 +61,7 @@ func FuzzPlainToken(f *testing.F) {
 }
 
 func TestEntryIsKeptWhole(t *testing.T) {
-	m := newMemory(0)
+	m := testMemory(t)
 	key := tokenKey(sha256.Sum256([]byte("x")))
 	want := entry{expires: 1<<40 + 7, lastUsed: 1<<33 + 5, user: 1<<63 + 9, stripe: stripes - 1, skill: 77, answer: []byte(`{"active":true}`)}
 	m.put(&key, &want)
@@ -58,7 +77,7 @@ func TestEntryIsKeptWhole(t *testing.T) {
 
 // Many read, remember and end at once: what was read before an end is never good after it.
 func TestMemoryUnderRaces(t *testing.T) {
-	m := newMemory(0)
+	m := testMemory(t)
 	const links = 50
 	var lives [links]sync.RWMutex // held for writing while a link ends: a store of whole transitions
 	var ended [links]bool
@@ -105,7 +124,7 @@ func TestMemoryUnderRaces(t *testing.T) {
 func TestKnownHeaders(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	backend := &bridge.Backend{ID: "b", Secrets: []bridge.Secret{bridge.NewSecret(secret)}}
-	h := New(Config{Backends: map[string]*bridge.Backend{"b": backend}}, Deps{Store: ends{}, Now: time.Now, Registry: prometheus.NewRegistry()})
+	h := newHandler(t, Config{Backends: map[string]*bridge.Backend{"b": backend}}, Deps{Store: ends{}})
 	room := &scratch{}
 	ask := func(password string, headers int, body string) (status int) {
 		request := httptest.NewRequest(http.MethodPost, "/lookup", nil)
@@ -182,7 +201,7 @@ func TestUsesOutlastAnOutage(t *testing.T) {
 	const links = 3*usesAtOnce + 1
 	var log bytes.Buffer
 	store := &noUses{fails: true}
-	h := New(Config{}, Deps{Store: store, Log: slog.New(slog.NewTextHandler(&log, nil)), Now: time.Now, Registry: prometheus.NewRegistry()})
+	h := newHandler(t, Config{}, Deps{Store: store, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	for i := range links {
 		h.uses.add(bridge.Use{LinkID: fmt.Sprint(i), At: time.Now()})
 	}

@@ -48,7 +48,7 @@ func (h *Handler) LookUp(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) ask(r *http.Request, room *scratch) (q question, status int, refused *bridge.Error) {
 	if token, plain := plainToken(room.body); plain {
 		if asker := h.known.find(r.Header["Authorization"], room); asker != nil {
-			return question{key: sha256.Sum256(token), wellFormed: true, serves: asker.serves}, 0, nil
+			return question{key: sha256.Sum256(token), wellFormed: true, asker: asker}, 0, nil
 		}
 	}
 	form, err := bridge.ParseForm(room.body)
@@ -62,7 +62,7 @@ func (h *Handler) ask(r *http.Request, room *scratch) (q question, status int, r
 	h.known.add(r.Header["Authorization"], asker)
 	token, user, refused := parameters(form)
 	q = newQuestion(token)
-	q.alexaUser, q.serves = user, asker.serves
+	q.alexaUser, q.asker = user, asker
 	return q, http.StatusBadRequest, refused
 }
 

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/VictoriaMetrics/fastcache"
-
 	"alexa-oidc-bridge/bridge"
 )
 
@@ -21,7 +19,7 @@ import (
 // as its own count is not behind its stripe's. So an end needs no list of a link's tokens, an end that comes while an answer
 // is being read spoils that answer, and a stripe shared by two links costs one of them another reading, never a wrong answer.
 type memory struct {
-	entries *fastcache.Cache
+	entries *cache
 	seed    maphash.Seed
 
 	mu    sync.Mutex    // held to count an end
@@ -31,18 +29,18 @@ type memory struct {
 }
 
 const (
-	// leastMemory is the least that the cache can have.
-	leastMemory = 32 << 20
+	// leastMemory has room for a few thousand answers.
+	leastMemory = 1 << 20
 	// stripes is a power of two. A million links in use and a thousand ends an hour make some 16,000 readings more.
 	stripes = 1 << 16
 )
 
-func newMemory(bytes int) *memory {
-	return &memory{
-		entries: fastcache.New(max(bytes, leastMemory)),
-		seed:    maphash.MakeSeed(),
-		ends:    make([]atomic.Uint64, stripes),
+func newMemory(bytes int) (*memory, error) {
+	entries, err := newCache(max(bytes, leastMemory))
+	if err != nil {
+		return nil, err
 	}
+	return &memory{entries: entries, seed: maphash.MakeSeed(), ends: make([]atomic.Uint64, stripes)}, nil
 }
 
 // tokenKey is the SHA-256 of a token.
@@ -89,7 +87,7 @@ func readEntry(from []byte) entry {
 
 // get finds an answer that no end has spoiled. It is read into the buffer, which is returned to be used again.
 func (m *memory) get(key *tokenKey, buffer []byte) (found entry, ok bool, used []byte) {
-	buffer = m.entries.Get(buffer[:0], key[:])
+	buffer = m.entries.get(key, buffer[:0])
 	if len(buffer) < entryHead {
 		return entry{}, false, buffer
 	}
@@ -103,7 +101,7 @@ func (m *memory) good(e *entry) bool {
 
 // put remembers an answer. Its count must be from before it was read from the store.
 func (m *memory) put(key *tokenKey, e *entry) {
-	m.entries.Set(key[:], e.append(make([]byte, 0, entryHead+len(e.answer))))
+	m.entries.put(key, e.append(make([]byte, 0, entryHead+len(e.answer))))
 }
 
 func (m *memory) stripeOf(linkID string) uint32 {
@@ -127,11 +125,7 @@ func (m *memory) forget() {
 }
 
 // bytes is how much memory the answers take.
-func (m *memory) bytes() float64 {
-	var stats fastcache.Stats
-	m.entries.UpdateStats(&stats)
-	return float64(stats.BytesSize)
-}
+func (m *memory) bytes() float64 { return float64(m.entries.used()) }
 
 // userMark is enough of an Alexa user's hash to see that it is another one.
 func userMark(user bridge.Hash) uint64 {

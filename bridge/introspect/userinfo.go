@@ -36,7 +36,7 @@ func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) {
 // userinfo returns the claims of an active token, flat. ErrNotFound for any other.
 func (h *Handler) userinfo(ctx context.Context, token string) ([]byte, error) {
 	q := newQuestion(token)
-	q.serves = func(uint32) bool { return true }
+	q.asker = h.anyone
 	found, err := h.find(ctx, &q)
 	if err != nil {
 		return nil, err

@@ -85,7 +85,7 @@ func benchServer(b *testing.B, store bridge.Store) *server.Server {
 		b.Fatal(err)
 	}
 	built, err := server.New(server.Config{
-		PublicURL: "https://link.example.com", MaxStaleness: 30 * time.Second,
+		PublicURL: "https://link.example.com", MaxStaleness: 30 * time.Second, Memory: 64 << 20,
 		Keys:      keys.NewRing(secret),
 		Providers: nil,
 		Skills: []*bridge.Skill{{ClientID: "pizza", Claims: []string{"email", "name"},

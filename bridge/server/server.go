@@ -31,7 +31,7 @@ type Config struct {
 	Skills       []*bridge.Skill
 	Backends     []*bridge.Backend
 	MaxStaleness time.Duration // how long lookups are answered while the store is out of reach
-	Memory       int           // bytes for answers of links in use; the least is 32 MiB
+	Memory       int           // bytes for answers of links in use; the least is 1 MiB
 	Templates    fs.FS         // replaces embedded pages; nil: none
 }
 
@@ -57,7 +57,7 @@ type Server struct {
 	registry   *prometheus.Registry
 }
 
-// New returns a server. It fails when a page in Config.Templates cannot be used.
+// New returns a server. It fails when a page in Config.Templates cannot be used, and with [introspect.ErrMemory].
 func New(config Config, deps Deps) (*Server, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
@@ -78,7 +78,9 @@ func New(config Config, deps Deps) (*Server, error) {
 		provider.RedirectURI = CallbackURI(config.PublicURL, provider.ID)
 		s.upstreams[provider.ID] = upstream.New(provider, deps.Now)
 	}
-	s.addRooms()
+	if err := s.addRooms(); err != nil {
+		return nil, err
+	}
 	s.Public, s.Admin = s.publicHandler(), s.adminHandler()
 	return s, nil
 }
@@ -88,7 +90,7 @@ func CallbackURI(publicURL, providerID string) string {
 	return fmt.Sprintf("%s/callback/%s", publicURL, providerID)
 }
 
-func (s *Server) addRooms() {
+func (s *Server) addRooms() (err error) {
 	skills := map[string]*bridge.Skill{}
 	for _, skill := range s.config.Skills {
 		skills[skill.ClientID] = skill
@@ -109,11 +111,12 @@ func (s *Server) addRooms() {
 		token.Config{PublicURL: s.config.PublicURL, Skills: skills, Providers: providers, Backends: backends},
 		token.Deps{Store: s.deps.Store, Log: s.deps.Log, Now: s.deps.Now, Registry: s.registry},
 	)
-	s.introspect = introspect.New(
+	s.introspect, err = introspect.New(
 		introspect.Config{PublicURL: s.config.PublicURL, Skills: skills, Providers: providers, Backends: backends,
 			MaxStaleness: s.config.MaxStaleness, Memory: s.config.Memory},
 		introspect.Deps{Store: s.deps.Store, Log: s.deps.Log, Now: s.deps.Now, Registry: s.registry},
 	)
+	return err
 }
 
 // Run does the work in the background until the context ends, and then finishes what it began.

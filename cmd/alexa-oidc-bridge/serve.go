@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"alexa-oidc-bridge/bridge/introspect"
 	"alexa-oidc-bridge/bridge/server"
 	"alexa-oidc-bridge/bridge/sqlstore"
 	"alexa-oidc-bridge/config"
@@ -71,7 +72,7 @@ func serve(ctx context.Context, loaded *config.Config, log *slog.Logger) error {
 	}
 	bridge, err := server.New(loaded.Server, server.Deps{Store: store, Log: log})
 	if err != nil {
-		return errors.Join(failed(err, "mend the page in templates_dir"), store.Close())
+		return errors.Join(failed(err, serverCure(err)), store.Close())
 	}
 	listeners, err := listen(ctx, loaded)
 	if err != nil {
@@ -107,6 +108,13 @@ func storageCure(driver string) string {
 		return "check storage.dsn, and that the database runs and can be reached from here"
 	}
 	return "check storage.dsn, and that its folder exists and can be written"
+}
+
+func serverCure(err error) string {
+	if errors.Is(err, introspect.ErrMemory) {
+		return "lower lookup.memory"
+	}
+	return "mend the page in templates_dir"
 }
 
 type listeners struct {
