@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 )
 
@@ -81,6 +82,9 @@ func (g *groupCommit) run() {
 	defer close(g.done)
 	for first := range g.jobs {
 		group := []*job{first}
+		// Whoever can run puts its job in now and shares the commit. On one processor they would all wait for the disk instead:
+		// a thread that waits for it keeps the processor for a while.
+		runtime.Gosched()
 		for len(group) < maxGroup && len(g.jobs) > 0 {
 			group = append(group, <-g.jobs)
 		}

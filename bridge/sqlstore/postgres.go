@@ -52,7 +52,8 @@ func openPostgreSQL(ctx context.Context, options Options, tell func([]string)) (
 	}
 	open := &database{
 		reader:   openPool(config, poolSize),
-		writer:   &pool{db: write, notify: notify, tell: tell},
+		turns:    newTurns(poolSize),
+		writer:   &pool{db: write, turns: newTurns(poolSize), notify: notify, tell: tell},
 		follower: &follower{db: openPool(config, 1), listen: notify != ""},
 	}
 	return open, nil
@@ -126,6 +127,7 @@ func preparePostgreSQL(ctx context.Context, db *sql.DB, options Options) (notify
 // pool runs each transaction on a connection of its own. PostgreSQL shares the sync to disk among those that commit at once.
 type pool struct {
 	db     *sql.DB
+	turns  turns
 	notify string
 	tell   func(linkIDs []string)
 }
@@ -134,6 +136,10 @@ func (p *pool) close() error { return p.db.Close() }
 
 // write runs a transaction, again when the database gave it up for the sake of another that it had to wait for.
 func (p *pool) write(ctx context.Context, do func(*transaction) error) error {
+	if err := p.turns.take(ctx); err != nil {
+		return err
+	}
+	defer p.turns.giveBack()
 	for try := 1; ; try++ {
 		err := p.once(ctx, do)
 		if try == maxTries || !givenUp(err) {

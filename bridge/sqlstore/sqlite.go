@@ -42,7 +42,7 @@ func openSQLite(ctx context.Context, options Options, tell func([]string)) (*dat
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
-	open := &database{writer: newGroupCommit(writer, file, tell), file: file, turns: make(chan struct{}, readers)}
+	open := &database{writer: newGroupCommit(writer, file, tell), file: file, turns: newTurns(readers)}
 	readOnly := url.Values{"_pragma": {"query_only(1)", "mmap_size(1073741824)"}}
 	open.reader, err = openFile(options.DSN, file, readers, readOnly)
 	if err != nil {

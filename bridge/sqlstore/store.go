@@ -51,8 +51,8 @@ var _ bridge.Store = (*Store)(nil)
 // database is a database that is open.
 type database struct {
 	reader   *sql.DB
-	lookUp   *sql.Stmt     // nil on PostgreSQL: pgx prepares by itself, and to close a statement would wait for the server
-	turns    chan struct{} // has room for as many lookups as SQLite has connections; nil on PostgreSQL
+	lookUp   *sql.Stmt // nil on PostgreSQL: pgx prepares by itself, and to close a statement would wait for the server
+	turns    turns     // of lookups
 	writer   writer
 	follower *follower
 	file     *sqliteFile // nil on PostgreSQL

@@ -21,11 +21,10 @@ func (s *Store) LookUp(ctx context.Context, token bridge.Hash) (bridge.AccessTok
 			return bridge.AccessToken{}, err
 		}
 	}
-	ctx, done, err := open.turn(ctx)
-	if err != nil {
+	if err := open.turns.take(ctx); err != nil {
 		return bridge.AccessToken{}, err
 	}
-	defer done()
+	defer open.turns.giveBack()
 	var issued, expires int64
 	link, err := scanLink(open.queryLookUp(ctx, string(token)), &issued, &expires)
 	unusual := errors.Is(err, sql.ErrNoRows) || link.Revoked()
@@ -41,29 +40,13 @@ func (s *Store) LookUp(ctx context.Context, token bridge.Hash) (bridge.AccessTok
 	return bridge.AccessToken{Link: link, IssuedAt: timeOf(issued), ExpiresAt: timeOf(expires)}, nil
 }
 
+// queryLookUp asks SQLite with a context that cannot end: for one that can, the driver starts a goroutine at every query, which
+// takes longer than the query. The wait for a lock is bounded by busy_timeout; a disk that hangs could not be interrupted anyway.
 func (d *database) queryLookUp(ctx context.Context, token string) *sql.Row {
 	if d.lookUp == nil {
 		return d.reader.QueryRowContext(ctx, lookUpStatement, token)
 	}
-	return d.lookUp.QueryRowContext(ctx, token)
-}
-
-// turn waits for a connection of SQLite's to be free, and returns a context that cannot end: for one that can, the driver
-// starts a goroutine at every query, which takes longer than the query. The wait for a lock is bounded by busy_timeout; a disk
-// that hangs could not be interrupted anyway.
-func (d *database) turn(ctx context.Context) (endless context.Context, done func(), err error) {
-	if d.turns == nil {
-		return ctx, func() {}, nil
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, nil, err
-	}
-	select {
-	case d.turns <- struct{}{}:
-		return context.WithoutCancel(ctx), func() { <-d.turns }, nil
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
+	return d.lookUp.QueryRowContext(context.WithoutCancel(ctx), token)
 }
 
 // Kinds of tokens in the table.
