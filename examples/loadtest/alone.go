@@ -29,6 +29,7 @@ type aloneTask struct {
 	Database sqlstore.Options
 	What     string
 	Pace     pace
+	Tokens   int // for reading: how many tokens are read in turn, each once before the measuring begins
 	Links    int // for inserts: how many links have a refresh token
 }
 
@@ -55,6 +56,11 @@ func askAloneAsTold(task io.Reader, stdout io.Writer) error {
 	do, end, err := told.prepare(context.Background())
 	if err != nil {
 		return err
+	}
+	if told.Tokens > 0 {
+		if _, err := (pace{Callers: told.Pace.Callers, Count: told.Tokens}).keep(context.Background(), do); err != nil {
+			return err
+		}
 	}
 	before, err := cpuTime(os.Getpid())
 	if err != nil {
@@ -99,14 +105,14 @@ func (t *aloneTask) prepareLookUp(ctx context.Context) (do func(caller, i int) e
 	}
 	hashes := t.hashes()
 	return func(_, i int) error {
-		_, err := store.LookUp(ctx, hashes[i])
+		_, err := store.LookUp(ctx, hashes[i%len(hashes)])
 		return err
 	}, store.Close, nil
 }
 
 // hashes are those of the tokens that are looked up.
 func (t *aloneTask) hashes() []bridge.Hash {
-	hashes := make([]bridge.Hash, t.Pace.Count)
+	hashes := make([]bridge.Hash, t.Tokens)
 	for i := range hashes {
 		hashes[i] = bridge.HashOf(accessToken(i))
 	}
@@ -118,7 +124,7 @@ func (t *aloneTask) statementTask(ctx context.Context, db *sql.DB, statement *sq
 		hashes := t.hashes()
 		return func(_, i int) error {
 			var id string
-			return statement.QueryRowContext(ctx, string(hashes[i])).Scan(&id)
+			return statement.QueryRowContext(ctx, string(hashes[i%len(hashes)])).Scan(&id)
 		}, db.Close, nil
 	}
 	insert := func(args ...any) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -54,6 +55,7 @@ type bridgeTask struct {
 	database sqlstore.Options
 	issuer   string // of its provider
 	listen   string // empty: wherever nobody listens
+	memory   string // for answers; empty: as the command line says
 }
 
 // startBridge starts the program on a database, and waits until it serves.
@@ -66,7 +68,7 @@ func (b *bench) startBridge(task bridgeTask) (*target, error) {
 		listen[0] = task.listen
 	}
 	config, err := b.configure(map[string]string{"Listen": listen[0], "AdminListen": listen[1], "Issuer": task.issuer,
-		"Driver": task.database.Driver, "Memory": b.options.memory}, task.database.DSN)
+		"Driver": task.database.Driver, "Memory": cmp.Or(task.memory, b.options.memory)}, task.database.DSN)
 	if err != nil {
 		return nil, err
 	}

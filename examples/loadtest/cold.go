@@ -3,70 +3,73 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 )
 
-// coldPerSecond is more links than a bridge looks up cold in a second.
-const coldPerSecond = 60_000
+// coldMemory is the least that a bridge can have for answers: so little that links in turn are always read from the store.
+const coldMemory = "1MiB"
 
-// coldLinks is how many links are looked up from the store, by a bridge that has just begun.
-func (s *setting) coldLinks() int {
-	return min(s.links, int(coldPerSecond*math.Ceil(s.options.duration.Seconds())))
-}
+// coldLinks is how many links are looked up from the store, in turn.
+func (s *setting) coldLinks() int { return min(s.options.working, s.links) }
 
-// measureCold looks links up, each once, by a bridge that has just begun, and in turns with it by the store alone.
+// measureCold asks in turns a bridge whose memory is too small for what it is asked for, and the store alone. Both have been
+// asked for every link once before that, so that neither has yet to find the pages of its file.
 func (s *setting) measureCold(ctx context.Context) error {
+	bridge, err := s.startBridge(bridgeTask{database: s.database.Options, issuer: seededIssuer, memory: coldMemory})
+	if err != nil {
+		return err
+	}
+	if err := s.checkLookups(ctx, bridge, 0, s.coldLinks()); err != nil {
+		return err
+	}
 	bodies, err := s.writeBodies("cold", s.coldLinks(), accessToken)
 	if err != nil {
 		return err
 	}
-	var bridge, alone, selects []round
-	task := aloneTask{Database: s.database.Options, What: aloneLookUp, Pace: pace{Callers: s.options.connections, Duration: s.options.duration, Count: s.coldLinks()}}
-	for range s.options.rounds {
-		cold, err := s.askCold(ctx, bodies)
-		if err != nil {
-			return err
-		}
-		s.say("lookup, cold", cold)
-		bridge = append(bridge, cold)
-		for _, what := range []struct {
-			name string
-			into *[]round
-		}{{aloneLookUp, &alone}, {aloneSelect, &selects}} {
-			task.What = what.name
-			made, err := s.askAlone(ctx, task)
-			if err != nil {
-				return err
-			}
-			s.say(what.name, made)
-			*what.into = append(*what.into, made)
-		}
+	before, err := bridge.count(ctx)
+	if err != nil {
+		return err
 	}
-	s.add("lookup, cold", bridge, alone)
+	cold := &turn{what: "lookup, cold", at: bridge, load: s.lookupLoad(bodies)}
+	alone, selects, err := s.coldTurns(ctx, cold)
+	if err != nil {
+		return err
+	}
+	after, err := bridge.count(ctx)
+	if err != nil {
+		return err
+	}
+	if err := checkCold(cold, after.since(before, countReads)); err != nil {
+		return err
+	}
+	s.add(cold.what, cold.rounds, alone)
 	s.add(aloneLookUp, alone, nil)
 	s.add(aloneSelect, selects, nil)
 	return nil
 }
 
-// askCold asks a fresh bridge for each link once, and checks that each was read from the store.
-func (s *setting) askCold(ctx context.Context, bodies string) (r round, err error) {
-	defer s.endFrom(len(s.undo), &err)
-	bridge, err := s.startBridge(bridgeTask{database: s.database.Options, issuer: seededIssuer})
-	if err != nil {
-		return round{}, err
+func (s *setting) coldTurns(ctx context.Context, cold *turn) (alone, selects []round, err error) {
+	task := aloneTask{Database: s.database.Options, Tokens: s.coldLinks(), Pace: pace{Callers: s.options.connections, Duration: s.options.duration}}
+	for range s.options.rounds {
+		if err := s.appendRound(&cold.rounds, cold.what, func() (round, error) { return s.ask(ctx, cold.at, cold.load) }); err != nil {
+			return nil, nil, err
+		}
+		for _, what := range []struct {
+			name string
+			into *[]round
+		}{{aloneLookUp, &alone}, {aloneSelect, &selects}} {
+			task.What = what.name
+			if err := s.appendRound(what.into, what.name, func() (round, error) { return s.askAlone(ctx, task) }); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
-	l := s.lookupLoad(bodies)
-	l.Once = s.coldLinks() == s.links // they may be looked up before the time is over
-	if r, err = s.ask(ctx, bridge, l); err != nil {
-		return round{}, err
+	return alone, selects, nil
+}
+
+// checkCold sees that answers came from the store.
+func checkCold(cold *turn, reads int) error {
+	if _, answered := requestsOf(cold); reads < answered*99/100 {
+		return fmt.Errorf("of %d lookups that were to be cold only %d were read from the store; raise -working or -links", answered, reads)
 	}
-	counted, err := bridge.count(ctx)
-	if err != nil {
-		return round{}, err
-	}
-	reads, active := int(counted[countReads]), int(counted[countActive])
-	if answered := r.Requests - r.Faults; reads < answered || reads > s.coldLinks() || active < answered {
-		return round{}, fmt.Errorf("%d links were looked up once each, the bridge counted %d, and %d reads", r.Requests, active, reads)
-	}
-	return r, nil
+	return nil
 }

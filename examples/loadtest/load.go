@@ -85,9 +85,9 @@ func (b *bench) remark(format string, values ...any) {
 	b.remarks = append(b.remarks, fmt.Sprintf(format, values...))
 }
 
-// drive lets wrk or the client of our own ask. wrk cannot stop before its time is over.
+// drive lets wrk or the client of our own ask.
 func (b *bench) drive(ctx context.Context, l load) (result, error) {
-	if b.wrk != "" && !l.Once {
+	if b.wrk != "" {
 		return b.driveWrk(ctx, l)
 	}
 	cmd, err := roleCommand("client", l)

@@ -39,14 +39,14 @@ func TestQuick(t *testing.T) {
 func testQuick(t *testing.T, store string) {
 	folder := ownTemp(t)
 	var stdout, stderr bytes.Buffer
-	args := []string{"-quick", "-no-wrk", "-links", "1000", "-duration", "100ms", "-connections", "4", "-stores", store}
+	args := []string{"-quick", "-no-wrk", "-links", "5000", "-duration", "100ms", "-connections", "4", "-stores", store}
 	if code := run(args, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
 	for _, want := range []string{"Without wrk", "| bare |", "| bare, no timeouts |", "| lookup, hot |", "| lookup, unknown |",
 		"| lookup, malformed |", "| lookup, mixed |", "| lookup, cold |", "| " + aloneLookUp + " |", "| " + aloneSelect + " |",
 		"| refresh, 1 caller |", "| refresh, 32 callers |", "| " + aloneInsert + ", 32 callers |", "| " + aloneTiny + ", 32 callers |",
-		"| linking, whole |", "| " + storeName(store) + " | 1,000 |", " bytes |", "synced to disk", "of bare by CPU"} {
+		"| linking, whole |", "| " + storeName(store) + " | 5,000 |", " bytes |", "synced to disk", "of bare by CPU"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("no %q in the report", want)
 		}
@@ -77,7 +77,7 @@ func ownTemp(t *testing.T) string {
 // TestInterrupted interrupts a load test whose servers run, and wants nothing to be left.
 func TestInterrupted(t *testing.T) {
 	folder := ownTemp(t)
-	chosen, err := parse([]string{"-quick", "-v", "-no-wrk", "-links", "1000", "-duration", "10m", "-stores", "sqlite"}, io.Discard)
+	chosen, err := parse([]string{"-quick", "-v", "-no-wrk", "-links", "5000", "-duration", "10m", "-stores", "sqlite"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,11 +21,18 @@ func perSecondOf(r round) float64 { return r.perSecond() }
 func p50Of(r round) time.Duration { return r.P50 }
 func p99Of(r round) time.Duration { return r.P99 }
 
-// ratios are what each round of one cost as a part of the round of the other that was next to it.
-func ratios(of, to []round) []float64 {
+// ratios compare each round of one with the round of the other that was next to it.
+func ratios[V int64 | float64 | time.Duration](of, to []round, value func(round) V) []float64 {
 	var all []float64
-	for i := range of {
-		all = append(all, of[i].cost()/to[i].cost())
+	for i := range min(len(of), len(to)) {
+		all = append(all, float64(value(of[i]))/float64(value(to[i])))
 	}
 	return all
+}
+
+// ratio is the median of ratios.
+func ratio[V int64 | float64 | time.Duration](of, to []round, value func(round) V) float64 {
+	all := ratios(of, to, value)
+	slices.Sort(all)
+	return all[len(all)/2]
 }

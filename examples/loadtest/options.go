@@ -42,8 +42,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.String("links", "10000,1000000,10000000", "how many `links` are kept")
 	flags.StringVar(&stores, "stores", "", "the `stores` to keep them in, of "+strings.Join(allStores(), ",")+"; empty: those that are installed")
 	flags.StringVar(&only, "only", "", "measure only these `subjects`, of "+strings.Join(subjects(), ","))
-	flags.IntVar(&o.rounds, "rounds", 5, "how many `rounds`, of which the median counts")
-	flags.DurationVar(&o.duration, "duration", 3*time.Second, "how `long` a round takes")
+	flags.IntVar(&o.rounds, "rounds", 15, "how many `rounds`, of which the median counts")
+	flags.DurationVar(&o.duration, "duration", time.Second, "how `long` a round takes")
 	flags.IntVar(&o.connections, "connections", 32, "how many `connections` ask at once")
 	flags.IntVar(&o.working, "working", 100_000, "how many `tokens` are in use, in turn")
 	flags.StringVar(&o.memory, "memory", "64MiB", "the bridge's lookup.memory, a `size`")
@@ -78,8 +78,8 @@ func (o *options) read(flags *flag.FlagSet, stores, only string) error {
 	}
 	for _, text := range list(flags.Lookup("links").Value.String()) {
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 1000 || n > 1<<31 {
-			return fmt.Errorf("-links: %q is not a number from 1000", text)
+		if err != nil || n < 5000 || n > 1<<31 {
+			return fmt.Errorf("-links: %q is not a number from 5000", text)
 		}
 		o.links = append(o.links, n)
 	}

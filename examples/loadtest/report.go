@@ -59,10 +59,10 @@ func (b *bench) report() error {
 func (r *row) text() string {
 	ofBare, ofAlone := "", ""
 	if len(r.bare) > 0 {
-		ofBare = fmt.Sprintf("%.2f", median(r.bare, costOf)/median(r.rounds, costOf))
+		ofBare = fmt.Sprintf("%.2f", ratio(r.bare, r.rounds, costOf))
 	}
 	if len(r.alone) > 0 {
-		ofAlone = fmt.Sprintf("%.2f", median(r.rounds, perSecondOf)/median(r.alone, perSecondOf))
+		ofAlone = fmt.Sprintf("%.2f", ratio(r.rounds, r.alone, perSecondOf))
 	}
 	return fmt.Sprintf("| %s | %s | %s | %.0f | %.1f µs | %s | %s | %s | %s |", storeName(r.store), human(r.links), r.what,
 		median(r.rounds, perSecondOf), median(r.rounds, costOf), milliseconds(median(r.rounds, p50Of)), milliseconds(median(r.rounds, p99Of)),
@@ -102,10 +102,10 @@ func (b *bench) reportSpread() {
 		if len(r.bare) == 0 || r.what != "lookup, hot" {
 			continue
 		}
-		parts := ratios(r.bare, r.rounds)
+		parts := ratios(r.bare, r.rounds, costOf)
 		fmt.Fprintf(b.out, "\nHot lookups, %s, %s links: %.3f of bare by CPU (rounds: %.3f to %.3f); p99: %.2f times bare's.\n",
-			storeName(r.store), human(r.links), median(r.bare, costOf)/median(r.rounds, costOf), slices.Min(parts), slices.Max(parts),
-			float64(median(r.rounds, p99Of))/float64(median(r.bare, p99Of)))
+			storeName(r.store), human(r.links), ratio(r.bare, r.rounds, costOf), slices.Min(parts), slices.Max(parts),
+			ratio(r.rounds, r.bare, p99Of))
 	}
 }
 
@@ -120,7 +120,7 @@ func (b *bench) machine() (string, error) {
 		asker = "a client of our own"
 	}
 	return fmt.Sprintf("%s, %s; 4 KiB written and synced to disk in %s. The server has core %d to itself (GOMAXPROCS=1), %s core %d. "+
-		"Medians of %d rounds of %v, %d connections.", describeMachine(), runtime.Version(), milliseconds(sync), b.serverCore, asker, b.clientCore,
+		"Medians of %d rounds of %v, %d connections; what is compared is the median of what each round was beside the one next to it.", describeMachine(), runtime.Version(), milliseconds(sync), b.serverCore, asker, b.clientCore,
 		b.options.rounds, b.options.duration, b.options.connections), nil
 }
 
