@@ -42,7 +42,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.String("links", "10000,1000000,10000000", "how many `links` are kept")
 	flags.StringVar(&stores, "stores", "", "the `stores` to keep them in, of "+strings.Join(allStores(), ",")+"; empty: those that are installed")
 	flags.StringVar(&only, "only", "", "measure only these `subjects`, of "+strings.Join(subjects(), ","))
-	flags.IntVar(&o.rounds, "rounds", 15, "how many `rounds`, of which the median counts")
+	flags.IntVar(&o.rounds, "rounds", 9, "how many `rounds`, of which the median counts")
 	flags.DurationVar(&o.duration, "duration", time.Second, "how `long` a round takes")
 	flags.IntVar(&o.connections, "connections", 32, "how many `connections` ask at once")
 	flags.IntVar(&o.working, "working", 100_000, "how many `tokens` are in use, in turn")
