@@ -21,17 +21,27 @@ func perSecondOf(r round) float64 { return r.perSecond() }
 func p50Of(r round) time.Duration { return r.P50 }
 func p99Of(r round) time.Duration { return r.P99 }
 
-// ratios compare each round of one with the round of the other that was next to it.
-func ratios[V int64 | float64 | time.Duration](of, to []round, value func(round) V) []float64 {
+// least of what is asked of each.
+func least[E any, V cmp.Ordered](all []E, of func(E) V) V {
+	least := of(all[0])
+	for _, one := range all {
+		least = min(least, of(one))
+	}
+	return least
+}
+
+// ratios compare rounds with those that were next to them. When one has more than the other, some of them are not compared.
+func ratios[V float64 | time.Duration](of, to []round, value func(round) V) []float64 {
 	var all []float64
-	for i := range min(len(of), len(to)) {
-		all = append(all, float64(value(of[i]))/float64(value(to[i])))
+	pairs := min(len(of), len(to))
+	for i := 1; i <= pairs; i++ {
+		all = append(all, float64(value(of[i*len(of)/pairs-1]))/float64(value(to[i*len(to)/pairs-1])))
 	}
 	return all
 }
 
 // ratio is the median of ratios.
-func ratio[V int64 | float64 | time.Duration](of, to []round, value func(round) V) float64 {
+func ratio[V float64 | time.Duration](of, to []round, value func(round) V) float64 {
 	all := ratios(of, to, value)
 	slices.Sort(all)
 	return all[len(all)/2]
