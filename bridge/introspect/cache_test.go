@@ -44,7 +44,7 @@ func valueOf(key *tokenKey, n, most int) []byte {
 // Whatever is put into a cache, and however often it goes round, it gives back what was put last for a key, or nothing; and
 // it has what was put lately.
 func TestCacheIsNeverWrong(t *testing.T) {
-	const keys, turns, lately = 3000, 200_000, 100
+	const keys, turns, lately = 3000, 200_000, 40
 	c := testCache(t, leastMemory)
 	last := make([]int, keys) // 0: never put
 	putAt := make([]int, keys)
