@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"alexa-oidc-bridge/bridge/sqlstore"
 )
@@ -38,7 +37,6 @@ func BenchmarkLookUpAlone(b *testing.B) {
 	done := make(chan struct{})
 	go func() { built.Run(ctx); close(done) }()
 	defer func() { cancel(); <-done }()
-	time.Sleep(300 * time.Millisecond)
 	answer := httptest.NewRecorder()
 	built.Public.ServeHTTP(answer, benchRequest(b, "http://127.0.0.1", tokens[0]))
 	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -30,12 +30,11 @@ func least[E any, V cmp.Ordered](all []E, of func(E) V) V {
 	return least
 }
 
-// ratios compare rounds with those that were next to them. When one has more than the other, some of them are not compared.
+// ratios compare each round of one with the round of the other that was next to it.
 func ratios[V float64 | time.Duration](of, to []round, value func(round) V) []float64 {
 	var all []float64
-	pairs := min(len(of), len(to))
-	for i := 1; i <= pairs; i++ {
-		all = append(all, float64(value(of[i*len(of)/pairs-1]))/float64(value(to[i*len(to)/pairs-1])))
+	for i := range to {
+		all = append(all, float64(value(of[i]))/float64(value(to[i])))
 	}
 	return all
 }
