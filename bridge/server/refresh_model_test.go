@@ -213,10 +213,10 @@ func (m *model) bear(t *modelRefresh, texts []string) {
 	m.refresh = append(m.refresh, born.tokens...)
 }
 
-// sweep ends the links whose code is over and was never presented.
+// sweep ends the links whose code has been over for a while and was never presented.
 func (m *model) sweep(now time.Time) {
 	for _, l := range m.links {
-		if l.redeemed.IsZero() && !now.Before(l.codeExpires) {
+		if l.redeemed.IsZero() && !now.Before(l.codeExpires.Add(bridge.RedeemGrace)) {
 			l.end(bridge.ReasonNotRedeemed, now)
 		}
 	}
