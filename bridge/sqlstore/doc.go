@@ -5,8 +5,9 @@
 //
 // Every write goes through [Store.write] as one function that is one [transaction]. On SQLite one writer collects the
 // functions that wait and commits them together ([groupCommit]), since the sync to disk is what a commit costs; reads go
-// through a few connections of their own, which the write-ahead log lets run beside the writer. On PostgreSQL each function
-// has a connection of a [pool], and runs again when the database gave it up for another.
+// through a few connections of their own, which the write-ahead log lets run beside the writer. On PostgreSQL each function has
+// a connection of a [pool], and runs again when the database gave it up for another. On both, lookups that come together share
+// queries ([lookUps]).
 //
 // What a transaction ended is written to the feed at its end, by [transaction.run]; nothing else in the package ends links.
 // Processes follow the feed on a connection of their own ([follower]).

@@ -188,7 +188,7 @@ func scanLink(row interface{ Scan(...any) error }, more ...any) (bridge.Link, er
 		return bridge.Link{}, err
 	}
 	link.CreatedAt, link.LastUsedAt, link.RevokedAt = timeOf(created), timeOf(used), timeOf(revoked)
-	return link, json.Unmarshal([]byte(claims), &link.Claims)
+	return link, link.Claims.UnmarshalJSON([]byte(claims))
 }
 
 // lowerASCII lowers A to Z only: whole Unicode lowering would make different addresses equal. What is no address at all, since

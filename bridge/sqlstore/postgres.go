@@ -50,9 +50,10 @@ func openPostgreSQL(ctx context.Context, options Options, tell func([]string)) (
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
+	reader := openPool(config, poolSize)
 	open := &database{
-		reader:   openPool(config, poolSize),
-		turns:    newTurns(poolSize),
+		reader:   reader,
+		lookUps:  newLookUps(reader, poolSize),
 		writer:   &pool{db: write, turns: newTurns(poolSize), notify: notify, tell: tell},
 		follower: &follower{db: openPool(config, 1), listen: notify != ""},
 	}

@@ -42,7 +42,7 @@ func openSQLite(ctx context.Context, options Options, tell func([]string)) (*dat
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
-	open := &database{writer: newGroupCommit(writer, file, tell), file: file, turns: newTurns(readers)}
+	open := &database{writer: newGroupCommit(writer, file, tell), file: file}
 	readOnly := url.Values{"_pragma": {"query_only(1)", "mmap_size(1073741824)"}}
 	open.reader, err = openFile(options.DSN, file, readers, readOnly)
 	if err != nil {
@@ -53,8 +53,9 @@ func openSQLite(ctx context.Context, options Options, tell func([]string)) (*dat
 		return nil, errors.Join(err, open.writer.close(), open.reader.Close())
 	}
 	open.follower = &follower{db: feed}
+	open.lookUps = newLookUps(open.reader, readers)
 	if err = openAll(ctx, open.reader, readers); err == nil {
-		open.lookUp, err = open.reader.PrepareContext(ctx, lookUpStatement)
+		err = open.lookUps.prepare(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, open.close())

@@ -51,8 +51,7 @@ var _ bridge.Store = (*Store)(nil)
 // database is a database that is open.
 type database struct {
 	reader   *sql.DB
-	lookUp   *sql.Stmt // nil on PostgreSQL: pgx prepares by itself, and to close a statement would wait for the server
-	turns    turns     // of lookups
+	lookUps  *lookUps
 	writer   writer
 	follower *follower
 	file     *sqliteFile // nil on PostgreSQL
@@ -107,11 +106,7 @@ func (s *Store) Close() error {
 }
 
 func (d *database) close() error {
-	var errs []error
-	if d.lookUp != nil {
-		errs = append(errs, d.lookUp.Close())
-	}
-	return errors.Join(append(errs, d.writer.close(), d.follower.close(), d.reader.Close())...)
+	return errors.Join(d.lookUps.close(), d.writer.close(), d.follower.close(), d.reader.Close())
 }
 
 // write runs one transaction. When it returns nil, the transaction is on disk.

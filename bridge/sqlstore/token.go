@@ -9,9 +9,6 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-const lookUpStatement = `SELECT ` + linkColumns + `, tokens.created_at, tokens.expires_at
-	FROM tokens JOIN links ON links.id = tokens.link_id WHERE tokens.hash = $1 AND tokens.kind = '` + kindAccess + `'`
-
 // LookUp finds an access token; see [bridge.Store].
 func (s *Store) LookUp(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
 	open := s.open.Load() // that its file was replaced is looked at for unusual answers only
@@ -21,32 +18,15 @@ func (s *Store) LookUp(ctx context.Context, token bridge.Hash) (bridge.AccessTok
 			return bridge.AccessToken{}, err
 		}
 	}
-	if err := open.turns.take(ctx); err != nil {
-		return bridge.AccessToken{}, err
-	}
-	defer open.turns.giveBack()
-	var issued, expires int64
-	link, err := scanLink(open.queryLookUp(ctx, string(token)), &issued, &expires)
-	unusual := errors.Is(err, sql.ErrNoRows) || link.Revoked()
+	found, err := open.lookUps.find(ctx, string(token))
+	unusual := errors.Is(err, sql.ErrNoRows) || found.Link.Revoked()
 	switch {
 	case unusual && open.file.replaced(): // the new file may say something else
 		return bridge.AccessToken{}, errReplaced
 	case errors.Is(err, sql.ErrNoRows):
 		return bridge.AccessToken{}, bridge.ErrNotFound
 	}
-	if err != nil {
-		return bridge.AccessToken{}, err
-	}
-	return bridge.AccessToken{Link: link, IssuedAt: timeOf(issued), ExpiresAt: timeOf(expires)}, nil
-}
-
-// queryLookUp asks SQLite with a context that cannot end: for one that can, the driver starts a goroutine at every query, which
-// takes longer than the query. The wait for a lock is bounded by busy_timeout; a disk that hangs could not be interrupted anyway.
-func (d *database) queryLookUp(ctx context.Context, token string) *sql.Row {
-	if d.lookUp == nil {
-		return d.reader.QueryRowContext(ctx, lookUpStatement, token)
-	}
-	return d.lookUp.QueryRowContext(context.WithoutCancel(ctx), token)
+	return found, err
 }
 
 // Kinds of tokens in the table.
