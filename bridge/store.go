@@ -41,7 +41,8 @@ type Store interface {
 	// ErrNotFound otherwise.
 	RevokeByToken(ctx context.Context, token Hash, clients []string, now time.Time) (Link, error)
 
-	// LookUp finds an access token, whatever has become of it or its link; ErrNotFound for an unknown one.
+	// LookUp finds an access token, whatever has become of it or its link; ErrNotFound for an unknown one. The claims may be
+	// shared with others who ask for the same token, and must not be changed.
 	LookUp(ctx context.Context, token Hash) (AccessToken, error)
 
 	// NoteUses records when links were last used. A time within an hour of the one kept is not written, so that the last

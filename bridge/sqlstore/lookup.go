@@ -1,11 +1,11 @@
 package sqlstore
 
 import (
+	"container/list"
 	"context"
 	"database/sql"
 	"errors"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 
@@ -17,24 +17,30 @@ const maxShared = 16
 
 // lookUps reads access tokens, those that are asked for at the same time by one query: a burst, as after a restart, when
 // memory is empty, costs the database a few queries. Nobody reads in the background: of those that wait, whoever gets a turn
-// leads, and reads for the others, too. So a query always begins after what it reads was asked for.
+// leads, and reads for the others, too. So a query always begins after what it reads was asked for. When one that was shared
+// fails, which may be due to one of them or to the client of who led, each reads again alone.
 type lookUps struct {
 	db       *sql.DB
 	turns    turns
 	prepared map[int]*sql.Stmt // by how many tokens they read; nil on PostgreSQL
 
 	mu      sync.Mutex
-	waiting []*asked // in the order in which they came
+	waiting list.List // of *asked, in the order in which they came
 }
 
 // asked is an access token that was asked for.
 type asked struct {
 	token string
-	taken bool          // by one who leads; guarded by the mutex of lookUps
-	done  chan struct{} // closed when the rest is there
-	found bridge.AccessToken
-	err   error
+	place *list.Element // among those that wait; nil: none any more
+
+	done   chan struct{} // closed when the rest is there
+	shared bool          // read by a query with others
+	found  bridge.AccessToken
+	err    error
 }
+
+// errPanicked is for those who shared a query with one who panicked.
+var errPanicked = errors.New("a lookup that others shared ended in a panic")
 
 func newLookUps(db *sql.DB, connections int) *lookUps {
 	return &lookUps{db: db, turns: newTurns(connections)}
@@ -71,28 +77,39 @@ func (l *lookUps) find(ctx context.Context, token string) (bridge.AccessToken, e
 	}
 	a := l.ask(token)
 	runtime.Gosched() // whoever can run asks now, too; on one processor each would read alone otherwise
-	turns := l.turns
-	for {
-		select {
-		case <-a.done:
-			return a.found, a.err
-		case turns <- struct{}{}:
-			if !l.lead(ctx, a) {
-				turns = nil
-			}
-		case <-ctx.Done():
-			l.leave(a)
-			return bridge.AccessToken{}, ctx.Err()
-		}
+	if err := l.await(ctx, a); err != nil {
+		return bridge.AccessToken{}, err
 	}
+	if a.shared && a.err != nil && !errors.Is(a.err, sql.ErrNoRows) {
+		return l.findAlone(ctx, token)
+	}
+	return a.found, a.err
 }
 
 func (l *lookUps) ask(token string) *asked {
 	a := &asked{token: token, done: make(chan struct{})}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.waiting = append(l.waiting, a)
+	a.place = l.waiting.PushBack(a)
 	return a
+}
+
+// await waits for an answer, or leads to get one.
+func (l *lookUps) await(ctx context.Context, a *asked) error {
+	turns := l.turns
+	for {
+		select {
+		case <-a.done:
+			return nil
+		case turns <- struct{}{}:
+			if !l.lead(ctx, a) {
+				turns = nil
+			}
+		case <-ctx.Done():
+			l.leave(a)
+			return ctx.Err()
+		}
+	}
 }
 
 // lead uses a turn to read for those that have waited longest. It reads nothing, and says so, if another one leads for who has
@@ -109,13 +126,14 @@ func (l *lookUps) lead(ctx context.Context, a *asked) bool {
 func (l *lookUps) take(a *asked) []*asked {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if a.taken {
+	if a.place == nil {
 		return nil
 	}
-	group := slices.Clone(l.waiting[:min(len(l.waiting), maxShared)])
-	l.waiting = slices.Delete(l.waiting, 0, len(group))
-	for _, taken := range group {
-		taken.taken = true
+	group := make([]*asked, min(l.waiting.Len(), maxShared))
+	for n := range group {
+		taken := l.waiting.Remove(l.waiting.Front()).(*asked)
+		taken.place, taken.shared = nil, len(group) > 1
+		group[n] = taken
 	}
 	return group
 }
@@ -124,23 +142,37 @@ func (l *lookUps) take(a *asked) []*asked {
 func (l *lookUps) leave(a *asked) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.waiting = slices.DeleteFunc(l.waiting, func(other *asked) bool { return other == a })
-}
-
-// read answers a group. If it panics, the others wait until they give up.
-func (l *lookUps) read(ctx context.Context, group []*asked) {
-	err := l.query(ctx, group)
-	for _, a := range group {
-		if err != nil {
-			a.err = err
-		}
-		close(a.done)
+	if a.place != nil {
+		l.waiting.Remove(a.place)
+		a.place = nil
 	}
 }
 
+func (l *lookUps) findAlone(ctx context.Context, token string) (bridge.AccessToken, error) {
+	if err := l.turns.take(ctx); err != nil {
+		return bridge.AccessToken{}, err
+	}
+	defer l.turns.giveBack()
+	a := &asked{token: token, done: make(chan struct{})}
+	l.read(ctx, []*asked{a})
+	return a.found, a.err
+}
+
+// read answers a group.
+func (l *lookUps) read(ctx context.Context, group []*asked) {
+	err := errPanicked
+	defer func() {
+		for _, a := range group {
+			if err != nil {
+				a.found, a.err = bridge.AccessToken{}, err
+			}
+			close(a.done)
+		}
+	}()
+	err = l.query(ctx, group)
+}
+
 func (l *lookUps) query(ctx context.Context, group []*asked) error {
-	ctx, cancel := l.readingContext(ctx)
-	defer cancel()
 	rows, err := l.rows(ctx, group)
 	if err != nil {
 		return err
@@ -157,25 +189,14 @@ func (l *lookUps) query(ctx context.Context, group []*asked) error {
 	return rows.Err()
 }
 
-// readingContext does not end when the client of one who leads hangs up, which must not leave the others without an answer. On
-// PostgreSQL it keeps the deadline: who leads has waited about as long as they have. On SQLite it never ends, since the driver
-// starts a goroutine for a query that could; the wait for a lock is bounded by busy_timeout, and a disk that hangs could not be
-// interrupted anyway.
-func (l *lookUps) readingContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ends := ctx.Deadline()
-	ctx = context.WithoutCancel(ctx)
-	if !ends || l.prepared != nil {
-		return ctx, func() {}
-	}
-	return context.WithDeadline(ctx, deadline)
-}
-
+// rows asks SQLite with a context that cannot end: for one that can, the driver starts a goroutine at every query. The wait for
+// a lock is bounded by busy_timeout; a disk that hangs could not be interrupted anyway.
 func (l *lookUps) rows(ctx context.Context, group []*asked) (*sql.Rows, error) {
 	tokens := tokensOf(group)
 	if l.prepared == nil {
 		return l.db.QueryContext(ctx, lookUpQuery(len(tokens)), tokens...)
 	}
-	return l.prepared[len(tokens)].QueryContext(ctx, tokens...)
+	return l.prepared[len(tokens)].QueryContext(context.WithoutCancel(ctx), tokens...)
 }
 
 // tokensOf returns one token or maxShared of them, for which there are statements, the last again and again.

@@ -5,16 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/sqlstore/postgrestest"
 )
 
 // granted puts links into a store, and returns their ids by the hashes of their access tokens.
@@ -32,7 +30,7 @@ func granted(t *testing.T, store *Store, links int) map[string]string {
 func numberWaiting(l *lookUps) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.waiting)
+	return l.waiting.Len()
 }
 
 // wantAnswer checks what was found against the link that there should be, or none.
@@ -46,8 +44,7 @@ func wantAnswer(t *testing.T, found bridge.AccessToken, err error, id string) {
 	}
 }
 
-// Those that ask at the same time are answered by one query, each what they asked for, and without regard to whether the
-// client of the one who asks for them all is still there.
+// Those that ask at the same time are answered by one query, each what they asked for.
 func TestLookUpsShareAQuery(t *testing.T) {
 	onBoth(t, func(t *testing.T, empty func(t *testing.T) *Store) {
 		store := empty(t)
@@ -61,10 +58,8 @@ func TestLookUpsShareAQuery(t *testing.T) {
 		waiting[4].token = string(bridge.HashOf("shared 4 refresh"))
 		waiting[5].token = ""
 		l.leave(waiting[6])
-		gone, hangUp := context.WithTimeout(t.Context(), time.Minute)
-		hangUp()
 		l.turns <- struct{}{}
-		if !l.lead(gone, waiting[maxShared]) {
+		if !l.lead(t.Context(), waiting[maxShared]) {
 			t.Fatal("nothing was read")
 		}
 		for i, a := range waiting {
@@ -112,57 +107,37 @@ func TestManyLookUpsAtOnce(t *testing.T) {
 	})
 }
 
-// A query that fails fails for all who share it, rather than to tell them that there is no such token.
-func TestLookUpsShareAFailure(t *testing.T) {
-	onBoth(t, func(t *testing.T, empty func(t *testing.T) *Store) {
-		store := empty(t)
-		granted(t, store, 1)
-		l := store.open.Load().lookUps
-		known, unknown := l.ask(string(bridge.HashOf("shared 0 access"))), l.ask(string(bridge.HashOf("unknown")))
-		if err := store.Close(); err != nil {
-			t.Fatal(err)
-		}
+// together lets callers ask for these tokens at once, so that they share a query, led by the first. It returns what each got.
+func together(t *testing.T, store *Store, hashes []string, first context.Context) []reading {
+	l, got := store.open.Load().lookUps, make([]reading, len(hashes))
+	for range cap(l.turns) {
 		l.turns <- struct{}{}
-		l.lead(t.Context(), known)
-		for _, a := range []*asked{known, unknown} {
-			if a.err == nil || errors.Is(a.err, sql.ErrNoRows) {
-				t.Errorf("from a closed database came %+v, %v", a.found, a.err)
-			}
+	}
+	var callers sync.WaitGroup
+	for i, hash := range hashes {
+		ctx := t.Context()
+		if i == 0 {
+			ctx = first
 		}
-	})
+		callers.Go(func() { got[i].token, got[i].err = l.find(ctx, hash) })
+		for numberWaiting(l) <= i {
+			runtime.Gosched()
+		}
+	}
+	for range cap(l.turns) {
+		l.turns.giveBack()
+	}
+	callers.Wait()
+	if numberWaiting(l)+len(l.turns) > 0 {
+		t.Errorf("%d wait still and %d turns are taken", numberWaiting(l), len(l.turns))
+	}
+	return got
 }
 
-// A query that fails when it has found some has not found that there are no others.
-func TestLookUpsFailHalfway(t *testing.T) {
-	store := newSQLite(t)
-	ids := granted(t, store, 3)
-	l := store.open.Load().lookUps
-	hashes := slices.Sorted(maps.Keys(ids)) // the order in which SQLite reads them
-	broken, err := sql.Open("sqlite", store.options.DSN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer broken.Close()
-	_, err = broken.Exec(`ALTER TABLE links RENAME TO kept; CREATE VIEW links AS SELECT id, client_id, grant_type, provider, issuer, subject_claim,
-		groups_claim, CASE id WHEN '` + ids[hashes[1]] + `' THEN abs(-9223372036854775808) ELSE subject END AS subject,
-		claims, scope, alexa_user, created_at, last_used_at, revoked_at, reason FROM kept`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var group []*asked
-	for _, hash := range hashes {
-		group = append(group, l.ask(hash))
-	}
-	l.turns <- struct{}{}
-	l.lead(t.Context(), group[0])
-	if group[0].found.Link.ID != ids[hashes[0]] {
-		t.Errorf("nothing was found before the failure: %v", group[0].err)
-	}
-	for _, a := range group {
-		if a.err == nil || errors.Is(a.err, sql.ErrNoRows) {
-			t.Errorf("from a query that failed came %+v, %v", a.found, a.err)
-		}
-	}
+// reading is what a caller got.
+type reading struct {
+	token bridge.AccessToken
+	err   error
 }
 
 // Who is being read by another one waits for that, even if there are turns to have.
@@ -176,7 +151,7 @@ func TestLookUpWaitsForWhoLeads(t *testing.T) {
 			got <- err
 		}()
 		synctest.Wait()
-		group := l.take(&asked{})
+		group := l.take(l.waiting.Front().Value.(*asked))
 		l.turns.giveBack()
 		synctest.Wait() // never returns if it tries again and again
 		group[0].err = sql.ErrNoRows
@@ -218,28 +193,4 @@ func TestLookUpGivesUp(t *testing.T) {
 			}
 		}
 	})
-}
-
-// A query that a database does not answer ends when the patience of who leads does, and all who share it hear of it.
-func TestLookUpOfAHangingDatabase(t *testing.T) {
-	server := postgrestest.ForTest(t, postgrestest.Config{})
-	proxy := server.ProxyForTest(t)
-	store := createPostgreSQL(t, proxy.DSN(server.DatabaseFor(t)))
-	if _, err := store.LookUp(t.Context(), "none"); !errors.Is(err, bridge.ErrNotFound) { // and now there is a connection
-		t.Fatal(err)
-	}
-	if err := proxy.Set(postgrestest.Hang); err != nil {
-		t.Fatal(err)
-	}
-	l := store.open.Load().lookUps
-	asked := []*asked{l.ask("one"), l.ask("other")}
-	soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	l.turns <- struct{}{}
-	l.lead(soon, asked[0])
-	for _, a := range asked {
-		if a.err == nil || errors.Is(a.err, sql.ErrNoRows) {
-			t.Errorf("from a database that hangs came %+v, %v", a.found, a.err)
-		}
-	}
 }
