@@ -19,7 +19,7 @@ import (
 // What a store or a database is asked alone, without a server in front of it.
 const (
 	aloneLookUp = "the store's own LookUp"
-	aloneSelect = "one-row SELECT"
+	aloneSelect = "SELECT of a token"
 	aloneInsert = "INSERT of a token"
 	aloneTiny   = "INSERT of a tiny row"
 )
@@ -33,11 +33,31 @@ type aloneTask struct {
 	Links    int // for inserts: how many links have a refresh token
 }
 
+// aside is what a store or a database does alone, beside what it is compared with.
+type aside struct {
+	what   string
+	task   aloneTask
+	rounds []round
+}
+
+// askAside asks for one round of each.
+func (s *setting) askAside(ctx context.Context, alone ...*aside) error {
+	for _, a := range alone {
+		if err := s.appendRound(&a.rounds, a.what, func() (round, error) { return s.askAlone(ctx, a.task) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // askAlone lets a process of its own ask, with the core and the settings of the servers.
 func (b *bench) askAlone(ctx context.Context, task aloneTask) (round, error) {
 	cmd, err := roleCommand("alone", task)
 	if err != nil {
 		return round{}, err
+	}
+	if os.Getenv("GOGC") == "" {
+		cmd.Env = append(cmd.Env, "GOGC=400") // as the bridge sets it for itself
 	}
 	output, err := b.runToEnd(ctx, "alone", cmd, b.serverCore)
 	if err != nil {
@@ -86,7 +106,10 @@ func (t *aloneTask) prepare(ctx context.Context) (do func(caller, i int) error, 
 		return nil, nil, err
 	}
 	query := map[string]string{
-		aloneSelect: `SELECT link_id FROM tokens WHERE hash = $1`,
+		aloneSelect: `SELECT links.id, links.client_id, links.grant_type, links.provider, links.issuer, links.subject_claim,
+			links.groups_claim, links.subject, links.claims, links.scope, links.alexa_user, links.reason,
+			links.created_at, links.last_used_at, links.revoked_at, tokens.created_at, tokens.expires_at
+			FROM tokens JOIN links ON links.id = tokens.link_id WHERE tokens.hash = $1`,
 		aloneInsert: `INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
 			VALUES ($1, $2, 'access', $3, $4, '', 0, 0)`,
 		aloneTiny: `INSERT INTO pending_consents (handle, sealed, expires_at, decision, decided_at) VALUES ($1, '', 0, '', 0)`,
@@ -123,8 +146,9 @@ func (t *aloneTask) statementTask(ctx context.Context, db *sql.DB, statement *sq
 	if t.What == aloneSelect {
 		hashes := t.hashes()
 		return func(_, i int) error {
-			var id string
-			return statement.QueryRowContext(ctx, string(hashes[i%len(hashes)])).Scan(&id)
+			var texts [12]string
+			var numbers [5]int64
+			return statement.QueryRowContext(ctx, string(hashes[i%len(hashes)])).Scan(pointers(texts[:], numbers[:])...)
 		}, db.Close, nil
 	}
 	insert := func(args ...any) error {
@@ -144,6 +168,18 @@ func (t *aloneTask) statementTask(ctx context.Context, db *sql.DB, statement *sq
 		}
 		return insert(hash, linkID(numberByCode(i%t.Links)), now.Unix(), now.Add(time.Hour).Unix())
 	}, end, nil
+}
+
+// pointers are where the columns of a row go.
+func pointers(texts []string, numbers []int64) []any {
+	var all []any
+	for i := range texts {
+		all = append(all, &texts[i])
+	}
+	for i := range numbers {
+		all = append(all, &numbers[i])
+	}
+	return all
 }
 
 // openRaw opens the database by the driver of the store and with its settings: SQLite by four connections to read and one to

@@ -30,8 +30,8 @@ func (s *setting) measureCold(ctx context.Context) error {
 		return err
 	}
 	cold := &turn{what: "lookup, cold", at: bridge, load: s.lookupLoad(bodies)}
-	alone, selects, err := s.coldTurns(ctx, cold)
-	if err != nil {
+	alone := s.readsAlone()
+	if err := s.coldTurns(ctx, cold, alone); err != nil {
 		return err
 	}
 	after, err := bridge.count(ctx)
@@ -41,29 +41,38 @@ func (s *setting) measureCold(ctx context.Context) error {
 	if err := checkCold(cold, after.since(before, countReads)); err != nil {
 		return err
 	}
-	s.add(cold.what, cold.rounds, alone)
-	s.add(aloneLookUp, alone, nil)
-	s.add(aloneSelect, selects, nil)
+	s.add(cold.what, cold.rounds, alone...)
+	for _, reads := range alone {
+		s.add(reads.what, reads.rounds)
+	}
 	return nil
 }
 
-func (s *setting) coldTurns(ctx context.Context, cold *turn) (alone, selects []round, err error) {
-	task := aloneTask{Database: s.database.Options, Tokens: s.coldLinks(), Pace: pace{Callers: s.options.connections, Duration: s.options.duration}}
+// readsAlone are those that cold lookups are compared with. Of many callers at once the store's own LookUp reads some by one
+// query; it has one to itself for a single caller, and the plain SELECT for each.
+func (s *setting) readsAlone() []*aside {
+	task := aloneTask{Database: s.database.Options, Tokens: s.coldLinks(), Pace: pace{Duration: s.options.duration}}
+	var alone []*aside
+	for _, reads := range []struct {
+		what    string
+		callers int
+	}{{aloneLookUp, 1}, {aloneLookUp, s.options.connections}, {aloneSelect, s.options.connections}} {
+		task.What, task.Pace.Callers = reads.what, reads.callers
+		alone = append(alone, &aside{what: byCallers(reads.what, reads.callers), task: task})
+	}
+	return alone
+}
+
+func (s *setting) coldTurns(ctx context.Context, cold *turn, alone []*aside) error {
 	for range s.options.rounds {
 		if err := s.appendRound(&cold.rounds, cold.what, func() (round, error) { return s.ask(ctx, cold.at, cold.load) }); err != nil {
-			return nil, nil, err
+			return err
 		}
-		for _, what := range []struct {
-			name string
-			into *[]round
-		}{{aloneLookUp, &alone}, {aloneSelect, &selects}} {
-			task.What = what.name
-			if err := s.appendRound(what.into, what.name, func() (round, error) { return s.askAlone(ctx, task) }); err != nil {
-				return nil, nil, err
-			}
+		if err := s.askAside(ctx, alone...); err != nil {
+			return err
 		}
 	}
-	return alone, selects, nil
+	return nil
 }
 
 // checkCold sees that answers came from the store, but for the few that are there when a round begins with them.

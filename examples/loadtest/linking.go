@@ -46,7 +46,7 @@ func (s *setting) measureLinking(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	s.add("linking, whole", rounds, nil)
+	s.add("linking, whole", rounds)
 	return s.checkTokens(ctx, linking.bridge, len(linking.tokens), func(i int) string { return linking.tokens[i] }, isAda)
 }
 

@@ -44,7 +44,8 @@ func testQuick(t *testing.T, store string) {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
 	for _, want := range []string{"Without wrk", "| bare |", "| bare, no timeouts |", "| lookup, hot |", "| lookup, unknown |",
-		"| lookup, malformed |", "| lookup, mixed |", "| lookup, cold |", "| " + aloneLookUp + " |", "| " + aloneSelect + " |",
+		"| lookup, malformed |", "| lookup, mixed |", "| lookup, cold |", "| " + aloneLookUp + ", 1 caller |",
+		"| " + aloneLookUp + ", 4 callers |", "| " + aloneSelect + ", 4 callers |",
 		"| refresh, 1 caller |", "| refresh, 32 callers |", "| " + aloneInsert + ", 32 callers |", "| " + aloneTiny + ", 32 callers |",
 		"| linking, whole |", "| " + storeName(store) + " | 5,000 |", " bytes |", "synced to disk", "of bare by CPU"} {
 		if !strings.Contains(stdout.String(), want) {

@@ -79,11 +79,11 @@ func (s *setting) measureHot(ctx context.Context) error {
 // addTurns adds a row for each of the turns, compared with the first, which is a bare server; that has a row once.
 func (s *setting) addTurns(bare *turn, turns ...*turn) {
 	if s.bare == nil {
-		s.add(bare.what, bare.rounds, nil)
+		s.add(bare.what, bare.rounds)
 	}
 	s.bare = bare.rounds
 	for _, t := range turns {
-		s.add(t.what, t.rounds, nil)
+		s.add(t.what, t.rounds)
 	}
 }
 

@@ -29,7 +29,7 @@ func (s *setting) measureMixed(ctx context.Context, bridge *target) error {
 	if err != nil {
 		return err
 	}
-	s.add("lookup, mixed", all.rounds, nil)
+	s.add("lookup, mixed", all.rounds)
 	asked, _ := requestsOf(all)
 	s.remark("%s, mixed lookups: 90 %% of links in use, 5 %% of others, 4 %% of unknown tokens, 1 %% malformed; %.1f %% were read from the store",
 		s, 100*float64(after.since(before, countReads))/float64(asked))

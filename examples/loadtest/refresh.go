@@ -30,39 +30,36 @@ func (s *setting) measureRefresh(ctx context.Context) (err error) {
 	if err := s.checkRefresh(ctx, bridge); err != nil {
 		return err
 	}
-	var one, many, inserts, tiny []round
+	var one, many []round
 	task := aloneTask{Database: database, Links: s.refreshLinks(), Pace: pace{Callers: manyCallers, Duration: s.options.duration}}
+	inserts, tiny := &aside{what: byCallers(aloneInsert, manyCallers), task: task}, &aside{what: byCallers(aloneTiny, manyCallers), task: task}
+	inserts.task.What, tiny.task.What = aloneInsert, aloneTiny
 	for range s.options.rounds {
 		for _, callers := range []struct {
 			count int
 			into  *[]round
 		}{{1, &one}, {manyCallers, &many}} {
-			if err := s.appendRound(callers.into, refreshName(callers.count), func() (round, error) { return s.askRefresh(ctx, bridge, callers.count) }); err != nil {
+			if err := s.appendRound(callers.into, byCallers("refresh", callers.count), func() (round, error) { return s.askRefresh(ctx, bridge, callers.count) }); err != nil {
 				return err
 			}
 		}
-		for _, insert := range []struct {
-			what string
-			into *[]round
-		}{{aloneInsert, &inserts}, {aloneTiny, &tiny}} {
-			task.What = insert.what
-			if err := s.appendRound(insert.into, insert.what, func() (round, error) { return s.askAlone(ctx, task) }); err != nil {
-				return err
-			}
+		if err := s.askAside(ctx, inserts, tiny); err != nil {
+			return err
 		}
 	}
-	s.add(refreshName(1), one, nil)
-	s.add(refreshName(manyCallers), many, inserts)
-	s.add(fmt.Sprintf("%s, %d callers", aloneInsert, manyCallers), inserts, nil)
-	s.add(fmt.Sprintf("%s, %d callers", aloneTiny, manyCallers), tiny, nil)
+	s.add(byCallers("refresh", 1), one)
+	s.add(byCallers("refresh", manyCallers), many, inserts)
+	s.add(inserts.what, inserts.rounds)
+	s.add(tiny.what, tiny.rounds)
 	return nil
 }
 
-func refreshName(callers int) string {
+// byCallers says how many do something at once.
+func byCallers(what string, callers int) string {
 	if callers == 1 {
-		return "refresh, 1 caller"
+		return what + ", 1 caller"
 	}
-	return fmt.Sprintf("refresh, %d callers", callers)
+	return fmt.Sprintf("%s, %d callers", what, callers)
 }
 
 func (s *setting) appendRound(to *[]round, name string, ask func() (round, error)) error {

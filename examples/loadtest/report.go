@@ -14,8 +14,8 @@ type row struct {
 	links  int
 	what   string
 	rounds []round
-	bare   []round // next to the rounds; empty: not comparable
-	alone  []round // what the store does by itself, likewise
+	bare   []round  // next to the rounds; empty: not comparable
+	alone  []*aside // what the store does by itself, likewise
 }
 
 // say prints a round.
@@ -23,7 +23,7 @@ func (b *bench) say(name string, r round) {
 	fmt.Fprintf(b.log, "  %-24s %8.0f requests/s  %7.2f µs CPU a request  p50 %v  p99 %v\n", name, r.perSecond(), r.cost(), r.P50, r.P99)
 }
 
-func (s *setting) add(what string, rounds, alone []round) {
+func (s *setting) add(what string, rounds []round, alone ...*aside) {
 	s.rows = append(s.rows, row{store: s.store, links: s.links, what: what, rounds: rounds, alone: alone, bare: s.bareFor(what)})
 }
 
@@ -55,16 +55,17 @@ func (b *bench) report() error {
 }
 
 func (r *row) text() string {
-	ofBare, ofAlone := "", ""
+	ofBare := ""
 	if len(r.bare) > 0 {
 		ofBare = fmt.Sprintf("%.2f", ratio(r.bare, r.rounds, costOf))
 	}
-	if len(r.alone) > 0 {
-		ofAlone = fmt.Sprintf("%.2f", ratio(r.rounds, r.alone, perSecondOf))
+	var ofAlone []string // in the order of the rows that follow
+	for _, alone := range r.alone {
+		ofAlone = append(ofAlone, fmt.Sprintf("%.2f", ratio(r.rounds, alone.rounds, perSecondOf)))
 	}
 	return fmt.Sprintf("| %s | %s | %s | %.0f | %.1f µs | %s | %s | %s | %s |", storeName(r.store), human(r.links), r.what,
 		median(r.rounds, perSecondOf), median(r.rounds, costOf), milliseconds(median(r.rounds, p50Of)), milliseconds(median(r.rounds, p99Of)),
-		ofBare, ofAlone)
+		ofBare, strings.Join(ofAlone, ", "))
 }
 
 func (b *bench) reportSizes() {

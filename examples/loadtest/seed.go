@@ -48,19 +48,19 @@ func recordsOf(links int, now time.Time) iter.Seq2[sqlstore.Record, error] {
 	}
 }
 
-// noteUses notes that links were used just now. A link in use is noted once an hour; without this, every first lookup would be
-// that one.
+// noteUses notes that links were used. A link in use is noted once an hour; without this, every first lookup would be that one.
+// It notes an hour ahead, since it writes nothing for what was noted within the hour before, and that would not last.
 func noteUses(ctx context.Context, options sqlstore.Options, links int) (err error) {
 	store, err := sqlstore.Open(ctx, options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	now := time.Now()
+	ahead := time.Now().Add(bridge.UseGrain)
 	for first := 0; first < links; first += notedAtOnce {
 		var uses []bridge.Use
 		for i := first; i < min(first+notedAtOnce, links); i++ {
-			uses = append(uses, bridge.Use{LinkID: linkID(i), At: now})
+			uses = append(uses, bridge.Use{LinkID: linkID(i), At: ahead})
 		}
 		if err := store.NoteUses(ctx, uses); err != nil {
 			return err
