@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,7 +40,7 @@ func TestLookUpsBesideABrokenLink(t *testing.T) {
 		hashes := slices.Sorted(maps.Keys(ids)) // the order in which SQLite reads them
 		broken := hashes[1]
 		replaceLinks(t, store, column, `CASE id WHEN '`+ids[broken]+`' THEN `+value+` ELSE `+column+` END`)
-		for i, got := range together(t, store, append(hashes, string(bridge.HashOf("unknown"))), t.Context()) {
+		for i, got := range together(t, store, append(hashes, string(bridge.HashOf("unknown")))) {
 			switch {
 			case i == 3:
 				wantAnswer(t, got.token, got.err, "")
@@ -69,30 +71,45 @@ func TestLookUpsBesideOneWhoHangsUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, hangUp := context.WithCancel(t.Context())
-	go func() {
-		waitUntil(t, locked, `SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'`)
-		hangUp() // and the three others ask again, each by a query of their own
-		waitUntil(t, locked, `SELECT count(*) = 3 FROM pg_stat_activity WHERE wait_event_type = 'Lock'`)
-		if err := lock.Rollback(); err != nil {
-			t.Error(err)
-		}
-	}()
-	hashes := append([]string{string(bridge.HashOf("unknown"))}, slices.Collect(maps.Keys(ids))...)
-	for i, got := range together(t, store, hashes, first) {
-		if i > 0 {
-			wantAnswer(t, got.token, got.err, ids[hashes[i]])
-		} else if !errors.Is(got.err, context.Canceled) {
-			t.Errorf("who hung up got %v", got.err)
-		}
+	l, first := store.open.Load().lookUps, string(bridge.HashOf("unknown"))
+	for range cap(l.turns) {
+		l.turns <- struct{}{}
+	}
+	leader := l.ask(first)
+	var callers sync.WaitGroup
+	for hash, id := range ids {
+		callers.Go(func() {
+			found, err := l.find(t.Context(), hash)
+			wantAnswer(t, found, err, id)
+		})
+	}
+	for numberWaiting(l) <= len(ids) {
+		runtime.Gosched()
+	}
+	impatient, hangUp := context.WithCancel(t.Context())
+	callers.Go(func() { l.lead(impatient, leader) }) // which gives one turn back
+	waitUntil(t, locked, 1)
+	for range cap(l.turns) - 1 {
+		l.turns.giveBack()
+	}
+	hangUp()
+	waitUntil(t, locked, len(ids)) // each by a query of their own
+	if err := lock.Rollback(); err != nil {
+		t.Error(err)
+	}
+	callers.Wait()
+	if leader.err == nil || errors.Is(leader.err, sql.ErrNoRows) {
+		t.Errorf("who hung up got %v", leader.err)
 	}
 }
 
-func waitUntil(t *testing.T, db *sql.DB, condition string) {
-	for holds := false; !holds && t.Context().Err() == nil; {
-		if err := db.QueryRow(condition).Scan(&holds); err != nil {
-			t.Error(err)
-			return
+// waitUntil waits until so many queries of the database wait for a lock.
+func waitUntil(t *testing.T, db *sql.DB, queries int) {
+	t.Helper()
+	for waiting := 0; waiting < queries; {
+		err := db.QueryRow(`SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(&waiting)
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -104,12 +121,12 @@ func TestLookUpsWhenConnectionsAreCut(t *testing.T) {
 	ids := granted(t, store, 20)
 	hashes := slices.Concat(slices.Collect(maps.Keys(ids)), slices.Collect(maps.Keys(ids)), slices.Collect(maps.Keys(ids)))
 	for range 3 {
-		together(t, store, hashes, t.Context()) // makes the connections
+		together(t, store, hashes) // makes the connections
 		if err := server.Cut(); err != nil {
 			t.Fatal(err)
 		}
 		failed := 0
-		for i, got := range together(t, store, hashes, t.Context()) {
+		for i, got := range together(t, store, hashes) {
 			if got.err == nil || errors.Is(got.err, sql.ErrNoRows) {
 				wantAnswer(t, got.token, got.err, ids[hashes[i]])
 			} else {

@@ -107,19 +107,15 @@ func TestManyLookUpsAtOnce(t *testing.T) {
 	})
 }
 
-// together lets callers ask for these tokens at once, so that they share a query, led by the first. It returns what each got.
-func together(t *testing.T, store *Store, hashes []string, first context.Context) []reading {
+// together lets callers ask for these tokens at once, so that they share queries. It returns what each got.
+func together(t *testing.T, store *Store, hashes []string) []reading {
 	l, got := store.open.Load().lookUps, make([]reading, len(hashes))
 	for range cap(l.turns) {
 		l.turns <- struct{}{}
 	}
 	var callers sync.WaitGroup
 	for i, hash := range hashes {
-		ctx := t.Context()
-		if i == 0 {
-			ctx = first
-		}
-		callers.Go(func() { got[i].token, got[i].err = l.find(ctx, hash) })
+		callers.Go(func() { got[i].token, got[i].err = l.find(t.Context(), hash) })
 		for numberWaiting(l) <= i {
 			runtime.Gosched()
 		}

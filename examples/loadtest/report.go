@@ -88,7 +88,8 @@ func (b *bench) reportRemarks() {
 	for _, remark := range b.remarks {
 		fmt.Fprintf(b.out, "\n%s.\n", remark)
 	}
-	fmt.Fprint(b.out, "\nLinks in use were noted as used just before, so that the note of last use, which is written once an hour for each link, "+
+	fmt.Fprint(b.out, "\nCold lookups are compared with the three rows that follow them, in their order, refreshes with inserts of the same row. "+
+		"Links in use were noted as used just before, so that the note of last use, which is written once an hour for each link, "+
 		"is not in these numbers; mixed lookups do have it. Memory is the process's own, without the pages of the database that it maps. "+
 		"A whole linking is some ten requests with cookies, a sign-in and signatures; person, Alexa and provider run beside it "+
 		"and eat most of the time, so that only its CPU says something about the bridge. PostgreSQL runs on the core of who asks.\n")
