@@ -4,13 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"runtime"
+	"slices"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/lookup"
 )
 
 // storeTimeout bounds how long a lookup waits for the store: a backend has a few seconds for all it does.
@@ -45,7 +44,7 @@ func (h *Handler) find(ctx context.Context, q *question) (entry, error) {
 			return h.use(q, found, now, false)
 		}
 	}
-	found, err := h.read(ctx, &q.key)
+	found, err := h.read(ctx, q)
 	if err == nil {
 		found, err = h.use(q, found, now, true)
 	}
@@ -78,17 +77,17 @@ func (h *Handler) use(q *question, found entry, now time.Time, isNew bool) (entr
 		isNew = true
 	}
 	if isNew {
-		h.memory.put(&q.key, &found)
+		q.buffer = h.memory.put(&q.key, &found, q.buffer)
 	}
 	return found, nil
 }
 
-// read asks the store.
-func (h *Handler) read(ctx context.Context, key *tokenKey) (entry, error) {
+// read asks the store. The answer stands in the question's buffer, behind the place for the rest of the entry.
+func (h *Handler) read(ctx context.Context, q *question) (entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	count := h.memory.count.Load() // before the reading, so that an end that comes meanwhile spoils it
-	found, err := h.deps.Store.LookUp(ctx, bridge.Hash(hex.EncodeToString(key[:])))
+	found, err := h.deps.Store.LookUp(ctx, bridge.Hash(hex.EncodeToString(q.key[:])))
 	switch {
 	case err == nil || errors.Is(err, bridge.ErrNotFound):
 		h.counters.reads.Inc()
@@ -102,16 +101,17 @@ func (h *Handler) read(ctx context.Context, key *tokenKey) (entry, error) {
 	if skill == nil || !found.Active(h.deps.Now()) || skill.Refusal(&found.Link, h.config.Providers[skill.Provider]) != "" {
 		return entry{}, bridge.ErrNotFound
 	}
-	return h.entryOf(&found, skill, count), nil
+	q.buffer = h.appendAnswer(slices.Grow(q.buffer[:0], entryHead)[:entryHead], &found, skill)
+	return h.entryOf(&found, skill, count, q.buffer[entryHead:]), nil
 }
 
-func (h *Handler) entryOf(found *bridge.AccessToken, skill *bridge.Skill, count uint64) entry {
+func (h *Handler) entryOf(found *bridge.AccessToken, skill *bridge.Skill, count uint64, answer []byte) entry {
 	made := entry{
 		count:  count,
 		user:   userMark(found.Link.AlexaUser),
 		stripe: h.memory.stripeOf(found.Link.ID),
 		skill:  h.places[skill.ClientID],
-		answer: h.encode(found, skill),
+		answer: answer,
 		linkID: found.Link.ID,
 	}
 	if !found.ExpiresAt.IsZero() {
@@ -121,29 +121,4 @@ func (h *Handler) entryOf(found *bridge.AccessToken, skill *bridge.Skill, count 
 		made.lastUsed = found.Link.LastUsedAt.Unix()
 	}
 	return made
-}
-
-// encode writes the answer to a lookup of an active token.
-func (h *Handler) encode(token *bridge.AccessToken, skill *bridge.Skill) []byte {
-	answer := &lookup.Answer{
-		Active:      true,
-		Issuer:      h.config.PublicURL,
-		Subject:     token.Link.Subject,
-		ClientID:    token.Link.ClientID,
-		Scope:       token.Link.Scope,
-		TokenType:   "Bearer",
-		IssuedAt:    token.IssuedAt.Unix(),
-		LinkID:      token.Link.ID,
-		Provider:    token.Link.Provider.ID,
-		UpstreamISS: token.Link.Issuer,
-		Claims:      token.Link.Claims.Only(skill.Claims),
-	}
-	if !token.ExpiresAt.IsZero() {
-		answer.ExpiresAt = token.ExpiresAt.Unix()
-	}
-	encoded, err := json.Marshal(answer)
-	if err != nil {
-		panic(err) // never: the claims came out of JSON
-	}
-	return encoded
 }

@@ -64,7 +64,7 @@ func TestEntryIsKeptWhole(t *testing.T) {
 	m := testMemory(t)
 	key := tokenKey(sha256.Sum256([]byte("x")))
 	want := entry{expires: 1<<40 + 7, lastUsed: 1<<33 + 5, user: 1<<63 + 9, stripe: stripes - 1, skill: 77, answer: []byte(`{"active":true}`)}
-	m.put(&key, &want)
+	m.put(&key, &want, nil)
 	got, ok, _ := m.get(&key, nil)
 	if !ok || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
@@ -96,7 +96,7 @@ func TestMemoryUnderRaces(t *testing.T) {
 				live := !ended[i]
 				lives[i].RUnlock()
 				if live {
-					m.put(key(i), &entry{count: count, stripe: m.stripeOf(id(i)), answer: []byte("live")})
+					m.put(key(i), &entry{count: count, stripe: m.stripeOf(id(i)), answer: []byte("live")}, nil)
 				}
 			}
 		})

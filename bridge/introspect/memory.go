@@ -99,9 +99,12 @@ func (m *memory) good(e *entry) bool {
 	return m.ends[e.stripe].Load() <= e.count && m.floor.Load() <= e.count
 }
 
-// put remembers an answer. Its count must be from before it was read from the store.
-func (m *memory) put(key *tokenKey, e *entry) {
-	m.entries.put(key, e.append(make([]byte, 0, entryHead+len(e.answer))))
+// put remembers an answer. Its count must be from before it was read from the store. The entry is written into the buffer,
+// which is returned to be used again; that its answer may stand there already, where it belongs, spares a copy.
+func (m *memory) put(key *tokenKey, e *entry, buffer []byte) (used []byte) {
+	buffer = e.append(buffer[:0])
+	m.entries.put(key, buffer)
+	return buffer
 }
 
 func (m *memory) stripeOf(linkID string) uint32 {
