@@ -1,7 +1,6 @@
 package introspect
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -11,9 +10,6 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 )
-
-// storeTimeout bounds how long a lookup waits for the store: a backend has a few seconds for all it does.
-const storeTimeout = 2 * time.Second
 
 // question is a token that is asked about, by whom, and room to answer in.
 type question struct {
@@ -34,7 +30,7 @@ func newQuestion(token string) question {
 
 // find returns an access token that is active, as far as store and configuration say. ErrNotFound for any other; every other
 // error says nothing about the token.
-func (h *Handler) find(ctx context.Context, q *question) (entry, error) {
+func (h *Handler) find(q *question) (entry, error) {
 	if !q.wellFormed {
 		return entry{}, bridge.ErrNotFound
 	}
@@ -44,7 +40,7 @@ func (h *Handler) find(ctx context.Context, q *question) (entry, error) {
 			return h.use(q, found, now, false)
 		}
 	}
-	found, err := h.read(ctx, q)
+	found, err := h.read(q)
 	if err == nil {
 		found, err = h.use(q, found, now, true)
 	}
@@ -83,11 +79,9 @@ func (h *Handler) use(q *question, found entry, now time.Time, isNew bool) (entr
 }
 
 // read asks the store. The answer stands in the question's buffer, behind the place for the rest of the entry.
-func (h *Handler) read(ctx context.Context, q *question) (entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
+func (h *Handler) read(q *question) (entry, error) {
 	count := h.memory.count.Load() // before the reading, so that an end that comes meanwhile spoils it
-	found, err := h.deps.Store.LookUp(ctx, bridge.Hash(hex.EncodeToString(q.key[:])))
+	found, err := h.deps.Store.LookUp(h.patience.begin(), bridge.Hash(hex.EncodeToString(q.key[:])))
 	switch {
 	case err == nil || errors.Is(err, bridge.ErrNotFound):
 		h.counters.reads.Inc()

@@ -44,6 +44,7 @@ type Handler struct {
 	scratch  sync.Pool
 	memory   *memory
 	follower *follower
+	patience patience
 	uses     *uses
 	counters counters
 }

@@ -90,7 +90,7 @@ func parameters(form url.Values) (token, alexaUser string, err *bridge.Error) {
 
 // tell answers a question that is well put.
 func (h *Handler) tell(w http.ResponseWriter, r *http.Request, q *question) {
-	found, err := h.find(r.Context(), q)
+	found, err := h.find(q)
 	switch {
 	case errors.Is(err, bridge.ErrNotFound):
 		h.counters.inactive.Inc()

@@ -1,7 +1,6 @@
 package introspect
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -19,7 +18,7 @@ func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) {
 		bridge.WriteError(w, http.StatusUnauthorized, bridge.Errorf("invalid_request", "Send the access token as Bearer in the Authorization header."))
 		return
 	}
-	claims, err := h.userinfo(r.Context(), token)
+	claims, err := h.userinfo(token)
 	switch {
 	case errors.Is(err, bridge.ErrNotFound):
 		w.Header().Set("WWW-Authenticate", `Bearer realm="userinfo", error="invalid_token"`)
@@ -34,10 +33,10 @@ func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) {
 }
 
 // userinfo returns the claims of an active token, flat. ErrNotFound for any other.
-func (h *Handler) userinfo(ctx context.Context, token string) ([]byte, error) {
+func (h *Handler) userinfo(token string) ([]byte, error) {
 	q := newQuestion(token)
 	q.asker = h.anyone
-	found, err := h.find(ctx, &q)
+	found, err := h.find(&q)
 	if err != nil {
 		return nil, err
 	}
