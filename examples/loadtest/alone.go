@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"os/exec"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
@@ -56,15 +57,20 @@ func (b *bench) askAlone(ctx context.Context, task aloneTask) (round, error) {
 	if err != nil {
 		return round{}, err
 	}
-	if os.Getenv("GOGC") == "" {
-		cmd.Env = append(cmd.Env, "GOGC=400") // as the bridge sets it for itself
-	}
+	collectAsBridge(cmd)
 	output, err := b.runToEnd(ctx, "alone", cmd, b.serverCore)
 	if err != nil {
 		return round{}, err
 	}
 	var made round
 	return made, json.Unmarshal(output, &made)
+}
+
+// collectAsBridge gives a process the setting of the garbage collector that the bridge has.
+func collectAsBridge(cmd *exec.Cmd) {
+	if os.Getenv("GOGC") == "" {
+		cmd.Env = append(cmd.Env, "GOGC=400")
+	}
 }
 
 // askAloneAsTold is the role alone.

@@ -2,12 +2,17 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/sqlstore"
 )
 
 // answer is an answer to be written, and its status and headers.
@@ -20,6 +25,8 @@ type answer struct {
 type bareTask struct {
 	Answer   answer
 	Timeouts bool // those of the bridge
+	// Database is where the token of a request is looked up before the answer is written. nil: the body is read, and that is all.
+	Database *sqlstore.Options
 }
 
 // serveBare is the least that a net/http server can do for a lookup: it reads the body and writes the answer, always the same
@@ -29,15 +36,39 @@ func serveBare(task io.Reader, stdout io.Writer) error {
 	if err := json.NewDecoder(task).Decode(&told); err != nil {
 		return err
 	}
+	read := discard
+	if told.Database != nil {
+		store, err := sqlstore.Open(context.Background(), *told.Database)
+		if err != nil {
+			return err
+		}
+		read = lookUpIn(store)
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout, listener.Addr())
-	return newBareServer(told).Serve(listener)
+	return newBareServer(told, read).Serve(listener)
 }
 
-func newBareServer(told bareTask) *http.Server {
+func discard(r *http.Request) error {
+	_, err := io.Copy(io.Discard, r.Body)
+	return err
+}
+
+func lookUpIn(store *sqlstore.Store) func(*http.Request) error {
+	return func(r *http.Request) error {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return err
+		}
+		_, err = store.LookUp(r.Context(), bridge.HashOf(strings.TrimPrefix(string(body), "token=")))
+		return err
+	}
+}
+
+func newBareServer(told bareTask, read func(*http.Request) error) *http.Server {
 	type field struct {
 		name   string
 		values []string
@@ -48,7 +79,10 @@ func newBareServer(told bareTask) *http.Server {
 		fields = append(fields, field{name, values})
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
+		if err := read(r); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
 		header := w.Header()
 		for i := range fields {
 			header[fields[i].name] = fields[i].values
@@ -75,6 +109,9 @@ func (b *bench) startBare(name string, task bareTask) (*target, error) {
 	cmd, err := roleCommand("bare", task)
 	if err != nil {
 		return nil, err
+	}
+	if task.Database != nil {
+		collectAsBridge(cmd)
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {

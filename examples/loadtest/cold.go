@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // coldMemory is the least that a bridge can have for answers: so little that links in turn are always read from the store.
@@ -11,41 +12,68 @@ const coldMemory = "1MiB"
 // coldLinks is how many links are looked up from the store, in turn: many times more than there is memory for.
 func (s *setting) coldLinks() int { return min(20_000, s.options.working, s.links) }
 
-// measureCold asks in turns a bridge whose memory is too small for what it is asked for, and the store alone. Both have been
-// asked for every link once before that, so that neither has yet to find the pages of its file.
+// bareLookUp is a bare server that asks the store before it answers, and does nothing else.
+const bareLookUp = "bare, and the store's own LookUp"
+
+// measureCold asks in turns a bridge whose memory is too small for what it is asked for, a bare server that asks the store, and
+// the store alone.
 func (s *setting) measureCold(ctx context.Context) error {
-	bridge, err := s.startBridge(bridgeTask{database: s.database.Options, issuer: seededIssuer, memory: coldMemory})
+	cold, bare, err := s.startCold(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.checkLookups(ctx, bridge, 0, s.coldLinks()); err != nil {
-		return err
-	}
-	bodies, err := s.writeBodies("cold", s.coldLinks(), accessToken)
+	before, err := cold.at.count(ctx)
 	if err != nil {
 		return err
 	}
-	before, err := bridge.count(ctx)
-	if err != nil {
-		return err
-	}
-	cold := &turn{what: "lookup, cold", at: bridge, load: s.lookupLoad(bodies)}
 	alone := s.readsAlone()
-	if err := s.coldTurns(ctx, cold, alone); err != nil {
+	if err := s.coldTurns(ctx, cold, bare, alone); err != nil {
 		return err
 	}
-	after, err := bridge.count(ctx)
+	after, err := cold.at.count(ctx)
 	if err != nil {
 		return err
 	}
 	if err := checkCold(cold, after.since(before, countReads)); err != nil {
 		return err
 	}
-	s.add(cold.what, cold.rounds, alone...)
-	for _, reads := range alone {
+	compared := slices.Insert(alone, 0, &aside{what: bare.what, rounds: bare.rounds})
+	s.add(cold.what, cold.rounds, compared...)
+	for _, reads := range compared {
 		s.add(reads.what, reads.rounds)
 	}
 	return nil
+}
+
+// startCold starts both servers. Each is asked for every link once, so that neither has yet to find the pages of its file.
+func (s *setting) startCold(ctx context.Context) (cold, bare *turn, err error) {
+	bridge, err := s.startBridge(bridgeTask{database: s.database.Options, issuer: seededIssuer, memory: coldMemory})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.checkLookups(ctx, bridge, 0, s.coldLinks()); err != nil {
+		return nil, nil, err
+	}
+	bareAt, err := s.startBareLookUp(ctx, bridge)
+	if err != nil {
+		return nil, nil, err
+	}
+	bodies, err := s.writeBodies("cold", s.coldLinks(), accessToken)
+	return &turn{what: "lookup, cold", at: bridge, load: s.lookupLoad(bodies)},
+		&turn{what: bareLookUp, at: bareAt, load: s.lookupLoad(bodies)}, err
+}
+
+func (s *setting) startBareLookUp(ctx context.Context, bridge *target) (*target, error) {
+	sample, err := s.oneAnswer(bridge, 0)
+	if err != nil {
+		return nil, err
+	}
+	bare, err := s.startBare("bare", bareTask{Answer: sample, Timeouts: true, Database: &s.database.Options})
+	if err != nil {
+		return nil, err
+	}
+	always := func(_ int, r reply) bool { return string(r.body) == string(sample.Body) }
+	return bare, s.checkTokens(ctx, bare, s.coldLinks(), accessToken, always)
 }
 
 // readsAlone are those that cold lookups are compared with. Of many callers at once the store's own LookUp reads some by one
@@ -63,9 +91,9 @@ func (s *setting) readsAlone() []*aside {
 	return alone
 }
 
-func (s *setting) coldTurns(ctx context.Context, cold *turn, alone []*aside) error {
+func (s *setting) coldTurns(ctx context.Context, cold, bare *turn, alone []*aside) error {
 	for range s.options.rounds {
-		if err := s.appendRound(&cold.rounds, cold.what, func() (round, error) { return s.ask(ctx, cold.at, cold.load) }); err != nil {
+		if err := s.askEach(ctx, cold, bare); err != nil {
 			return err
 		}
 		if err := s.askAside(ctx, alone...); err != nil {

@@ -17,13 +17,18 @@ type turn struct {
 func (s *setting) inTurns(ctx context.Context, rounds int, turns ...*turn) error {
 	for i := range rounds {
 		fmt.Fprintf(s.log, "round %d\n", i+1)
-		for _, t := range turns {
-			asked, err := s.ask(ctx, t.at, t.load)
-			if err != nil {
-				return err
-			}
-			s.say(t.what, asked)
-			t.rounds = append(t.rounds, asked)
+		if err := s.askEach(ctx, turns...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askEach asks for one round of each.
+func (s *setting) askEach(ctx context.Context, turns ...*turn) error {
+	for _, t := range turns {
+		if err := s.appendRound(&t.rounds, t.what, func() (round, error) { return s.ask(ctx, t.at, t.load) }); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ type row struct {
 	what   string
 	rounds []round
 	bare   []round  // next to the rounds; empty: not comparable
-	alone  []*aside // what the store does by itself, likewise
+	alone  []*aside // what the store does with next to nothing in front of it, likewise
 }
 
 // say prints a round.
@@ -88,7 +88,7 @@ func (b *bench) reportRemarks() {
 	for _, remark := range b.remarks {
 		fmt.Fprintf(b.out, "\n%s.\n", remark)
 	}
-	fmt.Fprint(b.out, "\nCold lookups are compared with the three rows that follow them, in their order, refreshes with inserts of the same row. "+
+	fmt.Fprint(b.out, "\nCold lookups are compared with the four rows that follow them, in their order, refreshes with inserts of the same row. "+
 		"Links in use were noted as used just before, so that the note of last use, which is written once an hour for each link, "+
 		"is not in these numbers; mixed lookups do have it. Memory is the process's own, without the pages of the database that it maps. "+
 		"A whole linking is some ten requests with cookies, a sign-in and signatures; person, Alexa and provider run beside it "+
