@@ -47,25 +47,25 @@ func appendValue(to []byte, value any) []byte {
 	if text, ok := value.(string); ok {
 		return appendText(to, text)
 	}
-	encoded, err := json.Marshal(value)
-	if err != nil {
-		panic(err) // never: it came out of JSON
-	}
-	return append(to, encoded...)
+	return appendEncoded(to, value)
 }
 
 // appendText appends a text. Few have anything in them that JSON writes differently.
 func appendText(to []byte, text string) []byte {
 	if !plain(text) {
-		encoded, err := json.Marshal(text)
-		if err != nil {
-			panic(err) // never: it is a text
-		}
-		return append(to, encoded...)
+		return appendEncoded(to, text)
 	}
 	to = append(to, '"')
 	to = append(to, text...)
 	return append(to, '"')
+}
+
+func appendEncoded(to []byte, value any) []byte {
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // never: it is a text, or came out of JSON
+	}
+	return append(to, encoded...)
 }
 
 // plain says whether a text stands in JSON as it is.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 )
 
@@ -71,6 +72,10 @@ func (s *setting) startBareLookUp(ctx context.Context, bridge *target) (*target,
 	bare, err := s.startBare("bare", bareTask{Answer: sample, Timeouts: true, Database: &s.database.Options})
 	if err != nil {
 		return nil, err
+	}
+	refused := func(_ int, r reply) bool { return r.status == http.StatusInternalServerError }
+	if err := s.checkTokens(ctx, bare, 1, unknownToken, refused); err != nil {
+		return nil, fmt.Errorf("a bare server that is to ask the store: %w", err)
 	}
 	always := func(_ int, r reply) bool { return string(r.body) == string(sample.Body) }
 	return bare, s.checkTokens(ctx, bare, s.coldLinks(), accessToken, always)

@@ -44,7 +44,7 @@ func testQuick(t *testing.T, store string) {
 		t.Fatalf("exit code %d: %s", code, &stderr)
 	}
 	for _, want := range []string{"Without wrk", "| bare |", "| bare, no timeouts |", "| lookup, hot |", "| lookup, unknown |",
-		"| lookup, malformed |", "| lookup, mixed |", "| lookup, cold |", "| " + aloneLookUp + ", 1 caller |",
+		"| lookup, malformed |", "| lookup, mixed |", "| lookup, cold |", "| " + bareLookUp + " |", "| " + aloneLookUp + ", 1 caller |",
 		"| " + aloneLookUp + ", 4 callers |", "| " + aloneSelect + ", 4 callers |",
 		"| refresh, 1 caller |", "| refresh, 32 callers |", "| " + aloneInsert + ", 32 callers |", "| " + aloneTiny + ", 32 callers |",
 		"| linking, whole |", "| " + storeName(store) + " | 5,000 |", " bytes |", "synced to disk", "of bare by CPU"} {
