@@ -13,7 +13,7 @@ import (
 )
 
 // maxShared bounds how many lookups share a query, and so how long the first of them waits.
-const maxShared = 16
+const maxShared = 32
 
 // lookUps reads access tokens, those that are asked for at the same time by one query: a burst, as after a restart, when
 // memory is empty, costs the database a few queries. Nobody reads in the background: of those that wait, whoever gets a turn
