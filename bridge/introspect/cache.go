@@ -49,13 +49,16 @@ func newCache(size int) (*cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMemory, err)
 	}
+	// A key's slots can be anywhere, and values stand one behind the other: only slots are found sooner in huge pages, and only
+	// values would take memory long before they need it.
+	preferHugePages(arena[:cacheShards*slots])
+	rings := arena[cacheShards*slots:]
 	for i := range c.shards {
 		c.shards[i] = shard{
 			homes: uint64(homes),
-			slots: arena[:slots:slots],
-			ring:  arena[slots : slots+ring : slots+ring],
+			slots: arena[i*slots:][:slots:slots],
+			ring:  rings[i*ring:][:ring:ring],
 		}
-		arena = arena[slots+ring:]
 	}
 	return c, nil
 }

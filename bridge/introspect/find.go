@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"runtime"
 	"slices"
 	"time"
 
@@ -18,6 +17,7 @@ type question struct {
 	alexaUser  string // empty: not told
 	asker      *asker
 	buffer     []byte
+	asked      bool // the store, and not only memory
 }
 
 // newQuestion asks about a token.
@@ -45,9 +45,6 @@ func (h *Handler) find(q *question) (entry, error) {
 		found, err = h.use(q, found, now, true)
 	}
 	if err == nil || errors.Is(err, bridge.ErrNotFound) {
-		// Those who were read by the same query make their answers now, too, before anyone sends one: while a processor does the
-		// same again and again, its caches have all that it takes.
-		runtime.Gosched()
 		return found, err
 	}
 	now = h.deps.Now() // the store may have been waited for
@@ -80,6 +77,7 @@ func (h *Handler) use(q *question, found entry, now time.Time, isNew bool) (entr
 
 // read asks the store. The answer stands in the question's buffer, behind the place for the rest of the entry.
 func (h *Handler) read(q *question) (entry, error) {
+	q.asked = true
 	count := h.memory.count.Load() // before the reading, so that an end that comes meanwhile spoils it
 	found, err := h.deps.Store.LookUp(h.patience.begin(), bridge.Hash(hex.EncodeToString(q.key[:])))
 	switch {
