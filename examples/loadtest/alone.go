@@ -39,6 +39,7 @@ type aside struct {
 	what   string
 	task   aloneTask
 	rounds []round
+	shifts []float64 // its cost, as a part of the cost of what is compared with it, in shifts; empty: not measured
 }
 
 // askAside asks for one round of each.
@@ -53,12 +54,36 @@ func (s *setting) askAside(ctx context.Context, alone ...*aside) error {
 
 // askAlone lets a process of its own ask, with the core and the settings of the servers.
 func (b *bench) askAlone(ctx context.Context, task aloneTask) (round, error) {
-	cmd, err := roleCommand("alone", task)
+	alone, err := b.launchAlone(task)
 	if err != nil {
 		return round{}, err
 	}
+	return alone.made(ctx)
+}
+
+// aloneRunning is a process that asks a store or a database alone.
+type aloneRunning struct{ *running }
+
+// launchAlone starts one, and waits until it is about to ask what is measured.
+func (b *bench) launchAlone(task aloneTask) (aloneRunning, error) {
+	cmd, err := roleCommand("alone", task)
+	if err != nil {
+		return aloneRunning{}, err
+	}
 	collectAsBridge(cmd)
-	output, err := b.runToEnd(ctx, "alone", cmd, b.serverCore)
+	process, err := b.launch("alone", cmd, b.serverCore)
+	if err != nil {
+		return aloneRunning{}, err
+	}
+	if _, err := process.printed.ReadString('\n'); err != nil {
+		return aloneRunning{}, errors.Join(fmt.Errorf("what asks a store alone does not begin: %w", err), process.giveUp())
+	}
+	return aloneRunning{process}, nil
+}
+
+// made waits for the end.
+func (r aloneRunning) made(ctx context.Context) (round, error) {
+	output, err := r.output(ctx)
 	if err != nil {
 		return round{}, err
 	}
@@ -73,7 +98,7 @@ func collectAsBridge(cmd *exec.Cmd) {
 	}
 }
 
-// askAloneAsTold is the role alone.
+// askAloneAsTold is the role alone. It prints a line when it begins, and the round at its end.
 func askAloneAsTold(task io.Reader, stdout io.Writer) error {
 	var told aloneTask
 	if err := json.NewDecoder(task).Decode(&told); err != nil {
@@ -88,6 +113,7 @@ func askAloneAsTold(task io.Reader, stdout io.Writer) error {
 			return err
 		}
 	}
+	fmt.Fprintln(stdout, "begins")
 	before, err := cpuTime(os.Getpid())
 	if err != nil {
 		return err

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,6 +111,53 @@ func start(name string, cmd *exec.Cmd, cpu int) (*child, error) {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	return c, nil
+}
+
+// running is a child that ends by itself, and what it prints, which must be little: nobody reads it before.
+type running struct {
+	*child
+	printed *bufio.Reader
+	pipe    *os.File
+}
+
+// launch starts a command on a core.
+func (b *bench) launch(name string, cmd *exec.Cmd, core int) (*running, error) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer write.Close()
+	cmd.Stdout, cmd.Stderr = write, b.faults
+	started, err := start(name, cmd, core)
+	if err != nil {
+		return nil, errors.Join(err, read.Close())
+	}
+	return &running{child: started, printed: bufio.NewReader(read), pipe: read}, nil
+}
+
+// output waits for the end and returns what was printed and not yet read.
+func (r *running) output(ctx context.Context) ([]byte, error) {
+	select {
+	case <-r.ended:
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), r.giveUp())
+	}
+	defer r.pipe.Close()
+	if r.fault != nil {
+		return nil, r.endedEarly()
+	}
+	return io.ReadAll(r.printed)
+}
+
+// giveUp ends a command before its end.
+func (r *running) giveUp() error {
+	defer r.pipe.Close()
+	select {
+	case <-r.ended:
+		return nil
+	default:
+		return r.stop()
+	}
 }
 
 // stopWithin is how long a child may take to end when it is asked to.

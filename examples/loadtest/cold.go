@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+
+	"alexa-oidc-bridge/bridge/sqlstore"
 )
 
 // coldMemory is the least that a bridge can have for answers: so little that links in turn are always read from the store.
@@ -37,6 +39,11 @@ func (s *setting) measureCold(ctx context.Context) error {
 	}
 	if err := checkCold(cold, after.since(before, countReads)); err != nil {
 		return err
+	}
+	if s.store == sqlstore.SQLite { // PostgreSQL's CPU time is not that of who asks it
+		if alone[0].shifts, err = s.compareInShifts(ctx, s.askingAlone(alone[0]), s.asking(cold)); err != nil {
+			return err
+		}
 	}
 	compared := slices.Insert(alone, 0, &aside{what: bare.what, rounds: bare.rounds})
 	s.add(cold.what, cold.rounds, compared...)

@@ -4,10 +4,8 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 )
@@ -67,13 +65,17 @@ func (b *bench) withCost(at *target, load func() (result, error)) (round, error)
 	if err != nil {
 		return round{}, err
 	}
+	return round{result: made, CPU: after - before}, b.checkRound(made)
+}
+
+func (b *bench) checkRound(made result) error {
 	if made.Faults*faultsAmong > made.Requests || made.Requests == 0 {
-		return round{}, fmt.Errorf("%d requests were answered, and %d not as they should", made.Requests, made.Faults)
+		return fmt.Errorf("%d requests were answered, and %d not as they should", made.Requests, made.Faults)
 	}
 	if made.Faults > 0 {
 		b.remark("%d of %d requests in a round were not answered in time", made.Faults, made.Requests)
 	}
-	return round{result: made, CPU: after - before}, nil
+	return nil
 }
 
 // faultsAmong is among how many requests one may go unanswered: a bridge on a machine that does too much else says that it
@@ -87,43 +89,35 @@ func (b *bench) remark(format string, values ...any) {
 
 // drive lets wrk or the client of our own ask.
 func (b *bench) drive(ctx context.Context, l load) (result, error) {
+	asker, err := b.launchAsker(l)
+	if err != nil {
+		return result{}, err
+	}
+	output, err := asker.output(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	return b.readAsker(output)
+}
+
+// launchAsker starts wrk or the client of our own.
+func (b *bench) launchAsker(l load) (*running, error) {
 	if b.wrk != "" {
-		return b.driveWrk(ctx, l)
+		return b.launch("wrk", b.wrkCommand(l), b.clientCore)
 	}
 	cmd, err := roleCommand("client", l)
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
-	output, err := b.runToEnd(ctx, "client", cmd, b.clientCore)
-	if err != nil {
-		return result{}, err
+	return b.launch("client", cmd, b.clientCore)
+}
+
+func (b *bench) readAsker(output []byte) (result, error) {
+	if b.wrk != "" {
+		return readWrk(output)
 	}
 	var made result
 	return made, json.Unmarshal(output, &made)
-}
-
-// runToEnd runs a command on a core until it ends by itself, and returns what it printed.
-func (b *bench) runToEnd(ctx context.Context, name string, cmd *exec.Cmd, core int) ([]byte, error) {
-	file, err := os.CreateTemp(b.folder, "output-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(file.Name())
-	defer file.Close()
-	cmd.Stdout, cmd.Stderr = file, b.faults
-	child, err := start(name, cmd, core)
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case <-child.ended:
-	case <-ctx.Done():
-		return nil, errors.Join(ctx.Err(), child.stop())
-	}
-	if child.fault != nil {
-		return nil, child.endedEarly()
-	}
-	return os.ReadFile(file.Name())
 }
 
 // writeBodies writes a file of lookups, one for each token.

@@ -47,10 +47,13 @@ func testQuick(t *testing.T, store string) {
 		"| lookup, malformed |", "| lookup, mixed |", "| lookup, cold |", "| " + bareLookUp + " |", "| " + aloneLookUp + ", 1 caller |",
 		"| " + aloneLookUp + ", 4 callers |", "| " + aloneSelect + ", 4 callers |",
 		"| refresh, 1 caller |", "| refresh, 32 callers |", "| " + aloneInsert + ", 32 callers |", "| " + aloneTiny + ", 32 callers |",
-		"| linking, whole |", "| " + storeName(store) + " | 5,000 |", " bytes |", "synced to disk", "of bare by CPU"} {
+		"| linking, whole |", "| " + storeName(store) + " | 5,000 |", " bytes |", "synced to disk", "Hot lookups, " + storeName(store) + ", 5,000 links: "} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("no %q in the report", want)
 		}
+	}
+	if told := strings.Contains(stdout.String(), "Cold lookups, SQLite, 5,000 links: "); told != (store == sqlstore.SQLite) {
+		t.Errorf("cold lookups compared in shifts: %v", told)
 	}
 	left, err := os.ReadDir(folder)
 	if err != nil {

@@ -11,11 +11,12 @@ type turn struct {
 	at     *target
 	load   load
 	rounds []round
+	shifts []float64 // the bare server's cost as a part of its own, in shifts; empty: not measured
 }
 
 // inTurns asks in turns, so that whatever else the machine does hits all alike.
-func (s *setting) inTurns(ctx context.Context, rounds int, turns ...*turn) error {
-	for i := range rounds {
+func (s *setting) inTurns(ctx context.Context, turns ...*turn) error {
+	for i := range s.options.rounds {
 		fmt.Fprintf(s.log, "round %d\n", i+1)
 		if err := s.askEach(ctx, turns...); err != nil {
 			return err
@@ -33,9 +34,6 @@ func (s *setting) askEach(ctx context.Context, turns ...*turn) error {
 	}
 	return nil
 }
-
-// hotTimes is how many times more rounds hot lookups have, which differ from bare by so little.
-const hotTimes = 3
 
 // measureHot asks in turns a bare server, and a bridge for links that it has in memory and then for tokens that nobody has.
 func (s *setting) measureHot(ctx context.Context) error {
@@ -58,11 +56,7 @@ func (s *setting) measureHot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	again := &turn{what: bare.what, at: bare.at, load: bare.load}
-	if err := s.inTurns(ctx, hotTimes*s.options.rounds, bare, hot); err != nil {
-		return err
-	}
-	if err := s.inTurns(ctx, s.options.rounds, again, plain, unknown, malformed); err != nil {
+	if err := s.inTurns(ctx, bare, hot, plain, unknown, malformed); err != nil {
 		return err
 	}
 	after, err := bridge.count(ctx)
@@ -72,23 +66,24 @@ func (s *setting) measureHot(ctx context.Context) error {
 	if err := s.checkCounts(after, before, hot, unknown, malformed); err != nil {
 		return err
 	}
+	if hot.shifts, err = s.compareInShifts(ctx, s.asking(bare), s.asking(hot)); err != nil {
+		return err
+	}
 	defer func() { s.bare = nil }()
-	s.addTurns(bare, hot)
-	s.addTurns(again, plain, unknown, malformed)
+	s.addTurns(bare, hot, plain, unknown, malformed)
 	if s.options.profile != "" {
 		return s.takeProfile(ctx, bridge, hot.load)
 	}
 	return s.measureMixed(ctx, bridge)
 }
 
-// addTurns adds a row for each of the turns, compared with the first, which is a bare server; that has a row once.
+// addTurns adds a row for each of the turns, compared with the first, which is a bare server.
 func (s *setting) addTurns(bare *turn, turns ...*turn) {
-	if s.bare == nil {
-		s.add(bare.what, bare.rounds)
-	}
+	s.add(bare.what, bare.rounds)
 	s.bare = bare.rounds
 	for _, t := range turns {
 		s.add(t.what, t.rounds)
+		s.rows[len(s.rows)-1].shifts = t.shifts
 	}
 }
 

@@ -6,7 +6,8 @@
 // The server has one core (GOMAXPROCS=1), and whoever asks has another, which PostgreSQL shares. What counts is the CPU time
 // that the kernel charges the server's process for one request: it hardly depends on what else the machine does, where
 // requests a second do. The bridge is compared with a bare handler that reads the same body and writes the same bytes, in
-// turns with it, and with what its store does by itself in a process of its own with the same core and the same settings.
+// turns with it, and with what its store does by itself in a process of its own with the same core and the same settings. Where
+// they differ by little, the turns are so short that whatever else the machine does is the same for both.
 //
 // wrk asks, and where there is none, or each link is asked for once only, a client of our own, which needs more CPU itself
 // and so reaches fewer requests a second and longer tails; the CPU of the server stays comparable. Refreshes are asked for by
@@ -26,6 +27,7 @@
 //	load.go      what is asked for how long; wrk.go and client.go ask, at a pace of pace.go
 //	check.go     asks every question once beforehand and reads the answer; metrics.go reads what the program counted
 //	profile.go   takes a profile of the bridge, if that is wanted
+//	shifts.go    compares what differs by little: whoever asks is stopped again and again for the other
 //	measure.go   rounds and their medians; process_linux.go and disk.go ask the machine; report.go prints
 package main
 

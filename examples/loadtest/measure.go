@@ -21,15 +21,6 @@ func perSecondOf(r round) float64 { return r.perSecond() }
 func p50Of(r round) time.Duration { return r.P50 }
 func p99Of(r round) time.Duration { return r.P99 }
 
-// least of what is asked of each.
-func least[E any, V cmp.Ordered](all []E, of func(E) V) V {
-	least := of(all[0])
-	for _, one := range all {
-		least = min(least, of(one))
-	}
-	return least
-}
-
 // ratios compare each round of one with the round of the other that was next to it.
 func ratios[V float64 | time.Duration](of, to []round, value func(round) V) []float64 {
 	var all []float64
@@ -41,7 +32,9 @@ func ratios[V float64 | time.Duration](of, to []round, value func(round) V) []fl
 
 // ratio is the median of ratios.
 func ratio[V float64 | time.Duration](of, to []round, value func(round) V) float64 {
-	all := ratios(of, to, value)
-	slices.Sort(all)
-	return all[len(all)/2]
+	return middle(ratios(of, to, value))
+}
+
+func middle(all []float64) float64 {
+	return median(all, func(one float64) float64 { return one })
 }

@@ -14,8 +14,9 @@ type row struct {
 	links  int
 	what   string
 	rounds []round
-	bare   []round  // next to the rounds; empty: not comparable
-	alone  []*aside // what the store does with next to nothing in front of it, likewise
+	bare   []round   // next to the rounds; empty: not comparable
+	alone  []*aside  // what the store does with next to nothing in front of it, likewise
+	shifts []float64 // bare's cost as a part of this one's, in shifts; empty: by rounds only
 }
 
 // say prints a round.
@@ -57,15 +58,29 @@ func (b *bench) report() error {
 func (r *row) text() string {
 	ofBare := ""
 	if len(r.bare) > 0 {
-		ofBare = fmt.Sprintf("%.2f", ratio(r.bare, r.rounds, costOf))
+		ofBare = fmt.Sprintf("%.2f", r.ofBare())
 	}
 	var ofAlone []string // in the order of the rows that follow
 	for _, alone := range r.alone {
-		ofAlone = append(ofAlone, fmt.Sprintf("%.2f", ratio(r.rounds, alone.rounds, perSecondOf)))
+		ofAlone = append(ofAlone, fmt.Sprintf("%.2f", r.ofAlone(alone)))
 	}
 	return fmt.Sprintf("| %s | %s | %s | %.0f | %.1f µs | %s | %s | %s | %s |", storeName(r.store), human(r.links), r.what,
 		median(r.rounds, perSecondOf), median(r.rounds, costOf), milliseconds(median(r.rounds, p50Of)), milliseconds(median(r.rounds, p99Of)),
 		ofBare, strings.Join(ofAlone, ", "))
+}
+
+func (r *row) ofBare() float64 {
+	if len(r.shifts) > 0 {
+		return middle(r.shifts)
+	}
+	return ratio(r.bare, r.rounds, costOf)
+}
+
+func (r *row) ofAlone(alone *aside) float64 {
+	if len(alone.shifts) > 0 {
+		return middle(alone.shifts)
+	}
+	return ratio(r.rounds, alone.rounds, perSecondOf)
 }
 
 func (b *bench) reportSizes() {
@@ -84,7 +99,7 @@ func (b *bench) reportSizes() {
 
 // reportRemarks says what is not in the tables.
 func (b *bench) reportRemarks() {
-	b.reportSpread()
+	b.reportShifts()
 	for _, remark := range b.remarks {
 		fmt.Fprintf(b.out, "\n%s.\n", remark)
 	}
@@ -95,17 +110,20 @@ func (b *bench) reportRemarks() {
 		"and eat most of the time, so that only its CPU says something about the bridge. PostgreSQL runs on the core of who asks.\n")
 }
 
-// reportSpread says how the rounds of hot lookups differ, each compared with the bare one next to it.
-func (b *bench) reportSpread() {
+// reportShifts says what was compared in shifts.
+func (b *bench) reportShifts() {
 	for i := range b.rows {
 		r := &b.rows[i]
-		if len(r.bare) == 0 || r.what != "lookup, hot" {
-			continue
+		if len(r.shifts) > 0 {
+			fmt.Fprintf(b.out, "\nHot lookups, %s, %s links: %.3f of bare by CPU (rounds of shifts: %.3f to %.3f); p99: %.2f times bare's.\n",
+				storeName(r.store), human(r.links), middle(r.shifts), slices.Min(r.shifts), slices.Max(r.shifts), ratio(r.rounds, r.bare, p99Of))
 		}
-		parts := ratios(r.bare, r.rounds, costOf)
-		fmt.Fprintf(b.out, "\nHot lookups, %s, %s links: %.3f of bare by CPU (rounds: %.3f to %.3f; cheapest round of each: %.3f); "+
-			"p99: %.2f times bare's.\n", storeName(r.store), human(r.links), ratio(r.bare, r.rounds, costOf), slices.Min(parts),
-			slices.Max(parts), least(r.bare, costOf)/least(r.rounds, costOf), ratio(r.rounds, r.bare, p99Of))
+		for _, alone := range r.alone {
+			if len(alone.shifts) > 0 {
+				fmt.Fprintf(b.out, "\nCold lookups, %s, %s links: %.3f of %s, by CPU (rounds of shifts: %.3f to %.3f).\n",
+					storeName(r.store), human(r.links), middle(alone.shifts), alone.what, slices.Min(alone.shifts), slices.Max(alone.shifts))
+			}
+		}
 	}
 }
 
@@ -120,8 +138,10 @@ func (b *bench) machine() (string, error) {
 		asker = "a client of our own"
 	}
 	return fmt.Sprintf("%s, %s; 4 KiB written and synced to disk in %s. The server has core %d to itself (GOMAXPROCS=1), %s core %d. "+
-		"Medians of %d rounds of %v, %d connections; what is compared is the median of what each round was beside the one next to it.", describeMachine(), runtime.Version(), milliseconds(sync), b.serverCore, asker, b.clientCore,
-		b.options.rounds, b.options.duration, b.options.connections), nil
+		"Medians of %d rounds of %v, %d connections; what is compared is the median of what each round was beside the one next to it, "+
+		"but for hot lookups with bare, and for cold ones on SQLite with LookUp by one caller: by their CPU, in shifts of %v.",
+		describeMachine(), runtime.Version(), milliseconds(sync), b.serverCore, asker, b.clientCore,
+		b.options.rounds, b.options.duration, b.options.connections, shift), nil
 }
 
 func storeName(driver string) string {

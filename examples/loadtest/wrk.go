@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
@@ -29,15 +28,10 @@ func (b *bench) findWrk() error {
 	return os.WriteFile(b.script, wrkScript, 0o600)
 }
 
-func (b *bench) driveWrk(ctx context.Context, l load) (result, error) {
+func (b *bench) wrkCommand(l load) *exec.Cmd {
 	seconds := strconv.Itoa(int(math.Ceil(l.Duration.Seconds())))
-	cmd := exec.Command(b.wrk, "--threads", "1", "--connections", strconv.Itoa(l.Connections), "--duration", seconds,
+	return exec.Command(b.wrk, "--threads", "1", "--connections", strconv.Itoa(l.Connections), "--duration", seconds,
 		"--script", b.script, "http://"+l.Address+l.Path, "--", l.Bodies, basic(l.User, l.Secret))
-	output, err := b.runToEnd(ctx, "wrk", cmd, b.clientCore)
-	if err != nil {
-		return result{}, err
-	}
-	return readWrk(output)
 }
 
 // readWrk reads the line that our script prints at the end.
