@@ -17,14 +17,21 @@ var ErrMemory = errors.New("the system does not give so much memory")
 // through five or six places in memory that no processor has at hand, this one through two.
 type cache struct{ shards [cacheShards]shard }
 
-// shard is a part of a cache that has its own lock. Values stand in the ring, one behind the other. Slots say where: the slot
-// of a key is one of the few from its home on.
+// shard is a part of a cache that has its own lock. Values stand in a ring, one behind the other. Slots say where: the slot of a
+// key is one of the few from its home on.
+//
+// The ring is in pieces. In memory the first pieces of all shards stand side by side, then the second ones, so that what is
+// used grows from one end to the other, and huge pages, of which a processor knows the places of more memory at once, take
+// little more than is used.
 type shard struct {
-	mu    sync.RWMutex
-	homes uint64
-	slots []byte // of 16 bytes: the key's mark, and the value's position
-	ring  []byte
-	head  uint64 // the position of the next value. Positions only grow, so they tell what was overwritten.
+	mu     sync.RWMutex
+	homes  uint64
+	slots  []byte // of 16 bytes: the key's mark, and the value's position
+	pieces []byte // those of all shards
+	number uint64 // of the shard
+	piece  uint64 // how long a piece is
+	ring   uint64 // how long all pieces of the shard are
+	head   uint64 // the position of the next value. Positions only grow, so they tell what was overwritten.
 }
 
 const (
@@ -35,6 +42,8 @@ const (
 	bytesASlot = 160
 	// reach is how many slots can be a key's.
 	reach = 8
+	// mostPiece is how long a piece of a ring is at most, and so the longest value: those of all shards are a huge page.
+	mostPiece = 32 << 10
 	// valueHead is what stands before each value: its length and its key.
 	valueHead = 4 + len(tokenKey{})
 )
@@ -44,20 +53,21 @@ func newCache(size int) (*cache, error) {
 	c := &cache{}
 	homes := size / cacheShards / bytesASlot
 	slots := (homes + reach - 1) * slotSize
-	ring := size/cacheShards - slots
-	arena, err := allocate(cacheShards * (slots + ring))
+	rest := size/cacheShards - slots
+	pieces := (rest + mostPiece - 1) / mostPiece
+	piece := rest / pieces
+	arena, err := allocate(cacheShards * (slots + pieces*piece))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMemory, err)
 	}
-	// A key's slots can be anywhere, and values stand one behind the other: only slots are found sooner in huge pages, and only
-	// values would take memory long before they need it.
-	preferHugePages(arena[:cacheShards*slots])
-	rings := arena[cacheShards*slots:]
 	for i := range c.shards {
 		c.shards[i] = shard{
-			homes: uint64(homes),
-			slots: arena[i*slots:][:slots:slots],
-			ring:  rings[i*ring:][:ring:ring],
+			homes:  uint64(homes),
+			slots:  arena[i*slots:][:slots:slots],
+			pieces: arena[cacheShards*slots:],
+			number: uint64(i),
+			piece:  uint64(piece),
+			ring:   uint64(pieces * piece),
 		}
 	}
 	return c, nil
@@ -68,7 +78,7 @@ func (c *cache) shard(key *tokenKey) *shard { return &c.shards[key[len(key)-1]%c
 // get appends a value to the buffer. Without one it returns the buffer as it is.
 func (c *cache) get(key *tokenKey, buffer []byte) []byte { return c.shard(key).get(key, buffer) }
 
-// put remembers a value, unless it is larger than all that there is for it.
+// put remembers a value, unless it is longer than a piece.
 func (c *cache) put(key *tokenKey, value []byte) { c.shard(key).put(key, value) }
 
 // used is how many bytes values take.
@@ -76,7 +86,7 @@ func (c *cache) used() (sum int) {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.RLock()
-		sum += int(min(s.head, uint64(len(s.ring))))
+		sum += int(min(s.head, s.ring))
 		s.mu.RUnlock()
 	}
 	return sum
@@ -95,11 +105,10 @@ func (s *shard) get(key *tokenKey, buffer []byte) []byte {
 }
 
 func (s *shard) appendValue(key *tokenKey, at uint64, buffer []byte) []byte {
-	size := uint64(len(s.ring))
-	if at+size < s.head {
+	if at+s.ring < s.head {
 		return buffer // at least its first byte was overwritten
 	}
-	value := s.ring[at%size:]
+	value := s.from(at)
 	length := binary.LittleEndian.Uint32(value)
 	if !bytes.Equal(value[4:valueHead], key[:]) {
 		return buffer
@@ -107,18 +116,25 @@ func (s *shard) appendValue(key *tokenKey, at uint64, buffer []byte) []byte {
 	return append(buffer, value[valueHead:valueHead+int(length)]...)
 }
 
+// from is what stands from a position on, in its piece and behind that.
+func (s *shard) from(at uint64) []byte {
+	at %= s.ring
+	number := at/s.piece*cacheShards + s.number
+	return s.pieces[number*s.piece+at%s.piece:]
+}
+
 func (s *shard) put(key *tokenKey, value []byte) {
-	size, needed := uint64(len(s.ring)), uint64(valueHead+len(value))
-	if needed > size {
+	needed := uint64(valueHead + len(value))
+	if needed > s.piece {
 		return
 	}
 	mark := markOf(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if rest := size - s.head%size; rest < needed {
-		s.head += rest // values are kept in one piece
+	if rest := s.piece - s.head%s.piece; rest < needed {
+		s.head += rest // a value stands in one piece
 	}
-	place := s.ring[s.head%size:]
+	place := s.from(s.head)
 	binary.LittleEndian.PutUint32(place, uint32(len(value)))
 	copy(place[4:], key[:])
 	copy(place[valueHead:], value)

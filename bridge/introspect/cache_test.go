@@ -44,8 +44,13 @@ func valueOf(key *tokenKey, n, most int) []byte {
 // Whatever is put into a cache, and however often it goes round, it gives back what was put last for a key, or nothing; and
 // it has what was put lately.
 func TestCacheIsNeverWrong(t *testing.T) {
-	const keys, turns, lately = 3000, 200_000, 40
-	c := testCache(t, leastMemory)
+	t.Run("each shard one piece", func(t *testing.T) { testNeverWrong(t, leastMemory, 3000) })
+	t.Run("each shard three pieces, and a byte left", func(t *testing.T) { testNeverWrong(t, 6<<20+cacheShards, 20_000) })
+}
+
+func testNeverWrong(t *testing.T, size, keys int) {
+	const turns, lately = 200_000, 40
+	c := testCache(t, size)
 	last := make([]int, keys) // 0: never put
 	putAt := make([]int, keys)
 	forgotten, missing := 0, 0
@@ -73,8 +78,8 @@ func TestCacheIsNeverWrong(t *testing.T) {
 	if missing > 0 {
 		t.Errorf("%d times a value was missing that had been put within the last %d", missing, lately)
 	}
-	if used := c.used(); used > leastMemory || used < leastMemory/2 {
-		t.Errorf("%d bytes are used of %d", used, leastMemory)
+	if used := c.used(); used > size || used < size/2 {
+		t.Errorf("%d bytes are used of %d", used, size)
 	}
 }
 
@@ -109,7 +114,7 @@ func TestCacheKnowsWhatIsOverwritten(t *testing.T) {
 	first, second, rest, again := keys[0], keys[1], keys[2], keys[3]
 	for more := range 2 * valueHead {
 		c := testCache(t, leastMemory)
-		ring := len(c.shards[0].ring)
+		ring := int(c.shards[0].ring)
 		c.put(first, make([]byte, 100))
 		c.put(second, make([]byte, 100))
 		c.put(rest, make([]byte, ring-2*100-3*valueHead))
@@ -124,9 +129,9 @@ func TestCacheKnowsWhatIsOverwritten(t *testing.T) {
 }
 
 func TestCacheTakesTheLargest(t *testing.T) {
-	c := testCache(t, leastMemory)
-	ring := len(c.shards[0].ring)
-	for size, want := range map[int]int{0: 0, 1: 1, ring - valueHead: ring - valueHead, ring - valueHead + 1: 0, ring * 2: 0} {
+	c := testCache(t, 8<<20)
+	piece := int(c.shards[0].piece)
+	for size, want := range map[int]int{0: 0, 1: 1, piece - valueHead: piece - valueHead, piece - valueHead + 1: 0, piece * 2: 0} {
 		key := numbered(size)
 		c.put(numbered(-1-size), []byte("before"))
 		c.put(key, make([]byte, size))

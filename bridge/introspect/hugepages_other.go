@@ -1,5 +1,0 @@
-//go:build !linux
-
-package introspect
-
-func preferHugePages([]byte) {}
