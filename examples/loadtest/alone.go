@@ -54,36 +54,33 @@ func (s *setting) askAside(ctx context.Context, alone ...*aside) error {
 
 // askAlone lets a process of its own ask, with the core and the settings of the servers.
 func (b *bench) askAlone(ctx context.Context, task aloneTask) (round, error) {
-	alone, err := b.launchAlone(task)
+	alone, err := b.launchAlone(ctx, task)
 	if err != nil {
 		return round{}, err
 	}
-	return alone.made(ctx)
+	return readAlone(ctx, alone)
 }
 
-// aloneRunning is a process that asks a store or a database alone.
-type aloneRunning struct{ *running }
-
-// launchAlone starts one, and waits until it is about to ask what is measured.
-func (b *bench) launchAlone(task aloneTask) (aloneRunning, error) {
+// launchAlone starts such a process, and waits until it is about to ask what is measured.
+func (b *bench) launchAlone(ctx context.Context, task aloneTask) (*running, error) {
 	cmd, err := roleCommand("alone", task)
 	if err != nil {
-		return aloneRunning{}, err
+		return nil, err
 	}
 	collectAsBridge(cmd)
-	process, err := b.launch("alone", cmd, b.serverCore)
+	alone, err := b.launch("alone", cmd, b.serverCore)
 	if err != nil {
-		return aloneRunning{}, err
+		return nil, err
 	}
-	if _, err := process.printed.ReadString('\n'); err != nil {
-		return aloneRunning{}, errors.Join(fmt.Errorf("what asks a store alone does not begin: %w", err), process.giveUp())
+	if err := alone.waitForLine(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("what asks a store alone does not begin: %w", err), ctx.Err(), alone.giveUp())
 	}
-	return aloneRunning{process}, nil
+	return alone, nil
 }
 
-// made waits for the end.
-func (r aloneRunning) made(ctx context.Context) (round, error) {
-	output, err := r.output(ctx)
+// readAlone waits for its end.
+func readAlone(ctx context.Context, alone *running) (round, error) {
+	output, err := alone.output(ctx)
 	if err != nil {
 		return round{}, err
 	}

@@ -135,6 +135,14 @@ func (b *bench) launch(name string, cmd *exec.Cmd, core int) (*running, error) {
 	return &running{child: started, printed: bufio.NewReader(read), pipe: read}, nil
 }
 
+// waitForLine waits for the first line.
+func (r *running) waitForLine(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { r.pipe.SetReadDeadline(time.Now()) })
+	defer stop()
+	_, err := r.printed.ReadString('\n')
+	return err
+}
+
 // output waits for the end and returns what was printed and not yet read.
 func (r *running) output(ctx context.Context) ([]byte, error) {
 	select {

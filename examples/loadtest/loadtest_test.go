@@ -96,6 +96,39 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestInterruptedInShifts interrupts when one of two is stopped, and wants both to end as they are told to.
+func TestInterruptedInShifts(t *testing.T) {
+	b := &bench{faults: io.Discard}
+	if err := b.chooseCores(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	var begun []asking
+	begin := func(context.Context, time.Duration) (asking, error) {
+		cmd, err := roleCommand("bare", bareTask{})
+		if err != nil {
+			return asking{}, err
+		}
+		endless, err := b.launch("endless", cmd, b.clientCore)
+		begun = append(begun, asking{running: endless})
+		if len(begun) == 2 {
+			interrupt()
+		}
+		return begun[len(begun)-1], err
+	}
+	_, err := inShifts(ctx, time.Hour, begin, begin)
+	if !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "killed") {
+		t.Errorf("got %v, want cancelled and nothing else", err)
+	}
+	for i, a := range begun {
+		select {
+		case <-a.ended:
+		default:
+			t.Errorf("process %d still runs", i)
+		}
+	}
+}
+
 // watched is a log in which something is waited for.
 type watched struct {
 	text  string

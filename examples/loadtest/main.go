@@ -7,7 +7,7 @@
 // that the kernel charges the server's process for one request: it hardly depends on what else the machine does, where
 // requests a second do. The bridge is compared with a bare handler that reads the same body and writes the same bytes, in
 // turns with it, and with what its store does by itself in a process of its own with the same core and the same settings. Where
-// they differ by little, the turns are so short that whatever else the machine does is the same for both.
+// they differ by little, the turns are so short that most of what else the machine does is the same for both.
 //
 // wrk asks, and where there is none, or each link is asked for once only, a client of our own, which needs more CPU itself
 // and so reaches fewer requests a second and longer tails; the CPU of the server stays comparable. Refreshes are asked for by

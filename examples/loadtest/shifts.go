@@ -20,9 +20,12 @@ type asking struct {
 	cost func(context.Context) (microseconds float64, err error)
 }
 
-// asking begins to ask a server for some time.
-func (s *setting) asking(t *turn) func(time.Duration) (asking, error) {
-	return func(d time.Duration) (asking, error) {
+// beginning begins to ask for some time.
+type beginning func(context.Context, time.Duration) (asking, error)
+
+// asking begins to ask a server.
+func (s *setting) asking(t *turn) beginning {
+	return func(_ context.Context, d time.Duration) (asking, error) {
 		l := t.load
 		l.Address, l.Duration = t.at.address, d
 		before, err := cpuTime(t.at.pid)
@@ -47,21 +50,21 @@ func (b *bench) costOfAsker(ctx context.Context, asker *running, at *target, bef
 	return round{result: made, CPU: after - before}.cost(), errors.Join(err, b.checkRound(made))
 }
 
-// askingAlone begins to ask a store alone for some time.
-func (s *setting) askingAlone(a *aside) func(time.Duration) (asking, error) {
-	return func(d time.Duration) (asking, error) {
+// askingAlone begins to ask a store alone.
+func (s *setting) askingAlone(a *aside) beginning {
+	return func(ctx context.Context, d time.Duration) (asking, error) {
 		task := a.task
 		task.Pace.Duration = d
-		process, err := s.launchAlone(task)
-		return asking{process.running, func(ctx context.Context) (float64, error) {
-			made, err := process.made(ctx)
+		alone, err := s.launchAlone(ctx, task)
+		return asking{alone, func(ctx context.Context) (float64, error) {
+			made, err := readAlone(ctx, alone)
 			return made.cost(), err
 		}}, err
 	}
 }
 
 // compareInShifts lets two ask in shifts, and returns the cost of the first as a part of that of the second, for each round.
-func (s *setting) compareInShifts(ctx context.Context, one, other func(time.Duration) (asking, error)) ([]float64, error) {
+func (s *setting) compareInShifts(ctx context.Context, one, other beginning) ([]float64, error) {
 	var parts []float64
 	for range s.options.rounds {
 		costs, err := inShifts(ctx, 4*s.options.duration, one, other)
@@ -75,7 +78,7 @@ func (s *setting) compareInShifts(ctx context.Context, one, other func(time.Dura
 }
 
 // inShifts lets some ask in shifts for a time, all together, and returns what a request cost each of them.
-func inShifts(ctx context.Context, d time.Duration, askers ...func(time.Duration) (asking, error)) (costs []float64, err error) {
+func inShifts(ctx context.Context, d time.Duration, askers ...beginning) (costs []float64, err error) {
 	var all []asking
 	defer func() {
 		for _, a := range all {
@@ -83,7 +86,7 @@ func inShifts(ctx context.Context, d time.Duration, askers ...func(time.Duration
 		}
 	}()
 	for _, begin := range askers {
-		a, err := begin(d)
+		a, err := begin(ctx, d)
 		if err != nil {
 			return nil, err
 		}
