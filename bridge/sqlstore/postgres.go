@@ -143,6 +143,9 @@ func (p *pool) write(ctx context.Context, do func(*transaction) error) error {
 	defer p.turns.giveBack()
 	for try := 1; ; try++ {
 		err := p.once(ctx, do)
+		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+			return ctx.Err() // which is why it was rolled back
+		}
 		if try == maxTries || !givenUp(err) {
 			return err
 		}

@@ -70,6 +70,23 @@ func TestReplicasStartAtOnce(t *testing.T) {
 	}
 }
 
+// A transaction whose caller's context ends in the middle says that, and not what the library did about it.
+func TestContextEndsInTransaction(t *testing.T) {
+	store := createPostgreSQL(t, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	err := store.open.Load().writer.write(ctx, func(tx *transaction) error {
+		cancel()
+		for {
+			if _, err := tx.Exec(`SELECT 1`); err != nil {
+				return err
+			}
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
 // What one process ends wakes another.
 func TestNotified(t *testing.T) {
 	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)

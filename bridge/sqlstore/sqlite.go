@@ -43,7 +43,7 @@ func openSQLite(ctx context.Context, options Options, tell func([]string)) (*dat
 		return nil, errors.Join(err, writer.Close())
 	}
 	open := &database{writer: newGroupCommit(writer, file, tell), file: file}
-	readOnly := url.Values{"_pragma": {"query_only(1)", "mmap_size(1073741824)"}}
+	readOnly := url.Values{"_pragma": {"query_only(1)"}}
 	open.reader, err = openFile(options.DSN, file, readers, readOnly)
 	if err != nil {
 		return nil, errors.Join(err, open.writer.close())
@@ -149,7 +149,8 @@ func sqliteDSN(path string, more url.Values) string {
 			"journal_mode(WAL)",
 			"synchronous(FULL)",
 			"foreign_keys(1)",
-			"temp_store(MEMORY)", // what a savepoint could need to go back
+			"mmap_size(1073741824)", // a page is used where the operating system has it, instead of being copied by a system call
+			"temp_store(MEMORY)",    // what a savepoint could need to go back
 		}, more["_pragma"]...),
 	}
 	if lock := more.Get("_txlock"); lock != "" {

@@ -37,7 +37,7 @@ func TestSQLite(t *testing.T) {
 
 func TestPragmasOnEveryConnection(t *testing.T) {
 	store := create(t, filepath.Join(t.TempDir(), "bridge.db"))
-	pragmas := map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"}
+	pragmas := map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "mmap_size": "1073741824"}
 	for db, timeout := range map[*sql.DB]string{store.open.Load().reader: "1000", store.open.Load().follower.db: "1000", writerOf(store).db: "5000"} {
 		pragmas["busy_timeout"] = timeout
 		var open []*sql.Conn

@@ -218,10 +218,10 @@ func (t *aloneTask) openRaw() (*sql.DB, error) {
 		db, err := sql.Open("pgx", t.Database.DSN)
 		return limitTo(db, err, map[bool]int{true: 8, false: t.Pace.Callers}[t.What == aloneSelect])
 	}
-	pragmas := []string{"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}
+	pragmas := []string{"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "mmap_size(1073741824)"}
 	connections := 1
 	if t.What == aloneSelect {
-		pragmas, connections = append(pragmas, "query_only(1)", "mmap_size(1073741824)"), 4
+		pragmas, connections = append(pragmas, "query_only(1)"), 4
 	}
 	query := url.Values{"mode": {"rw"}, "_pragma": pragmas, "_txlock": {"immediate"}}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: t.Database.DSN}).EscapedPath()+"?"+query.Encode())
