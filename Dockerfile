@@ -4,7 +4,8 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/alexa-oidc-bridge ./cmd/alexa-oidc-bridge \
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -pgo=cmd/alexa-oidc-bridge/lookup.pgo \
+      -o /out/alexa-oidc-bridge ./cmd/alexa-oidc-bridge \
  && mkdir -p /out/data
 
 FROM scratch
