@@ -72,10 +72,10 @@ func TestLookUpsBesideOneWhoHangsUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	l, first := store.open.Load().lookUps, string(bridge.HashOf("unknown"))
-	for range cap(l.turns) {
-		l.turns <- struct{}{}
+	for range cap(l.sharing.turns) {
+		l.sharing.turns <- struct{}{}
 	}
-	leader := l.ask(first)
+	leader := l.sharing.join(lookUp{token: first})
 	var callers sync.WaitGroup
 	for hash, id := range ids {
 		callers.Go(func() {
@@ -87,10 +87,10 @@ func TestLookUpsBesideOneWhoHangsUp(t *testing.T) {
 		runtime.Gosched()
 	}
 	impatient, hangUp := context.WithCancel(t.Context())
-	callers.Go(func() { l.lead(impatient, leader) }) // which gives one turn back
+	callers.Go(func() { l.sharing.lead(impatient, leader) }) // which gives one turn back
 	waitUntil(t, locked, 1)
-	for range cap(l.turns) - 1 {
-		l.turns.giveBack()
+	for range cap(l.sharing.turns) - 1 {
+		l.sharing.turns.giveBack()
 	}
 	hangUp()
 	waitUntil(t, locked, len(ids)) // each by a query of their own
@@ -146,9 +146,9 @@ func TestLookUpsBesideAPanic(t *testing.T) {
 	l := store.open.Load().lookUps
 	prepared := l.prepared[maxShared]
 	l.prepared[maxShared] = nil // panics
-	var waiting []*asked
+	var waiting []*asked[lookUp]
 	for hash := range ids {
-		waiting = append(waiting, l.ask(hash))
+		waiting = append(waiting, l.sharing.join(lookUp{token: hash}))
 	}
 	func() {
 		defer func() {
@@ -156,12 +156,12 @@ func TestLookUpsBesideAPanic(t *testing.T) {
 				t.Error("no panic")
 			}
 		}()
-		l.turns <- struct{}{}
-		l.lead(t.Context(), waiting[0])
+		l.sharing.turns <- struct{}{}
+		l.sharing.lead(t.Context(), waiting[0])
 	}()
 	for _, a := range waiting {
-		if !isClosed(a.done) || a.err == nil || !a.shared || len(l.turns) > 0 {
-			t.Errorf("closed %v, error %v, %d turns taken", isClosed(a.done), a.err, len(l.turns))
+		if !isClosed(a.done) || a.err == nil || !a.shared || len(l.sharing.turns) > 0 {
+			t.Errorf("closed %v, error %v, %d turns taken", isClosed(a.done), a.err, len(l.sharing.turns))
 		}
 	}
 	l.prepared[maxShared] = prepared
@@ -179,14 +179,14 @@ func TestLookUpOfAHangingDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := store.open.Load().lookUps
-	asked := []*asked{l.ask("one"), l.ask("other")}
+	asked := []*asked[lookUp]{l.sharing.join(lookUp{token: "one"}), l.sharing.join(lookUp{token: "other"})}
 	soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	l.turns <- struct{}{}
-	l.lead(soon, asked[0])
+	l.sharing.turns <- struct{}{}
+	l.sharing.lead(soon, asked[0])
 	for _, a := range asked {
 		if a.err == nil || errors.Is(a.err, sql.ErrNoRows) {
-			t.Errorf("from a database that hangs came %+v, %v", a.found, a.err)
+			t.Errorf("from a database that hangs came %+v, %v", a.question.found, a.err)
 		}
 	}
 }

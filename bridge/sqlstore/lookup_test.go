@@ -28,9 +28,9 @@ func granted(t *testing.T, store *Store, links int) map[string]string {
 }
 
 func numberWaiting(l *lookUps) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.waiting.Len()
+	l.sharing.mu.Lock()
+	defer l.sharing.mu.Unlock()
+	return l.sharing.waiting.Len()
 }
 
 // wantAnswer checks what was found against the link that there should be, or none.
@@ -50,34 +50,34 @@ func TestLookUpsShareAQuery(t *testing.T) {
 		store := empty(t)
 		ids := granted(t, store, maxShared)
 		l := store.open.Load().lookUps
-		var waiting []*asked
+		var waiting []*asked[lookUp]
 		for i := range maxShared + 2 {
-			waiting = append(waiting, l.ask(string(bridge.HashOf(fmt.Sprintf("shared %d access", i%(maxShared-3))))))
+			waiting = append(waiting, l.sharing.join(lookUp{token: string(bridge.HashOf(fmt.Sprintf("shared %d access", i%(maxShared-3))))}))
 		}
-		waiting[3].token = string(bridge.HashOf("unknown"))
-		waiting[4].token = string(bridge.HashOf("shared 4 refresh"))
-		waiting[5].token = ""
-		l.leave(waiting[6])
-		l.turns <- struct{}{}
-		if !l.lead(t.Context(), waiting[maxShared]) {
+		waiting[3].question.token = string(bridge.HashOf("unknown"))
+		waiting[4].question.token = string(bridge.HashOf("shared 4 refresh"))
+		waiting[5].question.token = ""
+		l.sharing.leave(waiting[6])
+		l.sharing.turns <- struct{}{}
+		if !l.sharing.lead(t.Context(), waiting[maxShared]) {
 			t.Fatal("nothing was read")
 		}
 		for i, a := range waiting {
 			if read := isClosed(a.done); read != (i != 6 && i <= maxShared) {
 				t.Errorf("%d was answered: %v", i, read)
 			} else if read {
-				wantAnswer(t, a.found, a.err, ids[a.token])
+				wantAnswer(t, a.question.found, a.err, ids[a.question.token])
 			}
 		}
-		l.turns <- struct{}{}
-		if l.lead(t.Context(), waiting[0]) || isClosed(waiting[maxShared+1].done) || len(l.turns) > 0 {
+		l.sharing.turns <- struct{}{}
+		if l.sharing.lead(t.Context(), waiting[0]) || isClosed(waiting[maxShared+1].done) || len(l.sharing.turns) > 0 {
 			t.Error("one who has an answer led again, or kept the turn")
 		}
-		l.turns <- struct{}{}
-		if !l.lead(t.Context(), waiting[maxShared+1]) || numberWaiting(l) > 0 {
+		l.sharing.turns <- struct{}{}
+		if !l.sharing.lead(t.Context(), waiting[maxShared+1]) || numberWaiting(l) > 0 {
 			t.Error("the last was not read")
 		}
-		wantAnswer(t, waiting[maxShared+1].found, waiting[maxShared+1].err, ids[waiting[maxShared+1].token])
+		wantAnswer(t, waiting[maxShared+1].question.found, waiting[maxShared+1].err, ids[waiting[maxShared+1].question.token])
 	})
 }
 
@@ -101,8 +101,8 @@ func TestManyLookUpsAtOnce(t *testing.T) {
 			})
 		}
 		callers.Wait()
-		if l := store.open.Load().lookUps; numberWaiting(l)+len(l.turns) > 0 {
-			t.Errorf("%d wait still and %d turns are taken", numberWaiting(l), len(l.turns))
+		if l := store.open.Load().lookUps; numberWaiting(l)+len(l.sharing.turns) > 0 {
+			t.Errorf("%d wait still and %d turns are taken", numberWaiting(l), len(l.sharing.turns))
 		}
 	})
 }
@@ -110,8 +110,8 @@ func TestManyLookUpsAtOnce(t *testing.T) {
 // together lets callers ask for these tokens at once, so that they share queries. It returns what each got.
 func together(t *testing.T, store *Store, hashes []string) []reading {
 	l, got := store.open.Load().lookUps, make([]reading, len(hashes))
-	for range cap(l.turns) {
-		l.turns <- struct{}{}
+	for range cap(l.sharing.turns) {
+		l.sharing.turns <- struct{}{}
 	}
 	var callers sync.WaitGroup
 	for i, hash := range hashes {
@@ -120,12 +120,12 @@ func together(t *testing.T, store *Store, hashes []string) []reading {
 			runtime.Gosched()
 		}
 	}
-	for range cap(l.turns) {
-		l.turns.giveBack()
+	for range cap(l.sharing.turns) {
+		l.sharing.turns.giveBack()
 	}
 	callers.Wait()
-	if numberWaiting(l)+len(l.turns) > 0 {
-		t.Errorf("%d wait still and %d turns are taken", numberWaiting(l), len(l.turns))
+	if numberWaiting(l)+len(l.sharing.turns) > 0 {
+		t.Errorf("%d wait still and %d turns are taken", numberWaiting(l), len(l.sharing.turns))
 	}
 	return got
 }
@@ -140,20 +140,20 @@ type reading struct {
 func TestLookUpWaitsForWhoLeads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLookUps(nil, 1)
-		l.turns <- struct{}{}
+		l.sharing.turns <- struct{}{}
 		got := make(chan error)
 		go func() {
 			_, err := l.find(t.Context(), "token")
 			got <- err
 		}()
 		synctest.Wait()
-		group := l.take(l.waiting.Front().Value.(*asked))
-		l.turns.giveBack()
+		group := l.sharing.take(l.sharing.waiting.Front().Value.(*asked[lookUp]))
+		l.sharing.turns.giveBack()
 		synctest.Wait() // never returns if it tries again and again
 		group[0].err = sql.ErrNoRows
 		close(group[0].done)
-		if err := <-got; !errors.Is(err, sql.ErrNoRows) || len(l.turns) > 0 {
-			t.Errorf("got %v, and %d turns are taken", err, len(l.turns))
+		if err := <-got; !errors.Is(err, sql.ErrNoRows) || len(l.sharing.turns) > 0 {
+			t.Errorf("got %v, and %d turns are taken", err, len(l.sharing.turns))
 		}
 	})
 }
@@ -162,7 +162,7 @@ func TestLookUpWaitsForWhoLeads(t *testing.T) {
 func TestLookUpGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLookUps(nil, 1)
-		l.turns <- struct{}{}
+		l.sharing.turns <- struct{}{}
 		patient, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		impatient, hangUp := context.WithCancel(t.Context())
@@ -182,7 +182,7 @@ func TestLookUpGivesUp(t *testing.T) {
 		if err := <-gaveUp; !errors.Is(err, context.DeadlineExceeded) || numberWaiting(l) != 0 {
 			t.Errorf("who waited got %v, and %d wait", err, numberWaiting(l))
 		}
-		l.turns.giveBack()
+		l.sharing.turns.giveBack()
 		for range 20 { // so often that it is not by chance
 			if _, err := l.find(impatient, "token"); !errors.Is(err, context.Canceled) || numberWaiting(l) != 0 {
 				t.Fatalf("a caller that is gone got %v", err)

@@ -50,12 +50,13 @@ func openPostgreSQL(ctx context.Context, options Options, tell func([]string)) (
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	reader := openPool(config, poolSize)
+	reader, turns := openPool(config, poolSize), newTurns(poolSize)
 	open := &database{
-		reader:   reader,
-		lookUps:  newLookUps(reader, poolSize),
-		writer:   &pool{db: write, turns: newTurns(poolSize), notify: notify, tell: tell},
-		follower: &follower{db: openPool(config, 1), listen: notify != ""},
+		reader:    reader,
+		lookUps:   newLookUps(reader, poolSize),
+		writer:    &pool{db: write, turns: turns, notify: notify, tell: tell},
+		refreshes: newRefreshes(write, turns),
+		follower:  &follower{db: openPool(config, 1), listen: notify != ""},
 	}
 	return open, nil
 }

@@ -12,35 +12,69 @@ import (
 
 // Refresh adds an access token for a refresh token; see [bridge.Store].
 func (s *Store) Refresh(ctx context.Context, refresh bridge.Refresh) (bridge.Link, error) {
+	open, err := s.opened(ctx)
+	if err != nil {
+		return bridge.Link{}, err
+	}
+	if link, done, err := open.refreshes.try(ctx, &refresh); done || err != nil {
+		return link, err
+	}
 	return s.present(ctx, func(tx *transaction) (bridge.Link, bool, error) { return refreshOnce(tx, &refresh) })
 }
 
-func refreshOnce(tx *transaction, refresh *bridge.Refresh) (link bridge.Link, replayed bool, err error) {
-	var parent bridge.Hash
-	var expires, superseded int64
-	link, err = scanLink(tx.QueryRow(`SELECT `+linkColumns+`, tokens.parent, tokens.expires_at, tokens.superseded_at
-		FROM links JOIN tokens ON tokens.link_id = links.id WHERE tokens.hash = $1 AND tokens.kind = '`+kindRefresh+`'`+tx.rowLock,
-		string(refresh.Token)), &parent, &expires, &superseded)
+// presented is a refresh token that is presented, with its link.
+type presented struct {
+	link                bridge.Link
+	token, parent       bridge.Hash
+	expires, superseded int64
+}
+
+// selectPresented is to be completed by which hashes.
+const selectPresented = `SELECT ` + linkColumns + `, tokens.hash, tokens.parent, tokens.expires_at, tokens.superseded_at
+	FROM links JOIN tokens ON tokens.link_id = links.id WHERE tokens.kind = '` + kindRefresh + `' AND tokens.hash`
+
+func scanPresented(row interface{ Scan(...any) error }) (presented, error) {
+	var p presented
+	var err error
+	p.link, err = scanLink(row, &p.token, &p.parent, &p.expires, &p.superseded)
+	return p, err
+}
+
+// refusal says why it is good for nothing; nil: it is good.
+func (p *presented) refusal(refresh *bridge.Refresh) error {
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return link, false, bridge.ErrNotFound
-	case err != nil:
-		return link, false, err
-	case link.ClientID != refresh.ClientID:
-		return link, false, bridge.ErrMismatch
-	case link.Revoked():
-		return link, false, bridge.ErrRevoked
-	case expires != 0 && seconds(refresh.Now) >= expires:
-		return link, false, bridge.ErrNotFound
-	case superseded != 0:
-		_, err = tx.end(bridge.ReasonRefreshReplayed, refresh.Now, `id = $3`, link.ID)
-		return link, true, err
-	case !refresh.Honours(&link):
-		return link, false, bridge.ErrSuspended
-	case !link.HasScopes(refresh.Scope):
-		return link, false, bridge.ErrScope
+	case p.link.ClientID != refresh.ClientID:
+		return bridge.ErrMismatch
+	case p.link.Revoked():
+		return bridge.ErrRevoked
+	case p.expires != 0 && seconds(refresh.Now) >= p.expires:
+		return bridge.ErrNotFound
+	case p.superseded != 0:
+		return bridge.ErrReplayed
+	case !refresh.Honours(&p.link):
+		return bridge.ErrSuspended
+	case !p.link.HasScopes(refresh.Scope):
+		return bridge.ErrScope
 	}
-	return link, false, refreshNow(tx, &link, refresh, parent)
+	return nil
+}
+
+func refreshOnce(tx *transaction, refresh *bridge.Refresh) (link bridge.Link, replayed bool, err error) {
+	found, err := scanPresented(tx.QueryRow(selectPresented+` = $1`+tx.rowLock, string(refresh.Token)))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = bridge.ErrNotFound
+	}
+	if err == nil {
+		err = found.refusal(refresh)
+	}
+	switch {
+	case errors.Is(err, bridge.ErrReplayed):
+		_, err = tx.end(bridge.ReasonRefreshReplayed, refresh.Now, `id = $3`, found.link.ID)
+		return found.link, true, err
+	case err != nil:
+		return found.link, false, err
+	}
+	return found.link, false, refreshNow(tx, &found.link, refresh, found.parent)
 }
 
 func refreshNow(tx *transaction, link *bridge.Link, refresh *bridge.Refresh, parent bridge.Hash) error {

@@ -50,11 +50,12 @@ var _ bridge.Store = (*Store)(nil)
 
 // database is a database that is open.
 type database struct {
-	reader   *sql.DB
-	lookUps  *lookUps
-	writer   writer
-	follower *follower
-	file     *sqliteFile // nil on PostgreSQL
+	reader    *sql.DB
+	lookUps   *lookUps
+	writer    writer
+	refreshes *refreshes // nil on SQLite
+	follower  *follower
+	file      *sqliteFile // nil on PostgreSQL
 }
 
 // Open opens a database. Its errors are [ErrNoDatabase], [ErrSchema], [ErrUnsafe] or what the driver says.

@@ -1,0 +1,249 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/sqlstore/postgrestest"
+)
+
+// usual is the refresh of a name for a new access token, as many as are wanted.
+func usual(name, access string) *bridge.Refresh {
+	return &bridge.Refresh{Token: bridge.HashOf(name + " refresh"), ClientID: "pizza", Now: begin.Add(time.Hour), Honours: anyLink,
+		Tokens: bridge.NewTokens{Access: bridge.HashOf(access), AccessExpiresAt: begin.Add(2 * time.Hour)}}
+}
+
+// wantAccess looks up an access token that must be of a link, or of none.
+func wantAccess(t *testing.T, store *Store, access bridge.Hash, id string) {
+	t.Helper()
+	found, err := store.LookUp(t.Context(), access)
+	if id == "" && !errors.Is(err, bridge.ErrNotFound) {
+		t.Errorf("there is an access token %q: %+v, %v", access, found, err)
+	}
+	if id != "" && (err != nil || found.Link.ID != id || !found.IssuedAt.Equal(begin.Add(time.Hour)) || !found.ExpiresAt.Equal(begin.Add(2*time.Hour))) {
+		t.Errorf("%q is not an access token of %s: %+v, %v", access, id, found, err)
+	}
+}
+
+// Refreshes that come together share two statements. What is unusual about one of them is not done, and keeps no other back.
+func TestRefreshesTogether(t *testing.T) {
+	store := createPostgreSQL(t, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t))
+	f := &furnished{T: t, store: store, now: begin}
+	for _, name := range []string{"one", "other", "revoked", "rotated", "superseded"} {
+		f.grant(name)
+	}
+	f.must(f.refresh("rotated", "child"))
+	f.must(f.refresh("superseded", "confirming"))
+	f.must(f.refresh("confirming", "confirmed"))
+	f.must(errOf(store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{"lnk_revoked"}}, bridge.ReasonOperator, begin)))
+
+	refused := func(why string, change func(*bridge.Refresh)) *bridge.Refresh {
+		refresh := usual("one", why)
+		change(refresh)
+		return refresh
+	}
+	group := map[*bridge.Refresh]string{
+		usual("one", "first"):                "lnk_one",
+		usual("one", "second"):               "lnk_one",
+		usual("other", "third"):              "lnk_other",
+		usual("rotated", "fourth"):           "lnk_rotated", // whose child nobody has presented
+		usual("child", "of child"):           "",
+		usual("superseded", "of superseded"): "",
+		usual("revoked", "of revoked"):       "",
+		usual("unknown", "of unknown"):       "",
+		refused("another skill's", func(r *bridge.Refresh) { r.ClientID = "pasta" }):                           "",
+		refused("more scope", func(r *bridge.Refresh) { r.Scope = "more" }):                                    "",
+		refused("expired", func(r *bridge.Refresh) { r.Now = begin.Add(48 * time.Hour) }):                      "",
+		refused("suspended", func(r *bridge.Refresh) { r.Honours = func(*bridge.Link) bool { return false } }): "",
+		refused("no refresh token", func(r *bridge.Refresh) { r.Token = bridge.HashOf("one access") }):         "",
+	}
+	r := store.open.Load().refreshes
+	asking := map[*bridge.Refresh]*asked[refreshing]{}
+	var last *asked[refreshing]
+	for refresh := range group {
+		last = r.sharing.join(refreshing{refresh: refresh})
+		asking[refresh] = last
+	}
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	r.sharing.turns <- struct{}{}
+	r.sharing.lead(gone, last)
+	for refresh, id := range group {
+		a := asking[refresh]
+		wantAccess(t, store, refresh.Tokens.Access, id)
+		if a.err != nil || a.question.added != (id != "") || a.question.added && a.question.link.ID != id {
+			t.Errorf("%+v was added: %v, to %q, %v; want %q", refresh, a.question.added, a.question.link.ID, a.err, id)
+		}
+	}
+	if len(r.sharing.turns)+len(r.turns) > 0 {
+		t.Error("a turn was kept")
+	}
+}
+
+func errOf(_ any, err error) error { return err }
+
+// What happens to a link or a token between the two statements is seen by the second.
+func TestRefreshesBesideAnEnd(t *testing.T) {
+	store := createPostgreSQL(t, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t))
+	f := &furnished{T: t, store: store, now: begin}
+	for _, name := range []string{"live", "revoked", "superseded", "locked"} {
+		f.grant(name)
+	}
+	r := store.open.Load().refreshes
+	var group []*asked[refreshing]
+	for _, name := range []string{"live", "revoked", "superseded", "locked"} {
+		group = append(group, &asked[refreshing]{question: refreshing{refresh: usual(name, "new "+name)}})
+	}
+	read, err := r.read(t.Context(), group)
+	if err != nil || len(read) != len(group) {
+		t.Fatalf("%d of %d are usual, %v", len(read), len(group), err)
+	}
+	f.must(errOf(store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{"lnk_revoked"}}, bridge.ReasonOperator, begin)))
+	f.must(errOf(r.db.Exec(`UPDATE tokens SET superseded_at = 1 WHERE hash = $1`, string(bridge.HashOf("superseded refresh")))))
+	lock, err := r.db.Begin()
+	f.must(err)
+	f.must(errOf(lock.Exec(`SELECT FROM links WHERE id = 'lnk_locked' FOR UPDATE`)))
+	f.must(r.add(t.Context(), read))
+	f.must(lock.Rollback())
+	wantAccess(t, store, bridge.HashOf("new live"), "lnk_live")
+	for _, name := range []string{"revoked", "superseded", "locked"} {
+		wantAccess(t, store, bridge.HashOf("new "+name), "")
+	}
+}
+
+// A refresh of a link that is being ended waits for the end, and fails.
+func TestRefreshOfALinkThatEnds(t *testing.T) {
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	dsn := server.DatabaseFor(t)
+	store := createPostgreSQL(t, dsn)
+	f := &furnished{T: t, store: store, now: begin}
+	f.grant("ending")
+	watch, err := sql.Open("pgx", dsn)
+	f.must(err)
+	defer watch.Close()
+	ending, err := store.open.Load().refreshes.db.Begin()
+	f.must(err)
+	f.must(errOf(ending.Exec(`UPDATE links SET revoked_at = 1`)))
+	failed := make(chan error)
+	go func() {
+		_, err := store.Refresh(t.Context(), *usual("ending", "late"))
+		failed <- err
+	}()
+	waitUntil(t, watch, 1)
+	f.must(ending.Commit())
+	if err := <-failed; !errors.Is(err, bridge.ErrRevoked) {
+		t.Error(err)
+	}
+	wantAccess(t, store, bridge.HashOf("late"), "")
+}
+
+// Whatever comes together, everybody gets a token of their own, in a database with the strictest order of transactions, too.
+func TestManyRefreshesAtOnce(t *testing.T) {
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	for _, isolation := range []string{"", "repeatable read", "serializable"} {
+		t.Run(isolation, func(t *testing.T) {
+			dsn := server.DatabaseFor(t)
+			store := createPostgreSQL(t, dsn)
+			granted(t, store, 8)
+			if isolation != "" {
+				if _, err := store.open.Load().refreshes.db.Exec(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''` +
+					isolation + `''', current_database()); END $$`); err != nil {
+					t.Fatal(err)
+				}
+				store = createPostgreSQL(t, dsn)
+			}
+			var callers sync.WaitGroup
+			for caller := range 40 {
+				callers.Go(func() {
+					random := rand.New(rand.NewPCG(2, uint64(caller)))
+					for i := range 10 {
+						name, access := fmt.Sprint("shared ", random.IntN(8)), fmt.Sprint("new ", caller, i)
+						link, err := store.Refresh(t.Context(), *usual(name, access))
+						if err != nil || link.ID != "lnk_"+name {
+							t.Errorf("%+v, %v", link, err)
+						}
+						wantAccess(t, store, bridge.HashOf(access), "lnk_"+name)
+					}
+				})
+			}
+			callers.Wait()
+			if r := store.open.Load().refreshes; len(r.sharing.turns)+len(r.turns) > 0 {
+				t.Error("a turn was kept")
+			}
+		})
+	}
+}
+
+// A database that does not answer keeps nobody for longer than the time of who leads, nor does a pool whose turns are taken.
+func TestRefreshOfAHangingDatabase(t *testing.T) {
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	proxy := server.ProxyForTest(t)
+	store := createPostgreSQL(t, proxy.DSN(server.DatabaseFor(t)))
+	f := &furnished{T: t, store: store, now: begin}
+	f.grant("one")
+	r := store.open.Load().refreshes
+	for _, hang := range []func() error{
+		func() error {
+			for range cap(r.turns) {
+				r.turns <- struct{}{}
+			}
+			return nil
+		},
+		func() error {
+			for range cap(r.turns) {
+				r.turns.giveBack()
+			}
+			return proxy.Set(postgrestest.Hang)
+		},
+	} {
+		f.must(hang())
+		soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		if _, err := store.Refresh(soon, *usual("one", "never")); err == nil {
+			t.Error("a database that hangs did a refresh")
+		}
+		cancel()
+		if len(r.sharing.turns) > 0 {
+			t.Error("a turn was kept")
+		}
+	}
+}
+
+// A connection that is cut while links are read leaves the refreshes to transactions; nothing has been done yet.
+func TestRefreshWhenConnectionsAreCut(t *testing.T) {
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	store := createPostgreSQL(t, server.DatabaseFor(t))
+	f := &furnished{T: t, store: store, now: begin}
+	f.grant("one")
+	for i := range 5 {
+		f.must(errOf(store.Refresh(t.Context(), *usual("one", fmt.Sprint("before ", i)))))
+		f.must(server.Cut())
+		access := fmt.Sprint("after ", i)
+		f.must(errOf(store.Refresh(t.Context(), *usual("one", access))))
+		wantAccess(t, store, bridge.HashOf(access), "lnk_one")
+	}
+}
+
+// Only what was certainly not done may be done again.
+func TestUndone(t *testing.T) {
+	for err, want := range map[error]bool{
+		&pgconn.PgError{Code: "40001"}:                           true,
+		fmt.Errorf("insert: %w", &pgconn.PgError{Code: "0A000"}): true,
+		&pgconn.PgError{Code: "57P01"}:                           false,
+		io.ErrUnexpectedEOF:                                      false,
+		context.DeadlineExceeded:                                 false,
+	} {
+		if undone(err) != want {
+			t.Errorf("%v: undone is %v", err, !want)
+		}
+	}
+}
