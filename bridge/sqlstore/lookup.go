@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strings"
 
 	"alexa-oidc-bridge/bridge"
 )
@@ -45,13 +44,9 @@ func (l *lookUps) prepare(ctx context.Context) error {
 }
 
 func lookUpQuery(tokens int) string {
-	places := make([]string, tokens)
-	for n := range places {
-		places[n] = placeholder(n + 1)
-	}
 	return `SELECT ` + linkColumns + `, tokens.created_at, tokens.expires_at, tokens.hash
 		FROM tokens JOIN links ON links.id = tokens.link_id
-		WHERE tokens.hash IN (` + strings.Join(places, ", ") + `) AND tokens.kind = '` + kindAccess + `'`
+		WHERE tokens.hash IN ` + places(tokens) + ` AND tokens.kind = '` + kindAccess + `'`
 }
 
 // find reads an access token; [sql.ErrNoRows] if there is none.
@@ -89,23 +84,11 @@ func (l *lookUps) query(ctx context.Context, group []*asked[lookUp]) error {
 // rows asks SQLite with a context that cannot end: for one that can, the driver starts a goroutine at every query. The wait for
 // a lock is bounded by busy_timeout; a disk that hangs could not be interrupted anyway.
 func (l *lookUps) rows(ctx context.Context, group []*asked[lookUp]) (*sql.Rows, error) {
-	tokens := tokensOf(group)
+	tokens := padded(len(group), func(n int) string { return group[n].question.token })
 	if l.prepared == nil {
 		return l.db.QueryContext(ctx, lookUpQuery(len(tokens)), tokens...)
 	}
 	return l.prepared[len(tokens)].QueryContext(context.WithoutCancel(ctx), tokens...)
-}
-
-// tokensOf returns one token or maxShared of them, for which there are statements, the last again and again.
-func tokensOf(group []*asked[lookUp]) []any {
-	if len(group) == 1 {
-		return []any{group[0].question.token}
-	}
-	tokens := make([]any, maxShared)
-	for n := range tokens {
-		tokens[n] = group[min(n, len(group)-1)].question.token
-	}
-	return tokens
 }
 
 func readRow(rows *sql.Rows, group []*asked[lookUp]) error {

@@ -50,12 +50,13 @@ func openPostgreSQL(ctx context.Context, options Options, tell func([]string)) (
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	reader, turns := openPool(config, poolSize), newTurns(poolSize)
+	reader := openPool(config, poolSize)
+	writer := &pool{db: write, turns: newTurns(poolSize), notify: notify, tell: tell}
 	open := &database{
 		reader:    reader,
 		lookUps:   newLookUps(reader, poolSize),
-		writer:    &pool{db: write, turns: turns, notify: notify, tell: tell},
-		refreshes: newRefreshes(write, turns),
+		writer:    writer,
+		refreshes: newRefreshes(writer.refresh),
 		follower:  &follower{db: openPool(config, 1), listen: notify != ""},
 	}
 	return open, nil

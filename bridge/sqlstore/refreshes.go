@@ -11,15 +11,12 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// leaders is how many refreshes ask PostgreSQL at once, each also for those that came while the others did.
+// leaders is how many ask the database at once to refresh, each also for those that came while the others did.
 const leaders = 2
 
-// refreshes does the usual refresh on PostgreSQL without a transaction of several statements: it reads, and then adds the
-// access token if nothing that could have changed since did. Those that come at the same time share both statements. SQLite
-// does not need it: there transactions share a commit, and nothing is sent to and fro.
+// refreshes does the usual refresh, of a token that does not rotate and whose link is good. Those that come at the same time are
+// read by one query and written together. Whatever is unusual is left to a transaction of its own.
 type refreshes struct {
-	db      *sql.DB
-	turns   turns // of who writes
 	sharing sharing[refreshing]
 }
 
@@ -30,16 +27,27 @@ type refreshing struct {
 	added   bool
 }
 
-func newRefreshes(db *sql.DB, turns turns) *refreshes {
-	r := &refreshes{db: db, turns: turns}
-	r.sharing.turns, r.sharing.query = newTurns(leaders), r.query
+// newRefreshes is told how to do as many of a group as are usual. An error means that they may have been done.
+func newRefreshes(do func(ctx context.Context, group []*asked[refreshing]) error) *refreshes {
+	r := &refreshes{}
+	r.sharing.turns = newTurns(leaders)
+	r.sharing.query = func(ctx context.Context, group []*asked[refreshing]) error {
+		// The client of who leads may hang up without harm to the others; all began so close to one another that its time is theirs.
+		deadline, bounded := ctx.Deadline()
+		ctx = context.WithoutCancel(ctx)
+		if bounded {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, deadline)
+			defer cancel()
+		}
+		return do(ctx, group)
+	}
 	return r
 }
 
-// try does a refresh, and says whether it did. What is unusual is left to a transaction, and so is a link that somebody else is
-// writing to, or whatever could not be read. An error means that it may have been done.
+// try does a refresh, and says whether it did. An error means that it may have been done.
 func (r *refreshes) try(ctx context.Context, refresh *bridge.Refresh) (link bridge.Link, done bool, err error) {
-	if r == nil || refresh.Tokens.Refresh != "" {
+	if refresh.Tokens.Refresh != "" {
 		return bridge.Link{}, false, nil
 	}
 	a, err := r.sharing.ask(ctx, refreshing{refresh: refresh})
@@ -52,44 +60,9 @@ func (r *refreshes) try(ctx context.Context, refresh *bridge.Refresh) (link brid
 	return a.question.link, a.question.added, nil
 }
 
-// query does what it can of a group. The client of who leads may hang up without harm to the others; all began so close to one
-// another that its time is theirs.
-func (r *refreshes) query(ctx context.Context, group []*asked[refreshing]) error {
-	deadline, bounded := ctx.Deadline()
-	ctx = context.WithoutCancel(ctx)
-	if bounded {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline)
-		defer cancel()
-	}
-	if err := r.turns.take(ctx); err != nil {
-		return err
-	}
-	defer r.turns.giveBack()
-	usual, err := r.read(ctx, group)
-	if err != nil || len(usual) == 0 {
-		return nil
-	}
-	if err := r.add(ctx, usual); err != nil && !undone(err) {
-		return err
-	}
-	return nil
-}
-
-// undone says whether the server told that it did not do a statement. What it tells when it is to stop, of class 57, may come
-// after it did.
-func undone(err error) bool {
-	failure, told := errors.AsType[*pgconn.PgError](err)
-	return told && !strings.HasPrefix(failure.Code, "57")
-}
-
-// read reads the links, and returns the refreshes that have nothing unusual, by the hash of their access token.
-func (r *refreshes) read(ctx context.Context, group []*asked[refreshing]) (map[string]*refreshing, error) {
-	var hashes []string
-	for _, a := range group {
-		hashes = append(hashes, string(a.question.refresh.Token))
-	}
-	rows, err := r.db.QueryContext(ctx, selectPresented+` = ANY($1)`, hashes)
+// usualOf reads the rows of [selectPresented], and returns the refreshes that have nothing unusual, by the hash of their access
+// token.
+func usualOf(group []*asked[refreshing], rows *sql.Rows, err error) (map[string]*refreshing, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -111,9 +84,57 @@ func (r *refreshes) read(ctx context.Context, group []*asked[refreshing]) (map[s
 	return usual, rows.Err()
 }
 
-// add adds the access tokens of refresh tokens that are still good. It waits for nobody who holds a link, or two of them could
+// refresh reads and writes in one transaction.
+func (g *groupCommit) refresh(ctx context.Context, group []*asked[refreshing]) error {
+	return g.write(ctx, func(tx *transaction) error {
+		hashes := padded(len(group), func(n int) string { return string(group[n].question.refresh.Token) })
+		rows, err := tx.Query(selectPresented+` IN `+places(len(hashes)), hashes...)
+		usual, err := usualOf(group, rows, err)
+		if err != nil {
+			return err
+		}
+		for hash, asking := range usual {
+			_, err := tx.Exec(`INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
+				VALUES ($1, $2, '`+kindAccess+`', $3, $4, '', 0, 0)`,
+				hash, asking.link.ID, seconds(asking.refresh.Now), seconds(asking.refresh.Tokens.AccessExpiresAt))
+			if err != nil {
+				return err
+			}
+			asking.added = true
+		}
+		return nil
+	})
+}
+
+// refresh reads, and then adds the access tokens if nothing that could have changed since did: two statements are sent instead of
+// the four of a transaction. What could not be read is left to transactions.
+func (p *pool) refresh(ctx context.Context, group []*asked[refreshing]) error {
+	if err := p.turns.take(ctx); err != nil {
+		return err
+	}
+	defer p.turns.giveBack()
+	usual, err := p.readPresented(ctx, group)
+	if err != nil || len(usual) == 0 {
+		return nil
+	}
+	if err := p.addAccess(ctx, usual); err != nil && !undone(err) {
+		return err
+	}
+	return nil
+}
+
+func (p *pool) readPresented(ctx context.Context, group []*asked[refreshing]) (map[string]*refreshing, error) {
+	var hashes []string
+	for _, a := range group {
+		hashes = append(hashes, string(a.question.refresh.Token))
+	}
+	rows, err := p.db.QueryContext(ctx, selectPresented+` = ANY($1)`, hashes)
+	return usualOf(group, rows, err)
+}
+
+// addAccess adds the access tokens of refresh tokens that are still good. It waits for nobody who holds a link, or two of them could
 // wait for one another. That a token was superseded at this very moment does no harm, as if the refresh had been first.
-func (r *refreshes) add(ctx context.Context, usual map[string]*refreshing) error {
+func (p *pool) addAccess(ctx context.Context, usual map[string]*refreshing) error {
 	var presented, access []string
 	var created, expires []int64
 	for hash, asking := range usual {
@@ -121,7 +142,7 @@ func (r *refreshes) add(ctx context.Context, usual map[string]*refreshing) error
 		created = append(created, seconds(asking.refresh.Now))
 		expires = append(expires, seconds(asking.refresh.Tokens.AccessExpiresAt))
 	}
-	added, err := texts(r.db.QueryContext(ctx, `INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
+	added, err := texts(p.db.QueryContext(ctx, `INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
 		SELECT given.access, links.id, '`+kindAccess+`', given.created, given.expires, '', 0, 0
 		FROM unnest($1::TEXT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[]) AS given (presented, access, created, expires)
 		JOIN tokens ON tokens.hash = given.presented JOIN links ON links.id = tokens.link_id
@@ -134,4 +155,11 @@ func (r *refreshes) add(ctx context.Context, usual map[string]*refreshing) error
 		usual[hash].added = true
 	}
 	return nil
+}
+
+// undone says whether the server told that it did not do a statement. What it tells when it is to stop, of class 57, may come
+// after it did.
+func undone(err error) bool {
+	failure, told := errors.AsType[*pgconn.PgError](err)
+	return told && !strings.HasPrefix(failure.Code, "57")
 }

@@ -37,7 +37,10 @@ func wantAccess(t *testing.T, store *Store, access bridge.Hash, id string) {
 
 // Refreshes that come together share two statements. What is unusual about one of them is not done, and keeps no other back.
 func TestRefreshesTogether(t *testing.T) {
-	store := createPostgreSQL(t, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t))
+	onBoth(t, func(t *testing.T, empty func(t *testing.T) *Store) { refreshTogether(t, empty(t)) })
+}
+
+func refreshTogether(t *testing.T, store *Store) {
 	f := &furnished{T: t, store: store, now: begin}
 	for _, name := range []string{"one", "other", "revoked", "rotated", "superseded"} {
 		f.grant(name)
@@ -85,10 +88,21 @@ func TestRefreshesTogether(t *testing.T) {
 			t.Errorf("%+v was added: %v, to %q, %v; want %q", refresh, a.question.added, a.question.link.ID, a.err, id)
 		}
 	}
-	if len(r.sharing.turns)+len(r.turns) > 0 {
-		t.Error("a turn was kept")
+	wantNoTurns(t, store)
+}
+
+func wantNoTurns(t *testing.T, store *Store) {
+	t.Helper()
+	open := store.open.Load()
+	if len(open.refreshes.sharing.turns) > 0 {
+		t.Error("a turn to lead was kept")
+	}
+	if p, isPool := open.writer.(*pool); isPool && len(p.turns) > 0 {
+		t.Error("a turn to write was kept")
 	}
 }
+
+func poolOf(store *Store) *pool { return store.open.Load().writer.(*pool) }
 
 func errOf(_ any, err error) error { return err }
 
@@ -99,21 +113,21 @@ func TestRefreshesBesideAnEnd(t *testing.T) {
 	for _, name := range []string{"live", "revoked", "superseded", "locked"} {
 		f.grant(name)
 	}
-	r := store.open.Load().refreshes
+	p := poolOf(store)
 	var group []*asked[refreshing]
 	for _, name := range []string{"live", "revoked", "superseded", "locked"} {
 		group = append(group, &asked[refreshing]{question: refreshing{refresh: usual(name, "new "+name)}})
 	}
-	read, err := r.read(t.Context(), group)
+	read, err := p.readPresented(t.Context(), group)
 	if err != nil || len(read) != len(group) {
 		t.Fatalf("%d of %d are usual, %v", len(read), len(group), err)
 	}
 	f.must(errOf(store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{"lnk_revoked"}}, bridge.ReasonOperator, begin)))
-	f.must(errOf(r.db.Exec(`UPDATE tokens SET superseded_at = 1 WHERE hash = $1`, string(bridge.HashOf("superseded refresh")))))
-	lock, err := r.db.Begin()
+	f.must(errOf(p.db.Exec(`UPDATE tokens SET superseded_at = 1 WHERE hash = $1`, string(bridge.HashOf("superseded refresh")))))
+	lock, err := p.db.Begin()
 	f.must(err)
 	f.must(errOf(lock.Exec(`SELECT FROM links WHERE id = 'lnk_locked' FOR UPDATE`)))
-	f.must(r.add(t.Context(), read))
+	f.must(p.addAccess(t.Context(), read))
 	f.must(lock.Rollback())
 	wantAccess(t, store, bridge.HashOf("new live"), "lnk_live")
 	for _, name := range []string{"revoked", "superseded", "locked"} {
@@ -131,7 +145,7 @@ func TestRefreshOfALinkThatEnds(t *testing.T) {
 	watch, err := sql.Open("pgx", dsn)
 	f.must(err)
 	defer watch.Close()
-	ending, err := store.open.Load().refreshes.db.Begin()
+	ending, err := poolOf(store).db.Begin()
 	f.must(err)
 	f.must(errOf(ending.Exec(`UPDATE links SET revoked_at = 1`)))
 	failed := make(chan error)
@@ -156,7 +170,7 @@ func TestManyRefreshesAtOnce(t *testing.T) {
 			store := createPostgreSQL(t, dsn)
 			granted(t, store, 8)
 			if isolation != "" {
-				if _, err := store.open.Load().refreshes.db.Exec(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''` +
+				if _, err := poolOf(store).db.Exec(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''` +
 					isolation + `''', current_database()); END $$`); err != nil {
 					t.Fatal(err)
 				}
@@ -177,9 +191,7 @@ func TestManyRefreshesAtOnce(t *testing.T) {
 				})
 			}
 			callers.Wait()
-			if r := store.open.Load().refreshes; len(r.sharing.turns)+len(r.turns) > 0 {
-				t.Error("a turn was kept")
-			}
+			wantNoTurns(t, store)
 		})
 	}
 }
@@ -191,17 +203,17 @@ func TestRefreshOfAHangingDatabase(t *testing.T) {
 	store := createPostgreSQL(t, proxy.DSN(server.DatabaseFor(t)))
 	f := &furnished{T: t, store: store, now: begin}
 	f.grant("one")
-	r := store.open.Load().refreshes
+	p := poolOf(store)
 	for _, hang := range []func() error{
 		func() error {
-			for range cap(r.turns) {
-				r.turns <- struct{}{}
+			for range cap(p.turns) {
+				p.turns <- struct{}{}
 			}
 			return nil
 		},
 		func() error {
-			for range cap(r.turns) {
-				r.turns.giveBack()
+			for range cap(p.turns) {
+				p.turns.giveBack()
 			}
 			return proxy.Set(postgrestest.Hang)
 		},
@@ -212,7 +224,7 @@ func TestRefreshOfAHangingDatabase(t *testing.T) {
 			t.Error("a database that hangs did a refresh")
 		}
 		cancel()
-		if len(r.sharing.turns) > 0 {
+		if len(store.open.Load().refreshes.sharing.turns) > 0 {
 			t.Error("a turn was kept")
 		}
 	}

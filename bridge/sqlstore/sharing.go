@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strings"
 	"sync"
 )
 
@@ -132,4 +133,26 @@ func (s *sharing[Q]) answer(ctx context.Context, group []*asked[Q]) {
 		}
 	}()
 	err = s.query(ctx, group)
+}
+
+// places is a list of placeholders, from the first.
+func places(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = placeholder(i + 1)
+	}
+	return "(" + strings.Join(list, ", ") + ")"
+}
+
+// padded returns the one value there is, or maxShared of them, the last again and again: so there are two statements to be
+// prepared.
+func padded(n int, value func(int) string) []any {
+	if n == 1 {
+		return []any{value(0)}
+	}
+	values := make([]any, maxShared)
+	for i := range values {
+		values[i] = value(min(i, n-1))
+	}
+	return values
 }

@@ -42,7 +42,8 @@ func openSQLite(ctx context.Context, options Options, tell func([]string)) (*dat
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
-	open := &database{writer: newGroupCommit(writer, file, tell), file: file}
+	commits := newGroupCommit(writer, file, tell)
+	open := &database{writer: commits, refreshes: newRefreshes(commits.refresh), file: file}
 	readOnly := url.Values{"_pragma": {"query_only(1)"}}
 	open.reader, err = openFile(options.DSN, file, readers, readOnly)
 	if err != nil {

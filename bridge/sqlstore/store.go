@@ -53,7 +53,7 @@ type database struct {
 	reader    *sql.DB
 	lookUps   *lookUps
 	writer    writer
-	refreshes *refreshes // nil on SQLite
+	refreshes *refreshes
 	follower  *follower
 	file      *sqliteFile // nil on PostgreSQL
 }
