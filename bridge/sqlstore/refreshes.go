@@ -84,26 +84,42 @@ func usualOf(group []*asked[refreshing], rows *sql.Rows, err error) (map[string]
 	return usual, rows.Err()
 }
 
-// refresh reads and writes in one transaction.
+// errUndone is for a job that failed before it was committed.
+var errUndone = errors.New("not done")
+
+// refresh reads and writes in one transaction. Whatever is wrong with one of a group, each tries again alone.
 func (g *groupCommit) refresh(ctx context.Context, group []*asked[refreshing]) error {
-	return g.write(ctx, func(tx *transaction) error {
-		hashes := padded(len(group), func(n int) string { return string(group[n].question.refresh.Token) })
-		rows, err := tx.Query(selectPresented+` IN `+places(len(hashes)), hashes...)
-		usual, err := usualOf(group, rows, err)
-		if err != nil {
-			return err
-		}
-		for hash, asking := range usual {
-			_, err := tx.Exec(`INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
-				VALUES ($1, $2, '`+kindAccess+`', $3, $4, '', 0, 0)`,
-				hash, asking.link.ID, seconds(asking.refresh.Now), seconds(asking.refresh.Tokens.AccessExpiresAt))
-			if err != nil {
-				return err
-			}
-			asking.added = true
+	err := g.write(ctx, func(tx *transaction) error {
+		if err := refreshGroup(tx, group); err != nil {
+			return errors.Join(errUndone, err)
 		}
 		return nil
 	})
+	if errors.Is(err, errUndone) {
+		return nil
+	}
+	return err
+}
+
+func refreshGroup(tx *transaction, group []*asked[refreshing]) error {
+	hashes := padded(len(group), func(n int) string { return string(group[n].question.refresh.Token) })
+	rows, err := tx.Query(selectPresented+` IN `+places(len(hashes)), hashes...)
+	usual, err := usualOf(group, rows, err)
+	if err != nil {
+		return err
+	}
+	for hash, asking := range usual {
+		_, err := tx.Exec(`INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
+			VALUES ($1, $2, '`+kindAccess+`', $3, $4, '', 0, 0)`,
+			hash, asking.link.ID, seconds(asking.refresh.Now), seconds(asking.refresh.Tokens.AccessExpiresAt))
+		if err != nil {
+			return err
+		}
+	}
+	for _, asking := range usual {
+		asking.added = true
+	}
+	return nil
 }
 
 // refresh reads, and then adds the access tokens if nothing that could have changed since did: two statements are sent instead of

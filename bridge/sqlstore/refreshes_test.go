@@ -91,6 +91,31 @@ func refreshTogether(t *testing.T, store *Store) {
 	wantNoTurns(t, store)
 }
 
+// What is wrong with one refresh is not wrong with those that came together with it.
+func TestRefreshBesideABadOne(t *testing.T) {
+	onBoth(t, func(t *testing.T, empty func(t *testing.T) *Store) {
+		store := empty(t)
+		granted(t, store, 3)
+		r := store.open.Load().refreshes
+		bad := usual("shared 0", "shared 1 access") // which there is already
+		group := []*asked[refreshing]{r.sharing.join(refreshing{refresh: bad}), r.sharing.join(refreshing{refresh: usual("shared 2", "new")})}
+		r.sharing.turns <- struct{}{}
+		r.sharing.lead(t.Context(), group[0])
+		for _, a := range group {
+			if a.err != nil || a.question.added {
+				t.Errorf("added: %v, %v", a.question.added, a.err)
+			}
+		}
+		if _, err := store.Refresh(t.Context(), *bad); err == nil {
+			t.Error("an access token was given out twice")
+		}
+		if _, err := store.Refresh(t.Context(), *usual("shared 2", "new")); err != nil {
+			t.Error(err)
+		}
+		wantAccess(t, store, bridge.HashOf("new"), "lnk_shared 2")
+	})
+}
+
 func wantNoTurns(t *testing.T, store *Store) {
 	t.Helper()
 	open := store.open.Load()
