@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -23,6 +24,7 @@ type refreshes struct {
 // refreshing is a refresh, its link once that was read, and whether its access token was added.
 type refreshing struct {
 	refresh *bridge.Refresh
+	until   time.Time // how long its caller waits; zero: without end
 	link    bridge.Link
 	added   bool
 }
@@ -32,17 +34,28 @@ func newRefreshes(do func(ctx context.Context, group []*asked[refreshing]) error
 	r := &refreshes{}
 	r.sharing.turns = newTurns(leaders)
 	r.sharing.query = func(ctx context.Context, group []*asked[refreshing]) error {
-		// The client of who leads may hang up without harm to the others; all began so close to one another that its time is theirs.
-		deadline, bounded := ctx.Deadline()
-		ctx = context.WithoutCancel(ctx)
-		if bounded {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithDeadline(ctx, deadline)
-			defer cancel()
-		}
+		ctx, cancel := untilLast(ctx, group)
+		defer cancel()
 		return do(ctx, group)
 	}
 	return r
+}
+
+// untilLast ends when the time of the last of a group does. Who leads may have little time left, or a client that hangs up, without
+// harm to the others.
+func untilLast(ctx context.Context, group []*asked[refreshing]) (context.Context, context.CancelFunc) {
+	ctx = context.WithoutCancel(ctx)
+	var last time.Time
+	for _, a := range group {
+		until := a.question.until
+		if until.IsZero() {
+			return context.WithCancel(ctx)
+		}
+		if until.After(last) {
+			last = until
+		}
+	}
+	return context.WithDeadline(ctx, last)
 }
 
 // try does a refresh, and says whether it did. An error means that it may have been done.
@@ -50,7 +63,8 @@ func (r *refreshes) try(ctx context.Context, refresh *bridge.Refresh) (link brid
 	if refresh.Tokens.Refresh != "" {
 		return bridge.Link{}, false, nil
 	}
-	a, err := r.sharing.ask(ctx, refreshing{refresh: refresh})
+	until, _ := ctx.Deadline()
+	a, err := r.sharing.ask(ctx, refreshing{refresh: refresh, until: until})
 	if err == nil {
 		err = a.err
 	}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -114,6 +115,47 @@ func TestRefreshBesideABadOne(t *testing.T) {
 		}
 		wantAccess(t, store, bridge.HashOf("new"), "lnk_shared 2")
 	})
+}
+
+// Who leads a group with little time left has the time of who came last.
+func TestRefreshesUntilTheLast(t *testing.T) {
+	for _, one := range []struct {
+		waits []time.Duration // 0: without end
+		want  time.Duration
+	}{{[]time.Duration{time.Minute, time.Hour, time.Second}, time.Hour}, {[]time.Duration{time.Minute, 0, time.Second}, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			began, together := time.Now(), 0
+			r := newRefreshes(func(ctx context.Context, group []*asked[refreshing]) error {
+				together = len(group)
+				deadline, bounded := ctx.Deadline()
+				if bounded != (one.want > 0) || bounded && !deadline.Equal(began.Add(one.want)) || ctx.Err() != nil {
+					t.Errorf("until %v, %v", deadline, ctx.Err())
+				}
+				return nil
+			})
+			for range leaders {
+				r.sharing.turns <- struct{}{}
+			}
+			for _, wait := range one.waits {
+				ctx, cancel := t.Context(), context.CancelFunc(func() {})
+				if wait > 0 {
+					ctx, cancel = context.WithTimeout(ctx, wait)
+				}
+				go func() {
+					defer cancel()
+					if _, _, err := r.try(ctx, usual("one", "new")); err != nil {
+						t.Error(err)
+					}
+				}()
+			}
+			synctest.Wait()
+			r.sharing.turns.giveBack()
+			synctest.Wait()
+			if together != len(one.waits) {
+				t.Errorf("%d asked together", together)
+			}
+		})
+	}
 }
 
 func wantNoTurns(t *testing.T, store *Store) {
