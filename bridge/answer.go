@@ -6,17 +6,26 @@ import (
 	"strconv"
 )
 
-// WriteJSON answers a program: with what no cache keeps, and no browser takes for a page.
+// forPrograms are the headers of every answer to a program: no cache keeps it, and no browser takes it for a page. They are only
+// read, by all answers at once.
+var forPrograms = []struct {
+	name   string
+	values []string
+}{
+	{"Content-Type", []string{"application/json"}},
+	{"Cache-Control", []string{"no-store"}},
+	{"Pragma", []string{"no-cache"}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"Referrer-Policy", []string{"no-referrer"}},
+}
+
+// WriteJSON answers a program.
 func WriteJSON(w http.ResponseWriter, status int, body []byte) {
 	header := w.Header()
-	// All values stand in one array: lookups come this way.
-	values := []string{"application/json", strconv.Itoa(len(body)), "no-store", "no-cache", "nosniff", "no-referrer"}
-	header["Content-Type"] = values[0:1:1]
-	header["Content-Length"] = values[1:2:2]
-	header["Cache-Control"] = values[2:3:3]
-	header["Pragma"] = values[3:4:4]
-	header["X-Content-Type-Options"] = values[4:5:5]
-	header["Referrer-Policy"] = values[5:6:6]
+	for i := range forPrograms {
+		header[forPrograms[i].name] = forPrograms[i].values
+	}
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	w.Write(body) // an error means that the client has gone
 }

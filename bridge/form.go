@@ -52,6 +52,7 @@ func ReadFormBody(r *http.Request, buffer []byte) ([]byte, error) {
 		case len(buffer) > MaxFormBytes:
 			return nil, ErrFormTooLarge
 		case err == io.EOF:
+			r.Body.Close() // or net/http would look for the rest of it before it answers
 			return buffer, nil
 		case err != nil:
 			return nil, ErrFormSyntax
