@@ -13,7 +13,7 @@ import (
 const maxGroup = 128
 
 // groupCommit runs write transactions one after the other on one connection, and commits those that wait at the same
-// time together. Each stands in a savepoint of its own, so that one that fails takes nothing of the others with it.
+// time together. Each of several stands in a savepoint of its own, so that one that fails takes nothing of the others with it.
 type groupCommit struct {
 	db         *sql.DB // one connection, whose transactions take the write lock at once
 	file       *sqliteFile
@@ -106,6 +106,9 @@ func (g *groupCommit) commit(group []*job) {
 			if results[i] = job.ctx.Err(); results[i] != nil {
 				continue
 			}
+			if len(group) == 1 { // there is nothing of others to keep
+				return job.run(&transaction{Tx: tx, statements: g.statements})
+			}
 			var err error
 			if results[i], err = job.inSavepoint(tx, g.statements); err != nil {
 				return err
@@ -147,7 +150,10 @@ func (g *groupCommit) inTransaction(do func(*sql.Tx) error) error {
 		return err
 	}
 	if err := do(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
+		if undoing := tx.Rollback(); undoing != nil {
+			return errors.Join(err, undoing)
+		}
+		return err
 	}
 	return tx.Commit()
 }
@@ -159,13 +165,19 @@ func (j *job) inSavepoint(tx *sql.Tx, statements *statements) (own, fatal error)
 	if _, err := transaction.Exec(`SAVEPOINT one`); err != nil {
 		return nil, err
 	}
-	if own = transaction.run(j.do); own != nil {
+	if own = j.run(transaction); own != nil {
 		if _, err := transaction.Exec(`ROLLBACK TO SAVEPOINT one`); err != nil {
 			return nil, fmt.Errorf("%w (after: %w)", err, own)
 		}
-	} else {
-		j.ended = transaction.ended
 	}
 	_, fatal = transaction.Exec(`RELEASE SAVEPOINT one`)
 	return own, fatal
+}
+
+func (j *job) run(tx *transaction) error {
+	if err := tx.run(j.do); err != nil {
+		return err
+	}
+	j.ended = tx.ended
+	return nil
 }
