@@ -56,7 +56,7 @@ func openPostgreSQL(ctx context.Context, options Options, tell func([]string)) (
 		reader:    reader,
 		lookUps:   newLookUps(reader, poolSize),
 		writer:    writer,
-		refreshes: newRefreshes(writer.refresh),
+		refreshes: newRefreshes(leaders, 0, writer.refresh),
 		follower:  &follower{db: openPool(config, 1), listen: notify != ""},
 	}
 	return open, nil

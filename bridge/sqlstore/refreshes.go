@@ -12,8 +12,14 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// leaders is how many ask the database at once to refresh, each also for those that came while the others did.
-const leaders = 2
+const (
+	// leaders is how many ask PostgreSQL at once to refresh, each also for those that came while the other did. SQLite does one
+	// thing after the other.
+	leaders = 2
+	// gatherFor is how long a commit on SQLite waits for those who took part in the last one. A commit costs about as much,
+	// however many share it.
+	gatherFor = 500 * time.Microsecond
+)
 
 // refreshes does the usual refresh, of a token that does not rotate and whose link is good. Those that come at the same time are
 // read by one query and written together. Whatever is unusual is left to a transaction of its own.
@@ -29,10 +35,11 @@ type refreshing struct {
 	added   bool
 }
 
-// newRefreshes is told how to do as many of a group as are usual. An error means that they may have been done.
-func newRefreshes(do func(ctx context.Context, group []*asked[refreshing]) error) *refreshes {
+// newRefreshes is told how many lead at once, how long they wait for others, and how to do as many of a group as are usual. An
+// error means that they may have been done.
+func newRefreshes(leaders int, gathering time.Duration, do func(ctx context.Context, group []*asked[refreshing]) error) *refreshes {
 	r := &refreshes{}
-	r.sharing.turns = newTurns(leaders)
+	r.sharing.turns, r.sharing.gathering = newTurns(leaders), gathering
 	r.sharing.query = func(ctx context.Context, group []*asked[refreshing]) error {
 		ctx, cancel := untilLast(ctx, group)
 		defer cancel()

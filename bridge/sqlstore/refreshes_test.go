@@ -125,7 +125,7 @@ func TestRefreshesUntilTheLast(t *testing.T) {
 	}{{[]time.Duration{time.Minute, time.Hour, time.Second}, time.Hour}, {[]time.Duration{time.Minute, 0, time.Second}, 0}} {
 		synctest.Test(t, func(t *testing.T) {
 			began, together := time.Now(), 0
-			r := newRefreshes(func(ctx context.Context, group []*asked[refreshing]) error {
+			r := newRefreshes(leaders, 0, func(ctx context.Context, group []*asked[refreshing]) error {
 				together = len(group)
 				deadline, bounded := ctx.Deadline()
 				if bounded != (one.want > 0) || bounded && !deadline.Equal(began.Add(one.want)) || ctx.Err() != nil {

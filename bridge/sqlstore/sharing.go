@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 )
 
 // maxShared bounds how many share a query, and so how long the first of them waits.
@@ -17,9 +18,13 @@ const maxShared = 32
 type sharing[Q any] struct {
 	turns turns
 	query func(ctx context.Context, group []*asked[Q]) error // fills in the answers; an error is for all of them
+	// gathering is how long who leads waits for others, of whom there were some a moment ago. 0: not at all. It is for one turn.
+	gathering time.Duration
 
-	mu      sync.Mutex
-	waiting list.List // of *asked[Q], in the order in which they came
+	mu       sync.Mutex
+	waiting  list.List     // of *asked[Q], in the order in which they came
+	expected int           // how many may come together, as far as the last time tells
+	enough   chan struct{} // closed when so many wait; nil: nobody wants to know
 }
 
 // asked is a question, and in the end its answer.
@@ -64,6 +69,10 @@ func (s *sharing[Q]) join(question Q) *asked[Q] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a.place = s.waiting.PushBack(a)
+	if s.enough != nil && s.waiting.Len() >= s.expected {
+		close(s.enough)
+		s.enough = nil
+	}
 	return a
 }
 
@@ -89,11 +98,46 @@ func (s *sharing[Q]) await(ctx context.Context, a *asked[Q]) error {
 // the turn.
 func (s *sharing[Q]) lead(ctx context.Context, a *asked[Q]) bool {
 	defer s.turns.giveBack()
+	s.gather(ctx, a)
 	group := s.take(a)
 	if len(group) > 0 {
 		s.answer(ctx, group)
 	}
 	return len(group) > 0
+}
+
+// gather waits a moment for those who may come again, because they just got an answer. Otherwise who asks again and again would
+// part into two halves, one of which comes while the other is answered, and a query would be for half of them.
+func (s *sharing[Q]) gather(ctx context.Context, a *asked[Q]) {
+	enough := s.notEnough(a)
+	if enough == nil {
+		return
+	}
+	timer := time.NewTimer(s.gathering)
+	defer timer.Stop()
+	select {
+	case <-enough:
+	case <-timer.C:
+	case <-ctx.Done(): // what the others ask is asked nevertheless
+	}
+}
+
+// notEnough returns what is closed when as many wait as are expected. nil: there is nothing to wait for.
+func (s *sharing[Q]) notEnough(a *asked[Q]) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gathering == 0 || a.place == nil || s.waiting.Len() >= s.expected {
+		return nil
+	}
+	s.enough = make(chan struct{})
+	return s.enough
+}
+
+// expect remembers that those who are answered now may come again, beside those who wait.
+func (s *sharing[Q]) expect(answered int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expected = min(answered+s.waiting.Len(), maxShared)
 }
 
 func (s *sharing[Q]) take(a *asked[Q]) []*asked[Q] {
@@ -125,6 +169,7 @@ func (s *sharing[Q]) leave(a *asked[Q]) {
 func (s *sharing[Q]) answer(ctx context.Context, group []*asked[Q]) {
 	err := errPanicked
 	defer func() {
+		s.expect(len(group))
 		for _, a := range group {
 			if err != nil {
 				a.err = err

@@ -43,7 +43,7 @@ func openSQLite(ctx context.Context, options Options, tell func([]string)) (*dat
 		return nil, errors.Join(err, writer.Close())
 	}
 	commits := newGroupCommit(writer, file, tell)
-	open := &database{writer: commits, refreshes: newRefreshes(commits.refresh), file: file}
+	open := &database{writer: commits, refreshes: newRefreshes(1, gatherFor, commits.refresh), file: file}
 	readOnly := url.Values{"_pragma": {"query_only(1)"}}
 	open.reader, err = openFile(options.DSN, file, readers, readOnly)
 	if err != nil {
