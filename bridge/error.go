@@ -1,37 +1,6 @@
 package bridge
 
-import (
-	"errors"
-	"fmt"
-)
-
-// Error codes of RFC 6749 §4.1.2.1 and §5.2.
-const (
-	InvalidRequest          = "invalid_request"
-	InvalidClient           = "invalid_client"
-	InvalidGrant            = "invalid_grant"
-	InvalidScope            = "invalid_scope"
-	UnsupportedGrantType    = "unsupported_grant_type"
-	UnauthorizedClient      = "unauthorized_client"
-	AccessDenied            = "access_denied"
-	UnsupportedResponseType = "unsupported_response_type"
-	ServerError             = "server_error"
-	TemporarilyUnavailable  = "temporarily_unavailable"
-)
-
-// Error is an OAuth error as the other side will read it: a code and a sentence for a developer. The sentence is ours,
-// ASCII, without quotes and backslashes (RFC 6749 §4.1.2.1), and never repeats what a stranger wrote.
-type Error struct {
-	Code        string
-	Description string
-}
-
-func (e *Error) Error() string { return e.Code + ": " + e.Description }
-
-// Errorf returns an [Error] with a formatted description.
-func Errorf(code, format string, args ...any) *Error {
-	return &Error{Code: code, Description: fmt.Sprintf(format, args...)}
-}
+import "errors"
 
 // Errors that a [Store] returns, to be recognised with errors.Is. Every other error of a store means that it cannot tell
 // or cannot keep anything now.

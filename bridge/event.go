@@ -27,7 +27,7 @@ type Feed struct {
 }
 
 const (
-	// MaxEvents is how many events [Store.Follow] returns; with more the feed is Broken.
+	// MaxEvents is how many events [Store.ReadFeed] returns; with more the feed is Broken.
 	MaxEvents = 10_000
 	// EventMemory is how long events are kept.
 	EventMemory = time.Hour

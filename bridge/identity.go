@@ -16,15 +16,6 @@ const (
 	ClaimGroups            = "groups"
 )
 
-// Provider is an upstream OpenID Provider, as far as it gives an [Identity] its meaning: were one of these changed, the same
-// subject or the same groups could mean somebody or something else.
-type Provider struct {
-	ID           string // in the configuration
-	Issuer       string
-	SubjectClaim string // the claim that the subject is taken from
-	GroupsClaim  string // the path of the claim that the groups are taken from, joined by dots
-}
-
 // Identity is whom a provider vouched for. Issuer and Subject together are the person; a subject alone says nothing
 // (OIDC Core §5.7).
 type Identity struct {

@@ -12,19 +12,19 @@ import (
 // cannot answer now, which must never be taken for an answer. A Store is safe for concurrent use, also by several
 // processes. Times have whole seconds.
 type Store interface {
-	// Await keeps the result of a sign-in until the person decides. Of two with one handle the first stays.
-	Await(ctx context.Context, pending PendingConsent) error
+	// CreatePendingConsent keeps the result of a sign-in until the person decides. Of two with one handle the first stays.
+	CreatePendingConsent(ctx context.Context, pending PendingConsent) error
 
-	// PendingConsent returns what Await kept, decided or not; ErrNotFound for an unknown handle or one whose time is over.
+	// PendingConsent returns what CreatePendingConsent kept, decided or not; ErrNotFound for an unknown handle or one whose time is over.
 	PendingConsent(ctx context.Context, handle Hash, now time.Time) (PendingConsent, error)
 
 	// Link decides a pending consent for DecisionLink and makes the link with its first token or its code. With a token it
-	// revokes the person's oldest links of that skill beyond the limit; a code does so when it is redeemed. ErrNotFound and DecidedError as with Refuse.
+	// revokes the person's oldest links of that skill beyond the limit; a code does so when it is redeemed. ErrNotFound and DecidedError as with Decide.
 	Link(ctx context.Context, handle Hash, link NewLink) error
 
-	// Refuse decides a pending consent for any other decision. ErrNotFound for an unknown handle or one whose time is
+	// Decide decides a pending consent for any other decision. ErrNotFound for an unknown handle or one whose time is
 	// over, DecidedError when it is decided already.
-	Refuse(ctx context.Context, handle Hash, decision Decision, now time.Time) error
+	Decide(ctx context.Context, handle Hash, decision Decision, now time.Time) error
 
 	// Redeem turns an authorization code into the first pair of tokens, once. ErrNotFound for an unknown or expired code,
 	// ErrMismatch for one of another client, redirect URI or challenge, which changes nothing, ErrReplayed for one that was
@@ -41,13 +41,13 @@ type Store interface {
 	// ErrNotFound otherwise.
 	RevokeByToken(ctx context.Context, token Hash, clients []string, now time.Time) (Link, error)
 
-	// LookUp finds an access token, whatever has become of it or its link; ErrNotFound for an unknown one. The claims may be
+	// Lookup finds an access token, whatever has become of it or its link; ErrNotFound for an unknown one. The claims may be
 	// shared with others who ask for the same token, and must not be changed.
-	LookUp(ctx context.Context, token Hash) (AccessToken, error)
+	Lookup(ctx context.Context, token Hash) (AccessToken, error)
 
-	// NoteUses records when links were last used. A time within an hour of the one kept is not written, so that the last
+	// TouchLinks records when links were last used. A time within an hour of the one kept is not written, so that the last
 	// use is exact to an hour. Unknown links are passed over.
-	NoteUses(ctx context.Context, uses []Use) error
+	TouchLinks(ctx context.Context, uses []Use) error
 
 	// Links lists links, the oldest first.
 	Links(ctx context.Context, filter LinkFilter) ([]Link, error)
@@ -61,17 +61,17 @@ type Store interface {
 	// replays, old events. It ends links whose code was never redeemed, and those whose last token expired.
 	Sweep(ctx context.Context, now time.Time, limit int) (int, error)
 
-	// Follow reads the feed after a position. Every end of a link is in it, whoever ended it, from the moment at which it is
-	// durable: what Follow returned before the feed of a later call began is all that had ended by then.
-	Follow(ctx context.Context, after Position) (Feed, error)
+	// ReadFeed reads the feed after a position. Every end of a link is in it, whoever ended it, from the moment at which it is
+	// durable: what ReadFeed returned before the feed of a later call began is all that had ended by then.
+	ReadFeed(ctx context.Context, after Position) (Feed, error)
 
-	// Changed returns when the feed may have grown since the last call of Follow, and at the latest when the context ends. It
+	// WaitForEvents returns when the feed may have grown since the last call of ReadFeed, and at the latest when the context ends. It
 	// is only a hint: a store that nothing can wake waits for the context.
-	Changed(ctx context.Context)
+	WaitForEvents(ctx context.Context)
 
-	// OnEnd registers a function that is told of the links which this process ends, before the method that ended them
+	// OnRevoke registers a function that is told of the links which this process ends, before the method that ended them
 	// returns. It must be quick.
-	OnEnd(told func(linkIDs []string))
+	OnRevoke(told func(linkIDs []string))
 
 	// Close ends the store after the writes that it has begun.
 	Close() error

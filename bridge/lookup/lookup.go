@@ -2,7 +2,7 @@
 // belongs to. It uses the standard library only.
 //
 //	client := &lookup.Client{Endpoint: "https://link.example.com/lookup", ID: "pizza-backend", Secret: secret}
-//	answer, err := client.LookUp(ctx, request.Context.System.User.AccessToken)
+//	answer, err := client.Lookup(ctx, request.Context.System.User.AccessToken)
 //	switch {
 //	case err != nil:
 //		// The bridge cannot tell now. Say that the skill is not available; do not say that the link is broken, since Alexa
@@ -46,7 +46,7 @@ type Answer struct {
 // maxAnswer bounds what is read of an answer.
 const maxAnswer = 1 << 20
 
-// ErrUnavailable means that the bridge cannot tell now. It is in the chain of every error of [Client.LookUp] that says
+// ErrUnavailable means that the bridge cannot tell now. It is in the chain of every error of [Client.Lookup] that says
 // nothing about the token and may be over soon.
 var ErrUnavailable = errors.New("lookup: the bridge cannot tell now")
 
@@ -60,8 +60,8 @@ type Client struct {
 	HTTPClient *http.Client
 }
 
-// LookUp asks whose link the token belongs to. An error says nothing about the token.
-func (c *Client) LookUp(ctx context.Context, token string) (*Answer, error) {
+// Lookup asks whose link the token belongs to. An error says nothing about the token.
+func (c *Client) Lookup(ctx context.Context, token string) (*Answer, error) {
 	body := strings.NewReader(url.Values{"token": {token}}.Encode())
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Endpoint, body)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"alexa-oidc-bridge/bridge/lookup"
 )
 
-func lookUp(t *testing.T, status int, body string) (*lookup.Answer, error) {
+func ask(t *testing.T, status int, body string) (*lookup.Answer, error) {
 	t.Helper()
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, secret, _ := r.BasicAuth()
@@ -20,15 +20,15 @@ func lookUp(t *testing.T, status int, body string) (*lookup.Answer, error) {
 		w.Write([]byte(body))
 	}))
 	defer web.Close()
-	return (&lookup.Client{Endpoint: web.URL, ID: "back/end", Secret: "s: %"}).LookUp(t.Context(), "a+b /c")
+	return (&lookup.Client{Endpoint: web.URL, ID: "back/end", Secret: "s: %"}).Lookup(t.Context(), "a+b /c")
 }
 
 func TestThreeOutcomes(t *testing.T) {
-	answer, err := lookUp(t, 200, `{"active":true,"sub":"ada","upstream_iss":"https://login.example.com","claims":{"name":"Ada"}}`)
+	answer, err := ask(t, 200, `{"active":true,"sub":"ada","upstream_iss":"https://login.example.com","claims":{"name":"Ada"}}`)
 	if err != nil || !answer.Active || answer.Subject != "ada" || answer.Claims["name"] != "Ada" {
 		t.Errorf("active: %+v, %v", answer, err)
 	}
-	answer, err = lookUp(t, 200, `{"active":false}`)
+	answer, err = ask(t, 200, `{"active":false}`)
 	if err != nil || answer.Active {
 		t.Errorf("inactive: %+v, %v", answer, err)
 	}
@@ -38,12 +38,12 @@ func TestThreeOutcomes(t *testing.T) {
 		"{}": 200, "null": 200, `{"status":"maintenance"}`: 200, "<html>": 200, `{"active":null}`: 200, `{"active":"no"}`: 200,
 		"moved": 308, "elsewhere": 302,
 	} {
-		if answer, err := lookUp(t, status, body); answer != nil || !errors.Is(err, lookup.ErrUnavailable) {
+		if answer, err := ask(t, status, body); answer != nil || !errors.Is(err, lookup.ErrUnavailable) {
 			t.Errorf("status %d, %s: %+v, %v", status, body, answer, err)
 		}
 	}
 	for _, status := range []int{400, 401, 405} {
-		_, err := lookUp(t, status, `{"error":"invalid_client","error_description":"The backend did not authenticate."}`)
+		_, err := ask(t, status, `{"error":"invalid_client","error_description":"The backend did not authenticate."}`)
 		if err == nil || errors.Is(err, lookup.ErrUnavailable) {
 			t.Errorf("status %d: %v", status, err)
 		}
@@ -58,7 +58,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	defer web.Close()
 	for _, own := range []*http.Client{nil, {}} {
 		client := &lookup.Client{Endpoint: web.URL, ID: "a", Secret: "b", HTTPClient: own}
-		if _, err := client.LookUp(t.Context(), "token"); !errors.Is(err, lookup.ErrUnavailable) {
+		if _, err := client.Lookup(t.Context(), "token"); !errors.Is(err, lookup.ErrUnavailable) {
 			t.Errorf("err = %v", err)
 		}
 	}
@@ -67,7 +67,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 func TestNobodyThere(t *testing.T) {
 	web := httptest.NewServer(nil)
 	web.Close()
-	if _, err := (&lookup.Client{Endpoint: web.URL}).LookUp(t.Context(), "token"); !errors.Is(err, lookup.ErrUnavailable) {
+	if _, err := (&lookup.Client{Endpoint: web.URL}).Lookup(t.Context(), "token"); !errors.Is(err, lookup.ErrUnavailable) {
 		t.Errorf("err = %v", err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/gorilla/securecookie"
 
 	"alexa-oidc-bridge/bridge/alexa"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 func TestRedirectURIAttacks(t *testing.T) {

@@ -166,7 +166,7 @@ func fillCodeLinks(b *testing.B, store bridge.Store, n int) []string {
 		id, refresh := bridge.NewLinkID(), bridge.NewRandomToken(bridge.RefreshTokenKind)
 		handle := bridge.HashOf(id)
 		err := errors.Join(
-			store.Await(b.Context(), bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Hour)}),
+			store.CreatePendingConsent(b.Context(), bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Hour)}),
 			store.Link(b.Context(), handle, bridge.NewLink{
 				Code: &bridge.NewCode{Hash: handle, ExpiresAt: now.Add(time.Hour)},
 				Link: bridge.Link{ID: id, ClientID: "pizza", Grant: bridge.GrantAuthorizationCode, CreatedAt: now},
@@ -206,7 +206,7 @@ func fillStore(b *testing.B, store bridge.Store, n int) []string {
 
 func fillOne(ctx context.Context, store bridge.Store, id, token string, now time.Time) error {
 	handle := bridge.HashOf(id)
-	if err := store.Await(ctx, bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Hour)}); err != nil {
+	if err := store.CreatePendingConsent(ctx, bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Hour)}); err != nil {
 		return err
 	}
 	return store.Link(ctx, handle, bridge.NewLink{Token: bridge.HashOf(token), Link: bridge.Link{

@@ -14,7 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/upstream/upstreamtest"
+	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 
 // screenshotFolder names the environment variable with the folder for pictures of the pages; without it none are taken.

@@ -18,9 +18,9 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"alexa-oidc-bridge/bridge/alexa"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/server"
-	"alexa-oidc-bridge/bridge/upstream/upstreamtest"
+	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 
 const (

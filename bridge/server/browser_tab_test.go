@@ -21,8 +21,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"alexa-oidc-bridge/bridge/alexa/simulator"
-	"alexa-oidc-bridge/bridge/upstream/upstreamtest"
+	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 
 // patience is how long one step in a browser may take before it counts as stuck.

@@ -13,7 +13,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"alexa-oidc-bridge/bridge/alexa"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 // TestBrowser is what only a real browser can tell: cookies, redirects after forms, policies, keys, the Back button. One
@@ -168,7 +168,7 @@ func browserAnotherAccount(t *testing.T, b *browser) {
 	tab.wantLoaded()
 	tab.wantText("Hedy Lamarr")
 	tab.press("link")
-	if got := r.lookUp(tab.wantLinked(r, request)).Subject; got != hedy().Subject {
+	if got := r.lookup(tab.wantLinked(r, request)).Subject; got != hedy().Subject {
 		t.Errorf("linked %s, want %s", got, hedy().Subject)
 	}
 	r.wantLinks(1)

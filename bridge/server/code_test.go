@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 const (
@@ -128,7 +128,7 @@ func TestMovingFromImplicitToCode(t *testing.T) {
 	request := r.request()
 	r.wantError(request, r.open(simulator.NewPhone(), request.URL()), "unauthorized_client")
 	revoked, err := r.store.Revoke(t.Context(), bridge.LinkFilter{Grant: bridge.GrantImplicit}, bridge.ReasonOperator, time.Now())
-	if err != nil || len(revoked) != 1 || r.lookUp(token).Active {
+	if err != nil || len(revoked) != 1 || r.lookup(token).Active {
 		t.Errorf("%v, %v", revoked, err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 // impatient is a store that takes down who would wait for it without end.
@@ -30,9 +30,9 @@ func (s *impatient) called(ctx context.Context, method string) {
 	}
 }
 
-func (s *impatient) Await(ctx context.Context, pending bridge.PendingConsent) error {
-	s.called(ctx, "Await")
-	return s.Store.Await(ctx, pending)
+func (s *impatient) CreatePendingConsent(ctx context.Context, pending bridge.PendingConsent) error {
+	s.called(ctx, "CreatePendingConsent")
+	return s.Store.CreatePendingConsent(ctx, pending)
 }
 
 func (s *impatient) PendingConsent(ctx context.Context, handle bridge.Hash, now time.Time) (bridge.PendingConsent, error) {
@@ -45,24 +45,24 @@ func (s *impatient) Link(ctx context.Context, handle bridge.Hash, link bridge.Ne
 	return s.Store.Link(ctx, handle, link)
 }
 
-func (s *impatient) Refuse(ctx context.Context, handle bridge.Hash, decision bridge.Decision, now time.Time) error {
+func (s *impatient) Decide(ctx context.Context, handle bridge.Hash, decision bridge.Decision, now time.Time) error {
 	s.called(ctx, "Refuse "+string(decision))
-	return s.Store.Refuse(ctx, handle, decision, now)
+	return s.Store.Decide(ctx, handle, decision, now)
 }
 
-func (s *impatient) LookUp(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
-	s.called(ctx, "LookUp")
-	return s.Store.LookUp(ctx, token)
+func (s *impatient) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
+	s.called(ctx, "Lookup")
+	return s.Store.Lookup(ctx, token)
 }
 
-func (s *impatient) NoteUses(ctx context.Context, uses []bridge.Use) error {
-	s.called(ctx, "NoteUses")
-	return s.Store.NoteUses(ctx, uses)
+func (s *impatient) TouchLinks(ctx context.Context, uses []bridge.Use) error {
+	s.called(ctx, "TouchLinks")
+	return s.Store.TouchLinks(ctx, uses)
 }
 
-func (s *impatient) Follow(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
-	s.called(ctx, "Follow")
-	return s.Store.Follow(ctx, after)
+func (s *impatient) ReadFeed(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
+	s.called(ctx, "ReadFeed")
+	return s.Store.ReadFeed(ctx, after)
 }
 
 // Nothing waits without end for a store that hangs, as a database behind a dead network does: neither people nor backends,

@@ -13,7 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/oauth"
+	"alexa-oidc-bridge/bridge/internal/reference"
 	"alexa-oidc-bridge/bridge/upstream"
 	"alexa-oidc-bridge/templates"
 )
@@ -48,11 +49,11 @@ func newInstrument(s *Server) *instrument {
 
 // wrap is for routes whose answers or log lines have a reference, which is made anew for each request.
 func (i *instrument) wrap(pattern string, next http.Handler) http.Handler {
-	return i.measure(pattern, bridge.NewReference, next)
+	return i.measure(pattern, reference.New, next)
 }
 
 // measure counts and times a route. Without a reference it costs lookups next to nothing.
-func (i *instrument) measure(pattern string, reference func() bridge.Reference, next http.Handler) http.Handler {
+func (i *instrument) measure(pattern string, newReference func() reference.Reference, next http.Handler) http.Handler {
 	route := strings.TrimSuffix(pattern, "{$}")
 	duration := i.durations.WithLabelValues(route)
 	var byStatus [600]atomic.Pointer[prometheus.Counter]
@@ -60,8 +61,8 @@ func (i *instrument) measure(pattern string, reference func() bridge.Reference, 
 		began := time.Since(i.since)
 		recorder := i.recorders.Get().(*recorder)
 		recorder.ResponseWriter, recorder.status = w, 0
-		if reference != nil {
-			r = r.WithContext(bridge.WithReference(r.Context(), reference()))
+		if newReference != nil {
+			r = r.WithContext(reference.NewContext(r.Context(), newReference()))
 		}
 		defer func() {
 			if cause := recover(); cause != nil {
@@ -71,7 +72,7 @@ func (i *instrument) measure(pattern string, reference func() bridge.Reference, 
 			duration.Observe(took.Seconds())
 			i.counter(&byStatus, route, recorder.status).Inc()
 			if log := i.server.deps.Log; log.Enabled(r.Context(), slog.LevelDebug) {
-				log.Debug("request", "ref", bridge.ReferenceFrom(r.Context()), "route", route, "status", recorder.status, "duration", took)
+				log.Debug("request", "ref", reference.FromContext(r.Context()), "route", route, "status", recorder.status, "duration", took)
 			}
 			recorder.ResponseWriter = nil
 			i.recorders.Put(recorder)
@@ -99,13 +100,13 @@ func (i *instrument) recovered(w *recorder, r *http.Request, cause any) {
 	if cause == http.ErrAbortHandler {
 		panic(cause)
 	}
-	i.server.deps.Log.Error("panic", "ref", bridge.ReferenceFrom(r.Context()),
+	i.server.deps.Log.Error("panic", "ref", reference.FromContext(r.Context()),
 		"cause", upstream.LogText(fmt.Sprint(cause)), "stack", string(debug.Stack()))
 	if w.status != 0 {
 		return
 	}
 	if isForPrograms(r.URL.Path) {
-		bridge.WriteError(w, http.StatusInternalServerError, bridge.Errorf(bridge.ServerError, "This says nothing about the token."))
+		oauth.WriteError(w, http.StatusInternalServerError, oauth.Errorf(oauth.ServerError, "This says nothing about the token."))
 		return
 	}
 	i.server.show(w, r, http.StatusInternalServerError, templates.FaultInternal)

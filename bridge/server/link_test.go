@@ -13,8 +13,8 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/alexa"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/lookup"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 func TestLinkAndLookUp(t *testing.T) {
@@ -41,7 +41,7 @@ func TestLinkAndLookUp(t *testing.T) {
 	}
 
 	link := r.links()[0]
-	answer := r.lookUp(token)
+	answer := r.lookup(token)
 	wantAnswer := &lookup.Answer{
 		Active: true, Issuer: r.origin, Subject: ada.Subject, ClientID: "pizza", Scope: "orders", TokenType: "Bearer",
 		IssuedAt: link.CreatedAt.Unix(), LinkID: link.ID, Provider: "corp", UpstreamISS: r.provider.Issuer(),
@@ -186,7 +186,7 @@ func TestScopes(t *testing.T) {
 		request.Scopes = strings.Fields(asked)
 		phone := simulator.NewPhone()
 		token := r.wantToken(request, r.decide(phone, r.signIn(phone, request, ada), "link"))
-		if got := r.lookUp(token).Scope; got != want {
+		if got := r.lookup(token).Scope; got != want {
 			t.Errorf("asked for %q, got %q, want %q", asked, got, want)
 		}
 	}
@@ -202,12 +202,12 @@ func TestTokenThatExpires(t *testing.T) {
 	if answer.Get("expires_in") != "3600" {
 		t.Fatalf("expires_in is %q", answer.Get("expires_in"))
 	}
-	found := r.lookUp(answer.Get("access_token"))
+	found := r.lookup(answer.Get("access_token"))
 	if !found.Active || found.ExpiresAt != found.IssuedAt+3600 {
 		t.Errorf("iat %d, exp %d", found.IssuedAt, found.ExpiresAt)
 	}
 	r.clock.advance(time.Hour)
-	if r.lookUp(answer.Get("access_token")).Active {
+	if r.lookup(answer.Get("access_token")).Active {
 		t.Error("active after its end")
 	}
 }
@@ -242,7 +242,7 @@ func TestMaxLinksPerPerson(t *testing.T) {
 		r.clock.advance(time.Second)
 	}
 	for i, want := range []bool{false, true, true} {
-		if r.lookUp(tokens[i]).Active != want {
+		if r.lookup(tokens[i]).Active != want {
 			t.Errorf("token %d: active = %v", i, !want)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/lookup"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 func (r *rig) lookUpRequest(form url.Values) *http.Request {
@@ -30,7 +30,7 @@ func TestLookUpAnswers(t *testing.T) {
 	r := newRig(t)
 	token := r.link(simulator.NewPhone(), ada)
 	ended := r.link(simulator.NewPhone(), ada)
-	if _, err := r.store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{r.lookUp(ended).LinkID}}, "test", time.Now()); err != nil {
+	if _, err := r.store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{r.lookup(ended).LinkID}}, "test", time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	basic := func(id, secret string) func(*http.Request) {
@@ -137,7 +137,7 @@ func TestLookUpTellsOnlyConfiguredClaims(t *testing.T) {
 		r.skill.Allow.EmailDomains = []string{"contoso.com"}
 	})
 	token := r.link(simulator.NewPhone(), ada)
-	if claims := r.lookUp(token).Claims; len(claims) != 1 || claims["name"] != "Ada Lovelace" {
+	if claims := r.lookup(token).Claims; len(claims) != 1 || claims["name"] != "Ada Lovelace" {
 		t.Errorf("claims %v", claims)
 	}
 	r.skill.Claims = nil
@@ -156,7 +156,7 @@ func TestSeveralSecrets(t *testing.T) {
 	for secret, want := range map[string]bool{backendSecret: true, strings.Repeat("n", 32): true, otherSecret: false} {
 		client := r.backend()
 		client.Secret = secret
-		_, err := client.LookUp(t.Context(), token)
+		_, err := client.Lookup(t.Context(), token)
 		if (err == nil) != want || errors.Is(err, lookup.ErrUnavailable) {
 			t.Errorf("%.2s…: %v", secret, err)
 		}
@@ -223,11 +223,11 @@ func (s *brokenStore) fail() error {
 	return nil
 }
 
-func (s *brokenStore) LookUp(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
+func (s *brokenStore) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
 	if err := s.fail(); err != nil {
 		return bridge.AccessToken{}, err
 	}
-	return s.Store.LookUp(ctx, token)
+	return s.Store.Lookup(ctx, token)
 }
 
 func (s *brokenStore) PendingConsent(ctx context.Context, handle bridge.Hash, now time.Time) (bridge.PendingConsent, error) {
@@ -237,9 +237,9 @@ func (s *brokenStore) PendingConsent(ctx context.Context, handle bridge.Hash, no
 	return s.Store.PendingConsent(ctx, handle, now)
 }
 
-func (s *brokenStore) Follow(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
+func (s *brokenStore) ReadFeed(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
 	if err := s.fail(); err != nil {
 		return bridge.Feed{}, err
 	}
-	return s.Store.Follow(ctx, after)
+	return s.Store.ReadFeed(ctx, after)
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 // watchedStore counts what is asked of a store, and can be put out of reach or made to stand still.
@@ -23,16 +23,16 @@ type watchedStore struct {
 
 	mu      sync.Mutex
 	reading func()          // called between a reading of the store and its answer
-	hang    <-chan struct{} // Follow waits for it to be closed
+	hang    <-chan struct{} // ReadFeed waits for it to be closed
 	change  func(*bridge.Feed)
 }
 
-func (s *watchedStore) LookUp(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
+func (s *watchedStore) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
 	s.reads.Add(1)
 	if s.broken.Load() {
 		return bridge.AccessToken{}, errBroken
 	}
-	found, err := s.Store.LookUp(ctx, token)
+	found, err := s.Store.Lookup(ctx, token)
 	s.mu.Lock()
 	reading := s.reading
 	s.mu.Unlock()
@@ -42,7 +42,7 @@ func (s *watchedStore) LookUp(ctx context.Context, token bridge.Hash) (bridge.Ac
 	return found, err
 }
 
-func (s *watchedStore) Follow(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
+func (s *watchedStore) ReadFeed(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
 	s.follows.Add(1)
 	s.mu.Lock()
 	hang, change := s.hang, s.change
@@ -53,16 +53,16 @@ func (s *watchedStore) Follow(ctx context.Context, after bridge.Position) (bridg
 	if s.broken.Load() {
 		return bridge.Feed{}, errBroken
 	}
-	feed, err := s.Store.Follow(ctx, after)
+	feed, err := s.Store.ReadFeed(ctx, after)
 	if change != nil {
 		change(&feed)
 	}
 	return feed, err
 }
 
-func (s *watchedStore) NoteUses(ctx context.Context, uses []bridge.Use) error {
+func (s *watchedStore) TouchLinks(ctx context.Context, uses []bridge.Use) error {
 	s.noted.Add(int64(len(uses)))
-	return s.Store.NoteUses(ctx, uses)
+	return s.Store.TouchLinks(ctx, uses)
 }
 
 // caughtUp waits until whatever is in the feed now has reached the memory: one reading that begins after this must have

@@ -11,16 +11,16 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/lookup"
+	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/bridge/sqlstore"
 )
 
 func TestAnswersFromMemory(t *testing.T) {
 	r, store, token := newMemoryRig(t)
-	first := r.lookUp(token)
+	first := r.lookup(token)
 	for range 5 {
-		if again := r.lookUp(token); again.LinkID != first.LinkID || again.Claims["name"] != first.Claims["name"] || !again.Active {
+		if again := r.lookup(token); again.LinkID != first.LinkID || again.Claims["name"] != first.Claims["name"] || !again.Active {
 			t.Errorf("%+v, want %+v", again, first)
 		}
 	}
@@ -34,16 +34,16 @@ func TestAnswersFromMemory(t *testing.T) {
 		t.Errorf("userinfo: status %d, %s, %d readings", userinfo.StatusCode, body, store.reads.Load())
 	}
 	lights := &lookup.Client{Endpoint: r.origin + "/lookup", ID: "lights-backend", Secret: otherSecret}
-	if answer, err := lights.LookUp(t.Context(), token); err != nil || answer.Active {
+	if answer, err := lights.Lookup(t.Context(), token); err != nil || answer.Active {
 		t.Errorf("another skill's backend: %+v, %v", answer, err)
 	}
 	unknown := bridge.NewRandomToken(bridge.AccessTokenKind)
 	for range 3 {
-		if r.lookUp(unknown).Active {
+		if r.lookup(unknown).Active {
 			t.Error("an unknown token is active")
 		}
 	}
-	r.lookUp("no token at all")
+	r.lookup("no token at all")
 	if reads := store.reads.Load(); reads != 4 {
 		t.Errorf("%d readings; every look at an unknown token is one, and a look at what is no token is none", reads)
 	}
@@ -58,7 +58,7 @@ func TestExpiryIsCheckedInMemory(t *testing.T) {
 	r.wantActive(token)
 	r.clock.advance(time.Second)
 	store.caughtUp(t)
-	if r.lookUp(token).Active {
+	if r.lookup(token).Active {
 		t.Error("active after its time")
 	}
 	if reads := store.reads.Load(); reads != 1 {
@@ -79,7 +79,7 @@ func (r *rig) otherStore() bridge.Store {
 
 func (r *rig) revokeBy(store bridge.Store, token string) {
 	r.Helper()
-	found, err := store.LookUp(r.Context(), bridge.HashOf(token))
+	found, err := store.Lookup(r.Context(), bridge.HashOf(token))
 	if err == nil {
 		_, err = store.Revoke(r.Context(), bridge.LinkFilter{IDs: []string{found.Link.ID}}, "x", r.clock.Now())
 	}
@@ -98,7 +98,7 @@ func TestEndedHere(t *testing.T) {
 	store.hang = hang
 	store.mu.Unlock()
 	r.revokeBy(store, token)
-	if r.lookUp(token).Active {
+	if r.lookup(token).Active {
 		t.Error("active after its end")
 	}
 }
@@ -108,7 +108,7 @@ func TestEndedElsewhere(t *testing.T) {
 	r.wantActive(token)
 	r.revokeBy(r.otherStore(), token)
 	store.caughtUp(t)
-	if r.lookUp(token).Active {
+	if r.lookup(token).Active {
 		t.Error("active after the feed told of its end")
 	}
 }
@@ -137,7 +137,7 @@ func TestEndWhileAnAnswerIsRead(t *testing.T) {
 			store.reading = func() { once.Do(func() { end(r, store, token) }) }
 			store.mu.Unlock()
 			r.wantActive(token) // asked before the end
-			if r.lookUp(token).Active {
+			if r.lookup(token).Active {
 				t.Error("active after its end")
 			}
 		})
@@ -174,7 +174,7 @@ func TestStoreOutOfReach(t *testing.T) {
 	store.broken.Store(false)
 	store.caughtUp(t)
 	r.wantActive(token)
-	if r.lookUp(cold).Active || !r.ready() {
+	if r.lookup(cold).Active || !r.ready() {
 		t.Error("does not recover")
 	}
 	r.wantLogged(map[string]any{"msg": "store out of reach"})
@@ -195,7 +195,7 @@ func TestFeedIsBehind(t *testing.T) {
 	store.mu.Unlock()
 	r.revokeBy(r.otherStore(), token)
 	r.clock.advance(5 * time.Second)
-	if r.lookUp(token).Active {
+	if r.lookup(token).Active {
 		t.Error("active after its end, though the store could be asked")
 	}
 	store.broken.Store(true)

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/server"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 // nginx gives up on a response whose header does not fit into 4 KiB.

@@ -14,10 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/server"
+	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/bridge/upstream"
-	"alexa-oidc-bridge/bridge/upstream/upstreamtest"
+	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 
 const panvaFolder = "testdata/panva"

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 func TestPanvaLinkAndLookUp(t *testing.T) {
@@ -21,7 +21,7 @@ func TestPanvaLinkAndLookUp(t *testing.T) {
 	r.wantPage(consent, http.StatusOK, "Ada Lovelace")
 	token := r.wantToken(request, r.decide(phone, consent, "link"))
 
-	answer := r.lookUp(token)
+	answer := r.lookup(token)
 	if !answer.Active || answer.Subject != ada.Subject || answer.UpstreamISS != p.issuer {
 		t.Errorf("looked up %+v", answer)
 	}
@@ -172,7 +172,7 @@ func TestPanvaUseAnotherAccount(t *testing.T) {
 	r.wantPage(r.decide(phone, consent, "link"), http.StatusBadRequest, "answered this already")
 	token := r.wantToken(request, r.decide(phone, other, "link"))
 
-	if got := r.lookUp(token); got.Subject != hedy().Subject {
+	if got := r.lookup(token); got.Subject != hedy().Subject {
 		t.Errorf("linked %s, want %s", got.Subject, hedy().Subject)
 	}
 	r.wantLinks(1)

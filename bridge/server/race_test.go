@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/server"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 // late is a store as another process sees it that looked a moment too early: the first time, it does not find what waits.
@@ -87,7 +87,7 @@ func TestShownIsLinked(t *testing.T) {
 		t.Errorf("the second page does not show who would be linked: status %d", other.Code)
 	}
 	token := r.wantToken(request, r.decide(phone, consent, "link"))
-	if subject := r.lookUp(token).Subject; subject != ada.Subject {
+	if subject := r.lookup(token).Subject; subject != ada.Subject {
 		t.Errorf("linked %s", subject)
 	}
 }
@@ -98,11 +98,11 @@ type unkept struct {
 	works atomic.Bool
 }
 
-func (s *unkept) Await(ctx context.Context, pending bridge.PendingConsent) error {
+func (s *unkept) CreatePendingConsent(ctx context.Context, pending bridge.PendingConsent) error {
 	if !s.works.Load() {
 		return errBroken
 	}
-	return s.Store.Await(ctx, pending)
+	return s.Store.CreatePendingConsent(ctx, pending)
 }
 
 // When a sign-in cannot be kept its code is spent, so the page begins the sign-in anew.

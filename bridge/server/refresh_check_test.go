@@ -71,7 +71,7 @@ func (p *property) revokeWith(t *rapid.T, l *modelLink, text, client string) ver
 	return ended
 }
 
-func (p *property) lookUp(t *rapid.T) {
+func (p *property) lookup(t *rapid.T) {
 	if len(p.access) > 0 {
 		p.wantLookUp(t, rapid.IntRange(0, 1).Draw(t, "instance"), pick(t, "access token", p.access))
 	}

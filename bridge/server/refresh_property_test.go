@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/oauth"
 )
 
 // Whatever comes in whatever order, at whichever of two bridges on one database: each answer, each link and each access
@@ -33,7 +34,7 @@ func TestRefreshProperty(t *testing.T) {
 			"present at once":      p.presentAtOnce,
 			"go past the limit":    p.goPastLimit,
 			"end a link":           p.endLink,
-			"look up":              p.lookUp,
+			"look up":              p.lookup,
 			"restart":              p.restart,
 			"sweep":                p.sweepNow,
 		})
@@ -66,7 +67,7 @@ func (p *property) link(t *rapid.T) {
 	now, store, client := p.clock.Now(), p.store(t), drawClient(t)
 	l := &modelLink{id: bridge.NewLinkID(), client: client, code: bridge.NewRandomToken(bridge.CodeKind), codeExpires: now.Add(propertyCode).Truncate(time.Second)}
 	handle := bridge.HashOf("handle of " + l.id)
-	if err := store.Await(t.Context(), bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Minute)}); err != nil {
+	if err := store.CreatePendingConsent(t.Context(), bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Minute)}); err != nil {
 		t.Fatal(err)
 	}
 	err := store.Link(t.Context(), handle, bridge.NewLink{
@@ -121,7 +122,7 @@ func (p *property) observe(t *rapid.T, l *modelLink, replies []reply) (verdict, 
 		switch {
 		case r.status == http.StatusOK && r.TokenType == "Bearer" && r.ExpiresIn == int(propertyLifetime.Seconds()) && r.Error == "":
 			given = append(given, r)
-		case r.status != http.StatusBadRequest || r.Error != bridge.InvalidGrant || r.AccessToken+r.RefreshToken != "":
+		case r.status != http.StatusBadRequest || r.Error != oauth.InvalidGrant || r.AccessToken+r.RefreshToken != "":
 			t.Fatalf("status %d, error %q", r.status, r.Error)
 		}
 	}

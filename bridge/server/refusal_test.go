@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
-	"alexa-oidc-bridge/bridge/upstream/upstreamtest"
+	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 
 func TestAllow(t *testing.T) {
@@ -97,7 +97,7 @@ func TestChangedConfigurationSuspends(t *testing.T) {
 		config, provider := r.config, r.config.Providers[0]
 		change()
 		r.restart()
-		if answer := r.lookUp(token); answer.Active {
+		if answer := r.lookup(token); answer.Active {
 			t.Errorf("%s: still active", name)
 		}
 		*r.skill, r.config, r.config.Providers[0] = was, config, provider

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 const tokenEndpoint = "/oauth/token" // of the provider
@@ -134,7 +134,7 @@ func TestUseAnotherAccount(t *testing.T) {
 	consent := r.fillIn(phone, login, grace)
 	r.wantPage(consent, http.StatusOK, "Grace Hopper")
 	token := r.wantToken(request, r.decide(phone, consent, "link"))
-	if subject := r.lookUp(token).Subject; subject != "g9" {
+	if subject := r.lookup(token).Subject; subject != "g9" {
 		t.Errorf("linked %s", subject)
 	}
 	r.wantLinks(1)

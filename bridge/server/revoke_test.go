@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 func TestRevoke(t *testing.T) {
@@ -53,7 +53,7 @@ func TestRevoke(t *testing.T) {
 	} {
 		mine := link()
 		response, body := by(mine)
-		if response.StatusCode != http.StatusOK || body != "" || r.lookUp(mine.AccessToken).Active {
+		if response.StatusCode != http.StatusOK || body != "" || r.lookup(mine.AccessToken).Active {
 			t.Errorf("by its %s: status %d, %s", name, response.StatusCode, body)
 		}
 		response, body = r.refresh(mine.RefreshToken)
@@ -67,7 +67,7 @@ func TestRevokeOfASkillWithoutSecret(t *testing.T) {
 	r := newRig(t)
 	token := r.link(simulator.NewPhone(), ada)
 	request := r.newRequest(http.MethodPost, "/revoke", url.Values{"token": {token}, "client_id": {"pizza"}})
-	if response, body := r.do(request); response.StatusCode != http.StatusOK || r.lookUp(token).Active {
+	if response, body := r.do(request); response.StatusCode != http.StatusOK || r.lookup(token).Active {
 		t.Errorf("status %d, %s", response.StatusCode, body)
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"alexa-oidc-bridge/bridge/alexa"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/lookup"
-	"alexa-oidc-bridge/bridge/upstream/upstreamtest"
+	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 
 // request is what Alexa asks for the pizza skill in Europe.
@@ -116,9 +116,9 @@ func (r *rig) backend() *lookup.Client {
 	return &lookup.Client{Endpoint: r.origin + "/lookup", ID: backendID, Secret: backendSecret}
 }
 
-func (r *rig) lookUp(token string) *lookup.Answer {
+func (r *rig) lookup(token string) *lookup.Answer {
 	r.Helper()
-	answer, err := r.backend().LookUp(r.Context(), token)
+	answer, err := r.backend().Lookup(r.Context(), token)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func (r *rig) lookUp(token string) *lookup.Answer {
 
 func (r *rig) wantActive(token string) {
 	r.Helper()
-	if !r.lookUp(token).Active {
+	if !r.lookup(token).Active {
 		r.Fatal("the token is not active")
 	}
 }

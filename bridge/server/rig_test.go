@@ -22,7 +22,7 @@ import (
 	"alexa-oidc-bridge/bridge/server"
 	"alexa-oidc-bridge/bridge/sqlstore"
 	"alexa-oidc-bridge/bridge/upstream"
-	"alexa-oidc-bridge/bridge/upstream/upstreamtest"
+	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 
 const (

@@ -8,7 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/oauth"
+	"alexa-oidc-bridge/bridge/internal/reference"
 	"alexa-oidc-bridge/templates"
 )
 
@@ -29,7 +30,7 @@ func (s *Server) publicHandler() http.Handler {
 	route("/{$}", s.only(http.MethodGet, s.home))
 	route("/", http.HandlerFunc(s.notFound))
 	unclean := around.wrap("/", http.HandlerFunc(s.notFound))
-	lookup := around.measure("/lookup", nil, s.only(http.MethodPost, s.introspect.LookUp))
+	lookup := around.measure("/lookup", nil, s.only(http.MethodPost, s.introspect.Lookup))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/lookup" { // asked on every utterance, so it takes the shortest way
 			lookup.ServeHTTP(w, r)
@@ -87,7 +88,7 @@ func (s *Server) onlyTo(methods []string, next http.HandlerFunc) http.Handler {
 		allowed := strings.Join(methods, ", ")
 		w.Header().Set("Allow", allowed)
 		if isForPrograms(r.URL.Path) {
-			bridge.WriteError(w, http.StatusMethodNotAllowed, bridge.Errorf(bridge.InvalidRequest,
+			oauth.WriteError(w, http.StatusMethodNotAllowed, oauth.Errorf(oauth.InvalidRequest,
 				"Use %s, with a body of type application/x-www-form-urlencoded where there is one.", allowed))
 			return
 		}
@@ -116,7 +117,7 @@ func (s *Server) notAhead(next http.HandlerFunc) http.HandlerFunc {
 }
 
 func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, fault templates.Fault) {
-	page := templates.ErrorPage{Fault: fault, Reference: string(bridge.ReferenceFrom(r.Context()))}
+	page := templates.ErrorPage{Fault: fault, Reference: string(reference.FromContext(r.Context()))}
 	if err := s.pages.Error(w, status, page); err != nil {
 		s.deps.Log.Warn("page not written", "error", err)
 	}

@@ -15,10 +15,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/authorize"
-	"alexa-oidc-bridge/bridge/introspect"
+	"alexa-oidc-bridge/bridge/internal/authorize"
+	"alexa-oidc-bridge/bridge/internal/introspect"
+	"alexa-oidc-bridge/bridge/internal/token"
 	"alexa-oidc-bridge/bridge/keys"
-	"alexa-oidc-bridge/bridge/token"
 	"alexa-oidc-bridge/bridge/upstream"
 	"alexa-oidc-bridge/templates"
 )
@@ -57,7 +57,10 @@ type Server struct {
 	registry   *prometheus.Registry
 }
 
-// New returns a server. It fails when a page in Config.Templates cannot be used, and with [introspect.ErrMemory].
+// ErrMemory is returned by [New] when the operating system does not provide Config.Memory bytes.
+var ErrMemory = introspect.ErrMemory
+
+// New returns a server. It fails when a page in Config.Templates cannot be used, and with [ErrMemory].
 func New(config Config, deps Deps) (*Server, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now

@@ -85,7 +85,7 @@ func TestGoldenAnswers(t *testing.T) {
 	r.wantActive(first.AccessToken)
 	r.wantActive(second.AccessToken)
 	r.clock.advance(time.Hour)
-	if r.lookUp(second.AccessToken).Active {
+	if r.lookup(second.AccessToken).Active {
 		t.Error("active after its end")
 	}
 	third := r.wantTokens(r.refresh(first.RefreshToken)) // a year later too, the link is as good
@@ -227,7 +227,7 @@ func TestCodeReplay(t *testing.T) {
 	r.wantActive(first.AccessToken)
 	response, body = r.exchange(form())
 	r.wantRefused(response, body, 400, "invalid_grant")
-	if r.lookUp(first.AccessToken).Active {
+	if r.lookup(first.AccessToken).Active {
 		t.Error("the link lives on after a replay")
 	}
 	response, body = r.refresh(first.RefreshToken)

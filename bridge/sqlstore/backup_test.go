@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/sqlstore/postgrestest"
+	"alexa-oidc-bridge/internal/postgrestest"
 )
 
 // writeOn links and refreshes without a pause until the context ends, and notes what the store has acknowledged.
@@ -22,7 +22,7 @@ func writeOn(ctx context.Context, t *testing.T, store *Store, acknowledged *sync
 		record.Link.ID = bridge.NewLinkID()
 		hash := bridge.HashOf(record.Link.ID)
 		pending := bridge.PendingConsent{Handle: hash, ExpiresAt: begin.Add(time.Minute)}
-		if err := store.Await(context.Background(), pending); err != nil {
+		if err := store.CreatePendingConsent(context.Background(), pending); err != nil {
 			t.Error(err)
 			return
 		}
@@ -83,7 +83,7 @@ func TestBackupWhileOthersWrite(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, hash := range before {
-			if found, err := restored.LookUp(t.Context(), hash); err != nil || !found.Active(begin) {
+			if found, err := restored.Lookup(t.Context(), hash); err != nil || !found.Active(begin) {
 				t.Fatalf("a token that was acknowledged is not in the copy: %v", err)
 			}
 		}
@@ -95,7 +95,7 @@ func TestBackupWhileOthersWrite(t *testing.T) {
 func TestBackupHasAnEpochOfItsOwn(t *testing.T) {
 	store := furnish(t, newSQLite(t)).store
 	epochs := map[string]bool{}
-	original, err := store.Follow(t.Context(), bridge.Position{})
+	original, err := store.ReadFeed(t.Context(), bridge.Position{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,14 +106,14 @@ func TestBackupHasAnEpochOfItsOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 		restored := create(t, path) // as serve does
-		feed, err := restored.Follow(t.Context(), original.Position)
+		feed, err := restored.ReadFeed(t.Context(), original.Position)
 		if err != nil || !feed.Broken || epochs[feed.Position.Epoch] || feed.Position.Count != original.Position.Count {
 			t.Errorf("%+v, %v", feed, err)
 		}
 		epochs[feed.Position.Epoch] = true
 		wantContents(t, "the copy", contents(t, restored, moved...), contents(t, store, moved...))
 	}
-	if again, err := store.Follow(t.Context(), original.Position); err != nil || again.Broken || again.Position != original.Position {
+	if again, err := store.ReadFeed(t.Context(), original.Position); err != nil || again.Broken || again.Position != original.Position {
 		t.Errorf("the original: %+v, %v", again, err)
 	}
 }

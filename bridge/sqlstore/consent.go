@@ -10,8 +10,8 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// Await keeps a pending consent; see [bridge.Store].
-func (s *Store) Await(ctx context.Context, pending bridge.PendingConsent) error {
+// CreatePendingConsent keeps a pending consent; see [bridge.Store].
+func (s *Store) CreatePendingConsent(ctx context.Context, pending bridge.PendingConsent) error {
 	return s.write(ctx, func(tx *transaction) error {
 		_, err := tx.Exec(`INSERT INTO pending_consents (handle, sealed, expires_at, decision, decided_at)
 			VALUES ($1, $2, $3, '', 0) ON CONFLICT (handle) DO NOTHING`,
@@ -43,8 +43,8 @@ func (s *Store) PendingConsent(ctx context.Context, handle bridge.Hash, now time
 	return pending, err
 }
 
-// Refuse decides a pending consent for anything but a link; see [bridge.Store].
-func (s *Store) Refuse(ctx context.Context, handle bridge.Hash, decision bridge.Decision, now time.Time) error {
+// Decide decides a pending consent for anything but a link; see [bridge.Store].
+func (s *Store) Decide(ctx context.Context, handle bridge.Hash, decision bridge.Decision, now time.Time) error {
 	return s.write(ctx, func(tx *transaction) error { return decide(tx, handle, decision, now) })
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/sqlstore/postgrestest"
+	"alexa-oidc-bridge/internal/postgrestest"
 )
 
 // An export is of one moment, whatever is written while it is read.

@@ -26,8 +26,8 @@ type follower struct {
 	broken bool      // whatever was read before was of another database
 }
 
-// Follow reads the feed; see [bridge.Store].
-func (s *Store) Follow(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
+// ReadFeed reads the feed; see [bridge.Store].
+func (s *Store) ReadFeed(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
 	open, err := s.opened(ctx)
 	if err != nil {
 		return bridge.Feed{}, err
@@ -35,8 +35,8 @@ func (s *Store) Follow(ctx context.Context, after bridge.Position) (bridge.Feed,
 	return open.follower.read(ctx, after)
 }
 
-// Changed waits for the feed to grow; see [bridge.Store].
-func (s *Store) Changed(ctx context.Context) {
+// WaitForEvents waits for the feed to grow; see [bridge.Store].
+func (s *Store) WaitForEvents(ctx context.Context) {
 	open := s.open.Load()
 	if open == nil || !open.follower.wait(ctx) {
 		<-ctx.Done()

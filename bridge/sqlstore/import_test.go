@@ -76,13 +76,13 @@ func TestImportEnds(t *testing.T) {
 		}
 		_, err := target.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{"lnk_newest"}}, "here", source.now)
 		source.must(err)
-		feed, err := target.Follow(t.Context(), bridge.Position{})
+		feed, err := target.ReadFeed(t.Context(), bridge.Position{})
 		source.must(err)
 		before := feed.Position
 		var told []string
-		target.OnEnd(func(linkIDs []string) { told = append(told, linkIDs...) })
+		target.OnRevoke(func(linkIDs []string) { told = append(told, linkIDs...) })
 		mustImport(t, target, source.store.Export(t.Context()), Imported{Ended: 2, Known: 7})
-		feed, err = target.Follow(t.Context(), before)
+		feed, err = target.ReadFeed(t.Context(), before)
 		source.must(err)
 		var followed []string
 		for _, event := range feed.Events {
@@ -96,7 +96,7 @@ func TestImportEnds(t *testing.T) {
 		wantReason(t, target, "expiring", "why a")
 		wantReason(t, target, "implicit", "why b")
 		wantReason(t, target, "newest", "here")
-		if found, err := target.LookUp(t.Context(), bridge.HashOf("implicit access")); err != nil || !found.Link.RevokedAt.Equal(begin.Add(7*time.Hour)) {
+		if found, err := target.Lookup(t.Context(), bridge.HashOf("implicit access")); err != nil || !found.Link.RevokedAt.Equal(begin.Add(7*time.Hour)) {
 			t.Errorf("%+v, %v", found, err)
 		}
 		mustImport(t, target, source.store.Export(t.Context()), Imported{Known: 9})
@@ -217,7 +217,7 @@ func TestImportGoesOn(t *testing.T) {
 		mustImport(t, store, numbered(n), Imported{Added: n - did.Added, Known: did.Added})
 		for i := range n {
 			record := implicit(i)
-			if found, err := store.LookUp(t.Context(), record.Tokens[0].Hash); err != nil || found.Link.ID != record.Link.ID {
+			if found, err := store.Lookup(t.Context(), record.Tokens[0].Hash); err != nil || found.Link.ID != record.Link.ID {
 				t.Fatalf("%d: %+v, %v", i, found, err)
 			}
 		}

@@ -110,8 +110,8 @@ func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, reason bri
 	return revoked, nil
 }
 
-// NoteUses records uses; see [bridge.Store].
-func (s *Store) NoteUses(ctx context.Context, uses []bridge.Use) error {
+// TouchLinks records uses; see [bridge.Store].
+func (s *Store) TouchLinks(ctx context.Context, uses []bridge.Use) error {
 	// In one order, so that two processes that note the same links do not wait for one another.
 	slices.SortFunc(uses, func(a, b bridge.Use) int { return strings.Compare(a.LinkID, b.LinkID) })
 	return s.write(ctx, func(tx *transaction) error {

@@ -8,33 +8,33 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// lookUps reads access tokens, those that are asked for at the same time by one query: a burst, as after a restart, when
+// lookups reads access tokens, those that are asked for at the same time by one query: a burst, as after a restart, when
 // memory is empty, costs the database a few queries. When a query that was shared fails, which may be due to one of those who
 // shared it or to the client of who led, each reads again alone.
-type lookUps struct {
+type lookups struct {
 	db       *sql.DB
 	prepared map[int]*sql.Stmt // by how many tokens they read; nil on PostgreSQL
-	sharing  sharing[lookUp]
+	sharing  sharing[lookup]
 }
 
-// lookUp is an access token that is asked for, and what is found.
-type lookUp struct {
+// lookup is an access token that is asked for, and what is found.
+type lookup struct {
 	token string
 	found bridge.AccessToken
 }
 
-func newLookUps(db *sql.DB, connections int) *lookUps {
-	l := &lookUps{db: db}
+func newLookups(db *sql.DB, connections int) *lookups {
+	l := &lookups{db: db}
 	l.sharing.turns, l.sharing.query = newTurns(connections), l.query
 	return l
 }
 
 // prepare prepares the queries. It is not for PostgreSQL: pgx does it by itself, and to close a statement would wait for the
 // server.
-func (l *lookUps) prepare(ctx context.Context) error {
+func (l *lookups) prepare(ctx context.Context) error {
 	l.prepared = map[int]*sql.Stmt{}
 	for _, tokens := range []int{1, maxShared} {
-		statement, err := l.db.PrepareContext(ctx, lookUpQuery(tokens))
+		statement, err := l.db.PrepareContext(ctx, lookupQuery(tokens))
 		if err != nil {
 			return err
 		}
@@ -43,17 +43,17 @@ func (l *lookUps) prepare(ctx context.Context) error {
 	return nil
 }
 
-func lookUpQuery(tokens int) string {
+func lookupQuery(tokens int) string {
 	return `SELECT ` + linkColumns + `, tokens.created_at, tokens.expires_at, tokens.hash
 		FROM tokens JOIN links ON links.id = tokens.link_id
 		WHERE tokens.hash IN ` + places(tokens) + ` AND tokens.kind = '` + kindAccess + `'`
 }
 
 // find reads an access token; [sql.ErrNoRows] if there is none.
-func (l *lookUps) find(ctx context.Context, token string) (bridge.AccessToken, error) {
-	a, err := l.sharing.ask(ctx, lookUp{token: token})
+func (l *lookups) find(ctx context.Context, token string) (bridge.AccessToken, error) {
+	a, err := l.sharing.ask(ctx, lookup{token: token})
 	if err == nil && a.shared && a.err != nil && !errors.Is(a.err, sql.ErrNoRows) {
-		a, err = l.sharing.askAlone(ctx, lookUp{token: token})
+		a, err = l.sharing.askAlone(ctx, lookup{token: token})
 	}
 	if err != nil {
 		return bridge.AccessToken{}, err
@@ -64,7 +64,7 @@ func (l *lookUps) find(ctx context.Context, token string) (bridge.AccessToken, e
 	return a.question.found, nil
 }
 
-func (l *lookUps) query(ctx context.Context, group []*asked[lookUp]) error {
+func (l *lookups) query(ctx context.Context, group []*asked[lookup]) error {
 	rows, err := l.rows(ctx, group)
 	if err != nil {
 		return err
@@ -83,15 +83,15 @@ func (l *lookUps) query(ctx context.Context, group []*asked[lookUp]) error {
 
 // rows asks SQLite with a context that cannot end: for one that can, the driver starts a goroutine at every query. The wait for
 // a lock is bounded by busy_timeout; a disk that hangs could not be interrupted anyway.
-func (l *lookUps) rows(ctx context.Context, group []*asked[lookUp]) (*sql.Rows, error) {
+func (l *lookups) rows(ctx context.Context, group []*asked[lookup]) (*sql.Rows, error) {
 	tokens := padded(len(group), func(n int) string { return group[n].question.token })
 	if l.prepared == nil {
-		return l.db.QueryContext(ctx, lookUpQuery(len(tokens)), tokens...)
+		return l.db.QueryContext(ctx, lookupQuery(len(tokens)), tokens...)
 	}
 	return l.prepared[len(tokens)].QueryContext(context.WithoutCancel(ctx), tokens...)
 }
 
-func readRow(rows *sql.Rows, group []*asked[lookUp]) error {
+func readRow(rows *sql.Rows, group []*asked[lookup]) error {
 	var hash string
 	var issued, expires int64
 	link, err := scanLink(rows, &issued, &expires, &hash)
@@ -106,7 +106,7 @@ func readRow(rows *sql.Rows, group []*asked[lookUp]) error {
 	return nil
 }
 
-func (l *lookUps) close() error {
+func (l *lookups) close() error {
 	var errs []error
 	for _, statement := range l.prepared {
 		errs = append(errs, statement.Close())

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/sqlstore/postgrestest"
+	"alexa-oidc-bridge/internal/postgrestest"
 )
 
 // replaceLinks puts a view in the place of the links of a SQLite database, with another expression for a column.
@@ -71,11 +71,11 @@ func TestLookUpsBesideOneWhoHangsUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, first := store.open.Load().lookUps, string(bridge.HashOf("unknown"))
+	l, first := store.open.Load().lookups, string(bridge.HashOf("unknown"))
 	for range cap(l.sharing.turns) {
 		l.sharing.turns <- struct{}{}
 	}
-	leader := l.sharing.join(lookUp{token: first})
+	leader := l.sharing.join(lookup{token: first})
 	var callers sync.WaitGroup
 	for hash, id := range ids {
 		callers.Go(func() {
@@ -143,12 +143,12 @@ func TestLookUpsWhenConnectionsAreCut(t *testing.T) {
 func TestLookUpsBesideAPanic(t *testing.T) {
 	store := newSQLite(t)
 	ids := granted(t, store, 2)
-	l := store.open.Load().lookUps
+	l := store.open.Load().lookups
 	prepared := l.prepared[maxShared]
 	l.prepared[maxShared] = nil // panics
-	var waiting []*asked[lookUp]
+	var waiting []*asked[lookup]
 	for hash := range ids {
-		waiting = append(waiting, l.sharing.join(lookUp{token: hash}))
+		waiting = append(waiting, l.sharing.join(lookup{token: hash}))
 	}
 	func() {
 		defer func() {
@@ -172,14 +172,14 @@ func TestLookUpOfAHangingDatabase(t *testing.T) {
 	server := postgrestest.ForTest(t, postgrestest.Config{})
 	proxy := server.ProxyForTest(t)
 	store := createPostgreSQL(t, proxy.DSN(server.DatabaseFor(t)))
-	if _, err := store.LookUp(t.Context(), "none"); !errors.Is(err, bridge.ErrNotFound) { // and now there is a connection
+	if _, err := store.Lookup(t.Context(), "none"); !errors.Is(err, bridge.ErrNotFound) { // and now there is a connection
 		t.Fatal(err)
 	}
 	if err := proxy.Set(postgrestest.Hang); err != nil {
 		t.Fatal(err)
 	}
-	l := store.open.Load().lookUps
-	asked := []*asked[lookUp]{l.sharing.join(lookUp{token: "one"}), l.sharing.join(lookUp{token: "other"})}
+	l := store.open.Load().lookups
+	asked := []*asked[lookup]{l.sharing.join(lookup{token: "one"}), l.sharing.join(lookup{token: "other"})}
 	soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	l.sharing.turns <- struct{}{}

@@ -27,7 +27,7 @@ func granted(t *testing.T, store *Store, links int) map[string]string {
 	return ids
 }
 
-func numberWaiting(l *lookUps) int {
+func numberWaiting(l *lookups) int {
 	l.sharing.mu.Lock()
 	defer l.sharing.mu.Unlock()
 	return l.sharing.waiting.Len()
@@ -49,10 +49,10 @@ func TestLookUpsShareAQuery(t *testing.T) {
 	onBoth(t, func(t *testing.T, empty func(t *testing.T) *Store) {
 		store := empty(t)
 		ids := granted(t, store, maxShared)
-		l := store.open.Load().lookUps
-		var waiting []*asked[lookUp]
+		l := store.open.Load().lookups
+		var waiting []*asked[lookup]
 		for i := range maxShared + 2 {
-			waiting = append(waiting, l.sharing.join(lookUp{token: string(bridge.HashOf(fmt.Sprintf("shared %d access", i%(maxShared-3))))}))
+			waiting = append(waiting, l.sharing.join(lookup{token: string(bridge.HashOf(fmt.Sprintf("shared %d access", i%(maxShared-3))))}))
 		}
 		waiting[3].question.token = string(bridge.HashOf("unknown"))
 		waiting[4].question.token = string(bridge.HashOf("shared 4 refresh"))
@@ -92,7 +92,7 @@ func TestManyLookUpsAtOnce(t *testing.T) {
 				random := rand.New(rand.NewPCG(1, uint64(caller)))
 				for range 30 {
 					token := bridge.HashOf(fmt.Sprintf("shared %d access", random.IntN(50)))
-					found, err := store.LookUp(t.Context(), token)
+					found, err := store.Lookup(t.Context(), token)
 					if errors.Is(err, bridge.ErrNotFound) {
 						err = sql.ErrNoRows
 					}
@@ -101,7 +101,7 @@ func TestManyLookUpsAtOnce(t *testing.T) {
 			})
 		}
 		callers.Wait()
-		if l := store.open.Load().lookUps; numberWaiting(l)+len(l.sharing.turns) > 0 {
+		if l := store.open.Load().lookups; numberWaiting(l)+len(l.sharing.turns) > 0 {
 			t.Errorf("%d wait still and %d turns are taken", numberWaiting(l), len(l.sharing.turns))
 		}
 	})
@@ -109,7 +109,7 @@ func TestManyLookUpsAtOnce(t *testing.T) {
 
 // together lets callers ask for these tokens at once, so that they share queries. It returns what each got.
 func together(t *testing.T, store *Store, hashes []string) []reading {
-	l, got := store.open.Load().lookUps, make([]reading, len(hashes))
+	l, got := store.open.Load().lookups, make([]reading, len(hashes))
 	for range cap(l.sharing.turns) {
 		l.sharing.turns <- struct{}{}
 	}
@@ -139,7 +139,7 @@ type reading struct {
 // Who is being read by another one waits for that, even if there are turns to have.
 func TestLookUpWaitsForWhoLeads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLookUps(nil, 1)
+		l := newLookups(nil, 1)
 		l.sharing.turns <- struct{}{}
 		got := make(chan error)
 		go func() {
@@ -147,7 +147,7 @@ func TestLookUpWaitsForWhoLeads(t *testing.T) {
 			got <- err
 		}()
 		synctest.Wait()
-		group := l.sharing.take(l.sharing.waiting.Front().Value.(*asked[lookUp]))
+		group := l.sharing.take(l.sharing.waiting.Front().Value.(*asked[lookup]))
 		l.sharing.turns.giveBack()
 		synctest.Wait() // never returns if it tries again and again
 		group[0].err = sql.ErrNoRows
@@ -161,7 +161,7 @@ func TestLookUpWaitsForWhoLeads(t *testing.T) {
 // Who has waited for too long gives up and is not read any more.
 func TestLookUpGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLookUps(nil, 1)
+		l := newLookups(nil, 1)
 		l.sharing.turns <- struct{}{}
 		patient, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()

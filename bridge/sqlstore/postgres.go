@@ -54,7 +54,7 @@ func openPostgreSQL(ctx context.Context, options Options, tell func([]string)) (
 	writer := &pool{db: write, turns: newTurns(poolSize), notify: notify, tell: tell}
 	open := &database{
 		reader:    reader,
-		lookUps:   newLookUps(reader, poolSize),
+		lookups:   newLookups(reader, poolSize),
 		writer:    writer,
 		refreshes: newRefreshes(leaders, 0, writer.refresh),
 		follower:  &follower{db: openPool(config, 1), listen: notify != ""},

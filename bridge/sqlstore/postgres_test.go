@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/sqlstore/postgrestest"
 	"alexa-oidc-bridge/bridge/storetest"
+	"alexa-oidc-bridge/internal/postgrestest"
 )
 
 func createPostgreSQL(t *testing.T, dsn string) *Store {
@@ -49,7 +49,7 @@ func TestReplicasStartAtOnce(t *testing.T) {
 			if errs[i] != nil {
 				t.Fatalf("start %d: %v", i, errs[i])
 			}
-			feed, err := store.Follow(t.Context(), bridge.Position{})
+			feed, err := store.ReadFeed(t.Context(), bridge.Position{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +59,7 @@ func TestReplicasStartAtOnce(t *testing.T) {
 			}
 		}
 		again := createPostgreSQL(t, dsn)
-		feed, err := again.Follow(t.Context(), bridge.Position{})
+		feed, err := again.ReadFeed(t.Context(), bridge.Position{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,14 +91,14 @@ func TestContextEndsInTransaction(t *testing.T) {
 func TestNotified(t *testing.T) {
 	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
 	here, there := createPostgreSQL(t, dsn), createPostgreSQL(t, dsn)
-	if _, err := here.Follow(t.Context(), bridge.Position{}); err != nil {
+	if _, err := here.ReadFeed(t.Context(), bridge.Position{}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	woken := make(chan bool)
 	go func() {
-		here.Changed(ctx)
+		here.WaitForEvents(ctx)
 		woken <- ctx.Err() == nil
 	}()
 	link := bridge.Link{ID: bridge.NewLinkID(), CreatedAt: time.Unix(1_800_000_000, 0)}
@@ -188,7 +188,7 @@ func TestSeveralHosts(t *testing.T) {
 	store := createPostgreSQL(t, strings.Replace(dsn, "@", "@"+hole.Address()+",", 1))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // as long as a follower waits
 	defer cancel()
-	if _, err := store.Follow(ctx, bridge.Position{}); err != nil {
+	if _, err := store.ReadFeed(ctx, bridge.Position{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -229,7 +229,7 @@ func TestConnectionsCut(t *testing.T) {
 	store := createPostgreSQL(t, server.DatabaseFor(t))
 	var position bridge.Position
 	for range 3 {
-		feed, err := store.Follow(t.Context(), position)
+		feed, err := store.ReadFeed(t.Context(), position)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,9 +238,9 @@ func TestConnectionsCut(t *testing.T) {
 			t.Fatal(err)
 		}
 		for try := 0; ; try++ {
-			_, followErr := store.Follow(t.Context(), position)
+			_, followErr := store.ReadFeed(t.Context(), position)
 			_, linksErr := store.Links(t.Context(), bridge.LinkFilter{})
-			writeErr := store.NoteUses(t.Context(), []bridge.Use{{LinkID: "lnk_x", At: time.Unix(1_800_000_000, 0)}})
+			writeErr := store.TouchLinks(t.Context(), []bridge.Use{{LinkID: "lnk_x", At: time.Unix(1_800_000_000, 0)}})
 			if followErr == nil && linksErr == nil && writeErr == nil {
 				break
 			}

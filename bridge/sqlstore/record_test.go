@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/sqlstore/postgrestest"
+	"alexa-oidc-bridge/internal/postgrestest"
 )
 
 var begin = time.Unix(1_800_000_000, 0).UTC()
@@ -38,7 +38,7 @@ func (f *furnished) link(name string, made bridge.NewLink) bridge.Link {
 		made.Link.Subject = "subject of " + name
 	}
 	pending := bridge.PendingConsent{Handle: bridge.HashOf("consent " + name), ExpiresAt: f.now.Add(time.Minute)}
-	if err := errors.Join(f.store.Await(f.Context(), pending), f.store.Link(f.Context(), pending.Handle, made)); err != nil {
+	if err := errors.Join(f.store.CreatePendingConsent(f.Context(), pending), f.store.Link(f.Context(), pending.Handle, made)); err != nil {
 		f.Fatal(name, err)
 	}
 	return made.Link
@@ -103,7 +103,7 @@ func furnish(t *testing.T, store *Store) *furnished {
 	f.grant("ended")
 	_, err := store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{"lnk_ended"}}, "left the company", f.now)
 	f.must(err)
-	f.must(store.NoteUses(t.Context(), []bridge.Use{{LinkID: "lnk_implicit", At: begin.Add(5 * time.Hour), AlexaUser: bridge.HashOf("amzn1.ask.account.X")}}))
+	f.must(store.TouchLinks(t.Context(), []bridge.Use{{LinkID: "lnk_implicit", At: begin.Add(5 * time.Hour), AlexaUser: bridge.HashOf("amzn1.ask.account.X")}}))
 	return f
 }
 
@@ -222,8 +222,8 @@ func TestMovedLinksBehaveAsBefore(t *testing.T) {
 		mustImport(t, target, f.store.Export(t.Context()), Imported{Added: 9})
 		for _, name := range []string{"implicit", "expiring", "oldest", "newest", "redeemed", "rotating", "rotating 2", "rotating 3",
 			"rotating 3b", "replayed 3", "ended", "unknown"} {
-			before, errBefore := f.store.LookUp(t.Context(), bridge.HashOf(name+" access"))
-			after, errAfter := target.LookUp(t.Context(), bridge.HashOf(name+" access"))
+			before, errBefore := f.store.Lookup(t.Context(), bridge.HashOf(name+" access"))
+			after, errAfter := target.Lookup(t.Context(), bridge.HashOf(name+" access"))
 			if !reflect.DeepEqual(before, after) || !errors.Is(errAfter, errBefore) {
 				t.Errorf("%s: %+v, %v; want %+v, %v", name, after, errAfter, before, errBefore)
 			}

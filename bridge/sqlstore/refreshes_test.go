@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/sqlstore/postgrestest"
+	"alexa-oidc-bridge/internal/postgrestest"
 )
 
 // usual is the refresh of a name for a new access token, as many as are wanted.
@@ -27,7 +27,7 @@ func usual(name, access string) *bridge.Refresh {
 // wantAccess looks up an access token that must be of a link, or of none.
 func wantAccess(t *testing.T, store *Store, access bridge.Hash, id string) {
 	t.Helper()
-	found, err := store.LookUp(t.Context(), access)
+	found, err := store.Lookup(t.Context(), access)
 	if id == "" && !errors.Is(err, bridge.ErrNotFound) {
 		t.Errorf("there is an access token %q: %+v, %v", access, found, err)
 	}

@@ -16,7 +16,7 @@ import (
 
 // keep keeps something under a handle, and found says whether it is there.
 func keep(store *Store, handle string) error {
-	return store.Await(context.Background(), bridge.PendingConsent{Handle: bridge.HashOf(handle), ExpiresAt: time.Unix(1_900_000_000, 0)})
+	return store.CreatePendingConsent(context.Background(), bridge.PendingConsent{Handle: bridge.HashOf(handle), ExpiresAt: time.Unix(1_900_000_000, 0)})
 }
 
 func found(t *testing.T, store *Store, handle string) bool {
@@ -59,7 +59,7 @@ func TestReplacedByBackup(t *testing.T) {
 	if _, err := store.Revoke(t.Context(), bridge.LinkFilter{}, "x", link.CreatedAt); err != nil {
 		t.Fatal(err)
 	}
-	feed, err := store.Follow(t.Context(), bridge.Position{})
+	feed, err := store.ReadFeed(t.Context(), bridge.Position{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestReplacedByBackup(t *testing.T) {
 		if !found(t, s, "before") || found(t, s, "after") {
 			t.Errorf("store %d does not have what is in the backup", i)
 		}
-		if restored, err := s.Follow(t.Context(), feed.Position); err != nil || !restored.Broken {
+		if restored, err := s.ReadFeed(t.Context(), feed.Position); err != nil || !restored.Broken {
 			t.Errorf("store %d: the feed goes on: %+v, %v", i, restored, err)
 		}
 		if err := keep(s, fmt.Sprint("again ", i)); err != nil {
@@ -95,7 +95,7 @@ func TestReplacedByBackup(t *testing.T) {
 func TestReplacedByTheSameMoment(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bridge.db")
 	store := create(t, path)
-	feed, err := store.Follow(t.Context(), bridge.Position{})
+	feed, err := store.ReadFeed(t.Context(), bridge.Position{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestReplacedByTheSameMoment(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []bool{true, false} {
-		got, err := store.Follow(t.Context(), feed.Position)
+		got, err := store.ReadFeed(t.Context(), feed.Position)
 		if err != nil || got.Broken != want || got.Position != feed.Position {
 			t.Errorf("%+v, %v; want broken: %v", got, err, want)
 		}
@@ -115,20 +115,20 @@ func TestReplacedByTheSameMoment(t *testing.T) {
 func TestUnknownInTheOldFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bridge.db")
 	store := create(t, path)
-	if _, err := store.LookUp(t.Context(), bridge.HashOf("x")); !errors.Is(err, bridge.ErrNotFound) {
+	if _, err := store.Lookup(t.Context(), bridge.HashOf("x")); !errors.Is(err, bridge.ErrNotFound) {
 		t.Errorf("before: %v", err)
 	}
 	copyDatabase(t, store, path+".copy")
 	if err := os.Rename(path+".copy", path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.LookUp(t.Context(), bridge.HashOf("x")); err == nil || errors.Is(err, bridge.ErrNotFound) {
+	if _, err := store.Lookup(t.Context(), bridge.HashOf("x")); err == nil || errors.Is(err, bridge.ErrNotFound) {
 		t.Errorf("err = %v; that is an answer", err)
 	}
-	if _, err := store.Follow(t.Context(), bridge.Position{}); err != nil {
+	if _, err := store.ReadFeed(t.Context(), bridge.Position{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.LookUp(t.Context(), bridge.HashOf("x")); !errors.Is(err, bridge.ErrNotFound) {
+	if _, err := store.Lookup(t.Context(), bridge.HashOf("x")); !errors.Is(err, bridge.ErrNotFound) {
 		t.Errorf("afterwards: %v", err)
 	}
 }

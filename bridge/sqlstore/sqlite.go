@@ -54,9 +54,9 @@ func openSQLite(ctx context.Context, options Options, tell func([]string)) (*dat
 		return nil, errors.Join(err, open.writer.close(), open.reader.Close())
 	}
 	open.follower = &follower{db: feed}
-	open.lookUps = newLookUps(open.reader, readers)
+	open.lookups = newLookups(open.reader, readers)
 	if err = openAll(ctx, open.reader, readers); err == nil {
-		err = open.lookUps.prepare(ctx)
+		err = open.lookups.prepare(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, open.close())

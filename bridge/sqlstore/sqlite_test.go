@@ -149,7 +149,7 @@ func TestTwoProcessesStartAtOnce(t *testing.T) {
 	errs = make([]error, 64)
 	for i := range errs {
 		group.Go(func() {
-			errs[i] = stores[i%len(stores)].Await(context.Background(), bridge.PendingConsent{
+			errs[i] = stores[i%len(stores)].CreatePendingConsent(context.Background(), bridge.PendingConsent{
 				Handle: bridge.HashOf(fmt.Sprint(i)), ExpiresAt: now.Add(time.Minute),
 			})
 		})
@@ -189,7 +189,7 @@ func TestNoTokenForARevokedLink(t *testing.T) {
 	if err := add("after its end"); !errors.Is(err, bridge.ErrRevoked) {
 		t.Errorf("after the link's end: %v", err)
 	}
-	if found, err := store.LookUp(t.Context(), "while it lives"); err != nil || found.Active(now) {
+	if found, err := store.Lookup(t.Context(), "while it lives"); err != nil || found.Active(now) {
 		t.Errorf("a token of a revoked link: %+v, %v", found, err)
 	}
 }
@@ -241,7 +241,7 @@ func TestCloseFinishesWhatWasBegun(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range errs {
 		group.Go(func() {
-			errs[i] = store.Await(context.Background(), bridge.PendingConsent{
+			errs[i] = store.CreatePendingConsent(context.Background(), bridge.PendingConsent{
 				Handle: bridge.HashOf(fmt.Sprint(i)), ExpiresAt: time.Unix(1_800_000_000, 0),
 			})
 		})

@@ -51,7 +51,7 @@ var _ bridge.Store = (*Store)(nil)
 // database is a database that is open.
 type database struct {
 	reader    *sql.DB
-	lookUps   *lookUps
+	lookups   *lookups
 	writer    writer
 	refreshes *refreshes
 	follower  *follower
@@ -79,8 +79,8 @@ func (s *Store) openDatabase(ctx context.Context) (*database, error) {
 	return nil, fmt.Errorf("unknown driver %q", s.options.Driver)
 }
 
-// OnEnd registers who is told of ends; see [bridge.Store].
-func (s *Store) OnEnd(told func(linkIDs []string)) {
+// OnRevoke registers who is told of ends; see [bridge.Store].
+func (s *Store) OnRevoke(told func(linkIDs []string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.told = append(s.told, told)
@@ -107,7 +107,7 @@ func (s *Store) Close() error {
 }
 
 func (d *database) close() error {
-	return errors.Join(d.lookUps.close(), d.writer.close(), d.follower.close(), d.reader.Close())
+	return errors.Join(d.lookups.close(), d.writer.close(), d.follower.close(), d.reader.Close())
 }
 
 // write runs one transaction. When it returns nil, the transaction is on disk.

@@ -9,8 +9,8 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// LookUp finds an access token; see [bridge.Store].
-func (s *Store) LookUp(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
+// Lookup finds an access token; see [bridge.Store].
+func (s *Store) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
 	open := s.open.Load() // that its file was replaced is looked at for unusual answers only
 	if open == nil {
 		var err error
@@ -18,7 +18,7 @@ func (s *Store) LookUp(ctx context.Context, token bridge.Hash) (bridge.AccessTok
 			return bridge.AccessToken{}, err
 		}
 	}
-	found, err := open.lookUps.find(ctx, string(token))
+	found, err := open.lookups.find(ctx, string(token))
 	unusual := errors.Is(err, sql.ErrNoRows) || found.Link.Revoked()
 	switch {
 	case unusual && open.file.replaced(): // the new file may say something else

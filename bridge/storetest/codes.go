@@ -53,13 +53,13 @@ func (s *suite) mustRedeem() (bridge.Redemption, bridge.Link) {
 
 func (s *suite) redeem() {
 	redemption, link := s.mustRedeem()
-	found := s.lookUp(redemption.Tokens.Access)
+	found := s.lookup(redemption.Tokens.Access)
 	if found.Link.ID != link.ID || link.Grant != bridge.GrantAuthorizationCode || !found.ExpiresAt.Equal(s.now.Add(time.Hour)) {
 		s.Errorf("found %+v for %+v", found, link)
 	}
-	_, err := s.store.LookUp(s.Context(), redemption.Tokens.Refresh)
+	_, err := s.store.Lookup(s.Context(), redemption.Tokens.Refresh)
 	s.wantError(err, bridge.ErrNotFound) // a refresh token is no access token
-	_, err = s.store.LookUp(s.Context(), redemption.Code)
+	_, err = s.store.Lookup(s.Context(), redemption.Code)
 	s.wantError(err, bridge.ErrNotFound)
 	redemption.Code = bridge.HashOf("unknown")
 	_, err = s.store.Redeem(s.Context(), redemption)
@@ -107,7 +107,7 @@ func (s *suite) redeemAtOnce() {
 	for i, err := range errs {
 		if err == nil {
 			succeeded++
-			if !s.lookUp(pairs[i].Access).Active(s.now) {
+			if !s.lookup(pairs[i].Access).Active(s.now) {
 				s.Error("the token that was given out is not active")
 			}
 			continue
@@ -127,23 +127,23 @@ func (s *suite) codeReplay() {
 	again.Now = s.now.Add(bridge.CodeReplayGrace)
 	_, err := s.store.Redeem(s.Context(), again)
 	s.wantError(err, bridge.ErrReplayed)
-	if !s.lookUp(redemption.Tokens.Access).Active(s.now) {
+	if !s.lookup(redemption.Tokens.Access).Active(s.now) {
 		s.Fatal("a lost answer ended the link")
 	}
 	foreign := again
 	foreign.ClientID, foreign.Now = "lights", s.now.Add(time.Minute)
 	_, err = s.store.Redeem(s.Context(), foreign)
 	s.wantError(err, bridge.ErrMismatch)
-	if !s.lookUp(redemption.Tokens.Access).Active(s.now) {
+	if !s.lookup(redemption.Tokens.Access).Active(s.now) {
 		s.Fatal("another client ended the link")
 	}
 	again.Now = s.now.Add(bridge.CodeReplayGrace + time.Second)
 	_, err = s.store.Redeem(s.Context(), again)
 	s.wantError(err, bridge.ErrReplayed)
-	if found := s.lookUp(redemption.Tokens.Access); found.Active(s.now) || found.Link.Reason != bridge.ReasonCodeReplayed {
+	if found := s.lookup(redemption.Tokens.Access); found.Active(s.now) || found.Link.Reason != bridge.ReasonCodeReplayed {
 		s.Errorf("after a replay: %+v", found.Link)
 	}
-	_, err = s.store.LookUp(s.Context(), again.Tokens.Access)
+	_, err = s.store.Lookup(s.Context(), again.Tokens.Access)
 	s.wantError(err, bridge.ErrNotFound)
 }
 
@@ -170,7 +170,7 @@ func (s *suite) codeExpires() {
 func (s *suite) codeReplaces() {
 	first, _ := s.mustRedeem()
 	second := s.code()
-	if !s.lookUp(first.Tokens.Access).Active(s.now) {
+	if !s.lookup(first.Tokens.Access).Active(s.now) {
 		s.Fatal("a code that was not redeemed replaced a link")
 	}
 	third := s.newLink() // by the implicit grant, with a limit of one
@@ -182,7 +182,7 @@ func (s *suite) codeReplaces() {
 		s.Fatalf("an implicit link replaced one whose code was under way: %v", err)
 	}
 	for i, want := range map[bridge.Hash]bool{first.Tokens.Access: false, third.Token: false, second.Tokens.Access: true} {
-		if s.lookUp(i).Active(s.now) != want {
+		if s.lookup(i).Active(s.now) != want {
 			s.Errorf("active = %v", !want)
 		}
 	}

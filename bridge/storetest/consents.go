@@ -18,7 +18,7 @@ func (s *suite) pendingConsent() {
 	if !reflect.DeepEqual(got, want) {
 		s.Errorf("got %+v, want %+v", got, want)
 	}
-	if err := s.store.Refuse(s.Context(), handle, bridge.DecisionCancel, s.now.Add(time.Second)); err != nil {
+	if err := s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now.Add(time.Second)); err != nil {
 		s.Fatal(err)
 	}
 	want.Decision, want.DecidedAt = bridge.DecisionCancel, s.now.Add(time.Second)
@@ -31,7 +31,7 @@ func (s *suite) pendingConsent() {
 
 func (s *suite) awaitTwice() {
 	handle := s.await()
-	err := s.store.Await(s.Context(), bridge.PendingConsent{Handle: handle, Sealed: []byte("other"), ExpiresAt: s.now.Add(time.Hour)})
+	err := s.store.CreatePendingConsent(s.Context(), bridge.PendingConsent{Handle: handle, Sealed: []byte("other"), ExpiresAt: s.now.Add(time.Hour)})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -48,11 +48,11 @@ func (s *suite) pendingConsentEnds() {
 	}
 	_, err := s.store.PendingConsent(s.Context(), handle, end)
 	s.wantError(err, bridge.ErrNotFound)
-	s.wantError(s.store.Refuse(s.Context(), handle, bridge.DecisionCancel, end), bridge.ErrNotFound)
+	s.wantError(s.store.Decide(s.Context(), handle, bridge.DecisionCancel, end), bridge.ErrNotFound)
 	late := s.newLink()
 	late.Link.CreatedAt = end
 	s.wantError(s.store.Link(s.Context(), handle, late), bridge.ErrNotFound)
-	_, err = s.store.LookUp(s.Context(), late.Token)
+	_, err = s.store.Lookup(s.Context(), late.Token)
 	s.wantError(err, bridge.ErrNotFound)
 }
 
@@ -61,7 +61,7 @@ func (s *suite) decisionIsFinal() {
 	if err := s.store.Link(s.Context(), linked, s.newLink()); err != nil {
 		s.Fatal(err)
 	}
-	if err := s.store.Refuse(s.Context(), cancelled, bridge.DecisionCancel, s.now); err != nil {
+	if err := s.store.Decide(s.Context(), cancelled, bridge.DecisionCancel, s.now); err != nil {
 		s.Fatal(err)
 	}
 	again := s.newLink()
@@ -69,13 +69,13 @@ func (s *suite) decisionIsFinal() {
 	wasLinked := bridge.DecidedError{Decision: bridge.DecisionLink, At: s.now}
 	wasCancelled := bridge.DecidedError{Decision: bridge.DecisionCancel, At: s.now}
 	s.wantDecided(s.store.Link(s.Context(), linked, again), wasLinked)
-	s.wantDecided(s.store.Refuse(s.Context(), linked, bridge.DecisionCancel, s.now), wasLinked)
+	s.wantDecided(s.store.Decide(s.Context(), linked, bridge.DecisionCancel, s.now), wasLinked)
 	s.wantDecided(s.store.Link(s.Context(), cancelled, again), wasCancelled)
-	s.wantDecided(s.store.Refuse(s.Context(), cancelled, bridge.DecisionSwitch, s.now), wasCancelled)
+	s.wantDecided(s.store.Decide(s.Context(), cancelled, bridge.DecisionSwitch, s.now), wasCancelled)
 
-	_, err := s.store.LookUp(s.Context(), again.Token)
+	_, err := s.store.Lookup(s.Context(), again.Token)
 	s.wantError(err, bridge.ErrNotFound)
-	s.wantError(s.store.Refuse(s.Context(), bridge.HashOf("unknown"), bridge.DecisionCancel, s.now), bridge.ErrNotFound)
+	s.wantError(s.store.Decide(s.Context(), bridge.HashOf("unknown"), bridge.DecisionCancel, s.now), bridge.ErrNotFound)
 }
 
 func (s *suite) decisionsAtOnce() {
@@ -88,7 +88,7 @@ func (s *suite) decisionsAtOnce() {
 	errs := make([]error, callers)
 	inParallel(callers, func(i int) {
 		if i%4 == 3 {
-			errs[i] = s.store.Refuse(s.Context(), handle, bridge.DecisionCancel, s.now)
+			errs[i] = s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now)
 		} else {
 			errs[i] = s.store.Link(s.Context(), handle, links[i])
 		}
@@ -102,7 +102,7 @@ func (s *suite) decisionsAtOnce() {
 		if _, ok := errors.AsType[*bridge.DecidedError](err); !ok {
 			s.Errorf("caller %d: %v", i, err)
 		}
-		_, err := s.store.LookUp(s.Context(), links[i].Token)
+		_, err := s.store.Lookup(s.Context(), links[i].Token)
 		s.wantError(err, bridge.ErrNotFound)
 	}
 	if held != 1 {
@@ -140,7 +140,7 @@ func (s *suite) sweep() {
 			s.Errorf("sweep %d removed %d, %v; want %d", i, n, err, step.want)
 		}
 	}
-	if !s.lookUp(made.Token).Active(end) {
+	if !s.lookup(made.Token).Active(end) {
 		s.Error("a live link was swept away")
 	}
 }

@@ -13,12 +13,12 @@ import (
 // follow reads the feed and returns which links ended.
 func (s *suite) follow(after bridge.Position) (bridge.Position, []string) {
 	s.Helper()
-	feed, err := s.store.Follow(s.Context(), after)
+	feed, err := s.store.ReadFeed(s.Context(), after)
 	if err != nil {
-		s.Fatalf("Follow: %v", err)
+		s.Fatalf("ReadFeed: %v", err)
 	}
 	if feed.Broken {
-		s.Fatalf("Follow(%+v): broken at %+v", after, feed.Position)
+		s.Fatalf("ReadFeed(%+v): broken at %+v", after, feed.Position)
 	}
 	var ended []string
 	for _, event := range feed.Events {
@@ -30,7 +30,7 @@ func (s *suite) follow(after bridge.Position) (bridge.Position, []string) {
 // start returns where the feed stands.
 func (s *suite) start() bridge.Position {
 	s.Helper()
-	feed, err := s.store.Follow(s.Context(), bridge.Position{})
+	feed, err := s.store.ReadFeed(s.Context(), bridge.Position{})
 	if err != nil || !feed.Broken || feed.Position.Epoch == "" {
 		s.Fatalf("the first reading: %+v, %v", feed, err)
 	}
@@ -41,7 +41,7 @@ func (s *suite) start() bridge.Position {
 func (s *suite) everyEnd() {
 	var mu sync.Mutex
 	var told []string
-	s.store.OnEnd(func(ids []string) {
+	s.store.OnRevoke(func(ids []string) {
 		mu.Lock()
 		defer mu.Unlock()
 		told = append(told, ids...)
@@ -164,7 +164,7 @@ func (s *suite) feedBreaks() {
 		"another event on the way":  changed(positions[1], func(p *bridge.Position) { p.Mark = "other" }),
 		"too far behind to be told": changed(last, func(p *bridge.Position) { p.Count -= bridge.MaxEvents + 1 }),
 	} {
-		feed, err := s.store.Follow(s.Context(), after)
+		feed, err := s.store.ReadFeed(s.Context(), after)
 		if err != nil || !feed.Broken || feed.Position != last {
 			s.Errorf("%s: %+v, %v", name, feed, err)
 		}
@@ -178,7 +178,7 @@ func (s *suite) feedBreaks() {
 	if _, err := s.store.Sweep(s.Context(), s.now.Add(bridge.EventMemory), 100); err != nil {
 		s.Fatal(err)
 	}
-	if feed, err := s.store.Follow(s.Context(), positions[0]); err != nil || !feed.Broken {
+	if feed, err := s.store.ReadFeed(s.Context(), positions[0]); err != nil || !feed.Broken {
 		s.Errorf("from before the trimmed: %+v, %v", feed, err)
 	}
 	link := s.link(s.newLink()).Link.ID
@@ -259,7 +259,7 @@ func (s *suite) noTokenAfterTheEnd() {
 				s.wantError(err, bridge.ErrRevoked)
 				continue
 			}
-			if s.lookUp(tokens[i].Access).Active(s.now) {
+			if s.lookup(tokens[i].Access).Active(s.now) {
 				s.Error("a token lives though its link has ended")
 			}
 		}

@@ -10,7 +10,7 @@ import (
 
 func (s *suite) linkIsFound() {
 	made := s.link(s.newLink())
-	found := s.lookUp(made.Token)
+	found := s.lookup(made.Token)
 	if want := (bridge.AccessToken{Link: made.Link, IssuedAt: s.now}); !reflect.DeepEqual(found, want) {
 		s.Errorf("found %+v\nwant  %+v", found, want)
 	}
@@ -21,9 +21,9 @@ func (s *suite) linkIsFound() {
 
 func (s *suite) unknownToken() {
 	s.link(s.newLink())
-	_, err := s.store.LookUp(s.Context(), bridge.HashOf("unknown"))
+	_, err := s.store.Lookup(s.Context(), bridge.HashOf("unknown"))
 	s.wantError(err, bridge.ErrNotFound)
-	_, err = s.store.LookUp(s.Context(), "")
+	_, err = s.store.Lookup(s.Context(), "")
 	s.wantError(err, bridge.ErrNotFound)
 }
 
@@ -31,7 +31,7 @@ func (s *suite) expiringToken() {
 	made := s.newLink()
 	made.ExpiresAt = s.now.Add(time.Hour)
 	s.link(made)
-	found := s.lookUp(made.Token)
+	found := s.lookup(made.Token)
 	if !found.ExpiresAt.Equal(made.ExpiresAt) {
 		s.Errorf("expires at %v, want %v", found.ExpiresAt, made.ExpiresAt)
 	}
@@ -52,17 +52,17 @@ func (s *suite) revoke() {
 	if !reflect.DeepEqual(revoked, []bridge.Link{want}) {
 		s.Errorf("revoked %+v, want %+v", revoked, want)
 	}
-	if found := s.lookUp(made.Token); found.Active(s.now) || !reflect.DeepEqual(found.Link, want) {
+	if found := s.lookup(made.Token); found.Active(s.now) || !reflect.DeepEqual(found.Link, want) {
 		s.Errorf("after revoking: %+v", found)
 	}
-	if found := s.lookUp(other.Token); !found.Active(s.now) {
+	if found := s.lookup(other.Token); !found.Active(s.now) {
 		s.Error("another link ended too")
 	}
 	revoked, err = s.store.Revoke(s.Context(), filter, "again", s.now.Add(time.Hour))
 	if err != nil || len(revoked) != 0 {
 		s.Errorf("revoked again: %v, %v", revoked, err)
 	}
-	if found := s.lookUp(made.Token); found.Link.Reason != bridge.ReasonOperator {
+	if found := s.lookup(made.Token); found.Link.Reason != bridge.ReasonOperator {
 		s.Errorf("a second revocation overwrote the first: %+v", found.Link)
 	}
 }
@@ -122,7 +122,7 @@ func (s *suite) maxLinks() {
 	s.link(stranger)
 
 	for i, wantLive := range []bool{false, false, true, true} {
-		found := s.lookUp(made[i].Token)
+		found := s.lookup(made[i].Token)
 		if found.Active(s.now) != wantLive {
 			s.Errorf("link %d: live = %v", i, !wantLive)
 		}
@@ -130,7 +130,7 @@ func (s *suite) maxLinks() {
 			s.Errorf("link %d ended for %q", i, found.Link.Reason)
 		}
 	}
-	if !s.lookUp(stranger.Token).Active(s.now) {
+	if !s.lookup(stranger.Token).Active(s.now) {
 		s.Error("a link of the same subject at another issuer ended")
 	}
 }
@@ -139,11 +139,11 @@ func (s *suite) uses() {
 	made := s.link(s.newLink())
 	note := func(at time.Time, user bridge.Hash) bridge.Link {
 		s.Helper()
-		err := s.store.NoteUses(s.Context(), []bridge.Use{{LinkID: "lnk_unknown", At: at}, {LinkID: made.Link.ID, At: at, AlexaUser: user}})
+		err := s.store.TouchLinks(s.Context(), []bridge.Use{{LinkID: "lnk_unknown", At: at}, {LinkID: made.Link.ID, At: at, AlexaUser: user}})
 		if err != nil {
 			s.Fatal(err)
 		}
-		return s.lookUp(made.Token).Link
+		return s.lookup(made.Token).Link
 	}
 	if got := note(s.now, bridge.HashOf("user")); !got.LastUsedAt.Equal(s.now) || got.AlexaUser != bridge.HashOf("user") {
 		s.Errorf("the first use: %+v", got)

@@ -23,7 +23,7 @@ func (s *suite) mustRefresh(token bridge.Hash, rotate bool) bridge.NewTokens {
 	if err != nil {
 		s.Fatalf("Refresh: %v", err)
 	}
-	if !s.lookUp(tokens.Access).Active(s.now) {
+	if !s.lookup(tokens.Access).Active(s.now) {
 		s.Fatal("the new access token is not active")
 	}
 	return tokens
@@ -34,7 +34,7 @@ func (s *suite) refreshStable() {
 	first := s.mustRefresh(redemption.Tokens.Refresh, false)
 	second := s.mustRefresh(redemption.Tokens.Refresh, false)
 	for _, token := range []bridge.Hash{redemption.Tokens.Access, first.Access, second.Access} {
-		if !s.lookUp(token).Active(s.now) {
+		if !s.lookup(token).Active(s.now) {
 			s.Error("an access token ended by a refresh")
 		}
 	}
@@ -52,13 +52,13 @@ func (s *suite) refreshRotates() {
 	child := s.mustRefresh(root, true)
 	grandchild := s.mustRefresh(child.Refresh, true) // confirms child
 	s.mustRefresh(child.Refresh, true)               // and is lost: child lives until one of its own is presented
-	if !s.lookUp(redemption.Tokens.Access).Active(s.now) || !s.lookUp(lost.Access).Active(s.now) {
+	if !s.lookup(redemption.Tokens.Access).Active(s.now) || !s.lookup(lost.Access).Active(s.now) {
 		s.Error("superseding ended an access token")
 	}
 	s.mustRefresh(grandchild.Refresh, true)
 	_, err := s.refresh(lost.Refresh, true, s.now) // a sibling that was superseded
 	s.wantError(err, bridge.ErrReplayed)
-	found := s.lookUp(redemption.Tokens.Access)
+	found := s.lookup(redemption.Tokens.Access)
 	if found.Active(s.now) || found.Link.Reason != bridge.ReasonRefreshReplayed {
 		s.Errorf("after a replay: %+v", found.Link)
 	}
@@ -75,7 +75,7 @@ func (s *suite) refreshManySuccessors() {
 	for i := range 2 {
 		_, err := s.refresh(successors[i].Refresh, true, s.now)
 		s.wantError(err, bridge.ErrNotFound)
-		if !s.lookUp(successors[i].Access).Active(s.now) {
+		if !s.lookup(successors[i].Access).Active(s.now) {
 			s.Error("an access token ended with its refresh token")
 		}
 	}
@@ -95,7 +95,7 @@ func (s *suite) refreshRefused() {
 		change(&wrong)
 		_, err := s.store.Refresh(s.Context(), wrong)
 		s.wantError(err, want)
-		_, err = s.store.LookUp(s.Context(), wrong.Tokens.Access)
+		_, err = s.store.Lookup(s.Context(), wrong.Tokens.Access)
 		s.wantError(err, bridge.ErrNotFound)
 	}
 	refresh.Scope = "orders"
@@ -114,11 +114,11 @@ func (s *suite) revokeByToken() {
 	s.wantError(revoke(redemption.Tokens.Refresh, s.now), bridge.ErrNotFound)
 	s.wantError(revoke(bridge.HashOf("unknown"), s.now, "pizza"), bridge.ErrNotFound)
 	s.wantError(revoke(redemption.Tokens.Access, s.now.Add(time.Hour), "pizza"), bridge.ErrNotFound) // expired
-	if !s.lookUp(redemption.Tokens.Access).Active(s.now) {
+	if !s.lookup(redemption.Tokens.Access).Active(s.now) {
 		s.Fatal("the link ended")
 	}
 	ended, err := s.store.RevokeByToken(s.Context(), redemption.Tokens.Refresh, []string{"lights", "pizza"}, s.now)
-	if err != nil || ended.ID != link.ID || s.lookUp(redemption.Tokens.Access).Active(s.now) {
+	if err != nil || ended.ID != link.ID || s.lookup(redemption.Tokens.Access).Active(s.now) {
 		s.Errorf("%+v, %v", ended, err)
 	}
 	s.wantError(revoke(redemption.Tokens.Refresh, s.now, "pizza"), bridge.ErrNotFound)
@@ -138,7 +138,7 @@ func (s *suite) sweepTokens() {
 		}
 	}
 	sweep(s.now.Add(59 * time.Minute))
-	if !s.lookUp(implicit.Token).Active(s.now) || !s.lookUp(redemption.Tokens.Access).Active(s.now) {
+	if !s.lookup(implicit.Token).Active(s.now) || !s.lookup(redemption.Tokens.Access).Active(s.now) {
 		s.Error("a token was swept before its time")
 	}
 	later := s.now.Add(time.Hour)
@@ -148,7 +148,7 @@ func (s *suite) sweepTokens() {
 		s.Errorf("a link without a token: %+v, %v", links, err)
 	}
 	for _, token := range []bridge.Hash{implicit.Token, redemption.Tokens.Access} {
-		_, err := s.store.LookUp(s.Context(), token)
+		_, err := s.store.Lookup(s.Context(), token)
 		s.wantError(err, bridge.ErrNotFound)
 	}
 	if _, err := s.refresh(child.Refresh, true, later); err != nil {

@@ -104,20 +104,20 @@ func (s *suite) await() bridge.Hash {
 	s.Helper()
 	s.count++
 	handle := bridge.HashOf(fmt.Sprintf("handle %d", s.count))
-	err := s.store.Await(s.Context(), bridge.PendingConsent{
+	err := s.store.CreatePendingConsent(s.Context(), bridge.PendingConsent{
 		Handle: handle, Sealed: []byte("sealed\x00"), ExpiresAt: s.now.Add(10 * time.Minute),
 	})
 	if err != nil {
-		s.Fatalf("Await: %v", err)
+		s.Fatalf("CreatePendingConsent: %v", err)
 	}
 	return handle
 }
 
-func (s *suite) lookUp(token bridge.Hash) bridge.AccessToken {
+func (s *suite) lookup(token bridge.Hash) bridge.AccessToken {
 	s.Helper()
-	found, err := s.store.LookUp(s.Context(), token)
+	found, err := s.store.Lookup(s.Context(), token)
 	if err != nil {
-		s.Fatalf("LookUp: %v", err)
+		s.Fatalf("Lookup: %v", err)
 	}
 	return found
 }
@@ -152,15 +152,15 @@ func (s *suite) manyWriters() {
 		if err != nil {
 			s.Fatalf("caller %d: %v", i, err)
 		}
-		s.lookUp(links[i].Token)
+		s.lookup(links[i].Token)
 	}
 }
 
 func (s *suite) endedContext() {
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
-	if _, err := s.store.LookUp(ctx, bridge.HashOf("x")); err == nil || errors.Is(err, bridge.ErrNotFound) {
-		s.Errorf("LookUp: %v; that is an answer", err)
+	if _, err := s.store.Lookup(ctx, bridge.HashOf("x")); err == nil || errors.Is(err, bridge.ErrNotFound) {
+		s.Errorf("Lookup: %v; that is an answer", err)
 	}
 	if _, err := s.store.Revoke(ctx, bridge.LinkFilter{}, "x", s.now); err == nil {
 		s.Error("Revoke: no error")

@@ -130,7 +130,7 @@ func TestBackupStopped(t *testing.T) {
 		}
 	}
 	onDatabase(t, config, func(store *sqlstore.Store) {
-		if found, err := store.LookUp(t.Context(), bridge.HashOf("access of lnk_0001999")); err != nil || found.Link.Revoked() {
+		if found, err := store.Lookup(t.Context(), bridge.HashOf("access of lnk_0001999")); err != nil || found.Link.Revoked() {
 			t.Errorf("%+v, %v", found, err)
 		}
 	})

@@ -212,7 +212,7 @@ func (o *ordeal) checkAll() {
 
 func (o *ordeal) checkOne(r *replica, token *accessToken) {
 	for range 20 {
-		if active, certain := o.lookUp(r, token); certain {
+		if active, certain := o.lookup(r, token); certain {
 			if !active {
 				o.counts.add("at the end: ended")
 			} else {

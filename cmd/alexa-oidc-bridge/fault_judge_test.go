@@ -8,8 +8,8 @@ import (
 	"alexa-oidc-bridge/bridge/lookup"
 )
 
-// lookUp asks a replica for a token, and judges the answer. It says whether the answer was certain, and active.
-func (o *ordeal) lookUp(r *replica, token *accessToken) (active, certain bool) {
+// lookup asks a replica for a token, and judges the answer. It says whether the answer was certain, and active.
+func (o *ordeal) lookup(r *replica, token *accessToken) (active, certain bool) {
 	a := o.post(r, "/lookup", "pizza-backend", o.backend, url.Values{"token": {token.text}})
 	var said struct {
 		lookup.Answer

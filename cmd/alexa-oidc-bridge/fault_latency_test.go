@@ -79,7 +79,7 @@ func (o *ordeal) allCalm(from time.Time) bool {
 
 func (o *ordeal) warm(token *accessToken) bool {
 	for _, r := range o.replicas {
-		if active, certain := o.lookUp(r, token); !active || !certain {
+		if active, certain := o.lookup(r, token); !active || !certain {
 			return false
 		}
 	}
@@ -88,7 +88,7 @@ func (o *ordeal) warm(token *accessToken) bool {
 
 func (o *ordeal) timeAt(r *replica, token *accessToken, from, ended time.Time) {
 	for o.ctx.Err() == nil && time.Since(ended) < 5*time.Second {
-		if active, certain := o.lookUp(r, token); certain && !active {
+		if active, certain := o.lookup(r, token); certain && !active {
 			took := time.Since(ended)
 			if o.allCalm(from) {
 				o.latency.add(took)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"alexa-oidc-bridge/bridge/sqlstore/postgrestest"
+	"alexa-oidc-bridge/internal/postgrestest"
 )
 
 // TestFaultsOnPostgreSQL drives three bridges on one PostgreSQL that keeps its promises (fsync is on), each of them on a way

@@ -17,7 +17,7 @@ import (
 	"syscall"
 	"time"
 
-	"alexa-oidc-bridge/bridge/sqlstore/postgrestest"
+	"alexa-oidc-bridge/internal/postgrestest"
 )
 
 // replica is one place where a bridge serves, again and again.

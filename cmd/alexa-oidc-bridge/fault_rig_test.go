@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge/keys"
-	"alexa-oidc-bridge/bridge/upstream/upstreamtest"
+	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 
 // ordeal is a fleet of bridges on one database, people and backends that use them, and the faults that come over them.

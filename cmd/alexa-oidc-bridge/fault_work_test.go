@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge/alexa"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 const (
@@ -64,7 +64,7 @@ func (o *ordeal) useSome(r *replica, draw *rand.Rand) {
 		o.replayCode(r, l)
 	default:
 		if token := l.token(draw); token != nil {
-			o.lookUp(r, token)
+			o.lookup(r, token)
 		}
 	}
 }
@@ -90,7 +90,7 @@ func (o *ordeal) endSome(r *replica, draw *rand.Rand) {
 	}
 	for range 6 {
 		if token := l.token(draw); token != nil {
-			o.lookUp(r, token)
+			o.lookup(r, token)
 		}
 		r = o.draw(draw)
 	}
@@ -105,7 +105,7 @@ func (o *ordeal) probe(r *replica, draw *rand.Rand) {
 			token = l.token(draw)
 		}
 		if token != nil {
-			o.work.Go(func() { o.lookUp(r, token) })
+			o.work.Go(func() { o.lookup(r, token) })
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"alexa-oidc-bridge/bridge/sqlstore/postgrestest"
+	"alexa-oidc-bridge/internal/postgrestest"
 )
 
 // A server whose database hangs ends in time when it is asked to.

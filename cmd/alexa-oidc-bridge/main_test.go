@@ -105,7 +105,7 @@ func newDatabase(t *testing.T) (configPath string, links []bridge.Link) {
 			Identity: bridge.Identity{Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com"}, Subject: subject,
 				Claims: bridge.Claims{"email": fmt.Sprintf("p%d@contoso.com", i)}}}
 		handle := bridge.HashOf(link.ID)
-		if err := store.Await(t.Context(), bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Minute)}); err != nil {
+		if err := store.CreatePendingConsent(t.Context(), bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Minute)}); err != nil {
 			t.Fatal(err)
 		}
 		if err := store.Link(t.Context(), handle, bridge.NewLink{Link: link, Token: bridge.HashOf("token of " + link.ID)}); err != nil {

@@ -17,10 +17,10 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge/alexa"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/keys"
 	"alexa-oidc-bridge/bridge/lookup"
-	"alexa-oidc-bridge/bridge/upstream/upstreamtest"
+	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 
 var ada = upstreamtest.Person{Subject: "a2b4c6", Login: "ada", Password: "correct horse", GivenName: "Ada", FamilyName: "Lovelace"}
@@ -187,7 +187,7 @@ func (p *place) token(request simulator.Request, arrived *simulator.Page) string
 func (p *place) active(token string) bool {
 	p.Helper()
 	client := &lookup.Client{Endpoint: p.origin + "/lookup", ID: "pizza-backend", Secret: p.secret}
-	answer, err := client.LookUp(p.Context(), token)
+	answer, err := client.Lookup(p.Context(), token)
 	if err != nil {
 		p.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 // fleet is two serve processes on one database, and what a client knows of its links.

@@ -17,7 +17,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"alexa-oidc-bridge/bridge/introspect"
 	"alexa-oidc-bridge/bridge/server"
 	"alexa-oidc-bridge/bridge/sqlstore"
 	"alexa-oidc-bridge/config"
@@ -111,7 +110,7 @@ func storageCure(driver string) string {
 }
 
 func serverCure(err error) string {
-	if errors.Is(err, introspect.ErrMemory) {
+	if errors.Is(err, server.ErrMemory) {
 		return "lower lookup.memory"
 	}
 	return "mend the page in templates_dir"

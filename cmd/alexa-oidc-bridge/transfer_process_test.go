@@ -13,7 +13,7 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/sqlstore"
-	"alexa-oidc-bridge/bridge/sqlstore/postgrestest"
+	"alexa-oidc-bridge/internal/postgrestest"
 )
 
 // commandProcess is a process of the program.

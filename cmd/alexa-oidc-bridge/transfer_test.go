@@ -16,7 +16,7 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/sqlstore"
-	"alexa-oidc-bridge/bridge/sqlstore/postgrestest"
+	"alexa-oidc-bridge/internal/postgrestest"
 )
 
 // emptyDatabase makes a database without links, and a configuration in which everything but storage is wrong.

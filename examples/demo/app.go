@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/upstream/upstreamtest"
+	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 
 //go:embed pages

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 // visit is a newcomer with a browser, who does what the page's script would do.

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 // Alexa's own paths: to the one, implicit answers come, to the other, codes.

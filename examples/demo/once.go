@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/simulator"
 )
 
 // playOnce does what a newcomer would do in a browser, and what an operator would, and prints what happened. It fails when

@@ -48,7 +48,7 @@ func (s *skill) answer(ctx context.Context, token string) skillResponse {
 	if token == "" {
 		return s.linkAccount()
 	}
-	person, err := s.lookup.LookUp(ctx, token)
+	person, err := s.lookup.Lookup(ctx, token)
 	switch {
 	case err != nil: // the bridge cannot tell now, which says nothing about the link
 		return say(s.name+" is not available right now. Please try again later.", "")

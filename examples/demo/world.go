@@ -17,7 +17,7 @@ import (
 	"alexa-oidc-bridge/bridge/lookup"
 	"alexa-oidc-bridge/bridge/server"
 	"alexa-oidc-bridge/bridge/sqlstore"
-	"alexa-oidc-bridge/bridge/upstream/upstreamtest"
+	"alexa-oidc-bridge/bridge/upstreamtest"
 	"alexa-oidc-bridge/config"
 )
 
