@@ -5,24 +5,25 @@ import (
 	"strings"
 )
 
-// Allow is who may link a skill. All that is given must hold; the zero value admits everyone who can sign in.
+// Allow is who may link a skill. All rules that are set must hold; the zero value allows everyone who can sign in.
 type Allow struct {
 	EmailDomains []string    // lower-case ASCII
-	EmailTrusted bool        // an e-mail address counts without email_verified
+	EmailTrusted bool        // accept an e-mail address without email_verified
 	Groups       []string    // at least one of these
 	Claims       []ClaimRule // each of these
 }
 
-// ClaimRule holds when the claim, or one element of it, equals one of the values. An e-mail address must be verified too.
+// ClaimRule holds when the claim, or one element of it, equals one of the values. For the claim email, the address must be
+// verified too.
 type ClaimRule struct {
 	Name  string
 	AnyOf []string
 }
 
-// Refusal says why the claims do not meet the rules, or is empty when they do.
-func (a Allow) Refusal(claims Claims) Reason {
+// Check returns which rule the claims do not meet, or "".
+func (a Allow) Check(claims Claims) Reason {
 	if len(a.EmailDomains) > 0 {
-		if reason := a.refusedEmail(claims); reason != "" {
+		if reason := a.checkEmail(claims); reason != "" {
 			return reason
 		}
 	}
@@ -40,7 +41,7 @@ func (a Allow) Refusal(claims Claims) Reason {
 	return ""
 }
 
-func (a Allow) refusedEmail(claims Claims) Reason {
+func (a Allow) checkEmail(claims Claims) Reason {
 	email := claims.String(ClaimEmail)
 	switch {
 	case email == "":
@@ -53,8 +54,8 @@ func (a Allow) refusedEmail(claims Claims) Reason {
 	return ""
 }
 
-// emailDomain returns what stands behind the only @, in lower case, or nothing for an address that is not plain ASCII
-// or not of that form: `a@contoso.com@evil`, `"a@contoso.com"@evil`, look-alike letters.
+// emailDomain returns the domain of an e-mail address in lower case. It returns "" for an address that is not printable ASCII
+// or does not have exactly one @, such as `a@contoso.com@evil`, `"a@contoso.com"@evil`, or one with look-alike letters.
 func emailDomain(email string) string {
 	for i := range len(email) {
 		if email[i] <= ' ' || email[i] > '~' {
@@ -68,8 +69,8 @@ func emailDomain(email string) string {
 	return strings.ToLower(domain)
 }
 
-// needs names the claims that [Allow.Refusal] reads.
-func (a Allow) needs() []string {
+// claimNames returns the names of the claims that [Allow.Check] reads.
+func (a Allow) claimNames() []string {
 	var names []string
 	if len(a.EmailDomains) > 0 {
 		names = append(names, ClaimEmail)

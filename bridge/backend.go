@@ -5,34 +5,35 @@ import (
 	"crypto/subtle"
 )
 
-// Backend is a skill's backend, which may look up the tokens of its skills.
+// Backend is the backend of skills: a resource server that may look up their tokens (RFC 7662).
 type Backend struct {
 	ID      string
 	Secrets []Secret
 	Skills  []string // client ids
 }
 
-// Secret is the SHA-256 of a shared secret that an operator chose. Several at once serve a rotation.
+// Secret is the SHA-256 of a shared secret. Operators choose secrets of 32 characters or more, so a slow hash would only slow
+// down requests.
 type Secret [sha256.Size]byte
 
 // NewSecret hashes a secret.
 func NewSecret(text string) Secret { return sha256.Sum256([]byte(text)) }
 
-// HasSecret compares a secret presented with all of the backend's, in a time that depends on neither. A nil backend has
-// none.
-func (b *Backend) HasSecret(presented string) bool {
+// HasSecret reports whether a secret is one of the backend's, in constant time. A nil backend has none.
+func (b *Backend) HasSecret(secret string) bool {
 	if b == nil {
-		return hasSecret(nil, presented)
+		return hasSecret(nil, secret)
 	}
-	return hasSecret(b.Secrets, presented)
+	return hasSecret(b.Secrets, secret)
 }
 
-// hasSecret hashes what is presented even when there is nothing to compare it with. An empty secret is never right.
-func hasSecret(secrets []Secret, presented string) bool {
-	sum := sha256.Sum256([]byte(presented))
+// hasSecret hashes the secret even when there is none to compare it with, so that an unknown id takes as long as a wrong
+// secret. The empty secret is never right.
+func hasSecret(secrets []Secret, secret string) bool {
+	sum := sha256.Sum256([]byte(secret))
 	match := 0
-	for _, secret := range append([]Secret{{}}, secrets...) {
-		match |= subtle.ConstantTimeCompare(sum[:], secret[:])
+	for _, known := range append([]Secret{{}}, secrets...) {
+		match |= subtle.ConstantTimeCompare(sum[:], known[:])
 	}
-	return match == 1 && presented != ""
+	return match == 1 && secret != ""
 }

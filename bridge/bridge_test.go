@@ -73,7 +73,7 @@ func TestEmailVerified(t *testing.T) {
 	}{{true, ""}, {"true", ""}, {false, bridge.ReasonEmailUnverified}, {"false", bridge.ReasonEmailUnverified},
 		{nil, bridge.ReasonEmailUnverified}, {1, bridge.ReasonEmailUnverified}, {"yes", bridge.ReasonEmailUnverified}} {
 		claims := bridge.Claims{"email": "ada@contoso.com", "email_verified": tt.verified}
-		if got := allow.Refusal(claims); got != tt.want {
+		if got := allow.Check(claims); got != tt.want {
 			t.Errorf("email_verified %v: %q, want %q", tt.verified, got, tt.want)
 		}
 	}
@@ -91,11 +91,11 @@ func TestEmailForms(t *testing.T) {
 		"ada@contoso\u3002com": bridge.ReasonEmailDomain, "ada\uff20contoso.com": bridge.ReasonEmailDomain,
 		"ada@\u212aontoso.com": bridge.ReasonEmailDomain,
 	} {
-		if got := allow.Refusal(bridge.Claims{"email": email}); got != want {
+		if got := allow.Check(bridge.Claims{"email": email}); got != want {
 			t.Errorf("%q: %q, want %q", email, got, want)
 		}
 	}
-	if got := allow.Refusal(bridge.Claims{"email": []any{"ada@contoso.com"}}); got != bridge.ReasonEmailMissing {
+	if got := allow.Check(bridge.Claims{"email": []any{"ada@contoso.com"}}); got != bridge.ReasonEmailMissing {
 		t.Errorf("a list: %q", got)
 	}
 }

@@ -5,18 +5,18 @@ import "time"
 // PendingConsentLifetime is how long a person has to decide after signing in.
 const PendingConsentLifetime = 10 * time.Minute
 
-// Decision is a person's answer on the consent page.
+// Decision is what a person chose on the consent page.
 type Decision string
 
-// The answers, by their names in the form. The zero value: not decided.
+// Decisions, by their names in the form. The zero value means not decided.
 const (
 	DecisionLink   Decision = "link"
 	DecisionCancel Decision = "cancel"
 	DecisionSwitch Decision = "switch" // use another account
 )
 
-// PendingConsent is the result of a sign-in while it waits for the person's decision. Nothing in it can be read without
-// the keys, and it is found only by who holds the handle that the browser's cookie seals.
+// PendingConsent is the result of a sign-in that waits for the person's decision. It is encrypted, and only the browser whose
+// cookie holds the handle finds it.
 type PendingConsent struct {
 	Handle    Hash
 	Sealed    []byte
@@ -25,7 +25,7 @@ type PendingConsent struct {
 	DecidedAt time.Time
 }
 
-// DecidedError is returned by the transitions that decide a [PendingConsent] when it is decided already.
+// DecidedError is returned by the transitions that decide a [PendingConsent], when it is decided already.
 type DecidedError struct {
 	Decision Decision
 	At       time.Time

@@ -2,19 +2,21 @@ package bridge
 
 import "errors"
 
-// Errors that a [Store] returns, to be recognised with errors.Is. Every other error of a store means that it cannot tell
-// or cannot keep anything now.
+// Errors of a [Store], for errors.Is. Any other error means that the store is unavailable.
 var (
-	// ErrNotFound: no such row, or one whose time is over.
+	// ErrNotFound means that there is no such row, or that it has expired.
 	ErrNotFound = errors.New("not found")
-	// ErrRevoked: the link has ended, so no token may be added to it.
+	// ErrRevoked means that the link is revoked, so that no token may be added to it.
 	ErrRevoked = errors.New("link is revoked")
-	// ErrReplayed: what was presented had been used up before.
-	ErrReplayed = errors.New("presented again")
-	// ErrMismatch: what was presented is not for this client, redirect URI or verifier.
-	ErrMismatch = errors.New("presented with what it does not belong to")
-	// ErrScope: more scopes were asked for than were granted.
-	ErrScope = errors.New("scope is more than what was granted")
-	// ErrSuspended: the link does not fit the configuration as it is.
+	// ErrReplayed means that a code or refresh token was presented that had been used up before.
+	ErrReplayed = errors.New("presented again after it was used")
+	// ErrMismatch means that a code or refresh token belongs to another client, redirect URI or code verifier.
+	ErrMismatch = errors.New("client, redirect URI or code verifier does not match")
+	// ErrScope means that scopes were requested that were not granted.
+	ErrScope = errors.New("scope was not granted")
+	// ErrSuspended means that the current configuration does not permit the link.
 	ErrSuspended = errors.New("link is suspended by the configuration")
+	// ErrStoreReplaced means that another database was put in the place of the one that is open. The process must exit, so
+	// that its supervisor starts it on the new database.
+	ErrStoreReplaced = errors.New("the database was replaced while it was open")
 )

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// Names of claims with a meaning of their own here (OIDC Core §5.1). Groups are always called groups, whatever the
-// provider calls them.
+// Names of claims that the bridge itself reads (OIDC Core §5.1). Groups are always called groups, whatever the provider calls
+// them.
 const (
 	ClaimEmail             = "email"
 	ClaimEmailVerified     = "email_verified"
@@ -16,7 +16,7 @@ const (
 	ClaimGroups            = "groups"
 )
 
-// Identity is whom a provider vouched for. Issuer and Subject together are the person; a subject alone says nothing
+// Identity is a person as a provider identified them. Issuer and Subject together are the person, never the subject alone
 // (OIDC Core §5.7).
 type Identity struct {
 	Provider
@@ -24,25 +24,25 @@ type Identity struct {
 	Claims  Claims
 }
 
-// Claims are what a provider says of a person, by claim name, with values as encoding/json decodes them, except that a
-// number is a [json.Number].
+// Claims are a provider's claims about a person, by claim name. Values are as encoding/json decodes them, except that a number
+// is a [json.Number].
 type Claims map[string]any
 
-// UnmarshalJSON decodes an object of claims. Numbers stay as they were written, so that a long one loses no digit.
+// UnmarshalJSON decodes an object of claims. Numbers keep all their digits.
 func (c *Claims) UnmarshalJSON(object []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(object))
 	decoder.UseNumber()
 	return decoder.Decode((*map[string]any)(c))
 }
 
-// String returns a claim that is a text, or nothing.
+// String returns a claim that is a string, or "".
 func (c Claims) String(name string) string {
 	text, _ := c[name].(string)
 	return text
 }
 
-// Strings returns a claim as texts: a text, a number or a boolean is one, a list is as many as it has of these, anything
-// else is none.
+// Strings returns a claim as strings: one for a string, number or boolean, one for each such element of a list, none for
+// anything else.
 func (c Claims) Strings(name string) []string {
 	list, isList := c[name].([]any)
 	if !isList {
@@ -62,7 +62,7 @@ func (c Claims) Strings(name string) []string {
 	return texts
 }
 
-// Only returns the claims of these names that there are. It never returns nil.
+// Only returns the named claims that are present. It never returns nil.
 func (c Claims) Only(names []string) Claims {
 	only := make(Claims, len(names))
 	for _, name := range names {
@@ -73,7 +73,7 @@ func (c Claims) Only(names []string) Claims {
 	return only
 }
 
-// DisplayName is how a page calls the person: a name if there is one, else a user name, else nothing.
+// DisplayName returns the name that a page shows: the name, else the preferred user name, else "".
 func (c Claims) DisplayName() string {
 	if name := c.String(ClaimName); name != "" {
 		return name
@@ -81,7 +81,7 @@ func (c Claims) DisplayName() string {
 	return c.String(ClaimPreferredUsername)
 }
 
-// emailVerified is true for the boolean and for the text "true", which some providers send.
+// emailVerified accepts the boolean true and the string "true", which some providers send.
 func (c Claims) emailVerified() bool {
 	return c[ClaimEmailVerified] == true || c[ClaimEmailVerified] == "true"
 }

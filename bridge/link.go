@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Link is one person's consent that one skill may know them. It owns its tokens, and ends when it is revoked. Several
-// live links of one person with one skill are normal: one per Amazon account that they linked.
+// Link is one person's consent that one skill may know them (a grant in the words of RFC 6749). It owns its tokens and lives
+// until it is revoked. Several live links of one person with one skill are normal: one for each Amazon account.
 type Link struct {
 	ID        string // lnk_ and [a-z0-9]; not a secret
 	ClientID  string
 	Grant     Grant
-	Identity         // who linked; the claims are those kept
+	Identity         // who linked, with the claims that are stored
 	Scope     string // joined by spaces
-	AlexaUser Hash   // of the Alexa user id a backend told, or empty
+	AlexaUser Hash   // of the Alexa user id that a backend sent with a lookup; empty: none
 
 	CreatedAt  time.Time
 	LastUsedAt time.Time // zero: never looked up; exact to an hour
@@ -24,13 +24,13 @@ type Link struct {
 	Reason     Reason    // why it was revoked
 }
 
-// HasScopes says whether all scopes asked for, joined by spaces, were granted.
-func (l Link) HasScopes(asked string) bool {
+// HasScopes reports whether all requested scopes, joined by spaces, were granted.
+func (l Link) HasScopes(requested string) bool {
 	granted := strings.Fields(l.Scope)
-	return !slices.ContainsFunc(strings.Fields(asked), func(scope string) bool { return !slices.Contains(granted, scope) })
+	return !slices.ContainsFunc(strings.Fields(requested), func(scope string) bool { return !slices.Contains(granted, scope) })
 }
 
-// Revoked says whether the link has ended.
+// Revoked reports whether the link is revoked.
 func (l Link) Revoked() bool { return !l.RevokedAt.IsZero() }
 
 var linkIDEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
@@ -42,12 +42,12 @@ func NewLinkID() string {
 	return "lnk_" + strings.ToLower(linkIDEncoding.EncodeToString(id))
 }
 
-// LinkFilter selects links. Empty fields select all; those given must all match.
+// LinkFilter selects links. All fields that are set must match; the zero value selects all links.
 type LinkFilter struct {
 	IDs      []string
 	ClientID string
 	Subject  string
-	Email    string // compared without regard to ASCII case; only links that keep the claim have one
+	Email    string // compared without ASCII case; only links that store the claim have one
 	Provider string
 	Grant    Grant
 	Live     bool // only links that are not revoked

@@ -1,7 +1,7 @@
 package bridge
 
-// Provider is an upstream OpenID Provider, as far as it gives an [Identity] its meaning: were one of these changed, the same
-// subject or the same groups could mean somebody or something else.
+// Provider is what gives an [Identity] its meaning: if one of these changed in the configuration, the same subject or the same
+// groups could mean another person or another group.
 type Provider struct {
 	ID           string // in the configuration
 	Issuer       string

@@ -1,10 +1,10 @@
 package bridge
 
-// Reason says in one word why a person was refused or a link ended. It goes to logs, metrics and the store, never to
-// a person.
+// Reason is one word for why a person could not link, or why a link was revoked or is suspended. It goes to logs, metrics and
+// the store, never to a person.
 type Reason string
 
-// Reasons for a refusal.
+// Reasons why a person could not link.
 const (
 	ReasonEmailMissing    Reason = "email_missing"
 	ReasonEmailUnverified Reason = "email_unverified"
@@ -12,17 +12,24 @@ const (
 	ReasonGroups          Reason = "groups"
 	ReasonGroupsOverage   Reason = "groups_overage" // the provider sent a pointer instead of the groups
 	ReasonClaim           Reason = "claim"
-	ReasonOtherProvider   Reason = "other_provider" // the skill's provider was changed in the configuration
+	ReasonProviderRefused Reason = "provider_refused" // the provider did not vouch for anybody
+	ReasonCancelled       Reason = "cancelled"        // on the consent page
+	ReasonRequestTooLarge Reason = "too_large"        // the request does not fit into a cookie
 )
 
-// Reasons for the end of a link.
+// Reasons why the configuration does not permit a link, beside those of [Allow].
 const (
-	ReasonOperator Reason = "operator" // revoked by a command
-	ReasonReplaced Reason = "replaced" // by a newer link of the same person
+	ReasonUnknownSkill  Reason = "unknown_skill"
+	ReasonOtherProvider Reason = "other_provider" // the provider of the skill, or what identifies people there, was changed
+)
 
-	ReasonCodeReplayed    Reason = "code_replayed"    // its code was presented again, too late for a lost answer
-	ReasonRefreshReplayed Reason = "refresh_replayed" // a superseded refresh token was presented: two hold it
+// Reasons why a link was revoked.
+const (
+	ReasonOperator        Reason = "operator"         // by a command
+	ReasonReplaced        Reason = "replaced"         // by a newer link of the same person
+	ReasonCodeReplayed    Reason = "code_replayed"    // its code was presented again, too late for a lost response
+	ReasonRefreshReplayed Reason = "refresh_replayed" // a superseded refresh token was presented: two parties hold it
 	ReasonNotRedeemed     Reason = "not_redeemed"     // its code was never presented
 	ReasonExpired         Reason = "expired"          // its last token expired
-	ReasonClient          Reason = "client"           // revoked at the revocation endpoint
+	ReasonClient          Reason = "client"           // at the revocation endpoint
 )

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Grant is a way in which a skill may get its tokens (RFC 6749 §1.3).
+// Grant is how a skill obtains its tokens (RFC 6749 §1.3).
 type Grant string
 
-// The grants by their names in the configuration.
+// Grants, by their names in the configuration.
 const (
 	GrantImplicit          Grant = "implicit"           // RFC 6749 §4.2
 	GrantAuthorizationCode Grant = "authorization_code" // RFC 6749 §4.1
@@ -18,52 +18,52 @@ const (
 type Skill struct {
 	ClientID string
 	Name     string // shown to people
-	Provider string // the id of the provider its people sign in at
+	Provider string // the id of the provider at which people sign in
 
 	Grants       []Grant
-	RedirectURIs []string // the complete set, compared byte for byte
-	Scopes       []string // scopes it may have; others are dropped
+	RedirectURIs []string // all of them, compared byte for byte
+	Scopes       []string // that it may have; others are dropped from a request
 
-	Claims []string // kept with a link and returned by lookup
+	Claims []string // stored with a link and returned by lookup
 	Allow  Allow    // who may link
 
-	// Consent says whether a person is asked before a link is made. Without it the provider is asked to make the person
-	// sign in anew (prompt=login).
+	// Consent shows the consent page before a link is made. Without it, the provider is requested to authenticate the person
+	// again (prompt=login).
 	Consent bool
 
-	// MaxLinksPerPerson is how many live links one person may have; the oldest is replaced. 0: no limit.
+	// MaxLinksPerPerson is how many live links one person may have; a new one replaces the oldest. 0: no limit.
 	MaxLinksPerPerson int
 
-	// Secrets authenticate the skill at the token endpoint. None: it cannot use the code grant.
+	// Secrets authenticate the skill at the token endpoint. Without one it cannot use the code grant.
 	Secrets []Secret
-	// RequirePKCE refuses authorization requests for a code without a challenge (RFC 7636).
+	// RequirePKCE rejects authorization requests for a code that have no code_challenge (RFC 7636).
 	RequirePKCE bool
 
-	ImplicitLifetime time.Duration // of an implicit access token; 0: until its link ends
+	ImplicitLifetime time.Duration // of an implicit access token; 0: until its link is revoked
 	CodeLifetime     time.Duration // of an authorization code
 	AccessLifetime   time.Duration // of an access token that can be refreshed
-	RefreshLifetime  time.Duration // of a refresh token, from when it was given out; 0: until its link ends
-	// RotateRefresh gives out a new refresh token at each refresh, and finds out when two hold one.
+	RefreshLifetime  time.Duration // of a refresh token, from when it was issued; 0: until its link is revoked
+	// RotateRefresh issues a new refresh token at each refresh, and detects that two parties hold one.
 	RotateRefresh bool
 }
 
-// HasSecret compares a secret presented with all of the skill's. A nil skill has none.
-func (s *Skill) HasSecret(presented string) bool {
+// HasSecret reports whether a secret is one of the skill's, in constant time. A nil skill has none.
+func (s *Skill) HasSecret(secret string) bool {
 	if s == nil {
-		return hasSecret(nil, presented)
+		return hasSecret(nil, secret)
 	}
-	return hasSecret(s.Secrets, presented)
+	return hasSecret(s.Secrets, secret)
 }
 
-// HasGrant says whether the skill may use the grant.
+// HasGrant reports whether the skill may use a grant.
 func (s *Skill) HasGrant(grant Grant) bool { return slices.Contains(s.Grants, grant) }
 
-// HasRedirectURI says whether the URI is one of the skill's, by simple string comparison (RFC 9700 §2.1).
+// HasRedirectURI reports whether a redirect URI is one of the skill's, by simple string comparison (RFC 9700 §2.1).
 func (s *Skill) HasRedirectURI(uri string) bool { return slices.Contains(s.RedirectURIs, uri) }
 
-// KnownScopes splits the scopes asked for into those the skill may have, each once, and those it may not.
-func (s *Skill) KnownScopes(asked []string) (known, unknown []string) {
-	for _, scope := range asked {
+// KnownScopes divides requested scopes into those that the skill may have, each once, and those that it may not.
+func (s *Skill) KnownScopes(requested []string) (known, unknown []string) {
+	for _, scope := range requested {
 		switch {
 		case !slices.Contains(s.Scopes, scope):
 			unknown = append(unknown, scope)
@@ -74,16 +74,16 @@ func (s *Skill) KnownScopes(asked []string) (known, unknown []string) {
 	return known, unknown
 }
 
-// KeptClaims names the claims that are stored with a link: those the skill shows its backend, and those that [Allow]
-// needs to be asked again at every lookup.
+// KeptClaims returns the names of the claims that are stored with a link: those that lookup returns, and those that [Allow]
+// reads, since it is checked at every lookup.
 func (s *Skill) KeptClaims() []string {
-	kept := slices.Concat(s.Claims, s.Allow.needs())
+	kept := slices.Concat(s.Claims, s.Allow.claimNames())
 	slices.Sort(kept)
 	return slices.Compact(kept)
 }
 
-// Refusal says why a link is not to be honoured under this configuration of the skill and of its provider, or is empty.
-func (s *Skill) Refusal(link *Link, provider Provider) Reason {
+// CheckLink returns why this configuration of the skill and its provider does not permit a link, or "".
+func (s *Skill) CheckLink(link *Link, provider Provider) Reason {
 	_, hasGroups := link.Claims[ClaimGroups]
 	switch {
 	case link.ClientID != s.ClientID || link.Provider.ID != s.Provider,
@@ -91,5 +91,5 @@ func (s *Skill) Refusal(link *Link, provider Provider) Reason {
 		hasGroups && link.GroupsClaim != provider.GroupsClaim:
 		return ReasonOtherProvider
 	}
-	return s.Allow.Refusal(link.Claims)
+	return s.Allow.Check(link.Claims)
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TokenKind is what a token is good for. Its text is the prefix of every token of the kind, so that a leaked one can be
-// recognised by what finds secrets in code and logs.
+// TokenKind is what a token is for. Its text is the prefix of all tokens of the kind, so that secret scanners recognise a token
+// that leaked into code or logs.
 type TokenKind string
 
 // Kinds of tokens.
@@ -19,18 +19,18 @@ const (
 	CodeKind         TokenKind = "aob_ac_" // of authorization codes
 )
 
-// TokenSeedSize is how many random bytes stand behind a token.
+// TokenSeedSize is how many random bytes a token encodes.
 const TokenSeedSize = 32
 
-// NewToken writes a token of the kind from its random bytes. The text has only characters of [A-Za-z0-9_-].
+// NewToken encodes random bytes as a token. It has only characters of [A-Za-z0-9_-].
 func NewToken(kind TokenKind, seed [TokenSeedSize]byte) string {
 	return string(kind) + base64.RawURLEncoding.EncodeToString(seed[:])
 }
 
-// WellFormed says whether a text could be a token of the kind. One that could not needs no look at the store.
+// WellFormed reports whether a text has the form of a token of the kind. If not, there is no need to ask the store.
 func (kind TokenKind) WellFormed(token string) bool { return wellFormed(kind, token) }
 
-// WellFormedBytes is WellFormed for a text that is not a string yet.
+// WellFormedBytes is WellFormed for bytes.
 func (kind TokenKind) WellFormedBytes(token []byte) bool { return wellFormed(kind, token) }
 
 func wellFormed[Text string | []byte](kind TokenKind, token Text) bool {
@@ -45,7 +45,7 @@ func wellFormed[Text string | []byte](kind TokenKind, token Text) bool {
 	return true
 }
 
-// encodedSeed is how many characters stand for the random bytes of a token.
+// encodedSeed is how many characters encode the random bytes of a token.
 const encodedSeed = (TokenSeedSize*8 + 5) / 6
 
 // alphabet has a bit for each character of base64url: digits, letters, hyphen and underscore.
@@ -61,24 +61,24 @@ func NewRandomToken(kind TokenKind) string {
 	return NewToken(kind, seed)
 }
 
-// Hash is the SHA-256 of something that must not be kept itself, as 64 hexadecimal digits. Tokens have 256 random bits,
-// so a slow hash would add nothing but delay.
+// Hash is the SHA-256 of a secret that must not be stored itself, as 64 hexadecimal digits. Tokens have 256 random bits, so a
+// slow hash would not make them safer.
 type Hash string
 
-// HashOf returns the hash of a text.
+// HashOf returns the hash of a secret.
 func HashOf(secret string) Hash {
 	sum := sha256.Sum256([]byte(secret))
 	return Hash(hex.EncodeToString(sum[:]))
 }
 
-// AccessToken is an access token as the store knows it, with the link it belongs to.
+// AccessToken is an access token in the store, with the link that it belongs to.
 type AccessToken struct {
 	Link      Link
 	IssuedAt  time.Time
-	ExpiresAt time.Time // zero: lives as long as its link
+	ExpiresAt time.Time // zero: when its link is revoked
 }
 
-// Active says whether the token is good at the time given, as far as the store can tell (RFC 7662 §2.2).
+// Active reports whether the token is active as far as the store can tell (RFC 7662 §2.2).
 func (t AccessToken) Active(now time.Time) bool {
 	return !t.Link.Revoked() && (t.ExpiresAt.IsZero() || now.Before(t.ExpiresAt))
 }

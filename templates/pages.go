@@ -1,5 +1,5 @@
-// Package templates holds the pages that people see, and their texts. Pages are plain HTML and CSS without any script. An
-// operator can put files of the same names into a folder to replace the embedded ones.
+// Package templates holds the pages that people see, and their texts. Pages are HTML and CSS without any script. Operators
+// can replace them by files of the same names in a folder.
 package templates
 
 import (
@@ -13,9 +13,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 //go:embed *.html style.css
@@ -23,14 +20,14 @@ var embedded embed.FS
 
 // Pages renders pages. It is safe for concurrent use.
 type Pages struct {
-	consent, fault, home *template.Template
-	texts                map[Fault]faultText
-	style                template.CSS
-	policy               string
+	consent, errors, home *template.Template
+	texts                 map[ErrorPage]errorText
+	style                 template.CSS
+	policy                string // the Content-Security-Policy
 }
 
-// New reads the pages: from the folder those that it has, and the embedded ones otherwise. A nil folder has none. Each
-// page is tried once, so that a mistake in one shows now and not to a person.
+// New parses the pages: those in the folder, and the embedded ones otherwise. A nil folder has none. Each page is rendered
+// once, so that a mistake in one is an error now and not one in front of a person.
 func New(folder fs.FS) (*Pages, error) {
 	style, err := readFile(folder, "style.css")
 	if err != nil {
@@ -38,20 +35,20 @@ func New(folder fs.FS) (*Pages, error) {
 	}
 	hash := sha256.Sum256(style)
 	p := &Pages{
-		texts: faultTexts(),
+		texts: errorTexts(),
 		style: template.CSS(style),
-		// No form-action: browsers hold every redirect after a form to it, and ours ends at Alexa.
+		// No form-action: browsers apply it to every redirect after a form, and ours ends at Alexa.
 		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) +
 			"'; img-src data:; base-uri 'none'; frame-ancestors 'none'",
 	}
 	for name, page := range map[string]**template.Template{
-		"consent.html": &p.consent, "error.html": &p.fault, "home.html": &p.home,
+		"consent.html": &p.consent, "error.html": &p.errors, "home.html": &p.home,
 	} {
 		if *page, err = parse(folder, name); err != nil {
 			return nil, err
 		}
 	}
-	return p, p.try()
+	return p, p.tryAll()
 }
 
 func parse(folder fs.FS, name string) (*template.Template, error) {
@@ -78,9 +75,10 @@ func readFile(folder fs.FS, name string) ([]byte, error) {
 	return embedded.ReadFile(name)
 }
 
-func (p *Pages) try() error {
+// tryAll renders each page once.
+func (p *Pages) tryAll() error {
 	for _, retry := range []Retry{RetryNone, RetryReload, RetryRestart} {
-		if err := p.fault.Execute(io.Discard, p.faultData(ErrorPage{Fault: FaultInternal, Host: "host", Retry: retry})); err != nil {
+		if err := p.errors.Execute(io.Discard, p.errorData(ErrorData{Page: PageInternal, Host: "host", Retry: retry})); err != nil {
 			return fmt.Errorf("templates: %w", err)
 		}
 	}
@@ -96,83 +94,6 @@ func (p *Pages) try() error {
 	return nil
 }
 
-// ConsentPage asks a person whether a skill may know them.
-type ConsentPage struct {
-	Skill   string // the skill's name
-	Name    string // the person's, may be empty
-	Email   string // may be empty
-	Subject string // shown when there is neither name nor e-mail
-	Learns  []Learn
-	Scopes  string // joined by commas, may be empty
-	Flow    string // which of the browser's flows this is
-	Token   string // proves that the answer comes from this page
-}
-
-// Learn is one thing that the skill's backend will be told.
-type Learn struct {
-	What, Value string
-}
-
-type consentData struct {
-	ConsentPage
-	SkillInitial, PersonInitial string
-	ShortName                   bool // the name is fit for a heading
-	Style                       template.CSS
-}
-
-// maxHeadingName is the longest name that stands in the heading too, in bytes; a longer one stands below only.
-const maxHeadingName = 40
-
-func (p *Pages) consentData(page ConsentPage) consentData {
-	person := page.Name + page.Email + page.Subject
-	short := page.Name != "" && len(page.Name) <= maxHeadingName
-	return consentData{page, initial(page.Skill), initial(person), short, p.style}
-}
-
-// Consent writes the consent page.
-func (p *Pages) Consent(w http.ResponseWriter, page ConsentPage) error {
-	return p.write(w, http.StatusOK, true, p.consent, p.consentData(page))
-}
-
-// Retry is how a fault can be tried again.
-type Retry string
-
-// Retries.
-const (
-	RetryNone    Retry = ""
-	RetryReload  Retry = "reload"  // by opening the same address again
-	RetryRestart Retry = "restart" // by beginning the sign-in again, with what the browser's cookie still knows
-)
-
-// ErrorPage says what went wrong.
-type ErrorPage struct {
-	Fault       Fault
-	Host        string // that was asked for, shown as it is; empty: not shown
-	Retry       Retry
-	Flow, Token string // for RetryRestart, as in ConsentPage
-	Reference   string
-}
-
-type faultData struct {
-	ErrorPage
-	Title, Sentence, Cure, RetryLabel string
-	Style                             template.CSS
-}
-
-func (p *Pages) faultData(page ErrorPage) faultData {
-	text := p.texts[page.Fault]
-	label := "Try again"
-	if page.Fault == FaultEmbeddedBrowser {
-		label = "Continue here anyway"
-	}
-	return faultData{page, text.title, text.sentence, text.cure, label, p.style}
-}
-
-// Error writes an error page.
-func (p *Pages) Error(w http.ResponseWriter, status int, page ErrorPage) error {
-	return p.write(w, status, page.Retry == RetryRestart, p.fault, p.faultData(page))
-}
-
 type homeData struct {
 	Style template.CSS
 }
@@ -182,7 +103,7 @@ func (p *Pages) Home(w http.ResponseWriter) error {
 	return p.write(w, http.StatusOK, false, p.home, homeData{p.style})
 }
 
-// write renders the whole page before anything of it leaves.
+// write renders the whole page before it sends any of it.
 func (p *Pages) write(w http.ResponseWriter, status int, hasForm bool, page *template.Template, data any) error {
 	var body bytes.Buffer
 	if err := page.Execute(&body, data); err != nil {
@@ -197,20 +118,10 @@ func (p *Pages) write(w http.ResponseWriter, status int, hasForm bool, page *tem
 	header.Set("Cache-Control", "no-store")
 	header.Set("Referrer-Policy", "no-referrer")
 	if hasForm {
-		// With no-referrer browsers send `Origin: null` with the form, and we could not tell who sent it.
+		// With no-referrer, browsers would send `Origin: null` with the form, which does not tell where it comes from.
 		header.Set("Referrer-Policy", "same-origin")
 	}
 	w.WriteHeader(status)
 	_, err := w.Write(body.Bytes())
 	return err
-}
-
-// initial returns the first letter or digit of a text, in upper case.
-func initial(text string) string {
-	i := strings.IndexFunc(text, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) })
-	if i < 0 {
-		return "·"
-	}
-	first, _ := utf8.DecodeRuneInString(text[i:])
-	return string(unicode.ToUpper(first))
 }

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+	"log/slog"
 	"net/http"
 	"path"
 	"slices"
@@ -8,44 +10,46 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/oauth"
 	"alexa-oidc-bridge/bridge/internal/reference"
 	"alexa-oidc-bridge/templates"
 )
 
-// publicHandler is the list of all that the world can reach.
+// publicHandler returns the handler of everything that the world can reach. A new endpoint is a line here and a method of a
+// handler in bridge/internal.
 func (s *Server) publicHandler() http.Handler {
+	const get, post = http.MethodGet, http.MethodPost
 	mux := http.NewServeMux()
-	around := newInstrument(s)
-	route := func(pattern string, answers http.Handler) {
-		mux.Handle(pattern, around.wrap(pattern, answers))
+	metrics := newMetrics(s)
+	route := func(pattern string, audience httperror.Audience, next httperror.HandlerFunc, methods ...string) http.Handler {
+		handler := metrics.instrument(pattern, audience, s.respond(audience, allowMethods(methods, next)))
+		mux.Handle(pattern, handler)
+		return handler
 	}
-	route("/authorize", s.only(http.MethodGet, s.notAhead(s.authorize.Authorize)))
-	route("/callback/{provider}", s.only(http.MethodGet, s.notAhead(s.authorize.Callback)))
-	route("/consent", s.only(http.MethodPost, s.authorize.Consent))
-	route("/userinfo", s.onlyTo([]string{http.MethodGet, http.MethodPost}, s.introspect.Userinfo))
-	route("/token", s.only(http.MethodPost, s.token.Token))
-	route("/revoke", s.only(http.MethodPost, s.token.Revoke))
-	route("/.well-known/oauth-authorization-server", s.only(http.MethodGet, s.token.Metadata))
-	route("/{$}", s.only(http.MethodGet, s.home))
-	route("/", http.HandlerFunc(s.notFound))
-	unclean := around.wrap("/", http.HandlerFunc(s.notFound))
-	lookup := around.measure("/lookup", nil, s.only(http.MethodPost, s.introspect.Lookup))
+	route("/authorize", httperror.People, rejectPrefetch(s.authorize.Authorize), get)
+	route("/callback/{provider}", httperror.People, rejectPrefetch(s.authorize.Callback), get)
+	route("/consent", httperror.People, s.authorize.Consent, post)
+	route("/token", httperror.Programs, s.token.Token, post)
+	lookup := route("/lookup", httperror.Programs, s.introspect.Lookup, post)
+	route("/userinfo", httperror.Programs, s.introspect.Userinfo, get, post)
+	route("/revoke", httperror.Programs, s.token.Revoke, post)
+	route("/.well-known/oauth-authorization-server", httperror.Programs, s.token.Metadata, get)
+	route("/{$}", httperror.People, s.home, get)
+	other := route("/", httperror.People, notFound)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/lookup" { // asked on every utterance, so it takes the shortest way
+		switch {
+		case r.URL.Path == "/lookup": // on the path of every utterance, so it does not wait for the mux
 			lookup.ServeHTTP(w, r)
-			return
+		case strings.HasPrefix(r.URL.Path, "/") && path.Clean(r.URL.Path) != r.URL.Path:
+			other.ServeHTTP(w, r) // the mux would redirect, with a body that repeats the state
+		default:
+			mux.ServeHTTP(w, r)
 		}
-		// The mux would redirect these, with a body that repeats the state.
-		if strings.HasPrefix(r.URL.Path, "/") && path.Clean(r.URL.Path) != r.URL.Path {
-			unclean.ServeHTTP(w, r)
-			return
-		}
-		mux.ServeHTTP(w, r)
 	})
 }
 
-// adminHandler is the list of what the operator's machines can reach.
+// adminHandler returns the handler of everything that the operator's machines can reach.
 func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("ok\n")) })
@@ -54,71 +58,73 @@ func (s *Server) adminHandler() http.Handler {
 	return mux
 }
 
-// ready answers GET /readyz. A provider that is down does not count: links go on working without it.
+// ready serves GET /readyz. A provider that is down does not count: links that exist work without it.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	if s.introspect.OutOfReach() {
+	if s.introspect.StoreOutOfReach() {
 		http.Error(w, "the store is out of reach", http.StatusServiceUnavailable)
 		return
 	}
 	w.Write([]byte("ready\n"))
 }
 
-func (s *Server) home(w http.ResponseWriter, r *http.Request) {
+func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 	if err := s.pages.Home(w); err != nil {
-		s.deps.Log.Warn("page not written", "error", err)
+		s.deps.Log.Warn("page not written", "ref", reference.FromContext(r.Context()), "error", err)
+	}
+	return nil
+}
+
+// respond calls a handler and writes the response for its error.
+func (s *Server) respond(audience httperror.Audience, next httperror.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := next(w, r); err != nil {
+			s.errors.Respond(w, r, audience, err)
+		}
 	}
 }
 
-func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
-	s.show(w, r, http.StatusNotFound, templates.FaultNotFound)
+func notFound(http.ResponseWriter, *http.Request) error {
+	return &httperror.Error{Status: http.StatusNotFound, Page: templates.ErrorData{Page: templates.PageNotFound}}
 }
 
-// only refuses every other method with a word on which one it takes. HEAD is another method: a HEAD that is answered as a
-// GET would act.
-func (s *Server) only(method string, next http.HandlerFunc) http.Handler {
-	return s.onlyTo([]string{method}, next)
-}
-
-func (s *Server) onlyTo(methods []string, next http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if slices.Contains(methods, r.Method) {
-			next(w, r)
-			return
+// allowMethods rejects other methods. HEAD is another method: answered like GET, it would act. No methods: all are allowed.
+func allowMethods(methods []string, next httperror.HandlerFunc) httperror.HandlerFunc {
+	allowed := strings.Join(methods, ", ")
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if len(methods) == 0 || slices.Contains(methods, r.Method) {
+			return next(w, r)
 		}
-		allowed := strings.Join(methods, ", ")
-		w.Header().Set("Allow", allowed)
-		if isForPrograms(r.URL.Path) {
-			oauth.WriteError(w, http.StatusMethodNotAllowed, oauth.Errorf(oauth.InvalidRequest,
-				"Use %s, with a body of type application/x-www-form-urlencoded where there is one.", allowed))
-			return
+		return &httperror.Error{
+			Status: http.StatusMethodNotAllowed,
+			Page:   templates.ErrorData{Page: templates.PageMethod},
+			OAuth: &oauth.Error{Code: oauth.InvalidRequest, HTTPStatus: http.StatusMethodNotAllowed,
+				Description: "Use " + allowed + ". The body, if any, must be of type application/x-www-form-urlencoded."},
+			Header: http.Header{"Allow": {allowed}},
 		}
-		s.show(w, r, http.StatusMethodNotAllowed, templates.FaultMethod)
-	})
+	}
 }
 
-// isForPrograms says whether a path answers programs, in JSON, and not people.
-func isForPrograms(path string) bool {
-	switch path {
-	case "/lookup", "/token", "/revoke", "/userinfo", "/.well-known/oauth-authorization-server":
-		return true
+// rejectPrefetch rejects requests that a browser or a link scanner sends before anybody opened the page.
+func rejectPrefetch(next httperror.HandlerFunc) httperror.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if !isPrefetch(r) {
+			return next(w, r)
+		}
+		return &httperror.Error{
+			Message: "prefetch rejected", Level: slog.LevelInfo, Reason: string(templates.PagePrefetch),
+			Err:    errors.New("the browser requested the page before anybody opened it"),
+			Status: http.StatusForbidden,
+			Page:   templates.ErrorData{Page: templates.PagePrefetch},
+		}
+	}
+}
+
+func isPrefetch(r *http.Request) bool {
+	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
+		value := strings.ToLower(r.Header.Get(name))
+		if strings.Contains(value, "prefetch") || strings.Contains(value, "preview") || strings.Contains(value, "prerender") {
+			return true
+		}
 	}
 	return false
-}
-
-// notAhead refuses a request that a browser makes on the guess that it will be wanted.
-func (s *Server) notAhead(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if isPrefetch(r) {
-			s.show(w, r, http.StatusForbidden, templates.FaultPrefetch)
-			return
-		}
-		next(w, r)
-	}
-}
-
-func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, fault templates.Fault) {
-	page := templates.ErrorPage{Fault: fault, Reference: string(reference.FromContext(r.Context()))}
-	if err := s.pages.Error(w, status, page); err != nil {
-		s.deps.Log.Warn("page not written", "error", err)
-	}
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"sync"
 	"syscall"
 	"time"
 
@@ -22,15 +21,17 @@ import (
 	"alexa-oidc-bridge/config"
 )
 
-// stopWithin is how long requests that are under way may take to finish. With what comes after, serve ends within 8 s.
-const stopWithin = 5 * time.Second
+// shutdownTimeout bounds how long requests may take to finish. Together with what follows, serve ends within 8 seconds.
+const shutdownTimeout = 5 * time.Second
 
 func serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Serve Alexa, browsers and skill backends",
-		Long: `serve opens the public and the admin listener, makes the database file or the tables when there are none, and brings
-older ones up to date; several may do so at once. It ends within 8 seconds of SIGTERM and finishes what it began.`,
+		Long: `serve opens the public and the admin listener. It creates the database file and the tables if there are none, and
+migrates older ones; several processes may do so at once. It ends within 8 seconds of SIGTERM and finishes what it has
+started. When another database file is put in the place of the one that is open, it exits with code 1, so that its
+supervisor starts it on the new file.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, warnings, err := loadConfig(cmd)
@@ -39,7 +40,7 @@ older ones up to date; several may do so at once. It ends within 8 seconds of SI
 			}
 			log := newLogger(cmd.ErrOrStderr(), loaded.Log)
 			for _, warning := range warnings {
-				log.Warn("unwise configuration", "path", warning.Path, "why", warning.Text)
+				log.Warn("configuration", "path", warning.Path, "warning", warning.Text)
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 			defer stop()
@@ -56,22 +57,22 @@ func newLogger(w io.Writer, log config.Log) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// collectAt is how much the heap may grow, in percent, before it is collected. What lookups are answered from is not in the
-// heap, so it has a few megabytes, which Go would go through dozens of times a second under load.
-const collectAt = 400
+// gcPercent is GOGC unless the environment sets it. The cache of lookup responses is not on the heap, which therefore has only a
+// few megabytes that Go would collect dozens of times a second under load.
+const gcPercent = 400
 
 // serve runs until the context ends or a listener fails.
 func serve(ctx context.Context, loaded *config.Config, log *slog.Logger) error {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
+		debug.SetGCPercent(gcPercent)
 	}
 	store, err := sqlstore.Open(ctx, sqlstore.Options{Driver: loaded.Storage.Driver, DSN: loaded.Storage.DSN, Create: true})
 	if err != nil {
-		return failed(err, storageCure(loaded.Storage.Driver))
+		return failed(err, storageHint(loaded.Storage.Driver))
 	}
 	bridge, err := server.New(loaded.Server, server.Deps{Store: store, Log: log})
 	if err != nil {
-		return errors.Join(failed(err, serverCure(err)), store.Close())
+		return errors.Join(failed(err, serverHint(err)), store.Close())
 	}
 	listeners, err := listen(ctx, loaded)
 	if err != nil {
@@ -87,33 +88,33 @@ func serve(ctx context.Context, loaded *config.Config, log *slog.Logger) error {
 	return err
 }
 
-// closeWithin is how long the database may take to be closed.
-const closeWithin = 1500 * time.Millisecond
+// closeTimeout bounds how long closing the database may take.
+const closeTimeout = 1500 * time.Millisecond
 
-// closeStore does not wait for a database that hangs: what was answered is in it, and what was not may be lost.
+// closeStore does not wait for a database that hangs: everything that was answered is durable.
 func closeStore(store *sqlstore.Store) error {
 	closed := make(chan error, 1)
 	go func() { closed <- store.Close() }()
 	select {
 	case err := <-closed:
 		return err
-	case <-time.After(closeWithin):
-		return failed(errors.New("the database could not be closed in time"), "nothing that was answered is lost; see whether the database hangs")
+	case <-time.After(closeTimeout):
+		return failed(errors.New("the database did not close in time"), "check whether the database hangs; everything that was answered is durable")
 	}
 }
 
-func storageCure(driver string) string {
+func storageHint(driver string) string {
 	if driver == sqlstore.PostgreSQL {
-		return "check storage.dsn, and that the database runs and can be reached from here"
+		return "check storage.dsn, and that the database is running and reachable from here"
 	}
-	return "check storage.dsn, and that its folder exists and can be written"
+	return "check storage.dsn, and that its folder exists and is writable"
 }
 
-func serverCure(err error) string {
+func serverHint(err error) string {
 	if errors.Is(err, server.ErrMemory) {
 		return "lower lookup.memory"
 	}
-	return "mend the page in templates_dir"
+	return "correct the page in templates_dir"
 }
 
 type listeners struct {
@@ -123,39 +124,41 @@ type listeners struct {
 func listen(ctx context.Context, loaded *config.Config) (listeners, error) {
 	public, err := new(net.ListenConfig).Listen(ctx, "tcp", loaded.Listen)
 	if err != nil {
-		return listeners{}, failed(err, "change listen, or stop what has this port")
+		return listeners{}, failed(err, "change listen, or stop the process that uses the port")
 	}
 	admin, err := new(net.ListenConfig).Listen(ctx, "tcp", loaded.AdminListen)
 	if err != nil {
 		public.Close()
-		return listeners{}, failed(err, "change admin_listen, or stop what has this port")
+		return listeners{}, failed(err, "change admin_listen, or stop the process that uses the port")
 	}
 	return listeners{public, admin}, nil
 }
 
-// warnReadable warns of a database that others on this machine can read, as one that was copied or restored may be.
+// warnReadable warns of a database file that other users can access, such as one that was copied or restored.
 func warnReadable(log *slog.Logger, path string) {
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
-		log.Warn("others on this machine can reach the database, which holds personal data", "path", path, "mode", info.Mode().Perm().String())
+		log.Warn("other users of this machine can access the database, which holds personal data; set its mode to 0600",
+			"path", path, "mode", info.Mode().Perm().String())
 	}
 }
 
-// announce logs what an operator must enter elsewhere.
+// announce logs what an operator must register at the providers.
 func announce(log *slog.Logger, loaded *config.Config, on listeners) {
 	log.Info("serving", "public_url", loaded.Server.PublicURL,
 		"listen", on.public.Addr().String(), "admin_listen", on.admin.Addr().String())
 	for _, provider := range loaded.Server.Providers {
-		log.Info("redirect URI to be registered at the provider", "provider", provider.ID,
+		log.Info("register this redirect URI at the provider", "provider", provider.ID,
 			"redirect_uri", server.CallbackURI(loaded.Server.PublicURL, provider.ID))
 	}
 }
 
-// serveUntil serves both listeners. When it ends, requests have been finished and the background has stopped.
+// serveUntil serves both listeners until the context ends, a listener fails, or the database is replaced. When it returns,
+// requests are finished and the work in the background has stopped.
 func serveUntil(ctx context.Context, bridge *server.Server, on listeners, log *slog.Logger) error {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
-	var group sync.WaitGroup
-	group.Go(func() { bridge.Run(background) })
+	stopped := make(chan error, 1)
+	go func() { stopped <- bridge.Run(background) }()
 
 	public, admin := newHTTPServer(bridge.Public, log), newHTTPServer(bridge.Admin, log)
 	ended := make(chan error, 2)
@@ -167,22 +170,26 @@ func serveUntil(ctx context.Context, bridge *server.Server, on listeners, log *s
 	case <-ctx.Done():
 		log.Info("stopping")
 	case err := <-ended:
-		failure = failed(fmt.Errorf("a listener ended: %w", err), "see the log")
+		failure = failed(fmt.Errorf("a listener failed: %w", err), "restart serve")
+	case err := <-stopped:
+		log.Error("stopping", "error", err)
+		failure = failed(err, "restart serve, so that it opens the new database")
+		stopped <- nil
 	}
-	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := public.Shutdown(deadline); err != nil {
-		log.Warn("requests were cut off", "error", err)
+		log.Warn("requests aborted", "error", err)
 		public.Close()
 	}
 	stopBackground()
-	group.Wait()
+	<-stopped
 	admin.Close()
 	return failure
 }
 
-// newHTTPServer bounds how long a client may take and how much it may send. The largest request that is well meant brings
-// two cookies and a state; the longest answer waits for a provider three times.
+// newHTTPServer bounds how long a client may take and how much it may send. The largest legitimate request has two cookies and a
+// state; the longest response waits for a provider three times.
 func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,

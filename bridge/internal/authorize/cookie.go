@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -17,13 +18,13 @@ import (
 
 const (
 	cookiePurpose = "cookie: pending login"
-	// maxFlows is how many flows one browser keeps; more would only make its requests too large for a proxy.
+	// maxFlows is how many flows one browser keeps. More would make its requests too large for a proxy.
 	maxFlows = 2
-	// maxCookie is the longest value that browsers keep: 4096 bytes with the name.
+	// maxCookie is the longest value that browsers accept: 4096 bytes together with the name.
 	maxCookie = 4096 - len("__Host-login-") - flowIDLength
 )
 
-// cookieJar keeps flows in the browser: one sealed cookie each, so that two sign-ins at once do not disturb one another.
+// cookieJar keeps flows in the browser, each in a sealed cookie of its own, so that two sign-ins at once do not collide.
 type cookieJar struct {
 	store  *sessions.CookieStore
 	prefix string
@@ -32,30 +33,30 @@ type cookieJar struct {
 func newCookieJar(ring *keys.Ring, secure bool) *cookieJar {
 	var pairs [][]byte
 	for _, key := range ring.Derive(cookiePurpose, 64) {
-		pairs = append(pairs, key[:32], key[32:]) // to authenticate, to encrypt
+		pairs = append(pairs, key[:32], key[32:]) // for authentication, for encryption
 	}
 	store := sessions.NewCookieStore(pairs...)
-	// All of them, since the library's defaults would send the cookie across sites, to scripts, and for 30 days.
+	// All of them, since by the library's defaults the cookie would be sent across sites, to scripts, and for 30 days.
 	store.Options = &sessions.Options{
 		Path:     "/",
 		Secure:   secure,
 		HttpOnly: true,
-		SameSite: http.SameSiteLaxMode, // comes along when the provider redirects back, never with a foreign form
+		SameSite: http.SameSiteLaxMode, // sent when the provider redirects back, never with the form of another site
 	}
-	store.MaxAge(int(flowLifetime.Seconds())) // the cookie's and the codecs'
+	store.MaxAge(int(flowLifetime.Seconds())) // of the cookie and of the codecs
 	for _, codec := range store.Codecs {
 		codec.(*securecookie.SecureCookie).MaxLength(maxCookie)
 	}
 	jar := &cookieJar{store: store, prefix: "login-"}
 	if secure {
-		jar.prefix = "__Host-login-" // no sibling domain can set one
+		jar.prefix = "__Host-login-" // sibling domains cannot set it
 	}
 	return jar
 }
 
 var flowIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{16}$`)
 
-// find returns the flow of that id, if this browser has it and its time is not over.
+// find returns the flow with an id, if this browser has it and it has not expired.
 func (j *cookieJar) find(r *http.Request, id string, now time.Time) (*flow, bool) {
 	if !flowIDForm.MatchString(id) {
 		return nil, false
@@ -65,7 +66,7 @@ func (j *cookieJar) find(r *http.Request, id string, now time.Time) (*flow, bool
 		return nil, false
 	}
 	f, ok := j.open(cookie)
-	if !ok || f.over(now) || f.id() != id {
+	if !ok || f.expired(now) || f.id() != id {
 		return nil, false
 	}
 	return f, true
@@ -77,7 +78,7 @@ func (j *cookieJar) open(cookie *http.Cookie) (*flow, bool) {
 		return nil, false
 	}
 	seed, _ := values["seed"].(string)
-	began, _ := values["began"].(int64)
+	started, _ := values["began"].(int64)
 	signedIn, _ := values["signed_in"].(int64)
 	request, _ := values["request"].(string)
 	parts := strings.SplitN(request, separator, 7)
@@ -86,7 +87,8 @@ func (j *cookieJar) open(cookie *http.Cookie) (*flow, bool) {
 	}
 	f := &flow{
 		seed:     [bridge.TokenSeedSize]byte([]byte(seed)),
-		began:    time.Unix(began, 0),
+		started:  time.Unix(started, 0),
+		inCookie: true,
 		provider: parts[0],
 		request: bridge.AuthorizationRequest{
 			ClientID:      parts[1],
@@ -103,19 +105,18 @@ func (j *cookieJar) open(cookie *http.Cookie) (*flow, bool) {
 	return f, true
 }
 
-// separator stands between the parts of a request in a cookie, which is nearly full with a long state. Only the state,
-// which comes last, may hold one.
+// separator separates the parts of a request in the cookie. A long state nearly fills the cookie, so there is no room for a
+// more verbose encoding. Only the state, which comes last, may contain it.
 const separator = "\x00"
 
-// put gives the browser the flow, and takes its oldest ones away beyond maxFlows. It fails when the flow does not fit into
-// a cookie.
+// put sets the cookie of a flow and removes the oldest flows beyond maxFlows. It fails with errCookieTooLarge.
 func (j *cookieJar) put(w http.ResponseWriter, r *http.Request, f *flow) error {
 	session := sessions.NewSession(j.store, j.prefix+f.id())
 	options := *j.store.Options
 	session.Options = &options
 	session.Values = map[any]any{
 		"seed":  string(f.seed[:]),
-		"began": f.began.Unix(),
+		"began": f.started.Unix(),
 		"request": strings.Join([]string{f.provider, f.request.ClientID, f.request.RedirectURI, f.request.ResponseType,
 			f.request.Scope, f.request.CodeChallenge, f.request.State}, separator),
 	}
@@ -123,45 +124,46 @@ func (j *cookieJar) put(w http.ResponseWriter, r *http.Request, f *flow) error {
 		session.Values["signed_in"] = f.signedIn.Unix()
 	}
 	if err := j.store.Save(r, w, session); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errCookieTooLarge, err)
 	}
+	f.inCookie = true
 	j.dropOldest(w, r, session.Name())
 	return nil
 }
 
-// dropOldest leaves room for the flow of that name beside the newest others. Cookies that cannot be opened go first. Who
-// sends more of them than any browser has gets a few dropped at a time, so that it costs us nothing.
+// dropOldest removes the oldest flows until there is room for the named one. Cookies that cannot be opened are the oldest. Of
+// more cookies than any browser has, only a few are looked at, so that a stranger cannot make this expensive.
 func (j *cookieJar) dropOldest(w http.ResponseWriter, r *http.Request, name string) {
-	type kept struct {
-		name  string
-		began int64
+	type cookieAge struct {
+		name    string
+		started int64
 	}
-	var flows []kept
+	var flows []cookieAge
 	for _, cookie := range r.Cookies() {
 		id, ours := strings.CutPrefix(cookie.Name, j.prefix)
 		if !ours || cookie.Name == name || !flowIDForm.MatchString(id) || len(flows) == 4*maxFlows {
 			continue
 		}
-		var began int64
+		var started int64
 		if f, ok := j.open(cookie); ok {
-			began = f.began.Unix()
+			started = f.started.Unix()
 		}
-		flows = append(flows, kept{cookie.Name, began})
+		flows = append(flows, cookieAge{cookie.Name, started})
 	}
-	slices.Reverse(flows) // browsers send the oldest first, which tells those of one second apart (RFC 6265 §5.4)
-	slices.SortStableFunc(flows, func(a, b kept) int { return cmp.Compare(b.began, a.began) })
+	slices.Reverse(flows) // browsers send the oldest first, which orders those of one second (RFC 6265 §5.4)
+	slices.SortStableFunc(flows, func(a, b cookieAge) int { return cmp.Compare(b.started, a.started) })
 	for i, f := range flows {
 		if i >= maxFlows-1 {
-			j.expire(w, f.name)
+			http.SetCookie(w, j.expire(f.name))
 		}
 	}
 }
 
-// drop takes a flow away from the browser.
-func (j *cookieJar) drop(w http.ResponseWriter, f *flow) { j.expire(w, j.prefix+f.id()) }
+// expired returns a cookie that removes a flow from the browser.
+func (j *cookieJar) expired(f *flow) *http.Cookie { return j.expire(j.prefix + f.id()) }
 
-func (j *cookieJar) expire(w http.ResponseWriter, name string) {
+func (j *cookieJar) expire(name string) *http.Cookie {
 	options := *j.store.Options
 	options.MaxAge = -1
-	http.SetCookie(w, sessions.NewCookie(name, "", &options))
+	return sessions.NewCookie(name, "", &options)
 }

@@ -1,15 +1,15 @@
-// Package authorize leads a person from Alexa through the company's sign-in to a link:
+// Package authorize takes a person from Alexa through the provider's sign-in to a link:
 //
-//	GET  /authorize            Alexa's request is checked; the browser gets a cookie and goes to the provider
-//	GET  /callback/{provider}  the provider's answer is checked; who it is waits in the store; the person is asked
-//	POST /consent              the person decides; a link is made or not; the browser goes back to Alexa
+//	GET  /authorize            checks Alexa's request, sets a cookie, and redirects to the provider
+//	GET  /callback/{provider}  checks the provider's response, stores the result, and shows the consent page
+//	POST /consent              takes the person's decision, makes a link or not, and redirects to Alexa
 //
-// There are two kinds of refusal. While the skill and its redirect URI are not known to be good, a page says so and nobody
-// is redirected anywhere. After that every answer goes back to Alexa with its state, in the fragment for the implicit
-// grant and in the query otherwise (RFC 6749 §4.1.2.1, §4.2.2.1). Where trying again can help, a page offers it.
+// There are two kinds of errors. As long as the skill and its redirect URI are not known to be valid, a page is shown and
+// nobody is redirected. After that, errors go back to Alexa with its state: in the fragment for the implicit grant, in the
+// query otherwise (RFC 6749 §4.1.2.1, §4.2.2.1). Where another try can help, a page offers it. errors.go has the whole mapping.
 //
-// The browser that opened /authorize must be the one that finishes. So the flow is in that browser's cookie, sealed, and
-// is never looked for by the state alone: a state that somebody else began finds no cookie. The cookie holds one random
-// seed, and everything secret of the flow is derived from it (see [flow]); so nothing but hashes and sealed text has to be
-// stored, an answer that was lost can be given again word for word, and any replica can do it.
+// The browser that opened /authorize must be the one that finishes (RFC 9700 §4.7). So the flow is in a sealed cookie of that
+// browser and is never looked up by the state alone: a state that somebody else started finds no cookie. The cookie holds one
+// random seed from which every secret of the flow is derived (see [flow]). So the store needs only hashes and encrypted text,
+// a response that was lost can be sent again, and any replica can do that.
 package authorize

@@ -16,44 +16,63 @@ const (
 	flowIDLength = 16
 )
 
-// flow is one browser's way through. Everything secret in it is derived from the seed by HKDF-SHA256, each under a name of
-// its own, so that none of them tells anything about another.
+// flow is one browser's way from Alexa's request to a link. Each of its secrets is derived from the seed by HKDF-SHA256 under
+// its own name, so that none says anything about another.
 type flow struct {
 	seed     [bridge.TokenSeedSize]byte
 	request  bridge.AuthorizationRequest
 	provider string
-	began    time.Time
+	started  time.Time
 	signedIn time.Time // zero: not yet
+	inCookie bool      // it is in the browser's cookie
 }
 
 func newFlow(request bridge.AuthorizationRequest, provider string, now time.Time) *flow {
-	f := &flow{request: request, provider: provider, began: now}
+	f := &flow{request: request, provider: provider, started: now}
 	rand.Read(f.seed[:])
 	return f
 }
 
-// login is what the provider gets to see, and what its answer is held to. The state begins with the flow's id, by which its
-// cookie is found.
+// attrs returns the attributes of log lines about the flow. It may be nil, or have only a request.
+func (f *flow) attrs() []any {
+	switch {
+	case f == nil:
+		return nil
+	case f.started.IsZero():
+		return []any{"client_id", f.request.ClientID}
+	}
+	return []any{"flow", f.id(), "client_id", f.request.ClientID, "provider", f.provider}
+}
+
+// clientID returns the client id of the request, or "" for a nil flow.
+func (f *flow) clientID() string {
+	if f == nil {
+		return ""
+	}
+	return f.request.ClientID
+}
+
+// login returns what is sent to the provider, and what its response is checked against. The state begins with the id of the
+// flow, by which its cookie is found.
 func (f *flow) login() upstream.Login {
 	return upstream.Login{State: f.id() + f.secret("state"), Nonce: f.secret("nonce"), Verifier: f.secret("code verifier")}
 }
 
-// id tells a browser's flows apart. It is not secret.
+// id distinguishes the flows of a browser. It is not secret.
 func (f *flow) id() string { return f.secret("id")[:flowIDLength] }
 
-// handle finds the flow's row in the store.
+// handle is the key of the flow's row in the store.
 func (f *flow) handle() bridge.Hash { return bridge.HashOf(f.secret("handle")) }
 
-// formToken proves that an answer comes from a page that we made for this flow.
+// formToken proves that a form was sent from a page that was made for this flow.
 func (f *flow) formToken() string { return f.secret("form token") }
 
-// accessToken is the token that the flow ends with, if it does. It can be written again for a second tap, and needs
-// nobody to keep it.
+// accessToken is the token that the link starts with. It can be sent again for a double tap without being stored.
 func (f *flow) accessToken() string {
 	return bridge.NewToken(bridge.AccessTokenKind, f.derive("access token"))
 }
 
-// grant is the grant that Alexa asked for.
+// grant is the grant that Alexa requested.
 func (f *flow) grant() bridge.Grant {
 	if f.request.ResponseType == bridge.ResponseTypeCode {
 		return bridge.GrantAuthorizationCode
@@ -61,25 +80,26 @@ func (f *flow) grant() bridge.Grant {
 	return bridge.GrantImplicit
 }
 
-// begins gives a new link what its grant begins with: a token, or a code that is bound to the request.
-func (f *flow) begins(made *bridge.NewLink, skill *bridge.Skill) {
-	now := made.Link.CreatedAt
+// newLink returns a link with what its grant starts with: a token, or a code that is bound to the request.
+func (f *flow) newLink(link bridge.Link, skill *bridge.Skill) bridge.NewLink {
+	made := bridge.NewLink{Link: link, MaxLinks: skill.MaxLinksPerPerson}
 	if f.grant() == bridge.GrantAuthorizationCode {
 		made.Code = &bridge.NewCode{
 			Hash:          bridge.HashOf(f.code()),
 			RedirectURI:   f.request.RedirectURI,
 			CodeChallenge: f.request.CodeChallenge,
-			ExpiresAt:     now.Add(skill.CodeLifetime),
+			ExpiresAt:     link.CreatedAt.Add(skill.CodeLifetime),
 		}
-		return
+		return made
 	}
 	made.Token = bridge.HashOf(f.accessToken())
 	if skill.ImplicitLifetime > 0 {
-		made.ExpiresAt = now.Add(skill.ImplicitLifetime)
+		made.ExpiresAt = link.CreatedAt.Add(skill.ImplicitLifetime)
 	}
+	return made
 }
 
-// code is the authorization code that the flow ends with, if it does, as accessToken is.
+// code is the authorization code that the link starts with, in the same way.
 func (f *flow) code() string {
 	return bridge.NewToken(bridge.CodeKind, f.derive("authorization code"))
 }
@@ -97,9 +117,9 @@ func (f *flow) derive(name string) [bridge.TokenSeedSize]byte {
 	return [bridge.TokenSeedSize]byte(key)
 }
 
-// over says whether the flow's time is over: to sign in, and then once more to decide.
-func (f *flow) over(now time.Time) bool {
-	last := f.began
+// expired reports whether the time to sign in, or then to decide, is over.
+func (f *flow) expired(now time.Time) bool {
+	last := f.started
 	if f.signedIn.After(last) {
 		last = f.signedIn
 	}

@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,14 +14,16 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/alexa"
+	"alexa-oidc-bridge/bridge/internal/clients"
+	"alexa-oidc-bridge/bridge/internal/oauth"
 	"alexa-oidc-bridge/bridge/keys"
 )
 
-// Whatever redirect URI is asked for: it is accepted only when it is one of the skill's, byte for byte.
+// A redirect URI is accepted only if it is one of the skill's, byte for byte.
 func FuzzRedirectURI(f *testing.F) {
 	skill := &bridge.Skill{ClientID: "pizza", Provider: "corp", Grants: []bridge.Grant{bridge.GrantImplicit},
 		RedirectURIs: alexa.RedirectURIs("M2AAAAAAAAAAAA")}
-	h := &Handler{config: Config{Skills: map[string]*bridge.Skill{"pizza": skill}}}
+	h := &Handler{config: Config{Clients: clients.New([]*bridge.Skill{skill}, nil, nil)}}
 	h.deps.Log = slog.New(slog.DiscardHandler)
 	for _, uri := range skill.RedirectURIs {
 		f.Add("client_id=pizza&response_type=token&redirect_uri=" + url.QueryEscape(uri))
@@ -28,28 +31,29 @@ func FuzzRedirectURI(f *testing.F) {
 		f.Add("client_id=pizza&redirect_uri=" + url.QueryEscape(uri) + "&redirect_uri=https://evil.example")
 	}
 	f.Fuzz(func(t *testing.T, query string) {
-		request, refused := h.parse(query)
-		accepted := refused == nil || refused.redirected != nil
+		request, err := h.parseRequest(query)
+		_, isOAuth := errors.AsType[*oauth.Error](err) // an error that is sent to the redirect URI
+		accepted := err == nil || isOAuth
 		if accepted && !slices.Contains(skill.RedirectURIs, request.RedirectURI) {
 			t.Errorf("%q is accepted", request.RedirectURI)
 		}
 		if !accepted && request.RedirectURI != "" {
-			t.Errorf("a refused request keeps its redirect URI %q", request.RedirectURI)
+			t.Errorf("an invalid request keeps its redirect URI %q", request.RedirectURI)
 		}
 	})
 }
 
-// Whatever state and redirect URI: what Alexa reads out of the fragment is what was put in, and there is nothing else.
+// The fragment parses to exactly the parameters of the response, whatever the state is.
 func FuzzFragment(f *testing.F) {
 	f.Add("A2SAAEAE", "aob_at_x")
 	f.Add("a&access_token=evil#=%20+ \r\n", "t")
 	f.Add("\xff\x00", "&")
 	f.Fuzz(func(t *testing.T, state, token string) {
 		request := &bridge.AuthorizationRequest{RedirectURI: alexa.RedirectURIs("M2AAAAAAAAAAAA")[1], State: state, ResponseType: "token"}
-		answer := tokenAnswer(request, token, time.Hour)
-		base, fragment, _ := strings.Cut(answer, "#")
+		location := tokenResponse(request, token, time.Hour)
+		base, fragment, _ := strings.Cut(location, "#")
 		if base != request.RedirectURI || strings.ContainsAny(fragment, "# \r\n+\"<>\\") {
-			t.Fatalf("answer %q", answer)
+			t.Fatalf("location %q", location)
 		}
 		want := url.Values{"token_type": {"Bearer"}, "expires_in": {"3600"}}
 		for name, value := range map[string]string{"state": state, "access_token": token} {
@@ -61,18 +65,18 @@ func FuzzFragment(f *testing.F) {
 		if err != nil || got.Encode() != want.Encode() {
 			t.Errorf("read %v, %v; want %v", got, err, want)
 		}
-		for pair := range strings.SplitSeq(fragment, "&") { // as a script reads it, for whom a + is a +
+		for pair := range strings.SplitSeq(fragment, "&") { // as a script reads it, which does not decode +
 			name, value, _ := strings.Cut(pair, "=")
 			if decoded, err := url.PathUnescape(value); err != nil || decoded != want.Get(name) {
-				t.Errorf("a script reads %s = %q, %v", name, decoded, err)
+				t.Errorf("a script decodes %s = %q, %v", name, decoded, err)
 			}
 		}
 	})
 }
 
-// Whatever cookie a browser sends: nothing but what was sealed here opens, and it opens as it was.
+// No cookie opens but one that was sealed here, and it opens unchanged.
 func FuzzCookie(f *testing.F) {
-	secret, err := keys.Parse(keys.Generate()) // of its own in each process that fuzzes, as is the cookie
+	secret, err := keys.Parse(keys.Generate()) // another in each process that fuzzes, like the cookie
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -95,15 +99,15 @@ func FuzzCookie(f *testing.F) {
 			return
 		}
 		if value != good.Value || name != good.Name || id != sealed.id() {
-			t.Fatalf("opened what was not sealed here: %q", value)
+			t.Fatalf("opened a cookie that was not sealed here: %q", value)
 		}
 		if found.seed != sealed.seed || found.request != sealed.request || found.provider != "corp" {
-			t.Errorf("opened as %+v", found)
+			t.Errorf("opened to %+v", found)
 		}
 	})
 }
 
-func TestFlowIsDerived(t *testing.T) {
+func TestFlowSecrets(t *testing.T) {
 	now := time.Now()
 	a := newFlow(bridge.AuthorizationRequest{}, "corp", now)
 	b := newFlow(bridge.AuthorizationRequest{}, "corp", now)
@@ -113,21 +117,21 @@ func TestFlowIsDerived(t *testing.T) {
 		for _, secret := range []string{login.State, login.Nonce, login.Verifier, string(f.handle()), f.formToken(),
 			strings.TrimPrefix(f.accessToken(), string(bridge.AccessTokenKind))} {
 			if len(secret) < 43 || secrets[secret] {
-				t.Errorf("%q is short or there twice", secret)
+				t.Errorf("%q is short or not unique", secret)
 			}
 			secrets[secret] = true
 		}
 	}
 	again := &flow{seed: a.seed}
 	if again.accessToken() != a.accessToken() || again.id() != a.id() {
-		t.Error("the same seed gives another flow")
+		t.Error("the same seed derives another flow")
 	}
-	if !a.over(now.Add(flowLifetime)) || a.over(now.Add(flowLifetime-time.Second)) {
-		t.Error("a flow does not end after ten minutes")
+	if !a.expired(now.Add(flowLifetime)) || a.expired(now.Add(flowLifetime-time.Second)) {
+		t.Error("the flow does not expire after ten minutes")
 	}
 }
 
-func TestFlowThatDoesNotFitIntoACookie(t *testing.T) {
+func TestCookieTooLarge(t *testing.T) {
 	jar := newCookieJar(keys.NewRing(bytes.Repeat([]byte{1}, keys.SecretSize)), true)
 	request := bridge.AuthorizationRequest{
 		ClientID: strings.Repeat("c", 128), RedirectURI: strings.Repeat("r", 255), ResponseType: "token",
@@ -137,10 +141,10 @@ func TestFlowThatDoesNotFitIntoACookie(t *testing.T) {
 	longest := newFlow(request, "corp", time.Now())
 	longest.signedIn = time.Now()
 	if err := jar.put(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), longest); err != nil {
-		t.Errorf("the longest request that a configuration allows does not fit: %v", err)
+		t.Errorf("the longest request that a configuration permits does not fit: %v", err)
 	}
 	request.Scope = strings.Repeat("s", 1000)
 	if err := jar.put(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), newFlow(request, "corp", time.Now())); err == nil {
-		t.Error("a cookie that no browser keeps is sent")
+		t.Error("a cookie is set that no browser accepts")
 	}
 }

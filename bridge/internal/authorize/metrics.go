@@ -16,11 +16,11 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		}, []string{"client_id", "grant"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bridge_links_refused_total",
-			Help: "Sign-ins that ended without a link, by skill and reason.",
+			Help: "Requests of a flow that did not lead to a link, by skill and reason.",
 		}, []string{"client_id", "reason"}),
 		noCookie: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "bridge_callbacks_without_cookie_total",
-			Help: "Callbacks from a browser that did not begin the sign-in, refuses cookies, or came too late.",
+			Help: "Callbacks from a browser that did not start the sign-in, rejects cookies, or came too late.",
 		}),
 	}
 	registry.MustRegister(m.made, m.refused, m.noCookie)

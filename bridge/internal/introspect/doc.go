@@ -1,5 +1,10 @@
-// Package introspect answers backends that ask whom a token belongs to (RFC 7662).
+// Package introspect serves the endpoints that say whom an access token belongs to:
 //
-// An answer is one of three things, which are never mixed up: this token is active, this token is not, and cannot tell
-// now. The last is status 503: to say "not active" during an outage would make Amazon delete links.
+//	POST /lookup          for backends (token introspection, RFC 7662)
+//	GET, POST /userinfo   for whoever has the token (OIDC Core §5.3)
+//
+// There are three outcomes that are never confused: the token is active, it is inactive, and the server cannot tell now. The
+// last is status 503: answering "inactive" during an outage would make Amazon delete links.
+//
+// Answers come from a cache as long as the feed of revocations is read; see [feedReader].
 package introspect

@@ -3,29 +3,28 @@ package introspect
 import (
 	"context"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/answercache"
+	"alexa-oidc-bridge/bridge/internal/clients"
 )
 
-// Config says who may look up what, and how long without the store.
+// Config says who may look up what, and for how long without the store.
 type Config struct {
-	PublicURL string // our origin, without a slash at its end; also our issuer
-	Skills    map[string]*bridge.Skill
-	Providers map[string]bridge.Provider
-	Backends  map[string]*bridge.Backend
-	// MaxStaleness is how old the last reading of the feed may be for an answer from memory. 0: memory never answers.
+	PublicURL string // our origin and issuer, without a slash at the end
+	Clients   *clients.Registry
+	// MaxStaleness is how old the last successful read of the feed may be for an answer from the cache. 0: the cache is not
+	// used.
 	MaxStaleness time.Duration
-	// Memory is how many bytes may be used for answers; less than 1 MiB count as 1 MiB.
+	// Memory is the size of the cache in bytes; at least [answercache.MinSize] is used.
 	Memory int
 }
 
-// Deps are the live things that a [Handler] works with. All are needed.
+// Deps are the dependencies of a [Handler]. All are required.
 type Deps struct {
 	Store    bridge.Store
 	Log      *slog.Logger
@@ -33,52 +32,47 @@ type Deps struct {
 	Registry prometheus.Registerer
 }
 
-// Handler answers /lookup. It is safe for concurrent use.
+// Handler serves /lookup and /userinfo. It is safe for concurrent use.
 type Handler struct {
 	config   Config
 	deps     Deps
-	places   map[string]uint32 // of skills, by which entries name them
-	askers   map[string]*asker
-	anyone   *asker // who may know of every skill
-	known    known
-	scratch  sync.Pool
-	memory   *memory
-	follower *follower
-	patience patience
-	uses     *uses
-	counters counters
+	cache    *answercache.Cache
+	feed     *feedReader
+	lastUsed *lastUsed
+	metrics  *metrics
+	buffers  sync.Pool // of *buffers
 }
 
-// New returns a handler. Its [Handler.Run] must run, or it answers nothing from memory and uses are not noted. It fails with
-// [ErrMemory].
+// New returns a handler. Until its [Handler.Run] is called, it answers nothing from the cache and does not record when links
+// were used. It fails with [answercache.ErrMemory].
 func New(config Config, deps Deps) (*Handler, error) {
-	memory, err := newMemory(config.Memory)
+	cache, err := answercache.New(config.Memory)
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{config: config, deps: deps, places: map[string]uint32{}, memory: memory, uses: newUses()}
-	for _, id := range slices.Sorted(maps.Keys(config.Skills)) {
-		h.places[id] = uint32(len(h.places))
-	}
-	h.askers = h.newAskers()
-	h.anyone = &asker{skills: slices.Repeat([]bool{true}, len(h.places))}
-	h.scratch.New = func() any { return &scratch{body: make([]byte, 0, 1<<10), answer: make([]byte, 0, 1<<10)} }
-	h.follower = newFollower(deps, config.MaxStaleness, h.memory)
-	h.counters = newCounters(deps.Registry, h)
-	deps.Store.OnRevoke(func(linkIDs []string) { h.memory.end(linkIDs...) })
+	h := &Handler{config: config, deps: deps, cache: cache, lastUsed: newLastUsed(deps)}
+	h.feed = newFeedReader(deps, config.MaxStaleness, cache)
+	h.metrics = newMetrics(deps, h.feed, cache)
+	h.buffers.New = func() any { return newBuffers() }
+	deps.Store.OnRevoke(func(linkIDs []string) { cache.Revoke(linkIDs...) })
 	return h, nil
 }
 
-// Run follows the feed and writes uses down, until the context ends.
-func (h *Handler) Run(ctx context.Context) {
+// Run reads the feed of revocations and records when links were used, until the context ends. It returns an error only if the
+// process must be restarted: [bridge.ErrStoreReplaced].
+func (h *Handler) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var group sync.WaitGroup
-	group.Go(func() { h.follower.run(ctx) })
-	group.Go(func() { h.writeUses(ctx) })
+	group.Go(func() { h.lastUsed.run(ctx) })
+	err := h.feed.run(ctx)
+	cancel()
 	group.Wait()
+	return err
 }
 
-// OutOfReach says whether the store has been out of reach for longer than answers from memory are good.
-func (h *Handler) OutOfReach() bool {
-	age, _ := h.follower.age(h.deps.Now())
+// StoreOutOfReach reports whether the store has been out of reach for so long that nothing is answered from the cache any more.
+func (h *Handler) StoreOutOfReach() bool {
+	age, _ := h.feed.age(h.deps.Now())
 	return age >= h.config.MaxStaleness
 }

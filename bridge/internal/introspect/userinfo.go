@@ -1,60 +1,58 @@
 package introspect
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/oauth"
-	"alexa-oidc-bridge/bridge/internal/reference"
 )
 
-// Userinfo answers GET and POST /userinfo: whom the access token in the Bearer header belongs to (OIDC Core §5.3, RFC 6750).
-// A token anywhere else is not looked at.
-func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) {
-	token, ok := bearer(r)
+// Userinfo serves GET and POST /userinfo: the claims of the person whom the access token in the Bearer header belongs to
+// (OIDC Core §5.3, RFC 6750 §2.1). A token anywhere else is not read.
+func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) error {
+	token, ok := bearerToken(r)
 	if !ok {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="userinfo"`)
-		oauth.WriteError(w, http.StatusUnauthorized, oauth.Errorf("invalid_request", "Send the access token as Bearer in the Authorization header."))
-		return
+		return unauthorized(`Bearer realm="userinfo"`, &oauth.Error{Code: oauth.InvalidRequest, HTTPStatus: http.StatusUnauthorized,
+			Description: "Send the access token as Bearer in the Authorization header."})
 	}
-	claims, err := h.userinfo(token)
+	claims, err := h.userinfo(r.Context(), token)
 	switch {
 	case errors.Is(err, bridge.ErrNotFound):
-		w.Header().Set("WWW-Authenticate", `Bearer realm="userinfo", error="invalid_token"`)
-		oauth.WriteError(w, http.StatusUnauthorized, oauth.Errorf("invalid_token", "The access token is not active."))
+		return unauthorized(`Bearer realm="userinfo", error="invalid_token"`,
+			oauth.Errorf(oauth.InvalidToken, "The access token is not active."))
 	case err != nil:
-		h.deps.Log.Error("userinfo cannot tell", "ref", reference.FromContext(r.Context()), "error", err)
-		w.Header().Set("Retry-After", "2")
-		oauth.WriteError(w, http.StatusServiceUnavailable, oauth.Errorf(oauth.TemporarilyUnavailable, "Cannot tell now. This says nothing about the token."))
-	default:
-		oauth.WriteJSON(w, http.StatusOK, claims)
+		return h.mapError(r, err)
 	}
+	oauth.WriteJSON(w, http.StatusOK, claims)
+	return nil
 }
 
-// userinfo returns the claims of an active token, flat. ErrNotFound for any other.
-func (h *Handler) userinfo(token string) ([]byte, error) {
-	q := newQuestion(token)
-	q.asker = h.anyone
-	found, err := h.find(&q)
+func unauthorized(challenge string, e *oauth.Error) error {
+	return &httperror.Error{OAuth: e, Header: http.Header{"Www-Authenticate": {challenge}}}
+}
+
+// userinfo returns the claims of an active token as one flat object, or [bridge.ErrNotFound].
+func (h *Handler) userinfo(ctx context.Context, token string) ([]byte, error) {
+	q := newQuery(token)
+	var buffer []byte
+	entry, err := h.resolve(ctx, &q, &buffer)
 	if err != nil {
 		return nil, err
 	}
-	var answer struct {
-		Subject string        `json:"sub"`
-		Issuer  string        `json:"upstream_iss"`
-		Claims  bridge.Claims `json:"claims"`
-	}
-	if err := json.Unmarshal(found.answer, &answer); err != nil {
+	var r response
+	if err := json.Unmarshal(entry.Response, &r); err != nil {
 		return nil, err
 	}
-	answer.Claims["sub"], answer.Claims["upstream_iss"] = answer.Subject, answer.Issuer // never what a claim of that name says
-	return json.Marshal(answer.Claims)
+	r.Claims["sub"], r.Claims["upstream_iss"] = r.Subject, r.UpstreamISS // whatever claims of these names say
+	return json.Marshal(r.Claims)
 }
 
-func bearer(r *http.Request) (string, bool) {
+func bearerToken(r *http.Request) (string, bool) {
 	authorization := r.Header.Values("Authorization")
 	if len(authorization) != 1 {
 		return "", false

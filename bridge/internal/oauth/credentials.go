@@ -5,24 +5,23 @@ import (
 	"net/url"
 )
 
-// Credentials are what a client or backend authenticates with (RFC 6749 §2.3.1).
+// Credentials are the client credentials of a request (RFC 6749 §2.3.1).
 type Credentials struct {
 	ID     string
 	Secret string
-	Header bool // they came by HTTP Basic, at least
-	Body   bool // a secret came in the body
-	// DecodedID and DecodedSecret are those of the header after form decoding. Clients should encode both before they build
-	// the header; many do not, so either reading may be right.
+	Header bool // sent by HTTP Basic
+	Body   bool // a client_secret was sent in the body
+	// DecodedID and DecodedSecret are the values of the header after form decoding. RFC 6749 §2.3.1 asks clients to encode both
+	// before they build the header, but many do not, so either reading may be the right one.
 	DecodedID, DecodedSecret string
 }
 
-// ReadCredentials reads credentials from HTTP Basic or from client_id and client_secret in a form. What is wrong with how
-// they are sent is an InvalidRequest; what another kind of header says counts as empty.
-func ReadCredentials(r *http.Request, form url.Values) (Credentials, *Error) {
-	for _, name := range []string{"client_id", "client_secret"} {
-		if _, once := Single(form, name); !once {
-			return Credentials{}, Errorf(InvalidRequest, "The parameter %s is repeated.", name)
-		}
+// ReadCredentials reads the client credentials of a request from HTTP Basic, or from client_id and client_secret in its
+// form. Credentials that were sent twice and differ are an InvalidRequest. A header of another scheme counts as empty
+// credentials.
+func ReadCredentials(r *http.Request, form url.Values) (Credentials, error) {
+	if err := CheckRepeated(form, "client_id", "client_secret"); err != nil {
+		return Credentials{}, err
 	}
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	authorization := r.Header.Values("Authorization")
@@ -37,10 +36,10 @@ func ReadCredentials(r *http.Request, form url.Values) (Credentials, *Error) {
 	c := Credentials{ID: basicID, Secret: basicSecret, Header: true, Body: secret != "",
 		DecodedID: formDecoded(basicID), DecodedSecret: formDecoded(basicSecret)}
 	if id != "" && id != c.ID && id != c.DecodedID {
-		return Credentials{}, Errorf(InvalidRequest, "The client_id is not the one that authenticates.")
+		return Credentials{}, Errorf(InvalidRequest, "The client_id differs from the one in the Authorization header.")
 	}
 	if secret != "" && secret != c.Secret && secret != c.DecodedSecret {
-		return Credentials{}, Errorf(InvalidRequest, "The client_secret is not the one that authenticates.")
+		return Credentials{}, Errorf(InvalidRequest, "The client_secret differs from the one in the Authorization header.")
 	}
 	return c, nil
 }

@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -9,20 +8,23 @@ import (
 	"slices"
 )
 
-// MaxFormBytes bounds the body of every form that is posted to us.
+// MaxFormBytes is the largest body that a form may have.
 const MaxFormBytes = 8 << 10
 
 // Errors of [ReadForm].
 var (
-	ErrFormType     = errors.New("the content type must be application/x-www-form-urlencoded")
-	ErrFormTooLarge = errors.New("the body must not be larger than 8 KiB")
-	ErrFormSyntax   = errors.New("the body is not a well-formed form")
+	ErrFormType = &Error{Code: InvalidRequest, HTTPStatus: http.StatusUnsupportedMediaType,
+		Description: "The content type must be application/x-www-form-urlencoded."}
+	ErrFormTooLarge = &Error{Code: InvalidRequest, HTTPStatus: http.StatusRequestEntityTooLarge,
+		Description: "The body must not be larger than 8 KiB."}
+	ErrFormSyntax = &Error{Code: InvalidRequest, Description: "The body is not a well-formed form."}
 )
 
 const formType = "application/x-www-form-urlencoded"
 
-// ReadForm reads the body of a POST as a form, strictly: the right content type (a charset may follow), a bounded size and
-// no broken escapes. The request's URL adds nothing.
+// ReadForm parses the body of a POST request. It is strict: the content type must be the form's (a charset may follow), the
+// size is bounded, and an invalid escape is an error. The query of the URL is not read. Errors are [ErrFormType],
+// [ErrFormTooLarge] and [ErrFormSyntax].
 func ReadForm(r *http.Request) (url.Values, error) {
 	body, err := ReadFormBody(r, make([]byte, 0, 1<<10))
 	if err != nil {
@@ -31,7 +33,8 @@ func ReadForm(r *http.Request) (url.Values, error) {
 	return ParseForm(body)
 }
 
-// ReadFormBody does the first half of [ReadForm]: it appends the body to a buffer, which grows as needed.
+// ReadFormBody appends the body of a form to buffer, which grows as needed. Together with [ParseForm] it does what
+// [ReadForm] does.
 func ReadFormBody(r *http.Request, buffer []byte) ([]byte, error) {
 	if contentType := r.Header.Get("Content-Type"); contentType != formType {
 		mediaType, _, err := mime.ParseMediaType(contentType)
@@ -52,7 +55,7 @@ func ReadFormBody(r *http.Request, buffer []byte) ([]byte, error) {
 		case len(buffer) > MaxFormBytes:
 			return nil, ErrFormTooLarge
 		case err == io.EOF:
-			r.Body.Close() // or net/http would look for the rest of it before it answers
+			r.Body.Close() // spares net/http the search for a rest before it sends the response
 			return buffer, nil
 		case err != nil:
 			return nil, ErrFormSyntax
@@ -60,7 +63,7 @@ func ReadFormBody(r *http.Request, buffer []byte) ([]byte, error) {
 	}
 }
 
-// ParseForm does the second half of [ReadForm].
+// ParseForm parses a body that [ReadFormBody] returned.
 func ParseForm(body []byte) (url.Values, error) {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
@@ -69,21 +72,12 @@ func ParseForm(body []byte) (url.Values, error) {
 	return form, nil
 }
 
-// FormStatus is the HTTP status for an error of [ReadForm].
-func FormStatus(err error) int {
-	switch {
-	case errors.Is(err, ErrFormType):
-		return http.StatusUnsupportedMediaType
-	case errors.Is(err, ErrFormTooLarge):
-		return http.StatusRequestEntityTooLarge
+// CheckRepeated returns an error when one of the named parameters occurs more than once, which RFC 6749 §3.1 and §3.2 forbid.
+func CheckRepeated(values url.Values, names ...string) error {
+	for _, name := range names {
+		if len(values[name]) > 1 {
+			return Errorf(InvalidRequest, "The parameter %s is repeated.", name)
+		}
 	}
-	return http.StatusBadRequest
-}
-
-// Single returns a parameter that must not be repeated (RFC 6749 §3.1). An empty one counts as absent.
-func Single(values url.Values, name string) (value string, once bool) {
-	if len(values[name]) > 1 {
-		return "", false
-	}
-	return values.Get(name), true
+	return nil
 }

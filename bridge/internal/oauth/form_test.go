@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"bytes"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -17,12 +18,26 @@ func FuzzReadForm(f *testing.F) {
 		request.Header.Set("Content-Type", contentType)
 		form, err := oauth.ReadForm(request)
 		if err == nil && len(body) > oauth.MaxFormBytes {
-			t.Error("too much was read")
+			t.Error("more than MaxFormBytes was read")
 		}
 		for name := range form {
 			if !strings.Contains(body, "smuggled") && slices.Contains(form[name], "smuggled") {
-				t.Error("the URL was read")
+				t.Error("the query of the URL was read")
 			}
 		}
 	})
+}
+
+func TestReadFormBodySize(t *testing.T) {
+	for size, want := range map[int]error{oauth.MaxFormBytes: nil, oauth.MaxFormBytes + 1: oauth.ErrFormTooLarge} {
+		for _, length := range []int64{int64(size), -1} {
+			request := httptest.NewRequest("POST", "/lookup", bytes.NewReader(make([]byte, size)))
+			request.ContentLength = length
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			body, err := oauth.ReadFormBody(request, nil)
+			if err != want || err == nil && len(body) != size {
+				t.Errorf("%d bytes, length %d: got %d bytes, %v", size, length, len(body), err)
+			}
+		}
+	}
 }

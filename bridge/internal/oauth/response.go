@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// forPrograms are the headers of every answer to a program: no cache keeps it, and no browser takes it for a page. They are only
-// read, by all answers at once.
-var forPrograms = []struct {
+// responseHeader is the header of every JSON response: no cache stores it (RFC 6749 §5.1), and no browser takes it for a
+// page. All responses share the values, which nobody changes.
+var responseHeader = []struct {
 	name   string
 	values []string
 }{
@@ -19,22 +19,22 @@ var forPrograms = []struct {
 	{"Referrer-Policy", []string{"no-referrer"}},
 }
 
-// WriteJSON answers a program.
+// WriteJSON writes a JSON response.
 func WriteJSON(w http.ResponseWriter, status int, body []byte) {
 	header := w.Header()
-	for i := range forPrograms {
-		header[forPrograms[i].name] = forPrograms[i].values
+	for i := range responseHeader {
+		header[responseHeader[i].name] = responseHeader[i].values
 	}
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
-	w.Write(body) // an error means that the client has gone
+	w.Write(body) // fails only when the client has closed the connection
 }
 
-// WriteError answers a program with an OAuth error (RFC 6749 §5.2).
-func WriteError(w http.ResponseWriter, status int, fault *Error) {
-	body, err := json.Marshal(map[string]string{"error": fault.Code, "error_description": fault.Description})
+// WriteError writes an error response (RFC 6749 §5.2).
+func WriteError(w http.ResponseWriter, e *Error) {
+	body, err := json.Marshal(map[string]string{"error": e.Code, "error_description": e.Description})
 	if err != nil {
-		panic(err) // never: these are texts
+		panic(err) // cannot happen: both are strings
 	}
-	WriteJSON(w, status, body)
+	WriteJSON(w, e.Status(), body)
 }

@@ -9,7 +9,7 @@ import (
 	"alexa-oidc-bridge/bridge/internal/oauth"
 )
 
-// serverMetadata is what RFC 8414 §2 names, as far as some skill can use it.
+// serverMetadata are the fields of RFC 8414 §2 that a configured skill or backend can use.
 type serverMetadata struct {
 	Issuer                string   `json:"issuer"`
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
@@ -28,44 +28,34 @@ type serverMetadata struct {
 	ISSParameter          bool     `json:"authorization_response_iss_parameter_supported,omitempty"`
 }
 
-// Metadata answers GET /.well-known/oauth-authorization-server.
-func (h *Handler) Metadata(w http.ResponseWriter, r *http.Request) {
+// Metadata serves GET /.well-known/oauth-authorization-server.
+func (h *Handler) Metadata(w http.ResponseWriter, _ *http.Request) error {
 	oauth.WriteJSON(w, http.StatusOK, h.metadata)
+	return nil
 }
 
-func metadata(config Config) []byte {
-	withSecret := []string{"client_secret_basic", "client_secret_post"}
+// encodeMetadata encodes the metadata, which depends on the configuration only.
+func encodeMetadata(config Config) []byte {
 	m := serverMetadata{
 		Issuer:                config.PublicURL,
 		AuthorizationEndpoint: config.PublicURL + "/authorize",
 		RevocationEndpoint:    config.PublicURL + "/revoke",
 		UserinfoEndpoint:      config.PublicURL + "/userinfo",
 	}
-	var public, secret bool
-	for _, skill := range config.Skills {
-		m.ScopesSupported = append(m.ScopesSupported, skill.Scopes...)
-		public, secret = public || len(skill.Secrets) == 0, secret || len(skill.Secrets) > 0
-		if skill.HasGrant(bridge.GrantImplicit) {
-			m.ResponseTypes = append(m.ResponseTypes, bridge.ResponseTypeToken)
-			m.ResponseModes = append(m.ResponseModes, "fragment")
-			m.GrantTypes = append(m.GrantTypes, "implicit")
-		}
-		if skill.HasGrant(bridge.GrantAuthorizationCode) {
-			m.TokenEndpoint = config.PublicURL + "/token"
-			m.ResponseTypes = append(m.ResponseTypes, bridge.ResponseTypeCode)
-			m.ResponseModes = append(m.ResponseModes, "query")
-			m.GrantTypes = append(m.GrantTypes, grantCode, grantRefresh)
-			m.TokenAuthMethods, m.CodeChallengeMethods = withSecret, []string{"S256"}
-			m.ISSParameter = true
-		}
+	withSecret := []string{"client_secret_basic", "client_secret_post"}
+	hasBackends := config.Clients.HasBackends()
+	hasSecret, hasPublic := hasBackends, false
+	for _, skill := range config.Clients.Skills() {
+		m.addSkill(config.PublicURL, skill, withSecret)
+		hasSecret, hasPublic = hasSecret || len(skill.Secrets) > 0, hasPublic || len(skill.Secrets) == 0
 	}
-	if len(config.Backends) > 0 {
+	if hasBackends {
 		m.IntrospectionEndpoint, m.IntrospectionMethods = config.PublicURL+"/lookup", withSecret
 	}
-	if secret || len(config.Backends) > 0 {
+	if hasSecret {
 		m.RevocationAuthMethods = slices.Clone(withSecret)
 	}
-	if public {
+	if hasPublic {
 		m.RevocationAuthMethods = append(m.RevocationAuthMethods, "none")
 	}
 	for _, list := range []*[]string{&m.ScopesSupported, &m.ResponseTypes, &m.ResponseModes, &m.GrantTypes} {
@@ -74,7 +64,24 @@ func metadata(config Config) []byte {
 	}
 	body, err := json.Marshal(m)
 	if err != nil {
-		panic(err) // never: these are texts
+		panic(err) // cannot happen: all fields are strings, lists of strings or booleans
 	}
 	return body
+}
+
+func (m *serverMetadata) addSkill(publicURL string, skill *bridge.Skill, withSecret []string) {
+	m.ScopesSupported = append(m.ScopesSupported, skill.Scopes...)
+	if skill.HasGrant(bridge.GrantImplicit) {
+		m.ResponseTypes = append(m.ResponseTypes, bridge.ResponseTypeToken)
+		m.ResponseModes = append(m.ResponseModes, "fragment")
+		m.GrantTypes = append(m.GrantTypes, "implicit")
+	}
+	if skill.HasGrant(bridge.GrantAuthorizationCode) {
+		m.TokenEndpoint = publicURL + "/token"
+		m.ResponseTypes = append(m.ResponseTypes, bridge.ResponseTypeCode)
+		m.ResponseModes = append(m.ResponseModes, "query")
+		m.GrantTypes = append(m.GrantTypes, grantCode, grantRefresh)
+		m.TokenAuthMethods, m.CodeChallengeMethods = withSecret, []string{"S256"}
+		m.ISSParameter = true
+	}
 }

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package introspect
+package answercache
 
-// allocate returns memory of zeros.
+// allocate returns zeroed memory.
 func allocate(size int) ([]byte, error) { return make([]byte, size), nil }

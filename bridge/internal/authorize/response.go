@@ -1,7 +1,6 @@
 package authorize
 
 import (
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -11,12 +10,11 @@ import (
 	"alexa-oidc-bridge/bridge/internal/oauth"
 )
 
-// parameter is one name and value of an answer. Answers are lists and not maps because Alexa's documentation has them in
-// this order.
+// parameter is a parameter of an authorization response. Responses are lists, to have the order of Alexa's documentation.
 type parameter struct{ name, value string }
 
-// tokenAnswer is the end of a flow that made a link by the implicit grant (RFC 6749 §4.2.2).
-func tokenAnswer(request *bridge.AuthorizationRequest, token string, lifetime time.Duration) string {
+// tokenResponse returns the redirect URL of a new link by the implicit grant (RFC 6749 §4.2.2).
+func tokenResponse(request *bridge.AuthorizationRequest, token string, lifetime time.Duration) string {
 	parameters := []parameter{{"state", request.State}, {"access_token", token}, {"token_type", "Bearer"}}
 	if lifetime > 0 {
 		parameters = append(parameters, parameter{"expires_in", strconv.FormatInt(int64(lifetime.Seconds()), 10)})
@@ -24,14 +22,14 @@ func tokenAnswer(request *bridge.AuthorizationRequest, token string, lifetime ti
 	return inFragment(request.RedirectURI, parameters)
 }
 
-// codeAnswer is the end of a flow that made a link by the code grant (RFC 6749 §4.1.2, RFC 9207 §2).
-func codeAnswer(request *bridge.AuthorizationRequest, code, issuer string) string {
+// codeResponse returns the redirect URL of a new link by the code grant (RFC 6749 §4.1.2, RFC 9207 §2).
+func codeResponse(request *bridge.AuthorizationRequest, code, issuer string) string {
 	return inQuery(request.RedirectURI, []parameter{{"code", code}, {"state", request.State}, {"iss", issuer}})
 }
 
-// errorAnswer tells Alexa that there is no link (RFC 6749 §4.1.2.1, §4.2.2.1). Only what is in the query names us by iss
+// errorResponse returns the redirect URL of an error (RFC 6749 §4.1.2.1, §4.2.2.1). Only a response in the query has our iss
 // (RFC 9207 §2).
-func errorAnswer(request *bridge.AuthorizationRequest, issuer string, err *oauth.Error) string {
+func errorResponse(request *bridge.AuthorizationRequest, issuer string, err *oauth.Error) string {
 	parameters := []parameter{{"state", request.State}, {"error", err.Code}, {"error_description", err.Description}}
 	if request.ResponseType == bridge.ResponseTypeToken {
 		return inFragment(request.RedirectURI, parameters)
@@ -44,7 +42,7 @@ func inFragment(redirectURI string, parameters []parameter) string {
 	return redirectURI + "#" + encode(parameters)
 }
 
-// inQuery puts parameters into the query of a redirect URI, behind what is there.
+// inQuery appends parameters to the query of a redirect URI.
 func inQuery(redirectURI string, parameters []parameter) string {
 	separator := "?"
 	if strings.Contains(redirectURI, "?") {
@@ -53,7 +51,7 @@ func inQuery(redirectURI string, parameters []parameter) string {
 	return redirectURI + separator + encode(parameters)
 }
 
-// encode writes parameters, without those that are empty.
+// encode encodes parameters without those that are empty.
 func encode(parameters []parameter) string {
 	var pairs []string
 	for _, p := range parameters {
@@ -64,18 +62,7 @@ func encode(parameters []parameter) string {
 	return strings.Join(pairs, "&")
 }
 
-// escape writes every byte but the unreserved ones (RFC 3986 §2.3) as %XX, also the space: some read a + as it stands.
+// escape percent-encodes every byte that is not unreserved (RFC 3986 §2.3). A space becomes %20, since scripts do not decode +.
 func escape(text string) string {
 	return strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
-}
-
-// redirect sends the browser on, with 303, so that a form that was posted to us is posted nowhere else (RFC 9700 §4.12).
-// Unlike http.Redirect it writes no body, which would repeat the token.
-func redirect(w http.ResponseWriter, location string) {
-	header := w.Header()
-	header.Set("Location", location)
-	header.Set("Cache-Control", "no-store")
-	header.Set("Referrer-Policy", "no-referrer")
-	header.Set("Content-Length", "0")
-	w.WriteHeader(http.StatusSeeOther)
 }

@@ -1,0 +1,176 @@
+package authorize
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/httperror"
+	"alexa-oidc-bridge/bridge/internal/oauth"
+	"alexa-oidc-bridge/bridge/upstream"
+	"alexa-oidc-bridge/templates"
+)
+
+// Consent serves POST /consent, the person's decision.
+func (h *Handler) Consent(w http.ResponseWriter, r *http.Request) error {
+	f, decision, err := h.readDecision(r)
+	if err == nil {
+		err = h.decide(w, r, f, decision)
+	}
+	return h.httpError(r, f, err)
+}
+
+func (h *Handler) decide(w http.ResponseWriter, r *http.Request, f *flow, decision bridge.Decision) error {
+	skill, provider, err := h.configured(f)
+	if err != nil {
+		return err
+	}
+	switch decision {
+	case bridge.DecisionLink:
+		return h.link(w, r, f, skill)
+	case bridge.DecisionCancel:
+		return h.cancel(w, r, f)
+	}
+	return h.switchAccount(w, r, f, provider)
+}
+
+// readDecision returns the flow that a form belongs to, by the cookie of this browser, and the decision.
+func (h *Handler) readDecision(r *http.Request) (*flow, bridge.Decision, error) {
+	form, err := oauth.ReadForm(r)
+	if err == nil {
+		err = oauth.CheckRepeated(form, "flow", "token", "decision")
+	}
+	if err != nil {
+		status := http.StatusBadRequest
+		if e, ok := errors.AsType[*oauth.Error](err); ok {
+			status = e.Status()
+		}
+		return nil, "", newPageError(templates.PageForeignPost, status, err.Error())
+	}
+	if err := h.checkOrigin(r); err != nil {
+		return nil, "", err
+	}
+	f, found := h.cookies.find(r, form.Get("flow"), h.deps.Now())
+	if !found {
+		return nil, "", newPageError(templates.PageNoCookie, http.StatusBadRequest, "decision without the cookie of its flow")
+	}
+	decision, err := checkForm(f, form)
+	return f, decision, err
+}
+
+// checkOrigin checks that the form was sent by one of our pages, as far as the browser says. Some browsers send `Origin: null`
+// for a page that was reached by redirects; the form's token is checked in any case.
+func (h *Handler) checkOrigin(r *http.Request) error {
+	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
+	if (site == "" || site == "same-origin") && (origin == "" || origin == "null" || origin == h.config.PublicURL) {
+		return nil
+	}
+	return newPageError(templates.PageForeignPost, http.StatusForbidden, fmt.Sprintf(
+		"the form was sent by another site: Sec-Fetch-Site %q, Origin %q", upstream.LogText(site), upstream.LogText(origin)))
+}
+
+func checkForm(f *flow, form url.Values) (bridge.Decision, error) {
+	if subtle.ConstantTimeCompare([]byte(form.Get("token")), []byte(f.formToken())) != 1 {
+		return "", newPageError(templates.PageForeignPost, http.StatusBadRequest, "the token of the form is wrong")
+	}
+	switch decision := bridge.Decision(form.Get("decision")); decision {
+	case bridge.DecisionLink, bridge.DecisionCancel, bridge.DecisionSwitch:
+		return decision, nil
+	}
+	return "", newPageError(templates.PageForeignPost, http.StatusBadRequest, "the decision of the form is unknown")
+}
+
+// link makes the link and sends the browser to Alexa with its token or code, whose hash is durable before it is sent.
+func (h *Handler) link(w http.ResponseWriter, r *http.Request, f *flow, skill *bridge.Skill) error {
+	linkID, err := h.createLink(r.Context(), f, skill)
+	if err != nil && !h.isRepeated(f, bridge.DecisionLink, err) {
+		return err
+	}
+	if err == nil {
+		h.metrics.made.WithLabelValues(skill.ClientID, string(f.grant())).Inc()
+		h.log(r.Context(), f).Info("linked", "link_id", linkID, "grant", f.grant())
+	}
+	if f.grant() == bridge.GrantAuthorizationCode {
+		httperror.Redirect(w, codeResponse(&f.request, f.code(), h.config.PublicURL))
+	} else {
+		httperror.Redirect(w, tokenResponse(&f.request, f.accessToken(), skill.ImplicitLifetime))
+	}
+	return nil
+}
+
+func (h *Handler) createLink(ctx context.Context, f *flow, skill *bridge.Skill) (linkID string, err error) {
+	result, err := h.storedResult(ctx, f)
+	if err != nil {
+		return "", err
+	}
+	link := bridge.Link{
+		ID:        bridge.NewLinkID(),
+		ClientID:  skill.ClientID,
+		Grant:     f.grant(),
+		Identity:  result.Identity,
+		Scope:     f.request.Scope,
+		CreatedAt: h.deps.Now(),
+	}
+	// A restart may have changed the configuration since the person signed in.
+	if reason := h.config.Clients.CheckLink(&link); reason != "" {
+		return "", &notAllowedError{reason}
+	}
+	ctx, cancel := bridge.WithStoreTimeout(ctx)
+	defer cancel()
+	return link.ID, h.deps.Store.Link(ctx, f.handle(), f.newLink(link, skill))
+}
+
+// cancel tells Alexa that the person does not want the link.
+func (h *Handler) cancel(w http.ResponseWriter, r *http.Request, f *flow) error {
+	err := h.storeDecision(r.Context(), f, bridge.DecisionCancel)
+	if err != nil && !h.isRepeated(f, bridge.DecisionCancel, err) {
+		return err
+	}
+	if err == nil {
+		h.metrics.refused.WithLabelValues(f.clientID(), string(bridge.ReasonCancelled)).Inc()
+		h.log(r.Context(), f).Info("not linked", "reason", bridge.ReasonCancelled)
+	}
+	// Without a reference, so that a repeated decision gets the same response.
+	denied := oauth.Errorf(oauth.AccessDenied, "The person cancelled.")
+	httperror.Redirect(w, errorResponse(&f.request, h.config.PublicURL, denied))
+	return nil
+}
+
+// switchAccount starts a new flow for the same authorization request, and lets the person choose another account. It also
+// serves pages that offer another try, when there is nothing to decide yet.
+func (h *Handler) switchAccount(w http.ResponseWriter, r *http.Request, f *flow, provider *upstream.Provider) error {
+	// First, so that nothing is decided while the provider is unavailable.
+	if err := provider.Discover(r.Context()); err != nil {
+		return err
+	}
+	err := h.storeDecision(r.Context(), f, bridge.DecisionSwitch)
+	if err != nil && !errors.Is(err, bridge.ErrNotFound) && !h.isRepeated(f, bridge.DecisionSwitch, err) {
+		return err
+	}
+	return h.redirectToProvider(w, r, newFlow(f.request, f.provider, h.deps.Now()), upstream.PromptAccount)
+}
+
+func (h *Handler) storeDecision(ctx context.Context, f *flow, decision bridge.Decision) error {
+	ctx, cancel := bridge.WithStoreTimeout(ctx)
+	defer cancel()
+	return h.deps.Store.Decide(ctx, f.handle(), decision, h.deps.Now())
+}
+
+// repeatWindow is how long after a decision the same decision is taken for a double tap, and gets the same response.
+const repeatWindow = 60 * time.Second
+
+// isRepeated reports whether an error means that the same decision was made a moment ago. For a link by a code, a moment is no
+// longer than the code may be presented again: later, Alexa would present it once more, and the link would be revoked.
+func (h *Handler) isRepeated(f *flow, decision bridge.Decision, err error) bool {
+	window := repeatWindow
+	if decision == bridge.DecisionLink && f.grant() == bridge.GrantAuthorizationCode {
+		window = bridge.CodeReplayGrace
+	}
+	decided, ok := errors.AsType[*bridge.DecidedError](err)
+	return ok && decided.Decision == decision && h.deps.Now().Sub(decided.At) < window
+}

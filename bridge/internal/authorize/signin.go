@@ -1,0 +1,125 @@
+package authorize
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/upstream"
+)
+
+// signInResult is what is stored until the person decides.
+type signInResult struct {
+	Identity bridge.Identity // with the claims that a link stores
+	Name     string          // for the page only, as is Email
+	Email    string
+}
+
+const sealPurpose = "pending consent"
+
+// signInTimeout bounds everything that a provider is asked for one sign-in.
+const signInTimeout = 45 * time.Second
+
+// signIn exchanges the provider's response for an identity and stores it until the person decides. A result that is stored
+// already is returned without another exchange. Two requests at once, of a browser that loads the page twice, send the code
+// once. It goes on when the browser closes the connection, so that loading the page again finds its result.
+func (h *Handler) signIn(ctx context.Context, f *flow, skill *bridge.Skill, provider *upstream.Provider,
+	response upstream.Response) (*signInResult, error) {
+	result, err, _ := h.signIns.Do(string(f.handle()), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), signInTimeout)
+		defer cancel()
+		stored, err := h.storedResult(ctx, f)
+		if !errors.Is(err, bridge.ErrNotFound) {
+			return stored, err
+		}
+		exchangeErr := h.exchange(ctx, f, skill, provider, response)
+		if exchangeErr != nil && !mayBeExchangedElsewhere(exchangeErr) {
+			return nil, exchangeErr
+		}
+		// The stored result counts, not this one: another replica may have been faster.
+		stored, err = h.storedResult(ctx, f)
+		if errors.Is(err, bridge.ErrNotFound) && exchangeErr != nil {
+			return nil, exchangeErr
+		}
+		return stored, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result.(*signInResult), nil
+}
+
+// mayBeExchangedElsewhere reports whether an exchange may have failed only because another replica sent the code before.
+func mayBeExchangedElsewhere(err error) bool {
+	refused, ok := errors.AsType[*upstream.RefusedError](err)
+	return ok && refused.Stage == upstream.StageToken
+}
+
+// exchange learns who signed in, checks that the person may link the skill, and stores the result.
+func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, provider *upstream.Provider,
+	response upstream.Response) error {
+	needed := skill.KeptClaims()
+	if skill.Consent {
+		needed = append(needed, bridge.ClaimName, bridge.ClaimEmail) // for the page
+	}
+	identity, err := provider.Identify(ctx, f.login(), response, needed)
+	if err != nil {
+		return err
+	}
+	var claims bridge.Claims
+	if err := json.Unmarshal(identity.Claims, &claims); err != nil {
+		return err
+	}
+	if reason := skill.Allow.Check(claims); reason != "" {
+		return &notAllowedError{reason}
+	}
+	return h.storeResult(ctx, f, &signInResult{
+		Identity: bridge.Identity{
+			Provider: h.config.Clients.Provider(f.provider),
+			Subject:  identity.Subject,
+			Claims:   claims.Only(skill.KeptClaims()),
+		},
+		Name:  displayable(claims.DisplayName()),
+		Email: displayable(claims.String(bridge.ClaimEmail)),
+	})
+}
+
+// storedResult returns the result of the flow's sign-in: [bridge.ErrNotFound] before the sign-in, [*bridge.DecidedError] after
+// the decision.
+func (h *Handler) storedResult(ctx context.Context, f *flow) (*signInResult, error) {
+	ctx, cancel := bridge.WithStoreTimeout(ctx)
+	defer cancel()
+	pending, err := h.deps.Store.PendingConsent(ctx, f.handle(), h.deps.Now())
+	if err != nil {
+		return nil, err
+	}
+	if pending.Decision != "" {
+		return nil, &bridge.DecidedError{Decision: pending.Decision, At: pending.DecidedAt}
+	}
+	plain, err := h.deps.Keys.Open(sealPurpose, pending.Sealed, []byte(pending.Handle))
+	if err != nil {
+		return nil, err
+	}
+	var result signInResult
+	return &result, json.Unmarshal(plain, &result)
+}
+
+func (h *Handler) storeResult(ctx context.Context, f *flow, result *signInResult) error {
+	plain, err := json.Marshal(result)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bridge.WithStoreTimeout(ctx)
+	defer cancel()
+	err = h.deps.Store.CreatePendingConsent(ctx, bridge.PendingConsent{
+		Handle:    f.handle(),
+		Sealed:    h.deps.Keys.Seal(sealPurpose, plain, []byte(f.handle())),
+		ExpiresAt: h.deps.Now().Add(bridge.PendingConsentLifetime),
+	})
+	if err != nil {
+		return &notStoredError{err}
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+// Package clients is the registry of everybody who is configured: skills, which are our OAuth clients, the providers at which
+// their people sign in, and backends. It authenticates skills and backends, and decides whether a link is still one that the
+// configuration permits. It does not change while the process runs.
+package clients
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"alexa-oidc-bridge/bridge"
+)
+
+// Registry holds what is configured. It is safe for concurrent use.
+type Registry struct {
+	skills       map[string]*bridge.Skill
+	providers    map[string]bridge.Provider
+	backends     map[string]*Backend
+	skillIndexes map[string]uint32
+	headers      headerCache
+}
+
+// Backend is a configured backend together with the skills whose tokens it may look up.
+type Backend struct {
+	bridge.Backend
+	serves []bool // by skill index
+}
+
+// Serves reports whether the backend may look up tokens of a skill, given by [Registry.SkillIndex].
+func (b *Backend) Serves(skillIndex uint32) bool { return b.serves[skillIndex] }
+
+// New returns a registry. Client ids and ids must be unique.
+func New(skills []*bridge.Skill, providers []bridge.Provider, backends []*bridge.Backend) *Registry {
+	r := &Registry{
+		skills:       map[string]*bridge.Skill{},
+		providers:    map[string]bridge.Provider{},
+		backends:     map[string]*Backend{},
+		skillIndexes: map[string]uint32{},
+	}
+	for i, skill := range skills {
+		r.skills[skill.ClientID], r.skillIndexes[skill.ClientID] = skill, uint32(i)
+	}
+	for _, provider := range providers {
+		r.providers[provider.ID] = provider
+	}
+	for _, backend := range backends {
+		r.backends[backend.ID] = r.newBackend(backend)
+	}
+	return r
+}
+
+func (r *Registry) newBackend(configured *bridge.Backend) *Backend {
+	backend := &Backend{Backend: *configured, serves: make([]bool, len(r.skills))}
+	for _, clientID := range configured.Skills {
+		if index, ok := r.skillIndexes[clientID]; ok {
+			backend.serves[index] = true
+		}
+	}
+	return backend
+}
+
+// Skill returns the skill with a client id, or nil.
+func (r *Registry) Skill(clientID string) *bridge.Skill { return r.skills[clientID] }
+
+// SkillIndex returns a small number that stands for a configured skill while the process runs.
+func (r *Registry) SkillIndex(clientID string) uint32 { return r.skillIndexes[clientID] }
+
+// Skills returns all skills, sorted by client id.
+func (r *Registry) Skills() []*bridge.Skill {
+	return slices.SortedFunc(maps.Values(r.skills), func(a, b *bridge.Skill) int { return cmp.Compare(a.ClientID, b.ClientID) })
+}
+
+// HasBackends reports whether any backend is configured.
+func (r *Registry) HasBackends() bool { return len(r.backends) > 0 }
+
+// Provider returns the provider with an id, or the zero value.
+func (r *Registry) Provider(id string) bridge.Provider { return r.providers[id] }
+
+// CheckLink returns why the configuration does not permit a link, or "". A link that is not permitted is suspended, and not
+// revoked: it is good again once the configuration is changed back.
+func (r *Registry) CheckLink(link *bridge.Link) bridge.Reason {
+	skill := r.skills[link.ClientID]
+	if skill == nil {
+		return bridge.ReasonUnknownSkill
+	}
+	return skill.CheckLink(link, r.providers[skill.Provider])
+}

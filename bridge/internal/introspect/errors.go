@@ -1,0 +1,41 @@
+package introspect
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"alexa-oidc-bridge/bridge/internal/httperror"
+	"alexa-oidc-bridge/bridge/internal/oauth"
+)
+
+var errCannotTell = oauth.Errorf(oauth.TemporarilyUnavailable, "The store is unavailable. This says nothing about the token.")
+
+// lookupError returns an error of the lookup endpoint with its response, log line and metric.
+func (h *Handler) lookupError(r *http.Request, err error) error {
+	e := h.mapError(r, err)
+	outcome := outcomeBadRequest
+	switch e.OAuth.Code {
+	case oauth.InvalidClient:
+		outcome = outcomeUnauthorized
+		e.Header = http.Header{"Www-Authenticate": {`Basic realm="lookup"`}}
+	case oauth.TemporarilyUnavailable:
+		outcome = outcomeUnavailable
+	}
+	h.metrics.outcomes.WithLabelValues(outcome).Inc()
+	return e
+}
+
+// mapError maps every error of this package's endpoints. [bridge.ErrNotFound] is not one of them: for a lookup it is an answer.
+func (h *Handler) mapError(r *http.Request, err error) *httperror.Error {
+	e := &httperror.Error{Message: "lookup failed", Level: slog.LevelError, Reason: outcomeUnavailable, Err: err, OAuth: errCannotTell}
+	oauthError, isOAuth := errors.AsType[*oauth.Error](err)
+	switch {
+	case isOAuth:
+		e.Level, e.Reason, e.OAuth = slog.LevelDebug, oauthError.Code, oauthError
+	case r.Context().Err() != nil, h.feed.failing.Load():
+		// The backend has closed the connection, or the log has the outage already.
+		e.Level = slog.LevelDebug
+	}
+	return e
+}

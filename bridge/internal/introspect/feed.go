@@ -1,0 +1,116 @@
+package introspect
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/answercache"
+)
+
+const (
+	// feedInterval is how often the feed is read when the store does not wake us.
+	feedInterval = 250 * time.Millisecond
+	// feedTimeout bounds one read of the feed.
+	feedTimeout = time.Second
+	// freshFor is how old the last read may be for answers from the cache while nothing says that the store is out of reach. A
+	// process that was suspended asks the store until it has read the feed again.
+	freshFor = time.Second
+	// outageLogInterval is how often the log says that the store is out of reach.
+	outageLogInterval = 10 * time.Second
+)
+
+// feedReader reads the feed of revocations, invalidates the revoked links' answers in the cache, and decides whether the cache
+// is fresh enough to answer from.
+type feedReader struct {
+	deps         Deps
+	maxStaleness time.Duration
+	cache        *answercache.Cache
+	position     bridge.Position
+
+	started   time.Time
+	lastRead  atomic.Pointer[time.Time] // when the last successful read started; nil: none yet
+	failing   atomic.Bool               // the last read failed
+	failedAt  time.Time
+	lastLogAt time.Time
+}
+
+func newFeedReader(deps Deps, maxStaleness time.Duration, cache *answercache.Cache) *feedReader {
+	return &feedReader{deps: deps, maxStaleness: maxStaleness, cache: cache, started: deps.Now()}
+}
+
+// run reads the feed until the context ends, or until the store was replaced.
+func (f *feedReader) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := f.read(ctx); errors.Is(err, bridge.ErrStoreReplaced) {
+			return err
+		}
+		wait, cancel := context.WithTimeout(ctx, feedInterval)
+		f.deps.Store.WaitForEvents(wait)
+		cancel()
+	}
+	return nil
+}
+
+func (f *feedReader) read(ctx context.Context) error {
+	started := f.deps.Now()
+	readCtx, cancel := context.WithTimeout(ctx, feedTimeout)
+	defer cancel()
+	feed, err := f.deps.Store.ReadFeed(readCtx, f.position)
+	if err != nil {
+		if ctx.Err() == nil { // otherwise the server is stopping
+			f.failed(started, err)
+		}
+		return err
+	}
+	if feed.Broken {
+		f.cache.Clear()
+	}
+	for _, event := range feed.Events {
+		f.cache.Revoke(event.LinkID)
+	}
+	f.position = feed.Position
+	f.lastRead.Store(&started)
+	if f.failing.Swap(false) {
+		f.deps.Log.Info("store reached again", "after", f.deps.Now().Sub(f.failedAt).String())
+	}
+	return nil
+}
+
+func (f *feedReader) failed(now time.Time, err error) {
+	if !f.failing.Swap(true) {
+		f.failedAt, f.lastLogAt = now, time.Time{}
+	}
+	if now.Sub(f.lastLogAt) >= outageLogInterval {
+		f.lastLogAt = now
+		f.deps.Log.Error("store out of reach", "since", f.failedAt, "error", err)
+	}
+}
+
+// age returns how long ago the last successful read started. Before the first one, nothing in the cache can be trusted.
+func (f *feedReader) age(now time.Time) (age time.Duration, ok bool) {
+	if read := f.lastRead.Load(); read != nil {
+		return elapsed(*read, now), true
+	}
+	return elapsed(f.started, now), false
+}
+
+// elapsed returns the longer of what the two clocks of a machine say: the monotonic one stops while the machine is suspended,
+// the other one may be set back.
+func elapsed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
+}
+
+// isFresh reports whether the cache may answer instead of the store.
+func (f *feedReader) isFresh(now time.Time) bool {
+	age, ok := f.age(now)
+	return ok && (age < min(freshFor, f.maxStaleness) || f.failing.Load() && age < f.maxStaleness)
+}
+
+// isFreshEnough reports whether the cache may answer when the store cannot.
+func (f *feedReader) isFreshEnough(now time.Time) bool {
+	age, ok := f.age(now)
+	return ok && age < f.maxStaleness
+}

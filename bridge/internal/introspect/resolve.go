@@ -1,0 +1,144 @@
+package introspect
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/answercache"
+	"alexa-oidc-bridge/bridge/internal/clients"
+)
+
+// query asks whom a token belongs to.
+type query struct {
+	key        answercache.Key
+	wellFormed bool             // the token has the form of an access token
+	backend    *clients.Backend // nil: not restricted to a backend's skills
+	alexaUser  bridge.Hash      // of the Alexa user id that the backend sent; empty: none
+}
+
+func newQuery(token string) query {
+	if !bridge.AccessTokenKind.WellFormed(token) {
+		return query{}
+	}
+	return query{key: sha256.Sum256([]byte(token)), wellFormed: true}
+}
+
+// resolve returns the entry of an active token. [bridge.ErrNotFound] means that the token is inactive; any other error says
+// nothing about the token. The entry is read into the buffer.
+func (h *Handler) resolve(ctx context.Context, q *query, buffer *[]byte) (answercache.Entry, error) {
+	if !q.wellFormed {
+		return answercache.Entry{}, bridge.ErrNotFound
+	}
+	now := h.deps.Now()
+	if h.feed.isFresh(now) {
+		if entry, ok := h.cached(q, buffer); ok {
+			return h.use(q, entry, "", now)
+		}
+	}
+	entry, linkID, err := h.load(ctx, q)
+	if err == nil {
+		return h.use(q, entry, linkID, now)
+	}
+	if errors.Is(err, bridge.ErrNotFound) {
+		return answercache.Entry{}, err
+	}
+	now = h.deps.Now() // the store may have taken its time
+	if entry, ok := h.cached(q, buffer); ok && h.feed.isFreshEnough(now) {
+		return h.use(q, entry, "", now)
+	}
+	return answercache.Entry{}, err
+}
+
+func (h *Handler) cached(q *query, buffer *[]byte) (entry answercache.Entry, ok bool) {
+	entry, ok, *buffer = h.cache.Get(&q.key, *buffer)
+	return entry, ok
+}
+
+// use checks an entry against the time and the backend, and records that its link was used. linkID is that of an entry that
+// comes from the store and is not cached yet, else empty.
+func (h *Handler) use(q *query, entry answercache.Entry, linkID string, now time.Time) (answercache.Entry, error) {
+	expired := entry.Expires != 0 && now.Unix() >= entry.Expires
+	if expired || q.backend != nil && !q.backend.Serves(entry.Skill) {
+		return answercache.Entry{}, bridge.ErrNotFound
+	}
+	recorded := h.lastUsed.record(&entry, linkID, q.alexaUser, now)
+	if recorded || linkID != "" {
+		h.cache.Put(&q.key, &entry)
+	}
+	return entry, nil
+}
+
+// load reads a token from the store.
+func (h *Handler) load(ctx context.Context, q *query) (entry answercache.Entry, linkID string, err error) {
+	revision := h.cache.Revision() // before the read, so that a revocation during the read invalidates the entry
+	// Not cancelled with the request, because others may share the read.
+	ctx, cancel := bridge.WithStoreTimeout(context.WithoutCancel(ctx))
+	defer cancel()
+	token, err := h.deps.Store.Lookup(ctx, bridge.Hash(hex.EncodeToString(q.key[:])))
+	h.metrics.countRead(err)
+	if err != nil {
+		return answercache.Entry{}, "", err
+	}
+	if !token.Active(h.deps.Now()) || h.config.Clients.CheckLink(&token.Link) != "" {
+		return answercache.Entry{}, "", bridge.ErrNotFound
+	}
+	response, err := h.encodeResponse(&token)
+	if err != nil {
+		return answercache.Entry{}, "", err
+	}
+	return answercache.Entry{
+		Revision: revision,
+		Stripe:   h.cache.Stripe(token.Link.ID),
+		Skill:    h.config.Clients.SkillIndex(token.Link.ClientID),
+		Expires:  unixOrZero(token.ExpiresAt),
+		LastUsed: unixOrZero(token.Link.LastUsedAt),
+		User:     userMark(token.Link.AlexaUser),
+		Response: response,
+	}, token.Link.ID, nil
+}
+
+// response is the response for an active token (RFC 7662 §2.2).
+type response struct {
+	Active      bool          `json:"active"`
+	Issuer      string        `json:"iss"`
+	Subject     string        `json:"sub"`
+	ClientID    string        `json:"client_id"`
+	Scope       string        `json:"scope"`
+	TokenType   string        `json:"token_type"`
+	IssuedAt    int64         `json:"iat"`
+	ExpiresAt   int64         `json:"exp,omitempty"`
+	LinkID      string        `json:"link_id"`
+	Provider    string        `json:"provider"`
+	UpstreamISS string        `json:"upstream_iss"`
+	Claims      bridge.Claims `json:"claims"`
+}
+
+func (h *Handler) encodeResponse(token *bridge.AccessToken) ([]byte, error) {
+	link := &token.Link
+	return json.Marshal(response{
+		Active:      true,
+		Issuer:      h.config.PublicURL,
+		Subject:     link.Subject,
+		ClientID:    link.ClientID,
+		Scope:       link.Scope,
+		TokenType:   "Bearer",
+		IssuedAt:    token.IssuedAt.Unix(),
+		ExpiresAt:   unixOrZero(token.ExpiresAt),
+		LinkID:      link.ID,
+		Provider:    link.Provider.ID,
+		UpstreamISS: link.Issuer,
+		Claims:      link.Claims.Only(h.config.Clients.Skill(link.ClientID).Claims),
+	})
+}
+
+func unixOrZero(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}

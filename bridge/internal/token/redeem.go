@@ -1,0 +1,57 @@
+package token
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/url"
+	"regexp"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/oauth"
+)
+
+// redeem exchanges a code for the first tokens of its link (RFC 6749 §4.1.3, RFC 7636 §4.6).
+func (h *Handler) redeem(ctx context.Context, skill *bridge.Skill, form url.Values) (*tokenResponse, error) {
+	code := form.Get("code")
+	if code == "" {
+		return nil, oauth.Errorf(oauth.InvalidRequest, "The parameter code is missing.")
+	}
+	challenge, ok := challengeOf(form.Get("code_verifier"))
+	if !ok {
+		return nil, bridge.ErrMismatch
+	}
+	if !bridge.CodeKind.WellFormed(code) {
+		return nil, bridge.ErrNotFound
+	}
+	now := h.deps.Now()
+	access, refresh := bridge.NewRandomToken(bridge.AccessTokenKind), bridge.NewRandomToken(bridge.RefreshTokenKind)
+	link, err := h.deps.Store.Redeem(ctx, bridge.Redemption{
+		Code:          bridge.HashOf(code),
+		ClientID:      skill.ClientID,
+		RedirectURI:   form.Get("redirect_uri"),
+		CodeChallenge: challenge,
+		Tokens:        newTokens(skill, now, access, refresh),
+		MaxLinks:      skill.MaxLinksPerPerson,
+		Now:           now,
+		Honours:       h.permits,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return newTokenResponse(skill, link, access, refresh), nil
+}
+
+// permits reports whether the configuration permits a link.
+func (h *Handler) permits(link *bridge.Link) bool { return h.config.Clients.CheckLink(link) == "" }
+
+var verifierForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
+
+// challengeOf returns the S256 challenge of a code verifier (RFC 7636 §4.2), or "" for none.
+func challengeOf(verifier string) (challenge string, ok bool) {
+	if verifier == "" {
+		return "", true
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:]), verifierForm.MatchString(verifier)
+}

@@ -1,0 +1,99 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"alexa-oidc-bridge/bridge/upstream"
+)
+
+// Run does the work in the background until the context ends, and then finishes what it has started. It returns an error only
+// if the process must be restarted: [bridge.ErrStoreReplaced].
+func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var group sync.WaitGroup
+	group.Go(func() { s.sweep(ctx) })
+	for _, provider := range s.upstreams {
+		group.Go(func() { s.discover(ctx, provider) })
+	}
+	err := s.introspect.Run(ctx)
+	cancel()
+	group.Wait()
+	return err
+}
+
+const (
+	sweepInterval = 30 * time.Second
+	sweepTimeout  = 30 * time.Second
+	sweepLimit    = 1000 // rows of a kind at a time, so that no other write waits long for a sweep
+)
+
+// sweep removes rows that are no longer needed.
+func (s *Server) sweep(ctx context.Context) {
+	swept := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "bridge_swept_rows_total",
+		Help: "Rows removed from the store because they were no longer needed.",
+	})
+	s.registry.MustRegister(swept)
+	defer s.registry.Unregister(swept)
+	for sleep(ctx, sweepInterval) {
+		for {
+			removed, err := s.sweepOnce(ctx)
+			if err != nil {
+				s.deps.Log.Warn("sweep failed", "error", err)
+			}
+			swept.Add(float64(removed))
+			if removed < sweepLimit {
+				break
+			}
+		}
+	}
+}
+
+func (s *Server) sweepOnce(ctx context.Context) (removed int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	return s.deps.Store.Sweep(ctx, s.deps.Now(), sweepLimit)
+}
+
+const (
+	discoveryFirstRetry = 4 * time.Second // doubled from one retry to the next
+	discoveryMaxRetry   = 30 * time.Second
+	discoveryInterval   = time.Hour
+)
+
+// discover fetches a provider's metadata before the first person needs it, retries while the provider is down, and keeps the
+// metadata up to date.
+func (s *Server) discover(ctx context.Context, provider *upstream.Provider) {
+	log := s.deps.Log.With("provider", provider.ID())
+	retry := discoveryFirstRetry
+	for {
+		wait := discoveryInterval
+		if err := provider.Rediscover(ctx); err == nil {
+			log.Debug("provider discovered")
+			retry = discoveryFirstRetry
+		} else if ctx.Err() == nil {
+			log.Warn("provider not discovered; existing links are not affected", "error", err)
+			wait, retry = retry, min(retry*2, discoveryMaxRetry)
+		}
+		if !sleep(ctx, wait) {
+			return
+		}
+	}
+}
+
+// sleep waits, and reports whether the context has not ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

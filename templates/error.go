@@ -1,0 +1,45 @@
+package templates
+
+import (
+	"html/template"
+	"net/http"
+)
+
+// Retry says how a person can try again after an error.
+type Retry string
+
+// Retries.
+const (
+	RetryNone    Retry = ""
+	RetryReload  Retry = "reload"  // by loading the same URL again
+	RetryRestart Retry = "restart" // by starting the sign-in again with the flow in the browser's cookie
+)
+
+// ErrorData is what an error page shows.
+type ErrorData struct {
+	Page        ErrorPage
+	Host        string // of the redirect URI that was asked for; empty: not shown
+	Retry       Retry
+	Flow, Token string // for RetryRestart, as in [ConsentPage]
+	Reference   string // by which the log line is found
+}
+
+type errorData struct {
+	ErrorData
+	Title, Sentence, Hint, RetryLabel string
+	Style                             template.CSS
+}
+
+func (p *Pages) errorData(data ErrorData) errorData {
+	text := p.texts[data.Page]
+	label := "Try again"
+	if data.Page == PageEmbeddedBrowser {
+		label = "Continue here anyway"
+	}
+	return errorData{data, text.title, text.sentence, text.hint, label, p.style}
+}
+
+// Error writes an error page.
+func (p *Pages) Error(w http.ResponseWriter, status int, data ErrorData) error {
+	return p.write(w, status, data.Retry == RetryRestart, p.errors, p.errorData(data))
+}
