@@ -1,4 +1,5 @@
-// Package architecture_test holds the rules by which the packages of this module import each other. See docs/architecture.md.
+// Package architecture_test holds the rules by which the packages of this module import each other. See
+// docs/architecture.md.
 package architecture_test
 
 import (
@@ -11,8 +12,8 @@ import (
 
 const module = "alexa-oidc-bridge"
 
-// layers assigns a layer to each directory. A package may import only packages of lower layers, and what is below its own
-// directory. The longest matching directory counts.
+// layers assigns a layer to each directory. A package may import only packages of lower layers, and what is below its
+// own directory. The longest matching directory counts.
 func layers() map[string]int {
 	return map[string]int{
 		"internal":              6, // test helpers and the load test may import everything
@@ -56,8 +57,8 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-// TestForeignImports verifies that the bridge can be mounted in another program, which brings its own configuration and
-// its own store.
+// TestForeignImports verifies that the bridge can be mounted in another program, which brings its own configuration
+// and its own store.
 func TestForeignImports(t *testing.T) {
 	viper := []string{"github.com/spf13/viper"}
 	drivers := []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/lib/pq", "github.com/mattn/go-sqlite3"}

@@ -13,8 +13,8 @@ type Allow struct {
 	Claims       []ClaimRule // each of these
 }
 
-// ClaimRule holds when the claim, or one element of it, equals one of the values. For the claim email, the address must be
-// verified too.
+// ClaimRule holds when the claim, or one element of it, equals one of the values. For the claim email, the address
+// must be verified too.
 type ClaimRule struct {
 	Name  string
 	AnyOf []string
@@ -54,8 +54,9 @@ func (a Allow) checkEmail(claims Claims) Reason {
 	return ""
 }
 
-// emailDomain returns the domain of an e-mail address in lower case. It returns "" for an address that is not printable ASCII
-// or does not have exactly one @, such as `a@contoso.com@evil`, `"a@contoso.com"@evil`, or one with look-alike letters.
+// emailDomain returns the domain of an e-mail address in lower case. It returns "" for an address that is not
+// printable ASCII or does not have exactly one @, such as `a@contoso.com@evil`, `"a@contoso.com"@evil`, or one with
+// look-alike letters.
 func emailDomain(email string) string {
 	for i := range len(email) {
 		if email[i] <= ' ' || email[i] > '~' {

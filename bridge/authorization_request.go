@@ -3,12 +3,12 @@ package bridge
 // MaxStateBytes is the longest state that is accepted from Alexa, in bytes after decoding. Real ones have 673 to 737.
 const MaxStateBytes = 1500
 
-// MaxRequestBytes bounds the sum of the lengths of provider id, client id, redirect URI and scope, so that a request fits into a
-// cookie together with the longest state.
+// MaxRequestBytes bounds the sum of the lengths of provider id, client id, redirect URI and scope, so that a request
+// fits into a cookie together with the longest state.
 const MaxRequestBytes = 480
 
-// AuthorizationRequest is an authorization request of Alexa (RFC 6749 §4.1.1, §4.2.1) whose client and redirect URI are
-// valid.
+// AuthorizationRequest is an authorization request of Alexa (RFC 6749 §4.1.1, §4.2.1) whose client and redirect URI
+// are valid.
 type AuthorizationRequest struct {
 	ClientID     string
 	RedirectURI  string

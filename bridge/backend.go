@@ -12,8 +12,8 @@ type Backend struct {
 	Skills  []string // client ids
 }
 
-// Secret is the SHA-256 of a shared secret. Operators choose secrets of 32 characters or more, so a slow hash would only slow
-// down requests.
+// Secret is the SHA-256 of a shared secret. Operators choose secrets of 32 characters or more, so a slow hash would
+// only slow down requests.
 type Secret [sha256.Size]byte
 
 // NewSecret hashes a secret.
@@ -27,8 +27,8 @@ func (b *Backend) HasSecret(secret string) bool {
 	return hasSecret(b.Secrets, secret)
 }
 
-// hasSecret hashes the secret even when there is none to compare it with, so that an unknown id takes as long as a wrong
-// secret. The empty secret is never right.
+// hasSecret hashes the secret even when there is none to compare it with, so that an unknown id takes as long as a
+// wrong secret. The empty secret is never right.
 func hasSecret(secrets []Secret, secret string) bool {
 	sum := sha256.Sum256([]byte(secret))
 	match := 0

@@ -15,8 +15,8 @@ const (
 	DecisionSwitch Decision = "switch" // use another account
 )
 
-// PendingConsent is the result of a sign-in that waits for the person's decision. It is encrypted, and only the browser whose
-// cookie holds the handle finds it.
+// PendingConsent is the result of a sign-in that waits for the person's decision. It is encrypted, and only the
+// browser whose cookie holds the handle finds it.
 type PendingConsent struct {
 	Handle    Hash
 	Sealed    []byte

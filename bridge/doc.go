@@ -1,6 +1,7 @@
 // Package bridge holds the nouns of the program and the contract of its [Store]. It does no I/O.
 //
-// Everything exists twice, once towards Alexa and once towards the identity provider, so names say which side they mean:
+// Everything exists twice, once towards Alexa and once towards the identity provider, so names say which side they
+// mean:
 //
 //   - Towards Alexa we are the authorization server. [Skill] is our client, [AuthorizationRequest] is Alexa's request, [Link]
 //     is one person's consent that one skill may know them, and tokens are ours: opaque, and stored only as a [Hash].

@@ -16,7 +16,7 @@ var (
 	ErrScope = errors.New("scope was not granted")
 	// ErrSuspended means that the current configuration does not permit the link.
 	ErrSuspended = errors.New("link is suspended by the configuration")
-	// ErrStoreReplaced means that another database was put in the place of the one that is open. The process must exit, so
-	// that its supervisor starts it on the new database.
+	// ErrStoreReplaced means that another database was put in the place of the one that is open. The process must
+	// exit, so that its supervisor starts it on the new database.
 	ErrStoreReplaced = errors.New("the database was replaced while it was open")
 )

@@ -7,8 +7,8 @@ type Event struct {
 	LinkID string
 }
 
-// Position is a position in the feed. The zero value is before all events. Two positions are equal if no event lies between
-// them.
+// Position is a position in the feed. The zero value is before all events. Two positions are equal if no event lies
+// between them.
 type Position struct {
 	// Epoch identifies the database. A restored backup has another one.
 	Epoch string
@@ -22,8 +22,8 @@ type Position struct {
 type Feed struct {
 	Position Position // of the last event
 	Events   []Event  // in the order in which they were committed
-	// Broken means that the feed does not continue from the position, or has too many events since: everything that was
-	// read from the store before must be dropped.
+	// Broken means that the feed does not continue from the position, or has too many events since: everything that
+	// was read from the store before must be dropped.
 	Broken bool
 }
 

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// Names of claims that the bridge itself reads (OIDC Core §5.1). Groups are always called groups, whatever the provider calls
-// them.
+// Names of claims that the bridge itself reads (OIDC Core §5.1). Groups are always called groups, whatever the
+// provider calls them.
 const (
 	ClaimEmail             = "email"
 	ClaimEmailVerified     = "email_verified"
@@ -16,16 +16,16 @@ const (
 	ClaimGroups            = "groups"
 )
 
-// Identity is a person as a provider identified them. Issuer and Subject together are the person, never the subject alone
-// (OIDC Core §5.7).
+// Identity is a person as a provider identified them. Issuer and Subject together are the person, never the subject
+// alone (OIDC Core §5.7).
 type Identity struct {
 	Provider
 	Subject string
 	Claims  Claims
 }
 
-// Claims are a provider's claims about a person, by claim name. Values are as encoding/json decodes them, except that a number
-// is a [json.Number].
+// Claims are a provider's claims about a person, by claim name. Values are as encoding/json decodes them, except that
+// a number is a [json.Number].
 type Claims map[string]any
 
 // UnmarshalJSON decodes an object of claims. Numbers keep all their digits.
@@ -41,8 +41,8 @@ func (c Claims) String(name string) string {
 	return text
 }
 
-// Strings returns a claim as strings: one for a string, number or boolean, one for each such element of a list, none for
-// anything else.
+// Strings returns a claim as strings: one for a string, number or boolean, one for each such element of a list, none
+// for anything else.
 func (c Claims) Strings(name string) []string {
 	list, isList := c[name].([]any)
 	if !isList {

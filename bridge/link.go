@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// Link is one person's consent that one skill may know them (a grant in the words of RFC 6749). It owns its tokens and lives
-// until it is revoked. Several live links of one person with one skill are normal: one for each Amazon account.
+// Link is one person's consent that one skill may know them (a grant in the words of RFC 6749). It owns its tokens
+// and lives until it is revoked. Several live links of one person with one skill are normal: one for each Amazon
+// account.
 type Link struct {
 	ID        string // lnk_ and [a-z0-9]; not a secret
 	ClientID  string
@@ -27,7 +28,8 @@ type Link struct {
 // HasScopes reports whether all requested scopes, joined by spaces, were granted.
 func (l Link) HasScopes(requested string) bool {
 	granted := strings.Fields(l.Scope)
-	return !slices.ContainsFunc(strings.Fields(requested), func(scope string) bool { return !slices.Contains(granted, scope) })
+	notGranted := func(scope string) bool { return !slices.Contains(granted, scope) }
+	return !slices.ContainsFunc(strings.Fields(requested), notGranted)
 }
 
 // Revoked reports whether the link is revoked.

@@ -1,7 +1,7 @@
 package bridge
 
-// Provider is what gives an [Identity] its meaning: if one of these changed in the configuration, the same subject or the same
-// groups could mean another person or another group.
+// Provider is what gives an [Identity] its meaning: if one of these changed in the configuration, the same subject or
+// the same groups could mean another person or another group.
 type Provider struct {
 	ID           string // in the configuration
 	Issuer       string

@@ -1,7 +1,7 @@
 package bridge
 
-// Reason is one word for why a person could not link, or why a link was revoked or is suspended. It goes to logs, metrics and
-// the store, never to a person.
+// Reason is one word for why a person could not link, or why a link was revoked or is suspended. It goes to logs,
+// metrics and the store, never to a person.
 type Reason string
 
 // Reasons why a person could not link.

@@ -27,8 +27,8 @@ type Skill struct {
 	Claims []string // stored with a link and returned by lookup
 	Allow  Allow    // who may link
 
-	// Consent shows the consent page before a link is made. Without it, the provider is requested to authenticate the person
-	// again (prompt=login).
+	// Consent shows the consent page before a link is made. Without it, the provider is requested to authenticate the
+	// person again (prompt=login).
 	Consent bool
 
 	// MaxLinksPerPerson is how many live links one person may have; a new one replaces the oldest. 0: no limit.
@@ -74,8 +74,8 @@ func (s *Skill) KnownScopes(requested []string) (known, unknown []string) {
 	return known, unknown
 }
 
-// KeptClaims returns the names of the claims that are stored with a link: those that lookup returns, and those that [Allow]
-// reads, since it is checked at every lookup.
+// KeptClaims returns the names of the claims that are stored with a link: those that lookup returns, and those that
+// [Allow] reads, since it is checked at every lookup.
 func (s *Skill) KeptClaims() []string {
 	kept := slices.Concat(s.Claims, s.Allow.claimNames())
 	slices.Sort(kept)

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// StoreTimeout bounds how long a request waits for the [Store]. It is shorter than the 3 seconds that package lookup waits for
-// an answer, and than the 4.5 seconds that Alexa waits for a token, so that both learn that the store is unavailable.
+// StoreTimeout bounds how long a request waits for the [Store]. It is shorter than the 3 seconds that package lookup
+// waits for an answer, and than the 4.5 seconds that Alexa waits for a token, so that both learn that the store is
+// unavailable.
 const StoreTimeout = 2500 * time.Millisecond
 
 // WithStoreTimeout returns a context for a call of the [Store] on behalf of a request.

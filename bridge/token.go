@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TokenKind is what a token is for. Its text is the prefix of all tokens of the kind, so that secret scanners recognise a token
-// that leaked into code or logs.
+// TokenKind is what a token is for. Its text is the prefix of all tokens of the kind, so that secret scanners
+// recognise a token that leaked into code or logs.
 type TokenKind string
 
 // Kinds of tokens.
@@ -61,8 +61,8 @@ func NewRandomToken(kind TokenKind) string {
 	return NewToken(kind, seed)
 }
 
-// Hash is the SHA-256 of a secret that must not be stored itself, as 64 hexadecimal digits. Tokens have 256 random bits, so a
-// slow hash would not make them safer.
+// Hash is the SHA-256 of a secret that must not be stored itself, as 64 hexadecimal digits. Tokens have 256 random
+// bits, so a slow hash would not make them safer.
 type Hash string
 
 // HashOf returns the hash of a secret.

@@ -1,5 +1,5 @@
-// Package templates holds the pages that people see, and their texts. Pages are HTML and CSS without any script. Operators
-// can replace them by files of the same names in a folder.
+// Package templates holds the pages that people see, and their texts. Pages are HTML and CSS without any script.
+// Operators can replace them by files of the same names in a folder.
 package templates
 
 import (
@@ -26,8 +26,8 @@ type Pages struct {
 	policy                string // the Content-Security-Policy
 }
 
-// New parses the pages: those in the folder, and the embedded ones otherwise. A nil folder has none. Each page is rendered
-// once, so that a mistake in one is an error now and not one in front of a person.
+// New parses the pages: those in the folder, and the embedded ones otherwise. A nil folder has none. Each page is
+// rendered once, so that a mistake in one is an error now and not one in front of a person.
 func New(folder fs.FS) (*Pages, error) {
 	style, err := readFile(folder, "style.css")
 	if err != nil {
@@ -118,7 +118,8 @@ func (p *Pages) write(w http.ResponseWriter, status int, hasForm bool, page *tem
 	header.Set("Cache-Control", "no-store")
 	header.Set("Referrer-Policy", "no-referrer")
 	if hasForm {
-		// With no-referrer, browsers would send `Origin: null` with the form, which does not tell where it comes from.
+		// With no-referrer, browsers would send `Origin: null` with the form, which does not tell where it comes
+		// from.
 		header.Set("Referrer-Policy", "same-origin")
 	}
 	w.WriteHeader(status)

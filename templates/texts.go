@@ -26,7 +26,8 @@ type errorText struct {
 
 const startAgain = "Open the Alexa app, go to the skill, and choose “Enable to use” or “Link account” again."
 
-// errorTexts returns the texts of all error pages. They never repeat what a request said, since a stranger may have sent it.
+// errorTexts returns the texts of all error pages. They never repeat what a request said, since a stranger may have
+// sent it.
 func errorTexts() map[ErrorPage]errorText {
 	return map[ErrorPage]errorText{
 		PageUnknownSkill: {

@@ -10,8 +10,8 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
-// Run does the work in the background until the context ends, and then finishes what it has started. It returns an error only
-// if the process must be restarted: [bridge.ErrStoreReplaced].
+// Run does the work in the background until the context ends, and then finishes what it has started. It returns an
+// error only if the process must be restarted: [bridge.ErrStoreReplaced].
 func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -66,8 +66,8 @@ const (
 	discoveryInterval   = time.Hour
 )
 
-// discover fetches a provider's metadata before the first person needs it, retries while the provider is down, and keeps the
-// metadata up to date.
+// discover fetches a provider's metadata before the first person needs it, retries while the provider is down, and
+// keeps the metadata up to date.
 func (s *Server) discover(ctx context.Context, provider *upstream.Provider) {
 	log := s.deps.Log.With("provider", provider.ID())
 	retry := discoveryFirstRetry

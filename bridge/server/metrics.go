@@ -46,7 +46,8 @@ func newMetrics(s *Server) *metrics {
 	return m
 }
 
-// instrument wraps the handler of a route. Requests of /lookup get no reference, since a backend asks on every utterance.
+// instrument wraps the handler of a route. Requests of /lookup get no reference, since a backend asks on every
+// utterance.
 func (m *metrics) instrument(pattern string, audience httperror.Audience, next http.Handler) http.Handler {
 	route := strings.TrimSuffix(pattern, "{$}")
 	duration := m.durations.WithLabelValues(route)
@@ -67,7 +68,8 @@ func (m *metrics) instrument(pattern string, audience httperror.Audience, next h
 			duration.Observe(took.Seconds())
 			counters.get(recorder.status).Inc()
 			if log := m.server.deps.Log; log.Enabled(r.Context(), slog.LevelDebug) {
-				log.Debug("request", "ref", reference.FromContext(r.Context()), "route", route, "status", recorder.status, "duration", took)
+				log.Debug("request", "ref", reference.FromContext(r.Context()), "route", route,
+					"status", recorder.status, "duration", took)
 			}
 			recorder.ResponseWriter = nil
 			m.recorders.Put(recorder)
@@ -101,7 +103,8 @@ func (m *metrics) recovered(w *recorder, r *http.Request, audience httperror.Aud
 		panic(cause)
 	}
 	log := m.server.deps.Log
-	log.Error("panic", "ref", reference.FromContext(r.Context()), "cause", upstream.LogText(fmt.Sprint(cause)), "stack", string(debug.Stack()))
+	log.Error("panic", "ref", reference.FromContext(r.Context()),
+		"cause", upstream.LogText(fmt.Sprint(cause)), "stack", string(debug.Stack()))
 	if w.status == 0 {
 		e := httperror.Internal(nil)
 		e.Message = "" // logged already

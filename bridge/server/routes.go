@@ -16,8 +16,8 @@ import (
 	"alexa-oidc-bridge/templates"
 )
 
-// publicHandler returns the handler of everything that the world can reach. A new endpoint is a line here and a method of a
-// handler in bridge/internal.
+// publicHandler returns the handler of everything that the world can reach. A new endpoint is a line here and a
+// method of a handler in bridge/internal.
 func (s *Server) publicHandler() http.Handler {
 	const get, post = http.MethodGet, http.MethodPost
 	mux := http.NewServeMux()
@@ -87,7 +87,8 @@ func notFound(http.ResponseWriter, *http.Request) error {
 	return &httperror.Error{Status: http.StatusNotFound, Page: templates.ErrorData{Page: templates.PageNotFound}}
 }
 
-// allowMethods rejects other methods. HEAD is another method: answered like GET, it would act. No methods: all are allowed.
+// allowMethods rejects other methods. HEAD is another method: answered like GET, it would act. No methods: all are
+// allowed.
 func allowMethods(methods []string, next httperror.HandlerFunc) httperror.HandlerFunc {
 	allowed := strings.Join(methods, ", ")
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -122,8 +123,10 @@ func rejectPrefetch(next httperror.HandlerFunc) httperror.HandlerFunc {
 func isPrefetch(r *http.Request) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
 		value := strings.ToLower(r.Header.Get(name))
-		if strings.Contains(value, "prefetch") || strings.Contains(value, "preview") || strings.Contains(value, "prerender") {
-			return true
+		for _, purpose := range []string{"prefetch", "preview", "prerender"} {
+			if strings.Contains(value, purpose) {
+				return true
+			}
 		}
 	}
 	return false

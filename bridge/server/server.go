@@ -1,5 +1,5 @@
-// Package server mounts the endpoints: the public handler, the admin handler and the work in the background. It opens no port
-// and no database, so that it can be mounted in another program.
+// Package server mounts the endpoints: the public handler, the admin handler and the work in the background. It opens
+// no port and no database, so that it can be mounted in another program.
 package server
 
 import (
@@ -77,7 +77,8 @@ func New(config Config, deps Deps) (*Server, error) {
 		upstreams: map[string]*upstream.Provider{},
 		registry:  prometheus.NewRegistry(),
 	}
-	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.registry.MustRegister(collectors.NewGoCollector())
+	s.registry.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, provider := range config.Providers {
 		provider.RedirectURI = CallbackURI(config.PublicURL, provider.ID)
 		s.upstreams[provider.ID] = upstream.New(provider, deps.Now)
@@ -111,7 +112,9 @@ func (s *Server) newHandlers(config Config) (err error) {
 		token.Deps{Store: store, Log: log, Now: now, Registry: s.registry},
 	)
 	s.introspect, err = introspect.New(
-		introspect.Config{PublicURL: config.PublicURL, Clients: registry, MaxStaleness: config.MaxStaleness, Memory: config.Memory},
+		introspect.Config{
+			PublicURL: config.PublicURL, Clients: registry, MaxStaleness: config.MaxStaleness, Memory: config.Memory,
+		},
 		introspect.Deps{Store: store, Log: log, Now: now, Registry: s.registry},
 	)
 	return err

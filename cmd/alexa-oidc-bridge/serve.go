@@ -21,7 +21,8 @@ import (
 	"alexa-oidc-bridge/config"
 )
 
-// shutdownTimeout bounds how long requests may take to finish. Together with what follows, serve ends within 8 seconds.
+// shutdownTimeout bounds how long requests may take to finish. Together with what follows, serve ends within 8
+// seconds.
 const shutdownTimeout = 5 * time.Second
 
 func serveCommand() *cobra.Command {
@@ -57,8 +58,8 @@ func newLogger(w io.Writer, log config.Log) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// gcPercent is GOGC unless the environment sets it. The cache of lookup responses is not on the heap, which therefore has only a
-// few megabytes that Go would collect dozens of times a second under load.
+// gcPercent is GOGC unless the environment sets it. The cache of lookup responses is not on the heap, which therefore
+// has only a few megabytes that Go would collect dozens of times a second under load.
 const gcPercent = 400
 
 // serve runs until the context ends or a listener fails.
@@ -152,8 +153,8 @@ func announce(log *slog.Logger, loaded *config.Config, on listeners) {
 	}
 }
 
-// serveUntil serves both listeners until the context ends, a listener fails, or the database is replaced. When it returns,
-// requests are finished and the work in the background has stopped.
+// serveUntil serves both listeners until the context ends, a listener fails, or the database is replaced. When it
+// returns, requests are finished and the work in the background has stopped.
 func serveUntil(ctx context.Context, bridge *server.Server, on listeners, log *slog.Logger) error {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
@@ -188,8 +189,8 @@ func serveUntil(ctx context.Context, bridge *server.Server, on listeners, log *s
 	return failure
 }
 
-// newHTTPServer bounds how long a client may take and how much it may send. The largest legitimate request has two cookies and a
-// state; the longest response waits for a provider three times.
+// newHTTPServer bounds how long a client may take and how much it may send. The largest legitimate request has two
+// cookies and a state; the longest response waits for a provider three times.
 func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,

@@ -4,8 +4,8 @@ package answercache
 
 import "syscall"
 
-// allocate returns zeroed memory outside the Go heap, where it would let the heap grow to a multiple before a collection.
-// Pages take no memory until they are written. It is never freed.
+// allocate returns zeroed memory outside the Go heap, where it would let the heap grow to a multiple before a
+// collection. Pages take no memory until they are written. It is never freed.
 func allocate(size int) ([]byte, error) {
 	return syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 }

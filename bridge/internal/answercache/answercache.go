@@ -1,11 +1,11 @@
-// Package answercache keeps encoded answers about active access tokens in a fixed amount of memory that the garbage collector
-// does not walk.
+// Package answercache keeps encoded answers about active access tokens in a fixed amount of memory that the garbage
+// collector does not walk.
 //
-// An answer is not removed when its link is revoked. Revocations are counted instead. Each answer carries the count from
-// before it was read from the store, and each of many stripes of links carries the count at its last revocation: an answer is
-// valid as long as its own count is not behind its stripe's. So a revocation needs no list of a link's tokens, and a
-// revocation that arrives while an answer is being read invalidates that answer. Two links of one stripe cost one of them
-// another read from the store, never a wrong answer.
+// An answer is not removed when its link is revoked. Revocations are counted instead. Each answer carries the count
+// from before it was read from the store, and each of many stripes of links carries the count at its last revocation:
+// an answer is valid as long as its own count is not behind its stripe's. So a revocation needs no list of a link's
+// tokens, and a revocation that arrives while an answer is being read invalidates that answer. Two links of one
+// stripe cost one of them another read from the store, never a wrong answer.
 package answercache
 
 import (
@@ -23,8 +23,8 @@ const MinSize = 1 << 20
 // ErrMemory is returned by [New] when the operating system does not provide the memory.
 var ErrMemory = errors.New("the operating system does not provide this much memory")
 
-// stripes is how many stripes links are divided into. With a million links in use and a thousand revocations an hour, some
-// 16,000 answers are read again.
+// stripes is how many stripes links are divided into. With a million links in use and a thousand revocations an hour,
+// some 16,000 answers are read again.
 const stripes = 1 << 16
 
 // Key is the SHA-256 of an access token.
@@ -41,8 +41,8 @@ type Entry struct {
 	Response []byte // of the lookup endpoint, as it is sent
 }
 
-// Cache keeps entries by the hashes of their tokens. Only active tokens belong into it, so that a stranger who makes up tokens
-// cannot push an entry out. It is safe for concurrent use.
+// Cache keeps entries by the hashes of their tokens. Only active tokens belong into it, so that a stranger who makes
+// up tokens cannot push an entry out. It is safe for concurrent use.
 type Cache struct {
 	shards *[shardCount]shard
 	seed   maphash.Seed
@@ -53,7 +53,8 @@ type Cache struct {
 	revoked  []atomic.Uint64 // by stripe: the revision of its last revocation
 }
 
-// New returns a cache that takes up to size bytes, and at least [MinSize], as far as they are used. It fails with [ErrMemory].
+// New returns a cache that takes up to size bytes, and at least [MinSize], as far as they are used. It fails with
+// [ErrMemory].
 func New(size int) (*Cache, error) {
 	shards, err := newShards(max(size, MinSize))
 	if err != nil {
@@ -70,7 +71,8 @@ func (c *Cache) Stripe(linkID string) uint32 {
 	return uint32(maphash.String(c.seed, linkID) % stripes)
 }
 
-// Get returns a valid entry. It is read into buffer, which is returned to be used again; the entry's response lies in it.
+// Get returns a valid entry. It is read into buffer, which is returned to be used again; the entry's response lies in
+// it.
 func (c *Cache) Get(key *Key, buffer []byte) (entry Entry, ok bool, used []byte) {
 	buffer = c.shard(key).get(key, buffer[:0])
 	if len(buffer) < headerSize {

@@ -62,7 +62,8 @@ func TestClear(t *testing.T) {
 	}
 }
 
-// While many goroutines read, put and revoke, an entry that was read from the store before a revocation is never valid after it.
+// While many goroutines read, put and revoke, an entry that was read from the store before a revocation is never
+// valid after it.
 func TestRevokeUnderRaces(t *testing.T) {
 	c := newCache(t)
 	const links = 50

@@ -8,11 +8,11 @@ import (
 	"sync"
 )
 
-// shard is a part of the cache with a lock of its own. Values stand one behind the other in a ring, where the oldest are
-// overwritten. Slots say where: the slot of a key is one of the few from its home slot on.
+// shard is a part of the cache with a lock of its own. Values stand one behind the other in a ring, where the oldest
+// are overwritten. Slots say where: the slot of a key is one of the few from its home slot on.
 //
-// It is our own because it lies on the path of every lookup: libraries touch five or six places in memory for a value, this
-// touches two.
+// It is our own because it lies on the path of every lookup: libraries touch five or six places in memory for a
+// value, this touches two.
 type shard struct {
 	mu    sync.RWMutex
 	homes uint64 // how many home slots there are
@@ -24,8 +24,8 @@ type shard struct {
 const (
 	shardCount = 64
 	slotSize   = 16
-	// bytesPerSlot is how much memory there is for each slot: a third of a usual value, so that few keys lose their slot to
-	// another.
+	// bytesPerSlot is how much memory there is for each slot: a third of a usual value, so that few keys lose their
+	// slot to another.
 	bytesPerSlot = 160
 	// windowSize is how many slots can be a key's.
 	windowSize = 8

@@ -48,13 +48,15 @@ func TestTooMuchMemory(t *testing.T) {
 	}
 }
 
-// responseOf returns what is put for a key the nth time: bytes that no other key and no other time has, of varying length.
+// responseOf returns what is put for a key the nth time: bytes that no other key and no other time has, of varying
+// length.
 func responseOf(key *Key, n, most int) []byte {
 	unit := binary.LittleEndian.AppendUint64(append([]byte{}, key[:]...), uint64(n))
 	return bytes.Repeat(unit, 1+n%(most/len(unit)))
 }
 
-// However often the ring goes round, a key has the response that was put last, or none; and what was put recently is there.
+// However often the ring goes round, a key has the response that was put last, or none; and what was put recently is
+// there.
 func TestRing(t *testing.T) {
 	t.Run("smallest", func(t *testing.T) { testRing(t, MinSize, 3000) })
 	t.Run("size not divisible", func(t *testing.T) { testRing(t, 6<<20+shardCount+1, 20_000) })

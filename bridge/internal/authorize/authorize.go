@@ -10,7 +10,8 @@ import (
 	"alexa-oidc-bridge/templates"
 )
 
-// Authorize serves GET /authorize (RFC 6749 §3.1). Each call starts a new flow. Nothing is stored but the browser's cookie.
+// Authorize serves GET /authorize (RFC 6749 §3.1). Each call starts a new flow. Nothing is stored but the browser's
+// cookie.
 func (h *Handler) Authorize(w http.ResponseWriter, r *http.Request) error {
 	request, err := h.parseRequest(r.URL.RawQuery)
 	if err != nil {
@@ -47,18 +48,20 @@ func (h *Handler) redirectToProvider(w http.ResponseWriter, r *http.Request, f *
 	return nil
 }
 
-// configured returns the skill and the provider of a flow, if the configuration still permits what it permitted when the flow
-// started.
+// configured returns the skill and the provider of a flow, if the configuration still permits what it permitted when
+// the flow started.
 func (h *Handler) configured(f *flow) (*bridge.Skill, *upstream.Provider, error) {
 	skill, provider := h.config.Clients.Skill(f.request.ClientID), h.config.Upstreams[f.provider]
 	if skill == nil || provider == nil || skill.Provider != f.provider || !skill.HasGrant(f.grant()) ||
 		!skill.HasRedirectURI(f.request.RedirectURI) {
-		return nil, nil, newPageError(templates.PageUnknownSkill, http.StatusBadRequest, "the configuration has changed since the flow started")
+		return nil, nil, newPageError(templates.PageUnknownSkill, http.StatusBadRequest,
+			"the configuration has changed since the flow started")
 	}
 	return skill, provider, nil
 }
 
-// looksEmbedded recognizes browsers that are embedded in apps: Android's names itself wv, Apple's does not say Safari.
+// looksEmbedded recognizes browsers that are embedded in apps: Android's names itself wv, Apple's does not say
+// Safari.
 func looksEmbedded(userAgent string) bool {
 	if strings.Contains(userAgent, "Android") {
 		return strings.Contains(userAgent, "; wv)")

@@ -45,9 +45,9 @@ func (h *Handler) finishSignIn(w http.ResponseWriter, r *http.Request, f *flow, 
 	return nil
 }
 
-// callbackFlow returns the flow that a callback belongs to, by the cookie of this browser, and the provider's response. There
-// is none for a state that is absent, repeated or another browser's, for the callback of another provider (RFC 9700 §4.4.2),
-// and after the flow has expired.
+// callbackFlow returns the flow that a callback belongs to, by the cookie of this browser, and the provider's
+// response. There is none for a state that is absent, repeated or another browser's, for the callback of another
+// provider (RFC 9700 §4.4.2), and after the flow has expired.
 func (h *Handler) callbackFlow(r *http.Request) (*flow, upstream.Response, error) {
 	noFlow := newPageError(templates.PageNoCookie, http.StatusBadRequest, "callback without the cookie of its flow")
 	noFlow.provider = r.PathValue("provider")

@@ -48,8 +48,8 @@ func learns(skill *bridge.Skill, claims bridge.Claims) []templates.Learn {
 	return list
 }
 
-// displayable removes control and direction characters, which could make a text read as something else, and shortens a text
-// that is too long for a page.
+// displayable removes control and direction characters, which could make a text read as something else, and shortens
+// a text that is too long for a page.
 func displayable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.C, r) || r == unicode.ReplacementChar {

@@ -24,7 +24,8 @@ const (
 	maxCookie = 4096 - len("__Host-login-") - flowIDLength
 )
 
-// cookieJar keeps flows in the browser, each in a sealed cookie of its own, so that two sign-ins at once do not collide.
+// cookieJar keeps flows in the browser, each in a sealed cookie of its own, so that two sign-ins at once do not
+// collide.
 type cookieJar struct {
 	store  *sessions.CookieStore
 	prefix string
@@ -36,7 +37,8 @@ func newCookieJar(ring *keys.Ring, secure bool) *cookieJar {
 		pairs = append(pairs, key[:32], key[32:]) // for authentication, for encryption
 	}
 	store := sessions.NewCookieStore(pairs...)
-	// All of them, since by the library's defaults the cookie would be sent across sites, to scripts, and for 30 days.
+	// All of them, since by the library's defaults the cookie would be sent across sites, to scripts, and for 30
+	// days.
 	store.Options = &sessions.Options{
 		Path:     "/",
 		Secure:   secure,
@@ -105,8 +107,8 @@ func (j *cookieJar) open(cookie *http.Cookie) (*flow, bool) {
 	return f, true
 }
 
-// separator separates the parts of a request in the cookie. A long state nearly fills the cookie, so there is no room for a
-// more verbose encoding. Only the state, which comes last, may contain it.
+// separator separates the parts of a request in the cookie. A long state nearly fills the cookie, so there is no room
+// for a more verbose encoding. Only the state, which comes last, may contain it.
 const separator = "\x00"
 
 // put sets the cookie of a flow and removes the oldest flows beyond maxFlows. It fails with errCookieTooLarge.
@@ -131,8 +133,9 @@ func (j *cookieJar) put(w http.ResponseWriter, r *http.Request, f *flow) error {
 	return nil
 }
 
-// dropOldest removes the oldest flows until there is room for the named one. Cookies that cannot be opened are the oldest. Of
-// more cookies than any browser has, only a few are looked at, so that a stranger cannot make this expensive.
+// dropOldest removes the oldest flows until there is room for the named one. Cookies that cannot be opened are the
+// oldest. Of more cookies than any browser has, only a few are looked at, so that a stranger cannot make this
+// expensive.
 func (j *cookieJar) dropOldest(w http.ResponseWriter, r *http.Request, name string) {
 	type cookieAge struct {
 		name    string

@@ -57,14 +57,15 @@ func (h *Handler) readDecision(r *http.Request) (*flow, bridge.Decision, error) 
 	}
 	f, found := h.cookies.find(r, form.Get("flow"), h.deps.Now())
 	if !found {
-		return nil, "", newPageError(templates.PageNoCookie, http.StatusBadRequest, "decision without the cookie of its flow")
+		return nil, "", newPageError(templates.PageNoCookie, http.StatusBadRequest,
+			"decision without the cookie of its flow")
 	}
 	decision, err := checkForm(f, form)
 	return f, decision, err
 }
 
-// checkOrigin checks that the form was sent by one of our pages, as far as the browser says. Some browsers send `Origin: null`
-// for a page that was reached by redirects; the form's token is checked in any case.
+// checkOrigin checks that the form was sent by one of our pages, as far as the browser says. Some browsers send
+// `Origin: null` for a page that was reached by redirects; the form's token is checked in any case.
 func (h *Handler) checkOrigin(r *http.Request) error {
 	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
 	if (site == "" || site == "same-origin") && (origin == "" || origin == "null" || origin == h.config.PublicURL) {
@@ -141,8 +142,8 @@ func (h *Handler) cancel(w http.ResponseWriter, r *http.Request, f *flow) error 
 	return nil
 }
 
-// switchAccount starts a new flow for the same authorization request, and lets the person choose another account. It also
-// serves pages that offer another try, when there is nothing to decide yet.
+// switchAccount starts a new flow for the same authorization request, and lets the person choose another account. It
+// also serves pages that offer another try, when there is nothing to decide yet.
 func (h *Handler) switchAccount(w http.ResponseWriter, r *http.Request, f *flow, provider *upstream.Provider) error {
 	// First, so that nothing is decided while the provider is unavailable.
 	if err := provider.Discover(r.Context()); err != nil {
@@ -164,8 +165,9 @@ func (h *Handler) storeDecision(ctx context.Context, f *flow, decision bridge.De
 // repeatWindow is how long after a decision the same decision is taken for a double tap, and gets the same response.
 const repeatWindow = 60 * time.Second
 
-// isRepeated reports whether an error means that the same decision was made a moment ago. For a link by a code, a moment is no
-// longer than the code may be presented again: later, Alexa would present it once more, and the link would be revoked.
+// isRepeated reports whether an error means that the same decision was made a moment ago. For a link by a code, a
+// moment is no longer than the code may be presented again: later, Alexa would present it once more, and the link
+// would be revoked.
 func (h *Handler) isRepeated(f *flow, decision bridge.Decision, err error) bool {
 	window := repeatWindow
 	if decision == bridge.DecisionLink && f.grant() == bridge.GrantAuthorizationCode {

@@ -39,14 +39,15 @@ type notAllowedError struct{ reason bridge.Reason }
 
 func (e *notAllowedError) Error() string { return "not allowed: " + string(e.reason) }
 
-// notStoredError means that a sign-in succeeded but that its result could not be stored. The provider's code is spent.
+// notStoredError means that a sign-in succeeded but that its result could not be stored. The provider's code is
+// spent.
 type notStoredError struct{ cause error }
 
 func (e *notStoredError) Error() string { return "the sign-in could not be stored: " + e.cause.Error() }
 func (e *notStoredError) Unwrap() error { return e.cause }
 
-// httpError returns an error of this package with its response, log line and metric, or nil for nil. f is nil when there is
-// no flow, and has only a request when that is invalid.
+// httpError returns an error of this package with its response, log line and metric, or nil for nil. f is nil when
+// there is no flow, and has only a request when that is invalid.
 func (h *Handler) httpError(r *http.Request, f *flow, err error) error {
 	if err == nil {
 		return nil
@@ -104,8 +105,8 @@ func refusal(err error) (code string, reason bridge.Reason) {
 	return "", ""
 }
 
-// storeRetry returns how a person can try again when the store is unavailable: the code of a sign-in that could not be stored
-// is spent, and a form cannot be loaded again.
+// storeRetry returns how a person can try again when the store is unavailable: the code of a sign-in that could not
+// be stored is spent, and a form cannot be loaded again.
 func storeRetry(r *http.Request, err error) templates.Retry {
 	if _, ok := errors.AsType[*notStoredError](err); ok {
 		return templates.RetryRestart
@@ -126,7 +127,8 @@ func (e *pageError) httpError() *httperror.Error {
 }
 
 func showPage(page templates.ErrorPage, status int, level slog.Level, f *flow, retry templates.Retry) *httperror.Error {
-	e := &httperror.Error{Reason: string(page), Level: level, Status: status, Page: templates.ErrorData{Page: page, Retry: retry}}
+	e := &httperror.Error{Reason: string(page), Level: level, Status: status}
+	e.Page = templates.ErrorData{Page: page, Retry: retry}
 	if retry == templates.RetryRestart {
 		e.Page.Flow, e.Page.Token = f.id(), f.formToken()
 	}
@@ -141,7 +143,8 @@ func unavailable(page templates.ErrorPage, f *flow, retry templates.Retry) *http
 
 // redirectError sends an error back to Alexa.
 func (h *Handler) redirectError(f *flow, err *oauth.Error, reason string) *httperror.Error {
-	return &httperror.Error{Reason: reason, Level: slog.LevelWarn, Location: errorResponse(&f.request, h.config.PublicURL, err)}
+	location := errorResponse(&f.request, h.config.PublicURL, err)
+	return &httperror.Error{Reason: reason, Level: slog.LevelWarn, Location: location}
 }
 
 // endFlow sends an error back to Alexa and removes the flow. The reason is not told to anybody.

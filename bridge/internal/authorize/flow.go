@@ -16,8 +16,8 @@ const (
 	flowIDLength = 16
 )
 
-// flow is one browser's way from Alexa's request to a link. Each of its secrets is derived from the seed by HKDF-SHA256 under
-// its own name, so that none says anything about another.
+// flow is one browser's way from Alexa's request to a link. Each of its secrets is derived from the seed by
+// HKDF-SHA256 under its own name, so that none says anything about another.
 type flow struct {
 	seed     [bridge.TokenSeedSize]byte
 	request  bridge.AuthorizationRequest
@@ -52,8 +52,8 @@ func (f *flow) clientID() string {
 	return f.request.ClientID
 }
 
-// login returns what is sent to the provider, and what its response is checked against. The state begins with the id of the
-// flow, by which its cookie is found.
+// login returns what is sent to the provider, and what its response is checked against. The state begins with the id
+// of the flow, by which its cookie is found.
 func (f *flow) login() upstream.Login {
 	return upstream.Login{State: f.id() + f.secret("state"), Nonce: f.secret("nonce"), Verifier: f.secret("code verifier")}
 }

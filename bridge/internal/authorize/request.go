@@ -12,13 +12,14 @@ import (
 	"alexa-oidc-bridge/templates"
 )
 
-// parseRequest checks an authorization request. Together with an error it returns what the response needs: the client id
-// only if it is a skill's, the redirect URI only if it is that skill's. Errors are [*pageError] until client and redirect URI
-// are valid, and [*oauth.Error] after that.
+// parseRequest checks an authorization request. Together with an error it returns what the response needs: the client
+// id only if it is a skill's, the redirect URI only if it is that skill's. Errors are [*pageError] until client and
+// redirect URI are valid, and [*oauth.Error] after that.
 func (h *Handler) parseRequest(rawQuery string) (bridge.AuthorizationRequest, error) {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return bridge.AuthorizationRequest{}, newPageError(templates.PageUnknownSkill, http.StatusBadRequest, "the query is malformed")
+		return bridge.AuthorizationRequest{},
+			newPageError(templates.PageUnknownSkill, http.StatusBadRequest, "the query is malformed")
 	}
 	request, skill, err := h.parseClient(query)
 	if err != nil {
@@ -60,14 +61,15 @@ func (h *Handler) parseClient(query url.Values) (bridge.AuthorizationRequest, *b
 	case oauth.CheckRepeated(query, "redirect_uri") != nil:
 		return request, nil, invalid(templates.PageRedirectURI, "redirect_uri is repeated")
 	case !skill.HasRedirectURI(redirectURI):
-		return request, nil, invalid(templates.PageRedirectURI, "redirect_uri is not the skill's; its host is "+hostOf(redirectURI))
+		return request, nil, invalid(templates.PageRedirectURI,
+			"redirect_uri is not the skill's; its host is "+hostOf(redirectURI))
 	}
 	request.RedirectURI = redirectURI
 	return request, skill, nil
 }
 
-// parseParameters checks the other parameters and puts them into the request. State and response type come first, because the
-// response to any other error needs them.
+// parseParameters checks the other parameters and puts them into the request. State and response type come first,
+// because the response to any other error needs them.
 func parseParameters(request *bridge.AuthorizationRequest, query url.Values, skill *bridge.Skill) error {
 	if oauth.CheckRepeated(query, "state") == nil {
 		request.State = query.Get("state")
@@ -83,7 +85,8 @@ func parseParameters(request *bridge.AuthorizationRequest, query url.Values, ski
 		request.State = "" // a response that repeats it would be too long for a proxy
 		return oauth.Errorf(oauth.InvalidRequest, "The state is longer than %d bytes.", bridge.MaxStateBytes)
 	}
-	if err := checkResponseType(request.ResponseType, skill); err != nil || request.ResponseType != bridge.ResponseTypeCode {
+	err = checkResponseType(request.ResponseType, skill)
+	if err != nil || request.ResponseType != bridge.ResponseTypeCode {
 		return err
 	}
 	request.CodeChallenge, err = codeChallenge(query, skill)
@@ -110,8 +113,8 @@ func checkResponseType(responseType string, skill *bridge.Skill) error {
 
 var challengeForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
-// codeChallenge returns the code challenge (RFC 7636 §4.3), or "" for none. Only S256 is supported: plain protects nothing
-// that the redirect does not show.
+// codeChallenge returns the code challenge (RFC 7636 §4.3), or "" for none. Only S256 is supported: plain protects
+// nothing that the redirect does not show.
 func codeChallenge(query url.Values, skill *bridge.Skill) (string, error) {
 	challenge, method := query.Get("code_challenge"), query.Get("code_challenge_method")
 	switch {

@@ -10,7 +10,8 @@ import (
 	"alexa-oidc-bridge/bridge/internal/oauth"
 )
 
-// parameter is a parameter of an authorization response. Responses are lists, to have the order of Alexa's documentation.
+// parameter is a parameter of an authorization response. Responses are lists, to have the order of Alexa's
+// documentation.
 type parameter struct{ name, value string }
 
 // tokenResponse returns the redirect URL of a new link by the implicit grant (RFC 6749 §4.2.2).
@@ -27,8 +28,8 @@ func codeResponse(request *bridge.AuthorizationRequest, code, issuer string) str
 	return inQuery(request.RedirectURI, []parameter{{"code", code}, {"state", request.State}, {"iss", issuer}})
 }
 
-// errorResponse returns the redirect URL of an error (RFC 6749 §4.1.2.1, §4.2.2.1). Only a response in the query has our iss
-// (RFC 9207 §2).
+// errorResponse returns the redirect URL of an error (RFC 6749 §4.1.2.1, §4.2.2.1). Only a response in the query has
+// our iss (RFC 9207 §2).
 func errorResponse(request *bridge.AuthorizationRequest, issuer string, err *oauth.Error) string {
 	parameters := []parameter{{"state", request.State}, {"error", err.Code}, {"error_description", err.Description}}
 	if request.ResponseType == bridge.ResponseTypeToken {
@@ -62,7 +63,8 @@ func encode(parameters []parameter) string {
 	return strings.Join(pairs, "&")
 }
 
-// escape percent-encodes every byte that is not unreserved (RFC 3986 §2.3). A space becomes %20, since scripts do not decode +.
+// escape percent-encodes every byte that is not unreserved (RFC 3986 §2.3). A space becomes %20, since scripts do not
+// decode +.
 func escape(text string) string {
 	return strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 }

@@ -22,9 +22,10 @@ const sealPurpose = "pending consent"
 // signInTimeout bounds everything that a provider is asked for one sign-in.
 const signInTimeout = 45 * time.Second
 
-// signIn exchanges the provider's response for an identity and stores it until the person decides. A result that is stored
-// already is returned without another exchange. Two requests at once, of a browser that loads the page twice, send the code
-// once. It goes on when the browser closes the connection, so that loading the page again finds its result.
+// signIn exchanges the provider's response for an identity and stores it until the person decides. A result that is
+// stored already is returned without another exchange. Two requests at once, of a browser that loads the page twice,
+// send the code once. It goes on when the browser closes the connection, so that loading the page again finds its
+// result.
 func (h *Handler) signIn(ctx context.Context, f *flow, skill *bridge.Skill, provider *upstream.Provider,
 	response upstream.Response) (*signInResult, error) {
 	result, err, _ := h.signIns.Do(string(f.handle()), func() (any, error) {
@@ -51,7 +52,8 @@ func (h *Handler) signIn(ctx context.Context, f *flow, skill *bridge.Skill, prov
 	return result.(*signInResult), nil
 }
 
-// mayBeExchangedElsewhere reports whether an exchange may have failed only because another replica sent the code before.
+// mayBeExchangedElsewhere reports whether an exchange may have failed only because another replica sent the code
+// before.
 func mayBeExchangedElsewhere(err error) bool {
 	refused, ok := errors.AsType[*upstream.RefusedError](err)
 	return ok && refused.Stage == upstream.StageToken
@@ -86,8 +88,8 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 	})
 }
 
-// storedResult returns the result of the flow's sign-in: [bridge.ErrNotFound] before the sign-in, [*bridge.DecidedError] after
-// the decision.
+// storedResult returns the result of the flow's sign-in: [bridge.ErrNotFound] before the sign-in,
+// [*bridge.DecidedError] after the decision.
 func (h *Handler) storedResult(ctx context.Context, f *flow) (*signInResult, error) {
 	ctx, cancel := bridge.WithStoreTimeout(ctx)
 	defer cancel()

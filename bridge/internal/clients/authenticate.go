@@ -43,9 +43,9 @@ func (r *Registry) AuthenticateBackend(request *http.Request, form url.Values) (
 	return backend, nil
 }
 
-// AuthenticateRevocation returns the client ids of the skills whose tokens the sender of a revocation request may revoke
-// (RFC 7009 §2.1). A skill with a secret must authenticate. A skill without one names itself, and the token is its proof. A
-// backend may revoke for the skills that it serves. Errors are [*oauth.Error].
+// AuthenticateRevocation returns the client ids of the skills whose tokens the sender of a revocation request may
+// revoke (RFC 7009 §2.1). A skill with a secret must authenticate. A skill without one names itself, and the token is
+// its proof. A backend may revoke for the skills that it serves. Errors are [*oauth.Error].
 func (r *Registry) AuthenticateRevocation(request *http.Request, form url.Values) ([]string, error) {
 	var clientIDs []string
 	err := authenticate(request, form, func(id, secret string) bool {
@@ -74,8 +74,8 @@ func authenticate(request *http.Request, form url.Values, check func(id, secret 
 	return verify(credentials, check)
 }
 
-// verify checks both readings of the credentials. Unknown ids and wrong secrets are told apart by nothing, since check
-// hashes the secret in either case.
+// verify checks both readings of the credentials. Unknown ids and wrong secrets are told apart by nothing, since
+// check hashes the secret in either case.
 func verify(credentials oauth.Credentials, check func(id, secret string) bool) error {
 	if check(credentials.ID, credentials.Secret) || check(credentials.DecodedID, credentials.DecodedSecret) {
 		return nil

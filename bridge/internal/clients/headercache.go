@@ -9,15 +9,15 @@ import (
 // maxHeaders bounds the header cache. Each secret of a backend has few encodings, so it is never reached in practice.
 const maxHeaders = 1000
 
-// headerCache remembers by which Authorization headers backends have authenticated. Configured secrets do not change while
-// the process runs, so a header that was right once stays right. Keys are SHA-256, so that the time of a lookup says nothing
-// about a header. The zero value is empty.
+// headerCache remembers by which Authorization headers backends have authenticated. Configured secrets do not change
+// while the process runs, so a header that was right once stays right. Keys are SHA-256, so that the time of a lookup
+// says nothing about a header. The zero value is empty.
 type headerCache struct {
 	backends atomic.Pointer[map[[sha256.Size]byte]*Backend]
 }
 
-// BackendByHeader returns the backend that authenticated by this very Authorization header before, or nil. The header is
-// copied into buffer, which is returned to be used again.
+// BackendByHeader returns the backend that authenticated by this very Authorization header before, or nil. The header
+// is copied into buffer, which is returned to be used again.
 func (r *Registry) BackendByHeader(header []string, buffer []byte) (*Backend, []byte) {
 	backends := r.headers.backends.Load()
 	if backends == nil || len(header) != 1 {

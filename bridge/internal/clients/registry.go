@@ -1,6 +1,6 @@
-// Package clients is the registry of everybody who is configured: skills, which are our OAuth clients, the providers at which
-// their people sign in, and backends. It authenticates skills and backends, and decides whether a link is still one that the
-// configuration permits. It does not change while the process runs.
+// Package clients is the registry of everybody who is configured: skills, which are our OAuth clients, the providers
+// at which their people sign in, and backends. It authenticates skills and backends, and decides whether a link is
+// still one that the configuration permits. It does not change while the process runs.
 package clients
 
 import (
@@ -67,7 +67,8 @@ func (r *Registry) SkillIndex(clientID string) uint32 { return r.skillIndexes[cl
 
 // Skills returns all skills, sorted by client id.
 func (r *Registry) Skills() []*bridge.Skill {
-	return slices.SortedFunc(maps.Values(r.skills), func(a, b *bridge.Skill) int { return cmp.Compare(a.ClientID, b.ClientID) })
+	byClientID := func(a, b *bridge.Skill) int { return cmp.Compare(a.ClientID, b.ClientID) }
+	return slices.SortedFunc(maps.Values(r.skills), byClientID)
 }
 
 // HasBackends reports whether any backend is configured.
@@ -76,8 +77,8 @@ func (r *Registry) HasBackends() bool { return len(r.backends) > 0 }
 // Provider returns the provider with an id, or the zero value.
 func (r *Registry) Provider(id string) bridge.Provider { return r.providers[id] }
 
-// CheckLink returns why the configuration does not permit a link, or "". A link that is not permitted is suspended, and not
-// revoked: it is good again once the configuration is changed back.
+// CheckLink returns why the configuration does not permit a link, or "". A link that is not permitted is suspended,
+// and not revoked: it is good again once the configuration is changed back.
 func (r *Registry) CheckLink(link *bridge.Link) bridge.Reason {
 	skill := r.skills[link.ClientID]
 	if skill == nil {

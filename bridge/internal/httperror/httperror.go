@@ -1,5 +1,5 @@
-// Package httperror turns the error of a handler into its response. A handler returns an error instead of writing a response;
-// [Responder.Respond] is the only place that maps it to a page, a redirect or JSON, and to a log line.
+// Package httperror turns the error of a handler into its response. A handler returns an error instead of writing a
+// response; [Responder.Respond] is the only place that maps it to a page, a redirect or JSON, and to a log line.
 package httperror
 
 import (
@@ -14,8 +14,8 @@ import (
 	"alexa-oidc-bridge/templates"
 )
 
-// HandlerFunc is an HTTP handler that returns an error when it has not written a response. Errors that are not [*Error] or
-// [*oauth.Error] are internal errors.
+// HandlerFunc is an HTTP handler that returns an error when it has not written a response. Errors that are not
+// [*Error] or [*oauth.Error] are internal errors.
 type HandlerFunc func(w http.ResponseWriter, r *http.Request) error
 
 // Audience is who reads the responses of a route.
@@ -58,9 +58,10 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Internal returns the error for what must not happen. The log has the cause, everybody else learns nothing.
-func Internal(err error, attrs ...any) *Error {
+func Internal(err error) *Error {
 	return &Error{
-		Message: "internal error", Level: slog.LevelError, Reason: string(templates.PageInternal), Err: err, Attrs: attrs,
+		Message: "internal error", Level: slog.LevelError, Reason: string(templates.PageInternal), Err: err,
+
 		OAuth:  oauth.Errorf(oauth.ServerError, "The server failed. This says nothing about the token."),
 		Page:   templates.ErrorData{Page: templates.PageInternal},
 		Status: http.StatusInternalServerError,
@@ -123,8 +124,8 @@ func respondJSON(w http.ResponseWriter, e *oauth.Error) {
 	oauth.WriteError(w, e)
 }
 
-// Redirect sends the browser on by 303, so that a form that was posted to us is not posted again (RFC 9700 §4.12). Unlike
-// [http.Redirect] it writes no body, which would repeat the location.
+// Redirect sends the browser on by 303, so that a form that was posted to us is not posted again (RFC 9700 §4.12).
+// Unlike [http.Redirect] it writes no body, which would repeat the location.
 func Redirect(w http.ResponseWriter, location string) {
 	header := w.Header()
 	header.Set("Location", location)

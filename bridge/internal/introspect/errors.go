@@ -9,7 +9,8 @@ import (
 	"alexa-oidc-bridge/bridge/internal/oauth"
 )
 
-var errCannotTell = oauth.Errorf(oauth.TemporarilyUnavailable, "The store is unavailable. This says nothing about the token.")
+var errCannotTell = oauth.Errorf(oauth.TemporarilyUnavailable,
+	"The store is unavailable. This says nothing about the token.")
 
 // lookupError returns an error of the lookup endpoint with its response, log line and metric.
 func (h *Handler) lookupError(r *http.Request, err error) error {
@@ -26,9 +27,12 @@ func (h *Handler) lookupError(r *http.Request, err error) error {
 	return e
 }
 
-// mapError maps every error of this package's endpoints. [bridge.ErrNotFound] is not one of them: for a lookup it is an answer.
+// mapError maps every error of this package's endpoints. [bridge.ErrNotFound] is not one of them: for a lookup it is
+// an answer.
 func (h *Handler) mapError(r *http.Request, err error) *httperror.Error {
-	e := &httperror.Error{Message: "lookup failed", Level: slog.LevelError, Reason: outcomeUnavailable, Err: err, OAuth: errCannotTell}
+	e := &httperror.Error{
+		Message: "lookup failed", Level: slog.LevelError, Reason: outcomeUnavailable, Err: err, OAuth: errCannotTell,
+	}
 	oauthError, isOAuth := errors.AsType[*oauth.Error](err)
 	switch {
 	case isOAuth:

@@ -15,15 +15,15 @@ const (
 	feedInterval = 250 * time.Millisecond
 	// feedTimeout bounds one read of the feed.
 	feedTimeout = time.Second
-	// freshFor is how old the last read may be for answers from the cache while nothing says that the store is out of reach. A
-	// process that was suspended asks the store until it has read the feed again.
+	// freshFor is how old the last read may be for answers from the cache while nothing says that the store is out of
+	// reach. A process that was suspended asks the store until it has read the feed again.
 	freshFor = time.Second
 	// outageLogInterval is how often the log says that the store is out of reach.
 	outageLogInterval = 10 * time.Second
 )
 
-// feedReader reads the feed of revocations, invalidates the revoked links' answers in the cache, and decides whether the cache
-// is fresh enough to answer from.
+// feedReader reads the feed of revocations, invalidates the revoked links' answers in the cache, and decides whether
+// the cache is fresh enough to answer from.
 type feedReader struct {
 	deps         Deps
 	maxStaleness time.Duration
@@ -89,7 +89,8 @@ func (f *feedReader) failed(now time.Time, err error) {
 	}
 }
 
-// age returns how long ago the last successful read started. Before the first one, nothing in the cache can be trusted.
+// age returns how long ago the last successful read started. Before the first one, nothing in the cache can be
+// trusted.
 func (f *feedReader) age(now time.Time) (age time.Duration, ok bool) {
 	if read := f.lastRead.Load(); read != nil {
 		return elapsed(*read, now), true
@@ -97,8 +98,8 @@ func (f *feedReader) age(now time.Time) (age time.Duration, ok bool) {
 	return elapsed(f.started, now), false
 }
 
-// elapsed returns the longer of what the two clocks of a machine say: the monotonic one stops while the machine is suspended,
-// the other one may be set back.
+// elapsed returns the longer of what the two clocks of a machine say: the monotonic one stops while the machine is
+// suspended, the other one may be set back.
 func elapsed(from, to time.Time) time.Duration {
 	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }

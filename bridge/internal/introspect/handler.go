@@ -17,8 +17,8 @@ import (
 type Config struct {
 	PublicURL string // our origin and issuer, without a slash at the end
 	Clients   *clients.Registry
-	// MaxStaleness is how old the last successful read of the feed may be for an answer from the cache. 0: the cache is not
-	// used.
+	// MaxStaleness is how old the last successful read of the feed may be for an answer from the cache. 0: the cache
+	// is not used.
 	MaxStaleness time.Duration
 	// Memory is the size of the cache in bytes; at least [answercache.MinSize] is used.
 	Memory int
@@ -43,8 +43,8 @@ type Handler struct {
 	buffers  sync.Pool // of *buffers
 }
 
-// New returns a handler. Until its [Handler.Run] is called, it answers nothing from the cache and does not record when links
-// were used. It fails with [answercache.ErrMemory].
+// New returns a handler. Until its [Handler.Run] is called, it answers nothing from the cache and does not record
+// when links were used. It fails with [answercache.ErrMemory].
 func New(config Config, deps Deps) (*Handler, error) {
 	cache, err := answercache.New(config.Memory)
 	if err != nil {
@@ -58,8 +58,8 @@ func New(config Config, deps Deps) (*Handler, error) {
 	return h, nil
 }
 
-// Run reads the feed of revocations and records when links were used, until the context ends. It returns an error only if the
-// process must be restarted: [bridge.ErrStoreReplaced].
+// Run reads the feed of revocations and records when links were used, until the context ends. It returns an error
+// only if the process must be restarted: [bridge.ErrStoreReplaced].
 func (h *Handler) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -71,7 +71,8 @@ func (h *Handler) Run(ctx context.Context) error {
 	return err
 }
 
-// StoreOutOfReach reports whether the store has been out of reach for so long that nothing is answered from the cache any more.
+// StoreOutOfReach reports whether the store has been out of reach for so long that nothing is answered from the cache
+// any more.
 func (h *Handler) StoreOutOfReach() bool {
 	age, _ := h.feed.age(h.deps.Now())
 	return age >= h.config.MaxStaleness

@@ -16,8 +16,8 @@ import (
 const (
 	// touchInterval is how often last uses are written to the store.
 	touchInterval = 10 * time.Second
-	// maxPending bounds the uses that wait to be written. A link for which there is no room is recorded when it is used again
-	// after retryAfter.
+	// maxPending bounds the uses that wait to be written. A link for which there is no room is recorded when it is
+	// used again after retryAfter.
 	maxPending = 20_000
 	retryAfter = time.Minute
 	// finalTimeout bounds the write when the server stops.
@@ -36,8 +36,8 @@ type lastUsed struct {
 
 func newLastUsed(deps Deps) *lastUsed { return &lastUsed{deps: deps, pending: map[string]bridge.Use{}} }
 
-// record records that the link of an entry was used, if the store does not know that yet, and updates the entry. It reports
-// whether the entry changed.
+// record records that the link of an entry was used, if the store does not know that yet, and updates the entry. It
+// reports whether the entry changed.
 func (l *lastUsed) record(entry *answercache.Entry, linkID string, alexaUser bridge.Hash, now time.Time) bool {
 	userKnown := alexaUser == "" || userMark(alexaUser) == entry.User
 	if userKnown && now.Unix()-entry.LastUsed < int64(bridge.UseGrain/time.Second) {

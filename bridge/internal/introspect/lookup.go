@@ -48,15 +48,17 @@ func (h *Handler) Lookup(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// parseLookup authenticates the backend and reads the query. The usual request, of a known header and a plain token, is not
-// parsed as a form.
+// parseLookup authenticates the backend and reads the query. The usual request, of a known header and a plain token,
+// is not parsed as a form.
 func (h *Handler) parseLookup(r *http.Request, buffers *buffers) (q query, err error) {
 	if buffers.body, err = oauth.ReadFormBody(r, buffers.body[:0]); err != nil {
 		buffers.body = buffers.body[:0]
 		return query{}, err
 	}
 	if token, ok := plainToken(buffers.body); ok {
-		if q.backend, buffers.header = h.config.Clients.BackendByHeader(r.Header["Authorization"], buffers.header); q.backend != nil {
+		header := r.Header["Authorization"]
+		q.backend, buffers.header = h.config.Clients.BackendByHeader(header, buffers.header)
+		if q.backend != nil {
 			q.key, q.wellFormed = sha256.Sum256(token), true
 			return q, nil
 		}

@@ -28,8 +28,8 @@ func newQuery(token string) query {
 	return query{key: sha256.Sum256([]byte(token)), wellFormed: true}
 }
 
-// resolve returns the entry of an active token. [bridge.ErrNotFound] means that the token is inactive; any other error says
-// nothing about the token. The entry is read into the buffer.
+// resolve returns the entry of an active token. [bridge.ErrNotFound] means that the token is inactive; any other
+// error says nothing about the token. The entry is read into the buffer.
 func (h *Handler) resolve(ctx context.Context, q *query, buffer *[]byte) (answercache.Entry, error) {
 	if !q.wellFormed {
 		return answercache.Entry{}, bridge.ErrNotFound
@@ -59,8 +59,8 @@ func (h *Handler) cached(q *query, buffer *[]byte) (entry answercache.Entry, ok 
 	return entry, ok
 }
 
-// use checks an entry against the time and the backend, and records that its link was used. linkID is that of an entry that
-// comes from the store and is not cached yet, else empty.
+// use checks an entry against the time and the backend, and records that its link was used. linkID is that of an
+// entry that comes from the store and is not cached yet, else empty.
 func (h *Handler) use(q *query, entry answercache.Entry, linkID string, now time.Time) (answercache.Entry, error) {
 	expired := entry.Expires != 0 && now.Unix() >= entry.Expires
 	if expired || q.backend != nil && !q.backend.Serves(entry.Skill) {

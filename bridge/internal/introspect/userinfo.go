@@ -12,13 +12,15 @@ import (
 	"alexa-oidc-bridge/bridge/internal/oauth"
 )
 
-// Userinfo serves GET and POST /userinfo: the claims of the person whom the access token in the Bearer header belongs to
-// (OIDC Core §5.3, RFC 6750 §2.1). A token anywhere else is not read.
+// Userinfo serves GET and POST /userinfo: the claims of the person whom the access token in the Bearer header belongs
+// to (OIDC Core §5.3, RFC 6750 §2.1). A token anywhere else is not read.
 func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) error {
 	token, ok := bearerToken(r)
 	if !ok {
-		return unauthorized(`Bearer realm="userinfo"`, &oauth.Error{Code: oauth.InvalidRequest, HTTPStatus: http.StatusUnauthorized,
-			Description: "Send the access token as Bearer in the Authorization header."})
+		return unauthorized(`Bearer realm="userinfo"`, &oauth.Error{
+			Code: oauth.InvalidRequest, HTTPStatus: http.StatusUnauthorized,
+			Description: "Send the access token as Bearer in the Authorization header.",
+		})
 	}
 	claims, err := h.userinfo(r.Context(), token)
 	switch {

@@ -11,14 +11,14 @@ type Credentials struct {
 	Secret string
 	Header bool // sent by HTTP Basic
 	Body   bool // a client_secret was sent in the body
-	// DecodedID and DecodedSecret are the values of the header after form decoding. RFC 6749 §2.3.1 asks clients to encode both
-	// before they build the header, but many do not, so either reading may be the right one.
+	// DecodedID and DecodedSecret are the values of the header after form decoding. RFC 6749 §2.3.1 asks clients to
+	// encode both before they build the header, but many do not, so either reading may be the right one.
 	DecodedID, DecodedSecret string
 }
 
-// ReadCredentials reads the client credentials of a request from HTTP Basic, or from client_id and client_secret in its
-// form. Credentials that were sent twice and differ are an InvalidRequest. A header of another scheme counts as empty
-// credentials.
+// ReadCredentials reads the client credentials of a request from HTTP Basic, or from client_id and client_secret in
+// its form. Credentials that were sent twice and differ are an InvalidRequest. A header of another scheme counts as
+// empty credentials.
 func ReadCredentials(r *http.Request, form url.Values) (Credentials, error) {
 	if err := CheckRepeated(form, "client_id", "client_secret"); err != nil {
 		return Credentials{}, err

@@ -22,8 +22,8 @@ const (
 	TemporarilyUnavailable  = "temporarily_unavailable"
 )
 
-// Error is an OAuth error as the client reads it: a code and a sentence for its developer. The sentence is ASCII without
-// quotes and backslashes (RFC 6749 §4.1.2.1), and never repeats what a request said.
+// Error is an OAuth error as the client reads it: a code and a sentence for its developer. The sentence is ASCII
+// without quotes and backslashes (RFC 6749 §4.1.2.1), and never repeats what a request said.
 type Error struct {
 	Code        string
 	Description string

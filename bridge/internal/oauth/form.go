@@ -22,9 +22,9 @@ var (
 
 const formType = "application/x-www-form-urlencoded"
 
-// ReadForm parses the body of a POST request. It is strict: the content type must be the form's (a charset may follow), the
-// size is bounded, and an invalid escape is an error. The query of the URL is not read. Errors are [ErrFormType],
-// [ErrFormTooLarge] and [ErrFormSyntax].
+// ReadForm parses the body of a POST request. It is strict: the content type must be the form's (a charset may
+// follow), the size is bounded, and an invalid escape is an error. The query of the URL is not read. Errors are
+// [ErrFormType], [ErrFormTooLarge] and [ErrFormSyntax].
 func ReadForm(r *http.Request) (url.Values, error) {
 	body, err := ReadFormBody(r, make([]byte, 0, 1<<10))
 	if err != nil {
@@ -72,7 +72,8 @@ func ParseForm(body []byte) (url.Values, error) {
 	return form, nil
 }
 
-// CheckRepeated returns an error when one of the named parameters occurs more than once, which RFC 6749 §3.1 and §3.2 forbid.
+// CheckRepeated returns an error when one of the named parameters occurs more than once, which RFC 6749 §3.1 and §3.2
+// forbid.
 func CheckRepeated(values url.Values, names ...string) error {
 	for _, name := range names {
 		if len(values[name]) > 1 {

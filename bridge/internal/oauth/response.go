@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// responseHeader is the header of every JSON response: no cache stores it (RFC 6749 §5.1), and no browser takes it for a
-// page. All responses share the values, which nobody changes.
+// responseHeader is the header of every JSON response: no cache stores it (RFC 6749 §5.1), and no browser takes it
+// for a page. All responses share the values, which nobody changes.
 var responseHeader = []struct {
 	name   string
 	values []string

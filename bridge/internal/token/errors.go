@@ -14,13 +14,14 @@ import (
 // httpError returns an error of the token endpoint with its response, log line and metric.
 func (h *Handler) httpError(request request, err error) error {
 	e := mapError(err, "token")
-	e.Message, e.Err, e.Attrs = "no token issued", err, []any{"client_id", request.clientID(), "grant_type", request.grantType}
+	e.Message, e.Err = "no token issued", err
+	e.Attrs = []any{"client_id", request.clientID(), "grant_type", request.grantType}
 	h.count(request, e.OAuth.Code)
 	return e
 }
 
-// mapError maps every error of this package's endpoints. What is final for a link is invalid_grant, on which Alexa gives the
-// link up; what may be over soon is not.
+// mapError maps every error of this package's endpoints. What is final for a link is invalid_grant, on which Alexa
+// gives the link up; what may be over soon is not.
 func mapError(err error, realm string) *httperror.Error {
 	oauthError, isOAuth := errors.AsType[*oauth.Error](err)
 	switch {
@@ -45,8 +46,9 @@ func mapError(err error, realm string) *httperror.Error {
 }
 
 var (
-	errInvalidGrant = oauth.Errorf(oauth.InvalidGrant, "The code or refresh token is invalid, expired or revoked, or does not match the request.")
-	errUnavailable  = oauth.Errorf(oauth.TemporarilyUnavailable, "The store is unavailable. Try again.")
+	errInvalidGrant = oauth.Errorf(oauth.InvalidGrant,
+		"The code or refresh token is invalid, expired or revoked, or does not match the request.")
+	errUnavailable = oauth.Errorf(oauth.TemporarilyUnavailable, "The store is unavailable. Try again.")
 )
 
 func newError(level slog.Level, e *oauth.Error) *httperror.Error {

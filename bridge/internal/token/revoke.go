@@ -1,18 +1,16 @@
 package token
 
 import (
-	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/oauth"
 	"alexa-oidc-bridge/bridge/internal/reference"
 )
 
-// Revoke serves POST /revoke (RFC 7009): any live token revokes the whole link. A token that is unknown or another client's is
-// answered with 200 and changes nothing (RFC 7009 §2.2).
+// Revoke serves POST /revoke (RFC 7009): any live token revokes the whole link. A token that is unknown or another
+// client's is answered with 200 and changes nothing (RFC 7009 §2.2).
 func (h *Handler) Revoke(w http.ResponseWriter, r *http.Request) error {
 	link, err := h.revoke(r)
 	if err != nil && !errors.Is(err, bridge.ErrNotFound) {
@@ -21,7 +19,8 @@ func (h *Handler) Revoke(w http.ResponseWriter, r *http.Request) error {
 		return e
 	}
 	if err == nil {
-		h.deps.Log.Info("revoked", "ref", reference.FromContext(r.Context()), "link_id", link.ID, "client_id", link.ClientID)
+		h.deps.Log.Info("revoked", "ref", reference.FromContext(r.Context()),
+			"link_id", link.ID, "client_id", link.ClientID)
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Length", "0")
@@ -48,11 +47,7 @@ func (h *Handler) revoke(r *http.Request) (bridge.Link, error) {
 	if !bridge.AccessTokenKind.WellFormed(token) && !bridge.RefreshTokenKind.WellFormed(token) {
 		return bridge.Link{}, bridge.ErrNotFound
 	}
-	return h.revokeByToken(r.Context(), token, clientIDs, h.deps.Now())
-}
-
-func (h *Handler) revokeByToken(ctx context.Context, token string, clientIDs []string, now time.Time) (bridge.Link, error) {
-	ctx, cancel := bridge.WithStoreTimeout(ctx)
+	ctx, cancel := bridge.WithStoreTimeout(r.Context())
 	defer cancel()
-	return h.deps.Store.RevokeByToken(ctx, bridge.HashOf(token), clientIDs, now)
+	return h.deps.Store.RevokeByToken(ctx, bridge.HashOf(token), clientIDs, h.deps.Now())
 }

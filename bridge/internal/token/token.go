@@ -52,7 +52,8 @@ func (h *Handler) Token(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// parseRequest authenticates the skill and checks the grant type. Together with an error it returns what is known so far.
+// parseRequest authenticates the skill and checks the grant type. Together with an error it returns what is known so
+// far.
 func (h *Handler) parseRequest(r *http.Request) (request, error) {
 	form, err := oauth.ReadForm(r)
 	if err != nil {
