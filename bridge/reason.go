@@ -20,7 +20,7 @@ const (
 // Reasons why the configuration does not permit a link, beside those of [Allow].
 const (
 	ReasonUnknownSkill  Reason = "unknown_skill"
-	ReasonOtherProvider Reason = "other_provider" // the provider of the skill, or what identifies people there, was changed
+	ReasonOtherProvider Reason = "other_provider" // the skill's provider, or what identifies people there, was changed
 )
 
 // Reasons why a link was revoked.

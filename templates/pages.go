@@ -78,7 +78,8 @@ func readFile(folder fs.FS, name string) ([]byte, error) {
 // tryAll renders each page once.
 func (p *Pages) tryAll() error {
 	for _, retry := range []Retry{RetryNone, RetryReload, RetryRestart} {
-		if err := p.errors.Execute(io.Discard, p.errorData(ErrorData{Page: PageInternal, Host: "host", Retry: retry})); err != nil {
+		data := p.errorData(ErrorData{Page: PageInternal, Host: "host", Retry: retry})
+		if err := p.errors.Execute(io.Discard, data); err != nil {
 			return fmt.Errorf("templates: %w", err)
 		}
 	}

@@ -33,16 +33,19 @@ func errorTexts() map[ErrorPage]errorText {
 		PageUnknownSkill: {
 			"This skill is not known here",
 			"The link that brought you here does not name a skill that this server serves, so nothing was linked.",
-			"If you came from the Alexa app, tell the maker of the skill: the Client ID in its account linking settings is not the one configured here.",
+			"If you came from the Alexa app, tell the maker of the skill: " +
+				"the Client ID in its account linking settings is not the one configured here.",
 		},
 		PageRedirectURI: {
 			"This skill asked for a wrong address",
 			"After linking, the skill wants you to be sent to an address that is not its own, so nothing was linked.",
-			"If you came from the Alexa app, tell whoever runs this server: the skill’s “Alexa Redirect URLs” are not the ones configured here.",
+			"If you came from the Alexa app, tell whoever runs this server: " +
+				"the skill’s “Alexa Redirect URLs” are not the ones configured here.",
 		},
 		PageNoCookie: {
 			"Please start again in the Alexa app",
-			"This sign-in cannot go on here: it is more than 10 minutes old, or it was begun in another browser, or this browser does not accept cookies.",
+			"This sign-in cannot go on here: it is more than 10 minutes old, or it was started in another browser, " +
+				"or this browser does not accept cookies.",
 			startAgain + " Finish within 10 minutes, in the same window, with cookies allowed.",
 		},
 		PageDecided: {

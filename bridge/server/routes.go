@@ -22,10 +22,11 @@ func (s *Server) publicHandler() http.Handler {
 	const get, post = http.MethodGet, http.MethodPost
 	mux := http.NewServeMux()
 	metrics := newMetrics(s)
-	route := func(pattern string, audience httperror.Audience, next httperror.HandlerFunc, methods ...string) http.Handler {
-		handler := metrics.instrument(pattern, audience, s.respond(audience, allowMethods(methods, next)))
-		mux.Handle(pattern, handler)
-		return handler
+	type handler = httperror.HandlerFunc
+	route := func(pattern string, audience httperror.Audience, next handler, methods ...string) http.Handler {
+		instrumented := metrics.instrument(pattern, audience, s.respond(audience, allowMethods(methods, next)))
+		mux.Handle(pattern, instrumented)
+		return instrumented
 	}
 	route("/authorize", httperror.People, rejectPrefetch(s.authorize.Authorize), get)
 	route("/callback/{provider}", httperror.People, rejectPrefetch(s.authorize.Callback), get)

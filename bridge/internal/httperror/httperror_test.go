@@ -1,0 +1,68 @@
+package httperror_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"alexa-oidc-bridge/bridge/internal/httperror"
+	"alexa-oidc-bridge/bridge/internal/oauth"
+	"alexa-oidc-bridge/bridge/internal/reference"
+	"alexa-oidc-bridge/templates"
+)
+
+func TestRespond(t *testing.T) {
+	pages, err := templates.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := &httperror.Error{
+		Message: "not linked", Level: slog.LevelWarn, Reason: "why", Err: errors.New("the cause"),
+		OAuth: oauth.Errorf(oauth.TemporarilyUnavailable, "Try again."), Status: http.StatusForbidden,
+		Page: templates.ErrorData{Page: templates.PageForeignPost}, Header: http.Header{"Set-Cookie": {"a=b"}},
+	}
+	redirect := &httperror.Error{Location: "https://alexa.example/#error=access_denied"}
+	for _, tt := range []struct {
+		name       string
+		audience   httperror.Audience
+		err        error
+		status     int
+		body       string
+		log        string
+		retryAfter string
+	}{
+		{"page", httperror.People, both, 403, "REFERENCE", `msg="not linked" ref=REFERENCE reason=why error="the cause"`, ""},
+		{"JSON", httperror.Programs, both, 503, `"error":"temporarily_unavailable"`, "reason=why", "2"},
+		{"redirect", httperror.People, redirect, 303, "", "", ""},
+		{"OAuth error", httperror.Programs, oauth.ErrFormTooLarge, 413, `"error":"invalid_request"`, "", ""},
+		{"another error for people", httperror.People, errors.New("secret"), 500, "REFERENCE", "level=ERROR", ""},
+		{"another error for programs", httperror.Programs, errors.New("secret"), 500, `"error":"server_error"`, "level=ERROR", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var log bytes.Buffer
+			responder := &httperror.Responder{Pages: pages, Log: slog.New(slog.NewTextHandler(&log, nil))}
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			w := httptest.NewRecorder()
+			responder.Respond(w, r.WithContext(reference.NewContext(r.Context(), "REFERENCE")), tt.audience, tt.err)
+			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.body) || w.Header().Get("Retry-After") != tt.retryAfter {
+				t.Errorf("status %d, header %v, body %s", w.Code, w.Header(), w.Body)
+			}
+			if strings.Contains(w.Body.String(), "cause") || strings.Contains(w.Body.String(), "secret") {
+				t.Errorf("the response says the cause: %s", w.Body)
+			}
+			if !strings.Contains(log.String(), tt.log) || (tt.log == "") != (log.Len() == 0) {
+				t.Errorf("log %s", log.String())
+			}
+			if tt.err == both && w.Header().Get("Set-Cookie") != "a=b" {
+				t.Error("the header of the error is missing")
+			}
+			if tt.err == redirect && w.Header().Get("Location") != redirect.Location {
+				t.Error("no redirect")
+			}
+		})
+	}
+}
