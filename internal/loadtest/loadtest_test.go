@@ -23,6 +23,15 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestQuantile(t *testing.T) {
+	results := []result{{p99: 3}, {p99: 1}, {p99: 2}, {p99: 5}, {p99: 4}}
+	for q, want := range map[float64]float64{0: 1, 0.5: 3, 1: 5} {
+		if got := quantile(results, q, func(r result) float64 { return r.p99 }); got != want {
+			t.Errorf("quantile %v: %v, want %v", q, got, want)
+		}
+	}
+}
+
 func TestByHash(t *testing.T) {
 	order := byHash(1000)
 	for i := 1; i < len(order); i++ {

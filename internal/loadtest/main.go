@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,4 +155,39 @@ func (b *bench) measureRound(ctx context.Context, servers []*server, lookups, re
 		servers[i].turns = append(servers[i].turns, results[i])
 	}
 	return err
+}
+
+// printHeader prints where everything runs, and the head of the table.
+func (b *bench) printHeader() {
+	average, _ := os.ReadFile("/proc/loadavg") // over 0.5, something else is running
+	fmt.Printf("%s, %d cores, load average before the start %.4s; medians of %d rounds of %v.\n\n",
+		runtime.Version(), runtime.NumCPU(), average, b.rounds, b.duration)
+	fmt.Println("| store | links | program | lookups/s | CPU, µs | bare's CPU / its CPU | p99, ms | its p99 / bare's " +
+		"| refreshes/s | p99, ms | start, ms |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+}
+
+// row returns the line of a server in the table.
+func (s *server) row(store string, links int, bare *server) string {
+	rate := func(r result) float64 { return r.perSecond }
+	p99 := func(r result) float64 { return r.p99 }
+	cost := func(r result) float64 { return r.cost }
+	ofBare := func(r result) float64 { return r.ofFirst }
+	return fmt.Sprintf("| %s | %d | %s | %.0f | %.1f | %.3f (%.3f to %.3f) | %.2f | %.2f | %.0f | %.2f | %.0f |",
+		store, links, filepath.Base(s.name), quantile(s.lookups, 0.5, rate), quantile(s.turns, 0.5, cost),
+		quantile(s.turns, 0.5, ofBare), quantile(s.turns, 0, ofBare), quantile(s.turns, 1, ofBare),
+		quantile(s.lookups, 0.5, p99), quantile(s.lookups, 0.5, p99)/quantile(bare.lookups, 0.5, p99),
+		quantile(s.refreshes, 0.5, rate), quantile(s.refreshes, 0.5, p99), slices.Min(s.starts))
+}
+
+// quantile returns the lowest (q = 0), median (0.5) or highest (1) value of the results, or 0 if there are none.
+func quantile(results []result, q float64, value func(result) float64) float64 {
+	if len(results) == 0 {
+		return 0
+	}
+	var values []float64
+	for _, r := range results {
+		values = append(values, value(r))
+	}
+	slices.Sort(values)
+	return values[int(q*float64(len(values)-1)+0.5)]
 }

@@ -29,8 +29,11 @@ type server struct {
 	starts             []float64 // from exec to the first lookup, in ms
 }
 
-// Nothing listens at the issuer: neither a lookup nor a refresh needs the provider.
 const (
+	serverCore, clientCore = "0", "1" // PostgreSQL shares the core of wrk
+	// bareCommand makes this program the bare server. Arguments: its address, and that of a bridge.
+	bareCommand = "bare"
+	// Nothing listens at the issuer: neither a lookup nor a refresh needs the provider.
 	skillID, backendID = "pizza", "pizza-backend"
 	providerID, issuer = "corp", "http://127.0.0.1:9"
 	secret             = "secret-of-every-client-of-the-load-test"
@@ -70,12 +73,10 @@ func (b *bench) newServers(store, dsn string) ([]*server, error) {
 	return servers, err
 }
 
-const serverCore, clientCore = "0", "1" // PostgreSQL is with the client
-
 // pinned returns a command that runs on one core. It is killed when this process ends, however it ends.
 func pinned(ctx context.Context, core string, arguments ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "taskset", append([]string{"-c", core}, arguments...)...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "GOMAXPROCS=1"} // without what overrides the configuration of a bridge
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "GOMAXPROCS=1"} // no BRIDGE_ variables: they override the configuration
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
@@ -90,12 +91,11 @@ func (s *server) prepare(ctx context.Context, starts, tokens int) error {
 			return err
 		}
 	}
-	for n := range tokens {
-		if _, _, err := lookup(s.address, n); err != nil {
-			return err
-		}
+	var err error
+	for n := 0; n < tokens && err == nil; n++ {
+		_, _, err = lookup(s.address, n)
 	}
-	return nil
+	return err
 }
 
 // start starts the server and waits for its first response to a lookup.
@@ -153,12 +153,8 @@ func lookup(address string, n int) (header http.Header, body []byte, err error) 
 	return response.Header, body, err
 }
 
-const bareCommand = "bare"
-
 // serveBare does the least that a net/http server can do for a lookup. It reads the body and always writes the same
 // response, with the headers of a bridge and under the same time limits.
-//
-//	loadtest bare ADDRESS ADDRESS-OF-A-BRIDGE
 func serveBare() error {
 	header, body, err := lookup(os.Args[3], 0)
 	if err != nil {

@@ -36,6 +36,7 @@ type result struct {
 	requests, perSecond float64
 	p99                 float64 // in ms
 	cost                float64 // CPU time of the server for one request, in µs
+	ofFirst             float64 // the cost of the first server divided by this cost
 }
 
 // ask puts a load on servers. Several take turns, and then only their costs are valid: wrk counts the time in which it
@@ -67,6 +68,7 @@ func (b *bench) ask(ctx context.Context, l load, servers ...*server) ([]result, 
 			return nil, fmt.Errorf("wrk of %s of %s: %w", l.path, s.name, err)
 		}
 		results[i].cost = float64((s.cpuTime() - before[i]).Microseconds()) / results[i].requests
+		results[i].ofFirst = results[0].cost / results[i].cost
 	}
 	return results, nil
 }
