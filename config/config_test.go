@@ -20,7 +20,7 @@ import (
 
 const secret = "0123456789abcdef0123456789abcdef"
 
-// good is a configuration without faults. Tests replace parts of it.
+// good is a configuration without problems. Tests replace parts of it.
 const good = `
 public_url: https://link.example.com
 keys: ["${BRIDGE_TEST_KEY}"]
@@ -228,7 +228,7 @@ func TestPostgresDSN(t *testing.T) {
 		"parameters": {"postgres://bridge@db.example.com/bridge?${DB_PARAMETERS}",
 			"postgres://bridge@db.example.com/bridge?sslmode=verify-full&connect_timeout=3", nil},
 		"a whole URL":         {"${DB_URL}", os.Getenv("DB_URL"), nil},
-		"a password as it is": {"postgres://u:secret@localhost/bridge", "postgres://u:secret@localhost/bridge", []string{"a secret stands"}},
+		"a password as it is": {"postgres://u:secret@localhost/bridge", "postgres://u:secret@localhost/bridge", []string{"a secret is written"}},
 		"no encryption": {"postgres://u:${DB_PASSWORD}@db.example.com/bridge?sslmode=require",
 			"postgres://u:p%40ss%2Fw%3Frd%23100%25%20%2B@db.example.com/bridge?sslmode=require", []string{"sslmode=verify-full"}},
 		"a socket": {"postgres://u@/bridge?host=/run/postgresql", "postgres://u@/bridge?host=/run/postgresql", nil},
@@ -282,16 +282,16 @@ func FuzzLoad(f *testing.F) {
 			t.Fatal(err)
 		}
 		loaded, _, err := config.Load(path)
-		faults, isFaults := errors.AsType[config.Faults](err)
+		problems, isProblems := errors.AsType[config.Problems](err)
 		switch {
 		case err == nil && (loaded.Server.PublicURL == "" || len(loaded.Server.Skills) == 0 || loaded.Server.Keys == nil):
 			t.Errorf("half a configuration is accepted: %+v", loaded)
-		case err != nil && (!isFaults || len(faults) == 0):
-			t.Errorf("not faults: %v", err)
+		case err != nil && (!isProblems || len(problems) == 0):
+			t.Errorf("not problems: %v", err)
 		}
-		for _, fault := range faults {
-			if fault.What == "" || fault.Cure == "" {
-				t.Errorf("a fault without words: %+v", fault)
+		for _, problem := range problems {
+			if problem.What == "" || problem.Hint == "" {
+				t.Errorf("a problem without words: %+v", problem)
 			}
 		}
 	})

@@ -48,7 +48,7 @@ func (p *Provider) AuthorizationURL(ctx context.Context, login Login, prompt Pro
 	}
 	query := target.Query()
 	for name, values := range p.config.AuthParams {
-		if !slices.Contains(OwnParams(), name) {
+		if !slices.Contains(ReservedParams(), name) {
 			query[name] = values
 		}
 	}
@@ -62,8 +62,8 @@ func (p *Provider) AuthorizationURL(ctx context.Context, login Login, prompt Pro
 	return target.String(), nil
 }
 
-// OwnParams are the parameters of an authorization request that carry the protocol, which nobody else may set.
-func OwnParams() []string {
+// ReservedParams are the parameters of an authorization request that carry the protocol, which nobody else may set.
+func ReservedParams() []string {
 	return []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
 		"code_challenge", "code_challenge_method", "request", "request_uri"}
 }
