@@ -122,7 +122,7 @@ func (w *world) startProvider(secret string) error {
 		Name:    "Contoso",
 		Clients: []upstreamtest.Client{{ID: providerClientID, Secret: secret, RedirectURI: server.CallbackURI(w.origins.Bridge, providerID)}},
 		People:  w.people,
-		Around:  func(provider http.Handler) http.Handler { return w.story.record(partyProvider, provider) },
+		Wrap:    func(provider http.Handler) http.Handler { return w.story.record(partyProvider, provider) },
 	})
 	if err != nil {
 		return err
