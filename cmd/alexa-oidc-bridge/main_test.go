@@ -149,7 +149,7 @@ func TestLinksRevoke(t *testing.T) {
 		t.Errorf("exit code %d\n%s\n%s", code, stdout, stderr)
 	}
 	code, stdout, _ = runCommand("links", "revoke", links[0].ID, "--config", path)
-	if code != 0 || stdout != "had ended before "+links[0].ID+"\n" {
+	if code != 0 || stdout != "already revoked "+links[0].ID+"\n" {
 		t.Errorf("again: exit code %d, %s", code, stdout)
 	}
 	code, stdout, _ = runCommand("links", "revoke", "--provider", "corp", "--config", path)

@@ -9,7 +9,7 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
-// reply answers with a JSON body, or with what claims to be one.
+// reply responds with a body of type JSON, whether it is JSON or not.
 func reply(status int, body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -18,47 +18,47 @@ func reply(status int, body []byte) http.HandlerFunc {
 	}
 }
 
-// cut closes the connection without an answer.
+// cut closes the connection without a response.
 func cut(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 // with sets a claim of the ID token.
-func with(name string, value any) func(*forge) {
-	return func(f *forge) { f.claims[name] = value }
+func with(name string, value any) func(*fakeProvider) {
+	return func(f *fakeProvider) { f.claims[name] = value }
 }
 
 // without leaves a claim out of the ID token.
-func without(name string) func(*forge) {
-	return func(f *forge) { delete(f.claims, name) }
+func without(name string) func(*fakeProvider) {
+	return func(f *fakeProvider) { delete(f.claims, name) }
 }
 
 // metadata sets a value of the discovery document.
-func metadata(name string, value any) func(*forge) {
-	return func(f *forge) { f.metadata[name] = value }
+func metadata(name string, value any) func(*fakeProvider) {
+	return func(f *fakeProvider) { f.metadata[name] = value }
 }
 
 // notAnnounced leaves a value out of the discovery document.
-func notAnnounced(name string) func(*forge) {
-	return func(f *forge) { delete(f.metadata, name) }
+func notAnnounced(name string) func(*fakeProvider) {
+	return func(f *fakeProvider) { delete(f.metadata, name) }
 }
 
-// instead puts a handler in the place of an endpoint's answer.
-func instead(path string, handler http.HandlerFunc) func(*forge) {
-	return func(f *forge) { f.instead[path] = handler }
+// override replaces an endpoint by a handler.
+func override(path string, handler http.HandlerFunc) func(*fakeProvider) {
+	return func(f *fakeProvider) { f.override[path] = handler }
 }
 
-// unbent leaves a forge as it is.
-func unbent(*forge) {}
+// unchanged leaves a fake provider as it is.
+func unchanged(*fakeProvider) {}
 
-// bent makes several bends.
-func bent(bends ...func(*forge)) func(*forge) {
-	return func(f *forge) {
-		for _, bend := range bends {
-			bend(f)
+// combine applies several setups.
+func combine(setups ...func(*fakeProvider)) func(*fakeProvider) {
+	return func(f *fakeProvider) {
+		for _, setup := range setups {
+			setup(f)
 		}
 	}
 }
 
-// kind tells errors apart as their callers do; it is empty for none.
+// kind names the type and the stage of an error; it is empty for nil.
 func kind(err error) string {
 	if unavailable, ok := errors.AsType[*upstream.UnavailableError](err); ok {
 		return "unavailable at " + unavailable.Stage
@@ -86,7 +86,7 @@ func wantKind(t *testing.T, err error, want string) {
 	}
 }
 
-// claim returns a claim of an identity as JSON, or nothing.
+// claim returns a claim of an identity as JSON, or "".
 func claim(t *testing.T, identity *upstream.Identity, name string) string {
 	t.Helper()
 	var claims map[string]json.RawMessage

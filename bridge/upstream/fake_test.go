@@ -22,17 +22,17 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Paths of a forge.
+// Paths of a fake provider.
 const (
 	discoveryPath = "/.well-known/openid-configuration"
 	tokenPath     = "/token"
 	keysPath      = "/keys"
 	userinfoPath  = "/userinfo"
-	graphPath     = "/graph" // where a pointer to groups points
+	graphPath     = "/graph" // where a reference to groups leads
 )
 
-// What the relying party and a forge know of each other, and of one sign-in. The client secret is long enough for HS256,
-// and one that a form has to escape.
+// What the relying party and a fake provider share. The client secret is long enough for
+// HS256, and one that a form has to escape.
 const (
 	clientID     = "alexa-bridge"
 	clientSecret = "client+secret/0123456789=abcdefghijklm"
@@ -43,55 +43,57 @@ const (
 )
 
 func login() upstream.Login {
-	return upstream.Login{State: "state-of-this-login", Nonce: "nonce-of-this-login", Verifier: strings.Repeat("verifier", 6)}
+	return upstream.Login{State: "state-of-this-login", Nonce: "nonce-of-this-login",
+		Verifier: strings.Repeat("verifier", 6)}
 }
 
-// now is the relying party's time. It is years away from the machine's, so that a check by the wrong clock is found out.
+// now is the relying party's time. It is years away from the machine's, so that a check by the wrong clock
+// fails.
 func now() time.Time { return time.Date(2037, 1, 2, 3, 4, 5, 0, time.UTC) }
 
-// forge is an OpenID Provider over HTTP whose every answer a test can bend.
-type forge struct {
+// fakeProvider is an OpenID Provider over HTTP. A test can change every response.
+type fakeProvider struct {
 	issuer string
 	server *httptest.Server
 
-	mu        sync.Mutex // held while an answer is made; a test that bends a running forge does it in change
-	metadata  map[string]any
-	published []signingKey
-	key       signingKey                         // that ID tokens are signed with
-	claims    map[string]any                     // of the ID token
-	idToken   func(claims map[string]any) string // nil: signed by key
-	answer    map[string]any                     // of the token endpoint, beside the ID token
-	userinfo  map[string]any                     // claims
-	instead   map[string]http.HandlerFunc        // by path, in place of the answer
-	seen      map[string][]request               // by path
+	mu            sync.Mutex // held while a response is made
+	metadata      map[string]any
+	published     []signingKey
+	key           signingKey                         // that ID tokens are signed with
+	claims        map[string]any                     // of the ID token
+	idToken       func(claims map[string]any) string // nil: signed by key
+	tokenResponse map[string]any                     // beside the ID token
+	userinfo      map[string]any                     // claims
+	override      map[string]http.HandlerFunc        // by path, instead of the usual response
+	seen          map[string][]request               // by path
 }
 
-// request is what a forge remembers of a request.
+// request is what a fake provider records of a request.
 type request struct {
 	authorization string
 	form          url.Values
 	body          string
 }
 
-// newForge starts a provider that vouches for one person. Each bend is made before it starts.
-func newForge(t *testing.T, bends ...func(*forge)) *forge {
+// newFake starts a provider that authenticates one person. The setups are applied before it starts.
+func newFake(t *testing.T, setups ...func(*fakeProvider)) *fakeProvider {
 	t.Helper()
-	f := unstarted(t, "http", bends)
+	f := unstarted(t, "http", setups)
 	f.server.Start()
 	return f
 }
 
-// newTLSForge starts the same on HTTPS, with a certificate that no system trusts.
-func newTLSForge(t *testing.T, bends ...func(*forge)) *forge {
+// newTLSFake starts the same on HTTPS, with a certificate that no system trusts.
+func newTLSFake(t *testing.T, setups ...func(*fakeProvider)) *fakeProvider {
 	t.Helper()
-	f := unstarted(t, "https", bends)
+	f := unstarted(t, "https", setups)
 	f.server.TLS = &tls.Config{Certificates: []tls.Certificate{newCertificate(t)}}
 	f.server.StartTLS()
 	return f
 }
 
-func unstarted(t *testing.T, scheme string, bends []func(*forge)) *forge {
-	f := &forge{key: newKey(t, "key 1"), instead: map[string]http.HandlerFunc{}, seen: map[string][]request{}}
+func unstarted(t *testing.T, scheme string, setups []func(*fakeProvider)) *fakeProvider {
+	f := &fakeProvider{key: newKey(t, "key 1"), override: map[string]http.HandlerFunc{}, seen: map[string][]request{}}
 	f.server = httptest.NewUnstartedServer(f)
 	f.server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	t.Cleanup(f.server.Close)
@@ -109,43 +111,43 @@ func unstarted(t *testing.T, scheme string, bends []func(*forge)) *forge {
 		"iss": f.issuer, "sub": subject, "aud": clientID, "nonce": login().Nonce,
 		"iat": now().Unix(), "exp": now().Add(time.Hour).Unix(),
 	}
-	f.answer = map[string]any{"access_token": accessToken, "token_type": "Bearer", "expires_in": 3600}
+	f.tokenResponse = map[string]any{"access_token": accessToken, "token_type": "Bearer", "expires_in": 3600}
 	f.userinfo = map[string]any{"sub": subject}
-	for _, bend := range bends {
-		bend(f)
+	for _, setup := range setups {
+		setup(f)
 	}
 	return f
 }
 
-// change bends a forge that runs.
-func (f *forge) change(bend func()) {
+// update changes a fake provider that runs.
+func (f *fakeProvider) update(change func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	bend()
+	change()
 }
 
-// requests returns what came for a path.
-func (f *forge) requests(path string) []request {
+// requests returns the requests for a path.
+func (f *fakeProvider) requests(path string) []request {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.seen[path]
 }
 
-func (f *forge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (f *fakeProvider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	form, _ := url.ParseQuery(string(body))
 	f.mu.Lock()
 	f.seen[r.URL.Path] = append(f.seen[r.URL.Path], request{r.Header.Get("Authorization"), form, string(body)})
-	instead := f.instead[r.URL.Path]
+	override := f.override[r.URL.Path]
 	f.mu.Unlock()
-	if instead == nil {
-		instead = f.straight
+	if override == nil {
+		override = f.respond
 	}
-	instead(w, r)
+	override(w, r)
 }
 
-// straight answers as if nothing stood in the answer's place.
-func (f *forge) straight(w http.ResponseWriter, r *http.Request) {
+// respond sends the usual response.
+func (f *fakeProvider) respond(w http.ResponseWriter, r *http.Request) {
 	object := f.object(r.URL.Path)
 	if object == nil {
 		http.NotFound(w, r)
@@ -154,8 +156,8 @@ func (f *forge) straight(w http.ResponseWriter, r *http.Request) {
 	reply(http.StatusOK, encode(object))(w, r)
 }
 
-// object makes the answer of an endpoint.
-func (f *forge) object(path string) map[string]any {
+// object returns the usual response of an endpoint.
+func (f *fakeProvider) object(path string) map[string]any {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch path {
@@ -171,7 +173,7 @@ func (f *forge) object(path string) map[string]any {
 		return f.userinfo
 	case tokenPath:
 		answer := map[string]any{"id_token": f.signed()}
-		for name, value := range f.answer {
+		for name, value := range f.tokenResponse {
 			answer[name] = value
 		}
 		return answer
@@ -179,23 +181,23 @@ func (f *forge) object(path string) map[string]any {
 	return nil
 }
 
-func (f *forge) signed() string {
+func (f *fakeProvider) signed() string {
 	if f.idToken != nil {
 		return f.idToken(f.claims)
 	}
 	return f.key.sign(f.claims)
 }
 
-// config is how a relying party of the forge is configured.
-func (f *forge) config() upstream.Config {
+// config returns the configuration of a relying party of the fake provider.
+func (f *fakeProvider) config() upstream.Config {
 	return upstream.Config{
 		ID: "corp", Issuer: f.issuer, ClientID: clientID, ClientSecret: clientSecret,
 		Scopes: []string{"openid", "email"}, RedirectURI: redirectURI,
 	}
 }
 
-// provider is a relying party's view of the forge. Each change is made to its configuration.
-func (f *forge) provider(changes ...func(*upstream.Config)) *upstream.Provider {
+// provider returns a relying party of the fake provider. The changes are applied to its configuration.
+func (f *fakeProvider) provider(changes ...func(*upstream.Config)) *upstream.Provider {
 	config := f.config()
 	for _, change := range changes {
 		change(&config)
@@ -203,8 +205,9 @@ func (f *forge) provider(changes ...func(*upstream.Config)) *upstream.Provider {
 	return upstream.New(config, now)
 }
 
-// identify signs somebody in by a code.
-func (f *forge) identify(t *testing.T, needed []string, changes ...func(*upstream.Config)) (*upstream.Identity, error) {
+// identify signs a person in by a code.
+func (f *fakeProvider) identify(t *testing.T, needed []string, changes ...func(*upstream.Config),
+) (*upstream.Identity, error) {
 	return f.provider(changes...).Identify(t.Context(), login(), upstream.Response{Code: code}, needed)
 }
 
@@ -225,7 +228,7 @@ func newKey(t *testing.T, id string) signingKey {
 	return signingKey{id, jose.ES256, private}
 }
 
-// public is the key as it is published. A shared secret, which nobody should publish, is published as it is.
+// public returns the key as it is published. A shared secret, which must never be published, is published as it is.
 func (k signingKey) public() jose.JSONWebKey {
 	if private, ok := k.private.(crypto.Signer); ok {
 		return jose.JSONWebKey{Key: private.Public(), KeyID: k.id}
@@ -236,7 +239,8 @@ func (k signingKey) public() jose.JSONWebKey {
 func (k signingKey) sign(claims map[string]any) string { return k.signBytes(encode(claims)) }
 
 func (k signingKey) signBytes(payload []byte) string {
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: k.algorithm, Key: jose.JSONWebKey{Key: k.private, KeyID: k.id}}, nil)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: k.algorithm,
+		Key: jose.JSONWebKey{Key: k.private, KeyID: k.id}}, nil)
 	if err != nil {
 		panic(err)
 	}
@@ -254,7 +258,7 @@ func (k signingKey) signBytes(payload []byte) string {
 func encode(object map[string]any) []byte {
 	text, err := json.Marshal(object)
 	if err != nil {
-		panic(err) // only for what JSON has no words for
+		panic(err) // only for types that JSON does not have
 	}
 	return text
 }

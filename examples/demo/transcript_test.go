@@ -9,37 +9,38 @@ import (
 )
 
 func TestStoryOrder(t *testing.T) {
-	s := &story{}
-	s.begin("One")
-	outer := s.ask(step{From: partyAlexa, To: partySkill, Request: []string{"outer"}})
-	inner := s.ask(step{From: partySkill, To: partyBridge, Request: []string{"inner"}})
+	s := &transcript{}
+	s.startSection("One")
+	outer := s.addRequest(step{From: partyAlexa, To: partySkill, Request: []string{"outer"}})
+	inner := s.addRequest(step{From: partySkill, To: partyBridge, Request: []string{"inner"}})
 	inner([]string{"inner answer"}, "why inner")
 	outer([]string{"outer answer"}, "why outer")
 	want := []step{
 		{From: partyAlexa, To: partySkill, Request: []string{"outer"}},
-		{From: partySkill, To: partyBridge, Request: []string{"inner"}, Answer: []string{"inner answer"}},
-		{From: partySkill, To: partyAlexa, Why: "why outer", Answer: []string{"outer answer"}},
+		{From: partySkill, To: partyBridge, Request: []string{"inner"}, Response: []string{"inner answer"}},
+		{From: partySkill, To: partyAlexa, Why: "why outer", Response: []string{"outer answer"}},
 	}
 	same := func(a, b step) bool {
-		return a.From == b.From && a.To == b.To && a.Why == b.Why && slices.Equal(a.Request, b.Request) && slices.Equal(a.Answer, b.Answer)
+		return a.From == b.From && a.To == b.To && a.Why == b.Why && slices.Equal(a.Request, b.Request) &&
+			slices.Equal(a.Response, b.Response)
 	}
-	if got := s.told()[0].Steps; !slices.EqualFunc(got, want, same) {
+	if got := s.snapshot()[0].Steps; !slices.EqualFunc(got, want, same) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 
 func TestStoryBounds(t *testing.T) {
-	s := &story{}
-	s.tell(step{}) // before any chapter
-	for range maxChapters + 5 {
-		s.begin("A chapter")
+	s := &transcript{}
+	s.add(step{}) // before any section
+	for range maxSections + 5 {
+		s.startSection("A section")
 	}
 	for range maxSteps + 5 {
-		s.ask(step{})([]string{"answer"}, "")
+		s.addRequest(step{})([]string{"answer"}, "")
 	}
-	told := s.told()
-	if len(told) != maxChapters || len(told[maxChapters-1].Steps) != maxSteps {
-		t.Errorf("%d chapters, the last of %d steps", len(told), len(told[len(told)-1].Steps))
+	told := s.snapshot()
+	if len(told) != maxSections || len(told[maxSections-1].Steps) != maxSteps {
+		t.Errorf("%d sections, the last of %d steps", len(told), len(told[len(told)-1].Steps))
 	}
 }
 
@@ -60,7 +61,7 @@ func TestShorten(t *testing.T) {
 	}
 }
 
-// TestDescribe checks that whatever goes through the recorder comes out without its secrets.
+// TestDescribe checks that no description contains a secret.
 func TestDescribe(t *testing.T) {
 	const secret = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
 	for _, test := range []struct {
@@ -68,10 +69,12 @@ func TestDescribe(t *testing.T) {
 		want                           []string
 	}{
 		{"known name", "", "state=abcdefghij", "", []string{"  ?state=abcd…(10 characters)"}},
-		{"long under an unknown name", "", "a=b&unheard_of=" + secret, "", []string{"  ?a=b", "  &unheard_of=0123…(43 characters)"}},
+		{"long under an unknown name", "", "a=b&unheard_of=" + secret, "",
+			[]string{"  ?a=b", "  &unheard_of=0123…(43 characters)"}},
 		{"escaped", "", "scope=a%20b+c", "", []string{"  ?scope=a b c"}},
 		{"malformed", "", "a=%zz", "", []string{"  ?a=%zz"}},
-		{"form", "application/x-www-form-urlencoded", "", "password=hunter2&token=" + secret, []string{"password=•••", "token=0123…(43 characters)"}},
+		{"form", "application/x-www-form-urlencoded", "", "password=hunter2&token=" + secret,
+			[]string{"password=•••", "token=0123…(43 characters)"}},
 		{"JSON", "application/json", "", `{"id_token":"a.b.c.d.e","n":1,"x":"` + secret + `"}`,
 			[]string{"{", `  "id_token": "a.b.…(9 characters)",`, `  "n": 1,`, `  "x": "0123…(43 characters)"`, "}"}},
 		{"broken JSON", "application/json", "", `{"id_token":"` + secret, nil},
@@ -90,12 +93,15 @@ func TestDescribe(t *testing.T) {
 }
 
 func TestDescribeCookies(t *testing.T) {
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://demo/callback?state=abcdefghijklmnopqrst", nil)
-	for name, value := range map[string]string{"login-abcdefghijklmnop": "sealed-sealed", "login-another": "x", "session": "of another program"} {
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://demo/callback?state=abcdefghijklmnopqrst",
+		nil)
+	for name, value := range map[string]string{"login-abcdefghijklmnop": "sealed-sealed", "login-another": "x",
+		"session": "of another program"} {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
 	got := describeRequest(partyBridge, r, nil)
-	want := []string{"GET http://demo/callback", "  ?state=abcd…(20 characters)", "Cookie: login-abcd…=seal…(13 characters)"}
+	want := []string{"GET http://demo/callback", "  ?state=abcd…(20 characters)",
+		"Cookie: login-abcd…=seal…(13 characters)"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
