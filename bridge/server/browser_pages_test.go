@@ -1,3 +1,5 @@
+//go:build strict
+
 package server_test
 
 import (
@@ -15,6 +17,7 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/upstreamtest"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
 // screenshotFolder names the environment variable with the folder for pictures of the pages; without it none are taken.
@@ -22,15 +25,15 @@ const screenshotFolder = "BRIDGE_TEST_SCREENSHOTS"
 
 // browserPages holds every kind of page to what people need of it, on a phone and on a desk, by day and by night.
 func browserPages(t *testing.T, b *browser) {
-	r := b.newRig(t, longSkill)
-	r.provider.SetPerson(longPerson())
-	for name, open := range map[string]func(*tab, *rig){
-		"consent":       func(b *tab, r *rig) { b.signIn(publicRequest(r), ada) },
+	r := b.testbridge.Start(t, longSkill)
+	b.Provider.SetPerson(longPerson())
+	for name, open := range map[string]func(*tab, *testbridge.Bridge){
+		"consent":       func(b *tab, b *testbridge.Bridge) { b.signIn(publicRequest(r), testbridge.Ada()) },
 		"consent-long":  openLongConsent,
-		"no-cookie":     func(b *tab, r *rig) { b.open(publicOrigin + "/callback/corp?code=c&state=s") },
+		"no-cookie":     func(b *tab, b *testbridge.Bridge) { b.open(publicOrigin + "/callback/corp?code=c&state=s") },
 		"wrong-address": openWrongAddress,
 		"provider-down": openProviderDown,
-		"home":          func(b *tab, r *rig) { b.open(publicOrigin + "/") },
+		"home":          func(b *tab, b *testbridge.Bridge) { b.open(publicOrigin + "/") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			tab := b.tab(t)
@@ -47,15 +50,15 @@ func browserPages(t *testing.T, b *browser) {
 }
 
 // longSkill gives one skill a name that hardly fits anywhere.
-func longSkill(r *rig) {
-	lights := r.config.Skills[1]
+func longSkill(b *testbridge.Bridge) {
+	lights := b.Config.Skills[1]
 	lights.Name = "Contoso Lights, Blinds & Donaudampfschifffahrtselektrizitätenhauptbetriebswerk"
 	lights.Claims = []string{bridge.ClaimEmail, bridge.ClaimName, bridge.ClaimGroups, "employee_number"}
 }
 
 // longPerson is hedy with everything too long.
 func longPerson() upstreamtest.Person {
-	person := hedy()
+	person := testbridge.Hedy()
 	person.FamilyName = strings.Repeat("Kiesler-", 20)
 	person.Email = strings.Repeat("hedwig.eva.maria.", 6) + "lamarr@" + strings.Repeat("subsidiary.", 6) + "contoso.com"
 	for i := range 30 {
@@ -65,24 +68,24 @@ func longPerson() upstreamtest.Person {
 	return person
 }
 
-func openLongConsent(b *tab, r *rig) {
+func openLongConsent(b *tab, b *testbridge.Bridge) {
 	request := publicRequest(r)
 	request.ClientID = "lights"
-	b.signIn(request, hedy())
+	b.signIn(request, testbridge.Hedy())
 }
 
-func openWrongAddress(b *tab, r *rig) {
+func openWrongAddress(b *tab, b *testbridge.Bridge) {
 	request := publicRequest(r)
 	request.RedirectURI = "https://" + strings.Repeat("w", 80) + ".example/"
 	b.open(request.URL())
 }
 
-func openProviderDown(b *tab, r *rig) {
+func openProviderDown(b *tab, b *testbridge.Bridge) {
 	b.open(publicRequest(r).URL())
 	b.web.serve(downAtCallback(r))
-	b.fillIn(ada)
-	b.web.serve(r.server.Public)
-	r.provider.SetDown(false)
+	b.fillIn(testbridge.Ada())
+	b.web.serve(b.Server.Public)
+	b.Provider.SetDown(false)
 }
 
 // wantStructure checks what a reader that does not see the page goes by, and that there is nothing in it but itself.

@@ -1,3 +1,5 @@
+//go:build strict
+
 package server_test
 
 import (
@@ -15,7 +17,6 @@ import (
 	"github.com/chromedp/cdproto/audits"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
-	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -23,6 +24,7 @@ import (
 
 	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/bridge/upstreamtest"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
 // patience is how long one step in a browser may take before it counts as stuck.
@@ -237,7 +239,7 @@ var accessTokenForm = regexp.MustCompile(`^[A-Za-z0-9_-]{40,128}$`)
 
 // wantLinked checks that the tab is at Alexa's redirect URI, with the state and a token that works behind it and nothing
 // else, of which Alexa's server was told nothing.
-func (b *tab) wantLinked(r *rig, request simulator.Request) string {
+func (b *tab) wantLinked(b *testbridge.Bridge, request simulator.Request) string {
 	b.Helper()
 	href := b.href()
 	token, begins := strings.CutPrefix(href, request.RedirectURI+"#state="+request.State+"&access_token=")
@@ -245,8 +247,8 @@ func (b *tab) wantLinked(r *rig, request simulator.Request) string {
 	if !begins || !ends || !accessTokenForm.MatchString(token) {
 		b.Fatalf("at %s, want a token at %s; the browser complained: %q", href, request.RedirectURI, b.complained())
 	}
-	r.secret(token)
-	r.wantActive(token)
+	b.KeepSecret(token)
+	b.WantActive(token)
 	b.wantArrival(request, token)
 	return token
 }

@@ -1,23 +1,6 @@
+//go:build strict
+
 package server_test
-
-import (
-	"bufio"
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
-	"maps"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
-	"strings"
-	"testing"
-	"time"
-
-	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/simulator"
-)
 
 const (
 	foreignFolder   = "testdata/client"
@@ -29,13 +12,13 @@ const (
 // foreignClient is a client of the pizza skill's that somebody else wrote. It runs as a process of its own and knows the
 // bridge by its metadata only.
 type foreignClient struct {
-	*rig
+	*testbridge.Bridge
 	input  io.Writer
 	output *bufio.Scanner
-	faults *logBuffer
+	faults *testbridge.Log
 }
 
-// foreignTokens is all that a token answer may hold (RFC 6749 §5.1).
+// foreignTokens is all that a token response may hold (RFC 6749 §5.1).
 type foreignTokens struct {
 	AccessToken  string `json:"access_token"`
 	TokenType    string `json:"token_type"`
@@ -66,8 +49,8 @@ func TestForeignClient(t *testing.T) {
 			first := c.linked()
 			c.wantIntrospected(first.AccessToken)
 			var person map[string]any
-			c.does("userinfo", map[string]any{"token": first.AccessToken, "subject": ada.Subject}, &person)
-			if person["upstream_iss"] != c.provider.Issuer() || person["email"] != ada.Email {
+			c.does("userinfo", map[string]any{"token": first.AccessToken, "subject": testbridge.Ada().Subject}, &person)
+			if person["upstream_iss"] != c.provider.Issuer() || person["email"] != testbridge.Ada().Email {
 				t.Errorf("userinfo says %v", person)
 			}
 			second := c.refreshed(first.RefreshToken)
@@ -79,14 +62,14 @@ func TestForeignClient(t *testing.T) {
 			c.wantInactive(first.AccessToken)
 			c.wantInactive(second.AccessToken)
 			c.fails("refresh", map[string]any{"token": second.RefreshToken}, refusedGrant())
-			c.fails("userinfo", map[string]any{"token": second.AccessToken, "subject": ada.Subject},
+			c.fails("userinfo", map[string]any{"token": second.AccessToken, "subject": testbridge.Ada().Subject},
 				foreignFailure{Code: "OAUTH_WWW_AUTHENTICATE_CHALLENGE", Error: "invalid_token", Scheme: "bearer", Status: 401})
 		})
 	}
 }
 
 func TestForeignClientRotates(t *testing.T) {
-	c := newForeignClient(t, "client_secret_basic", func(r *rig) { r.skill.RotateRefresh = true })
+	c := newForeignClient(t, "client_secret_basic", func(b *testbridge.Bridge) { b.Skill.RotateRefresh = true })
 	first := c.linked()
 	lost, second := c.refreshed(first.RefreshToken), c.refreshed(first.RefreshToken)
 	if lost.RefreshToken == first.RefreshToken || second.RefreshToken == first.RefreshToken || second.RefreshToken == lost.RefreshToken {
@@ -103,23 +86,23 @@ func TestForeignClientVerifier(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		challenge bool
-		verifier  any
+		testbridge.Verifier  any
 	}{
 		{"another verifier", true, wrong},
 		{"no verifier", true, nil},
-		{"a verifier without a challenge", false, wrong},
+		{"a testbridge.Verifier without a challenge", false, wrong},
 	} {
 		t.Run(test.name, func(inner *testing.T) {
 			c.T = inner
 			defer func() { c.T = t }()
 			redirect := c.consented(test.challenge)
-			c.fails("exchange", map[string]any{"redirect": redirect, "verifier": test.verifier}, refusedGrant())
+			c.fails("exchange", map[string]any{"redirect": redirect, "verifier": test.testbridge.Verifier}, refusedGrant())
 		})
 	}
 }
 
 func TestForeignClientWithoutChallenge(t *testing.T) {
-	c := newForeignClient(t, "client_secret_basic", func(r *rig) { r.skill.RequirePKCE = true })
+	c := newForeignClient(t, "client_secret_basic", func(b *testbridge.Bridge) { b.Skill.RequirePKCE = true })
 	_, page := c.begun(false)
 	redirect := c.cameBack(page, "app", "error", "error_description", "iss", "state")
 	// The library looks at iss and state before it looks at the error.
@@ -131,34 +114,34 @@ func TestForeignClientWithoutChallenge(t *testing.T) {
 func TestForeignClientWrongSecret(t *testing.T) {
 	c := newForeignClient(t, "client_secret_basic")
 	redirect := c.consented(true)
-	c.fails("exchange", map[string]any{"redirect": redirect, "secret": otherSecret},
+	c.fails("exchange", map[string]any{"redirect": redirect, "secret": testbridge.LightsSecret},
 		foreignFailure{Code: "OAUTH_WWW_AUTHENTICATE_CHALLENGE", Scheme: "basic", Status: 401})
 	c.tokens("exchange", map[string]any{"redirect": redirect}) // the code is as good as before
 }
 
 // newForeignClient starts a bridge, and a client which has read its metadata and authenticates by the method given.
-func newForeignClient(t *testing.T, method string, changes ...func(*rig)) *foreignClient {
+func newForeignClient(t *testing.T, method string, changes ...func(*testbridge.Bridge)) *foreignClient {
 	t.Helper()
 	_, noNode := exec.LookPath("node")
 	_, noLibrary := os.Stat(filepath.Join(foreignFolder, "node_modules", "oauth4webapi"))
 	need(t, noNode == nil && noLibrary == nil, "there is no node on the PATH, or npm ci has not been run in "+foreignFolder)
-	c := &foreignClient{rig: newRig(t, append([]func(*rig){useCodes}, changes...)...), faults: &logBuffer{}}
+	c := &foreignClient{rig: testbridge.Start(t, append([]func(*testbridge.Bridge){useCodes}, changes...)...), faults: &testbridge.Log{}}
 	c.secret(foreignSecret)
 	c.run()
 	c.does("discover", map[string]any{
 		"issuer":  c.origin,
 		"client":  map[string]string{"client_id": "pizza", "secret": foreignSecret, "auth": method, "redirect_uri": c.skill.RedirectURIs[0]},
-		"backend": map[string]string{"client_id": backendID, "secret": backendSecret, "auth": method},
+		"backend": map[string]string{"client_id": testbridge.BackendID, "secret": testbridge.BackendSecret, "auth": method},
 	}, new(any))
 	return c
 }
 
 // useCodes lets the pizza skill use both grants. Its redirect URI has a query, which must stay.
-func useCodes(r *rig) {
-	r.skill.Grants = []bridge.Grant{bridge.GrantImplicit, bridge.GrantAuthorizationCode}
-	r.skill.RedirectURIs = append([]string{foreignRedirect + "?app=pizza"}, r.skill.RedirectURIs...)
-	r.skill.Secrets = []bridge.Secret{bridge.NewSecret(foreignSecret)}
-	r.skill.CodeLifetime, r.skill.AccessLifetime = 5*time.Minute, time.Hour
+func useCodes(b *testbridge.Bridge) {
+	b.Skill.Grants = []bridge.Grant{bridge.GrantImplicit, bridge.GrantAuthorizationCode}
+	b.Skill.RedirectURIs = append([]string{foreignRedirect + "?app=pizza"}, b.Skill.RedirectURIs...)
+	b.Skill.Secrets = []bridge.Secret{bridge.NewSecret(foreignSecret)}
+	b.Skill.CodeLifetime, b.Skill.AccessLifetime = 5*time.Minute, time.Hour
 }
 
 // run starts the process, which ends with the test, and before that when it hangs.
@@ -181,27 +164,27 @@ func (c *foreignClient) ask(errand string, given map[string]any) (done json.RawM
 	c.Helper()
 	line := map[string]any{"errand": errand}
 	maps.Copy(line, given)
-	json.NewEncoder(c.input).Encode(line) // a failure shows as an output without an answer
-	var answer struct {
+	json.NewEncoder(c.input).Encode(line) // a failure shows as an output without an response
+	var response struct {
 		Done   json.RawMessage
 		Failed *foreignFailure
 	}
-	if !c.output.Scan() || json.Unmarshal(c.output.Bytes(), &answer) != nil {
-		c.Fatalf("no answer to %s but %q:\n%s", errand, c.output.Text(), c.faults)
+	if !c.output.Scan() || json.Unmarshal(c.output.Bytes(), &response) != nil {
+		c.Fatalf("no response to %s but %q:\n%s", errand, c.output.Text(), c.faults)
 	}
-	return answer.Done, answer.Failed
+	return response.Done, response.Failed
 }
 
 // does sends the client on an errand that succeeds, and reads what came of it.
-func (c *foreignClient) does(errand string, given map[string]any, answer any) {
+func (c *foreignClient) does(errand string, given map[string]any, response any) {
 	c.Helper()
 	done, failed := c.ask(errand, given)
 	if failed != nil {
 		c.Fatalf("%s failed: %+v", errand, *failed)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(done))
-	decoder.DisallowUnknownFields() // where the answer is a struct
-	if err := decoder.Decode(answer); err != nil {
+	decoder.DisallowUnknownFields() // where the response is a struct
+	if err := decoder.Decode(response); err != nil {
 		c.Fatalf("%s: %v", errand, err)
 	}
 }
@@ -227,11 +210,11 @@ func (c *foreignClient) begun(pkce bool) (*simulator.Phone, *simulator.Page) {
 	return phone, c.open(phone, begun.URL)
 }
 
-// consented has ada consent to a flow, and returns where she comes back.
+// consented has testbridge.Ada() consent to a flow, and returns where she comes back.
 func (c *foreignClient) consented(pkce bool) string {
 	c.Helper()
 	phone, login := c.begun(pkce)
-	return c.cameBack(c.decide(phone, c.fillIn(phone, login, ada), "link"), "app", "code", "iss", "state")
+	return c.cameBack(c.decide(phone, c.fillIn(phone, login, testbridge.Ada()), "link"), "app", "code", "iss", "state")
 }
 
 // cameBack returns where a phone arrived, with these parameters and the redirect URI's own and no others. That none of them
@@ -243,7 +226,7 @@ func (c *foreignClient) cameBack(page *simulator.Page, names ...string) string {
 		c.Fatalf("did not come back but is at %s, status %d:\n%s", page.URL, page.Status, page.Body)
 	}
 	if got := slices.Sorted(maps.Keys(query)); !slices.Equal(got, names) {
-		c.Errorf("the answer has %v, want %v", got, names)
+		c.Errorf("the response has %v, want %v", got, names)
 	}
 	c.secret(query.Get("code"))
 	return page.URL.String()
@@ -279,7 +262,7 @@ func (c *foreignClient) wantIntrospected(token string) {
 	c.does("introspect", map[string]any{"token": token}, &got)
 	issued, _ := got["iat"].(float64)
 	for name, want := range map[string]any{
-		"active": true, "iss": c.origin, "sub": ada.Subject, "client_id": "pizza", "scope": "orders",
+		"active": true, "iss": c.origin, "sub": testbridge.Ada().Subject, "client_id": "pizza", "scope": "orders",
 		"token_type": "Bearer", "exp": issued + 3600,
 	} {
 		if got[name] != want || issued == 0 {

@@ -1,3 +1,5 @@
+//go:build strict
+
 package server_test
 
 import (
@@ -12,17 +14,18 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"alexa-oidc-bridge/bridge/alexa"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
 // The answer waits until both clicks are made.
 func browserDoubleClick(t *testing.T, b *browser) {
-	r, tab := b.newRig(t), b.tab(t)
+	r, tab := b.testbridge.Start(t), b.tab(t)
 	request := publicRequest(r)
-	tab.signIn(request, ada)
+	tab.signIn(request, testbridge.Ada())
 	clicked := make(chan struct{})
 	b.web.serve(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		<-clicked
-		r.server.Public.ServeHTTP(w, request)
+		b.Server.Public.ServeHTTP(w, request)
 	}))
 	first, second := tab.clickOn(button("link")), tab.clickOn(button("link"), chromedp.ClickCount(2))
 	twice := chromedp.Steps(first, second, chromedp.Func(func(context.Context, *chromedp.Target) error {
@@ -32,18 +35,18 @@ func browserDoubleClick(t *testing.T, b *browser) {
 	atAlexa := func(event page.EventFrameNavigated) bool { return event.Frame.URL == request.RedirectURI }
 	take(tab, chromedp.WaitEvent(page.FrameNavigated, atAlexa, twice))
 	tab.wantLinked(r, request)
-	r.wantLinks(1)
+	b.WantLinks(1)
 }
 
 func browserTwoTabs(t *testing.T, b *browser) {
-	r, first := b.newRig(t), b.tab(t)
+	r, first := b.testbridge.Start(t), b.tab(t)
 	second := first.another()
 	one, two := publicRequest(r), publicRequest(r)
-	two.RedirectURI = alexa.RedirectURIs(vendorID)[0]
+	two.RedirectURI = alexa.RedirectURIs(testbridge.VendorID)[0]
 	first.open(one.URL())
 	second.open(two.URL())
-	first.fillIn(ada)
-	second.fillIn(hedy())
+	first.fillIn(testbridge.Ada())
+	second.fillIn(testbridge.Hedy())
 	first.wantText("Ada Lovelace")
 	second.wantText("Hedy Lamarr")
 	second.press("link")
@@ -53,14 +56,14 @@ func browserTwoTabs(t *testing.T, b *browser) {
 	if !strings.HasPrefix(other, two.RedirectURI+"#state="+two.State+"&access_token=") || strings.Contains(other, token) {
 		t.Errorf("the second tab is at %s", other)
 	}
-	r.wantLinks(2)
+	b.WantLinks(2)
 }
 
 // One sign-in is open in two tabs, as after "duplicate tab", and is answered in both.
 func browserAnswersAgain(t *testing.T, b *browser) {
-	r, first := b.newRig(t), b.tab(t)
+	r, first := b.testbridge.Start(t), b.tab(t)
 	request := publicRequest(r)
-	first.signIn(request, ada)
+	first.signIn(request, testbridge.Ada())
 	second, third := first.another(), first.another()
 	second.open(first.href())
 	third.open(first.href())
@@ -71,28 +74,28 @@ func browserAnswersAgain(t *testing.T, b *browser) {
 	if again := second.wantLinked(r, request); again != token {
 		t.Error("the same answer led to another token")
 	}
-	r.clock.advance(61 * time.Second)
+	b.Clock.Advance(61 * time.Second)
 	third.press("link")
 	third.wantText("You have answered this already")
-	r.wantLinks(1)
-	r.wantActive(token)
+	b.WantLinks(1)
+	b.WantActive(token)
 }
 
 func browserBack(t *testing.T, b *browser) {
-	r, tab := b.newRig(t), b.tab(t)
+	r, tab := b.testbridge.Start(t), b.tab(t)
 	request := publicRequest(r)
-	tab.signIn(request, ada)
+	tab.signIn(request, testbridge.Ada())
 	tab.press("link")
 	token := tab.wantLinked(r, request)
-	r.clock.advance(61 * time.Second)
+	b.Clock.Advance(61 * time.Second)
 	take(tab, chromedp.WaitEvent(page.FrameNavigated, nil, goBack()))
 	tab.wantLoaded()
 	if tab.truth(`document.querySelector("form") !== null`) { // shown as it was left, and not asked for again
 		tab.press("link")
 	}
 	tab.wantText("You have answered this already")
-	r.wantLinks(1)
-	r.wantActive(token)
+	b.WantLinks(1)
+	b.WantActive(token)
 }
 
 func goBack() chromedp.Action[chromedp.Void] {

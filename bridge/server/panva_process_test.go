@@ -1,39 +1,8 @@
+//go:build strict
+
 package server_test
 
-import (
-	"bufio"
-	"encoding/json"
-	"io"
-	"net/http"
-	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
-	"strings"
-	"testing"
-	"time"
-
-	"alexa-oidc-bridge/bridge/server"
-	"alexa-oidc-bridge/bridge/simulator"
-	"alexa-oidc-bridge/bridge/upstream"
-	"alexa-oidc-bridge/bridge/upstreamtest"
-)
-
 const panvaFolder = "testdata/panva"
-
-// need ends a test that the machine lacks something for: it is skipped, or fails where BRIDGE_TEST_STRICT=1 says that
-// every test has to run.
-func need(t *testing.T, met bool, reason string) {
-	t.Helper()
-	switch {
-	case met:
-	case os.Getenv("BRIDGE_TEST_STRICT") == "1":
-		t.Fatal(reason)
-	default:
-		t.Skip(reason)
-	}
-}
 
 // panva is a provider that runs as a process of its own, which can be killed and started again.
 type panva struct {
@@ -41,7 +10,7 @@ type panva struct {
 	config  panvaConfig
 	issuer  string
 	process *exec.Cmd
-	faults  logBuffer
+	faults  testbridge.Log
 }
 
 // panvaConfig is what provider.js reads.
@@ -64,32 +33,32 @@ type panvaPerson struct {
 	Claims   map[string]any `json:"claims"`
 }
 
-// newPanvaRig is a rig whose provider is panva's, where ada and hedy can sign in.
-func newPanvaRig(t *testing.T, changes ...func(*rig)) (*rig, *panva) {
+// newPanvaRig is a rig whose provider is panva's, where testbridge.Ada() and hedy can sign in.
+func newPanvaRig(t *testing.T, changes ...func(*testbridge.Bridge)) (*testbridge.Bridge, *panva) {
 	t.Helper()
 	_, err := exec.LookPath("node")
 	need(t, err == nil, "there is no node on the PATH")
 	_, err = os.Stat(filepath.Join(panvaFolder, "node_modules", "oidc-provider"))
 	need(t, err == nil, "npm ci has not been run in "+panvaFolder)
 	p := &panva{T: t}
-	plug := func(r *rig) {
+	plug := func(b *testbridge.Bridge) {
 		p.config = panvaConfig{
-			Client: panvaClient{"alexa-bridge", "upstream-secret", server.CallbackURI(r.config.PublicURL, "corp")},
-			People: []panvaPerson{panvaPersonOf(ada), panvaPersonOf(hedy())},
+			Client: panvaClient{"alexa-bridge", "upstream-secret", server.CallbackURI(b.Config.PublicURL, "corp")},
+			People: []panvaPerson{panvaPersonOf(testbridge.Ada()), panvaPersonOf(testbridge.Hedy())},
 		}
 		p.start()
-		r.config.Providers = []upstream.Config{{
+		b.Config.Providers = []upstream.Config{{
 			ID: "corp", Issuer: p.issuer, ClientID: "alexa-bridge", ClientSecret: "upstream-secret",
 			Scopes: []string{"openid", "profile", "email", "groups"}, Timeout: 5 * time.Second,
 		}}
 	}
-	r := newRig(t, append(changes, plug)...)
-	r.secret(hedy().Password)
+	b := testbridge.Start(t, append(changes, plug)...)
+	b.KeepSecret(testbridge.Hedy().Password)
 	return r, p
 }
 
-// hedy is somebody else than ada, in other groups.
-func hedy() upstreamtest.Person {
+// hedy is somebody else than testbridge.Ada(), in other groups.
+func testbridge.Hedy() upstreamtest.Person {
 	return upstreamtest.Person{
 		Subject: "d8e0f2", Login: "hedy", Password: "frequency hopping", GivenName: "Hedy", FamilyName: "Lamarr",
 		Email: "hedy@contoso.com", EmailVerified: true, Groups: []string{"inventors"},
@@ -102,13 +71,6 @@ func panvaPersonOf(person upstreamtest.Person) panvaPerson {
 		"email": person.Email, "email_verified": person.EmailVerified,
 		"groups": person.Groups,
 	}}
-}
-
-// within lets a rig and its provider speak for a subtest until that ends.
-func (r *rig) within(t *testing.T, p *panva) {
-	outer := r.T
-	r.T, p.T = t, t
-	t.Cleanup(func() { r.T, p.T = outer, outer })
 }
 
 // start starts the process and waits until it listens; at the same address as before when it has run already.
@@ -163,11 +125,6 @@ func (p *panva) waitReady(output io.Reader) {
 // kill ends the process as a crash would.
 func (p *panva) kill() { stop(p.process) }
 
-func stop(process *exec.Cmd) {
-	process.Process.Kill() // an error says that it has ended already
-	process.Wait()
-}
-
 // asked counts the requests that the running process got for a path.
 func (p *panva) asked(path string) int {
 	p.Helper()
@@ -199,29 +156,25 @@ func (p *panva) wantLogin(page *simulator.Page) {
 }
 
 // fillIn signs the person in on the login page.
-func (p *panva) fillIn(r *rig, phone *simulator.Phone, login *simulator.Page, person upstreamtest.Person) *simulator.Page {
+func (p *panva) fillIn(b *testbridge.Bridge, phone *simulator.Phone, login *simulator.Page, person upstreamtest.Person) *simulator.Page {
 	p.Helper()
 	p.wantLogin(login)
-	return r.submit(phone, login, signInAs(person))
+	return b.Submit(phone, login, signInAs(person))
 }
 
-func signInAs(person upstreamtest.Person) url.Values {
-	return url.Values{"login": {person.Login}, "password": {person.Password}, "action": {"sign-in"}}
-}
-
-// answered presses a button of the login page, and catches the provider's answer on its way to the callback.
-func (p *panva) answered(r *rig, phone *simulator.Phone, login *simulator.Page, values url.Values) *url.URL {
+// answered presses a button of the login page, and catches the provider's response on its way to the callback.
+func (p *panva) answered(b *testbridge.Bridge, phone *simulator.Phone, login *simulator.Page, values url.Values) *url.URL {
 	p.Helper()
 	p.wantLogin(login)
-	phone.Destinations = []string{server.CallbackURI(r.config.PublicURL, "corp")}
-	page := r.submit(phone, login, values)
+	phone.Destinations = []string{server.CallbackURI(b.Config.PublicURL, "corp")}
+	page := b.Submit(phone, login, values)
 	phone.Destinations = nil
 	if !page.Arrived {
 		p.Fatalf("not on the way to the callback but at %s, status %d:\n%s", page.URL, page.Status, page.Body)
 	}
 	for _, name := range []string{"code", "state"} {
 		if value := page.URL.Query().Get(name); value != "" {
-			r.secret(value)
+			b.KeepSecret(value)
 		}
 	}
 	return page.URL

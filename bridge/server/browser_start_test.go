@@ -1,27 +1,6 @@
+//go:build strict
+
 package server_test
-
-import (
-	"context"
-	"io"
-	"log"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
-	"strings"
-	"sync"
-	"testing"
-
-	"github.com/chromedp/chromedp"
-
-	"alexa-oidc-bridge/bridge/alexa"
-	"alexa-oidc-bridge/bridge/server"
-	"alexa-oidc-bridge/bridge/simulator"
-	"alexa-oidc-bridge/bridge/upstreamtest"
-)
 
 const (
 	publicHost   = "link.contoso.example"
@@ -143,17 +122,17 @@ func withPreferences(t *testing.T, preferences string) chromedp.ExecAllocatorOpt
 }
 
 // newRig is a rig at publicHost, whose provider is on another site, as in production.
-func (b *browser) newRig(t *testing.T, changes ...func(*rig)) *rig {
+func (b *browser) testbridge.Start(t *testing.T, changes ...func(*testbridge.Bridge)) *testbridge.Bridge {
 	t.Helper()
-	public := func(r *rig) {
-		r.config.PublicURL = publicOrigin
-		r.provider.Close() // it knows the rig at its address on this machine only
-		r.provider = startPublicProvider(t)
-		r.config.Providers[0].Issuer = r.provider.Issuer()
+	public := func(b *testbridge.Bridge) {
+		b.Config.PublicURL = publicOrigin
+		b.Provider.Close() // it knows the rig at its address on this machine only
+		b.Provider = startPublicProvider(t)
+		b.Config.Providers[0].Issuer = b.Provider.Issuer()
 	}
-	r := newRig(t, append([]func(*rig){public}, changes...)...)
-	r.secret(hedy().Password)
-	b.web.serve(r.server.Public)
+	b := testbridge.Start(t, append([]func(*testbridge.Bridge){public}, changes...)...)
+	b.KeepSecret(testbridge.Hedy().Password)
+	b.web.serve(b.Server.Public)
 	return r
 }
 
@@ -164,7 +143,7 @@ func startPublicProvider(t *testing.T) *upstreamtest.Provider {
 		Clients: []upstreamtest.Client{
 			{ID: "alexa-bridge", Secret: "upstream-secret", RedirectURI: server.CallbackURI(publicOrigin, "corp")},
 		},
-		People: []upstreamtest.Person{ada, hedy()},
+		People: []upstreamtest.Person{testbridge.Ada(), testbridge.Hedy()},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -173,8 +152,8 @@ func startPublicProvider(t *testing.T) *upstreamtest.Provider {
 }
 
 // publicRequest is what Alexa asks of a rig at publicHost.
-func publicRequest(r *rig) simulator.Request {
-	request := r.request()
+func publicRequest(b *testbridge.Bridge) simulator.Request {
+	request := b.Request()
 	request.AuthorizationURI = publicOrigin + "/authorize"
 	return request
 }
