@@ -76,12 +76,13 @@ func TestPanic(t *testing.T) {
 	store.panics.Store(true)
 	page := b.SignIn(simulator.NewPhone(), b.Request(), testbridge.Ada())
 	b.WantPage(page, http.StatusInternalServerError, "Something went wrong on our side")
-	ref, _ := b.WantLogged(map[string]any{"cause": "a mistake"})["ref"].(string)
+	ref, _ := b.WantLogged(map[string]any{"level": "ERROR"})["ref"].(string)
 	if len(ref) != 8 || !strings.Contains(page.Body, ref) {
 		t.Errorf("reference %q of the log is not on the page", ref)
 	}
 	response, body := b.Do(lookupRequest(b, url.Values{"token": {token}}))
 	wantErrorResponse(t, response, body, http.StatusInternalServerError, "server_error")
+	b.WantLogged(map[string]any{"level": "ERROR", "cause": "a mistake"})
 	store.panics.Store(false)
 	b.WantActive(token)
 }

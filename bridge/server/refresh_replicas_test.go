@@ -52,6 +52,12 @@ func startReplicas(t *testing.T) *replicas {
 	return r
 }
 
+// nextSecond moves the clock to the next whole second.
+func (r *replicas) nextSecond() {
+	now := r.clock.Now()
+	r.clock.Advance(now.Truncate(time.Second).Add(time.Second).Sub(now))
+}
+
 func propertySkill(id string) *bridge.Skill {
 	return &bridge.Skill{
 		ClientID: id, Provider: "corp", Grants: []bridge.Grant{bridge.GrantAuthorizationCode},

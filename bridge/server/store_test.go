@@ -74,9 +74,10 @@ func (s *staleStore) PendingConsent(ctx context.Context, handle bridge.Hash, now
 // watchedStore counts calls, and can fail, block, or change what it returns.
 type watchedStore struct {
 	bridge.Store
-	stop                    func() // stops Server.Run
-	lookups, feeds, touched atomic.Int64
-	broken                  atomic.Bool
+	stop             func()        // stops Server.Run
+	wake             chan struct{} // makes WaitForEvents return
+	lookups, touched atomic.Int64
+	broken           atomic.Bool
 
 	mu          sync.Mutex
 	afterLookup func()
@@ -87,7 +88,7 @@ type watchedStore struct {
 // watchStore puts a watched store on top of another under the running bridge, and starts Server.Run.
 func watchStore(b *testbridge.Bridge, store bridge.Store) *watchedStore {
 	b.Helper()
-	watched := &watchedStore{Store: store}
+	watched := &watchedStore{Store: store, wake: make(chan struct{})}
 	b.ReplaceStore(watched)
 	watched.stop = b.RunBackground()
 	watched.wantFeedRead(b)
@@ -124,7 +125,6 @@ func (s *watchedStore) Lookup(ctx context.Context, token bridge.Hash) (bridge.Ac
 }
 
 func (s *watchedStore) ReadFeed(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
-	s.feeds.Add(1)
 	s.mu.Lock()
 	block, change := s.feedBlock, s.changeFeed
 	s.mu.Unlock()
@@ -146,13 +146,21 @@ func (s *watchedStore) TouchLinks(ctx context.Context, uses []bridge.Use) error 
 	return s.Store.TouchLinks(ctx, uses)
 }
 
-// wantFeedRead waits until the bridge has processed what is in the feed now: the next reading must have ended, which shows
-// when the one after it begins.
+func (s *watchedStore) WaitForEvents(ctx context.Context) {
+	select {
+	case <-s.wake:
+	case <-ctx.Done():
+	}
+}
+
+// wantFeedRead waits until the bridge has processed what is in the feed now: until it waits for events, has read the feed
+// after that, and waits for events again.
 func (s *watchedStore) wantFeedRead(t testing.TB) {
 	t.Helper()
-	want := s.feeds.Load() + 2
-	for deadline := time.Now().Add(30 * time.Second); s.feeds.Load() < want; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
+	for range 2 {
+		select {
+		case s.wake <- struct{}{}:
+		case <-time.After(30 * time.Second):
 			t.Fatal("the feed is not read")
 		}
 	}

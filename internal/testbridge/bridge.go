@@ -220,12 +220,12 @@ func (c *Clock) Now() time.Time {
 	return c.held.Add(c.ahead)
 }
 
-// Hold stops the clock at the next whole second. From then on only [Clock.Advance] moves it.
+// Hold stops the clock. From then on only [Clock.Advance] moves it.
 func (c *Clock) Hold() {
 	now := c.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.held, c.ahead = now.Truncate(time.Second).Add(time.Second), 0
+	c.held, c.ahead = now, 0
 }
 
 // Advance moves the clock forward.
