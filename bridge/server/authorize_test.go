@@ -146,18 +146,18 @@ func TestAuthorizeErrors(t *testing.T) {
 			} else {
 				request.ResponseType = "token"
 			}
-			answer := b.AuthorizationResponse(request, page)
+			response := b.AuthorizationResponse(request, page)
 			state := request.State
 			if tt.noState {
 				state = ""
 			}
-			if answer.Get("error") != tt.code || answer.Get("state") != state || answer.Has("access_token") {
-				t.Errorf("answer %v", answer)
+			if response.Get("error") != tt.code || response.Get("state") != state || response.Has("access_token") {
+				t.Errorf("response %v", response)
 			}
-			if tt.inQuery && (answer.Get("iss") != b.Origin || answer.Get("vendorId") != testbridge.VendorID) {
-				t.Errorf("iss %q, vendorId of the redirect URI %q", answer.Get("iss"), answer.Get("vendorId"))
+			if tt.inQuery && (response.Get("iss") != b.Origin || response.Get("vendorId") != testbridge.VendorID) {
+				t.Errorf("iss %q, vendorId of the redirect URI %q", response.Get("iss"), response.Get("vendorId"))
 			}
-			if !tt.inQuery && answer.Has("iss") {
+			if !tt.inQuery && response.Has("iss") {
 				t.Error("iss in a fragment")
 			}
 		})
@@ -198,8 +198,8 @@ func TestAuthorizeState(t *testing.T) {
 		request := b.Request()
 		request.State = strings.Repeat("x", 1501)
 		page := b.Open(simulator.NewPhone(), request.URL())
-		if answer := b.AuthorizationResponse(request, page); answer.Get("error") != "invalid_request" || answer.Has("state") {
-			t.Errorf("authorization response %v, want invalid_request without the state", answer)
+		if response := b.AuthorizationResponse(request, page); response.Get("error") != "invalid_request" || response.Has("state") {
+			t.Errorf("authorization response %v, want invalid_request without the state", response)
 		}
 	})
 	t.Run("none", func(t *testing.T) {

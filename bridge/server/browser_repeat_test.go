@@ -17,13 +17,13 @@ import (
 	"alexa-oidc-bridge/internal/testbridge"
 )
 
-// The answer waits until both clicks are made.
-func browserDoubleClick(t *testing.T, b *browser) {
-	r, tab := b.testbridge.Start(t), b.tab(t)
-	request := publicRequest(r)
+// The response waits until both clicks are made.
+func browserDoubleClick(t *testing.T, browser *browser) {
+	b, tab := browser.bridge(t), browser.tab(t)
+	request := b.Request()
 	tab.signIn(request, testbridge.Ada())
 	clicked := make(chan struct{})
-	b.web.serve(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+	browser.web.serve(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		<-clicked
 		b.Server.Public.ServeHTTP(w, request)
 	}))
@@ -33,15 +33,15 @@ func browserDoubleClick(t *testing.T, b *browser) {
 		return nil
 	}))
 	atAlexa := func(event page.EventFrameNavigated) bool { return event.Frame.URL == request.RedirectURI }
-	take(tab, chromedp.WaitEvent(page.FrameNavigated, atAlexa, twice))
-	tab.wantLinked(r, request)
+	run(tab, chromedp.WaitEvent(page.FrameNavigated, atAlexa, twice))
+	tab.wantLinked(b, request)
 	b.WantLinks(1)
 }
 
-func browserTwoTabs(t *testing.T, b *browser) {
-	r, first := b.testbridge.Start(t), b.tab(t)
+func browserTwoTabs(t *testing.T, browser *browser) {
+	b, first := browser.bridge(t), browser.tab(t)
 	second := first.another()
-	one, two := publicRequest(r), publicRequest(r)
+	one, two := b.Request(), b.Request()
 	two.RedirectURI = alexa.RedirectURIs(testbridge.VendorID)[0]
 	first.open(one.URL())
 	second.open(two.URL())
@@ -51,7 +51,7 @@ func browserTwoTabs(t *testing.T, b *browser) {
 	second.wantText("Hedy Lamarr")
 	second.press("link")
 	first.press("link")
-	token := first.wantLinked(r, one)
+	token := first.wantLinked(b, one)
 	other := second.href()
 	if !strings.HasPrefix(other, two.RedirectURI+"#state="+two.State+"&access_token=") || strings.Contains(other, token) {
 		t.Errorf("the second tab is at %s", other)
@@ -59,20 +59,20 @@ func browserTwoTabs(t *testing.T, b *browser) {
 	b.WantLinks(2)
 }
 
-// One sign-in is open in two tabs, as after "duplicate tab", and is answered in both.
-func browserAnswersAgain(t *testing.T, b *browser) {
-	r, first := b.testbridge.Start(t), b.tab(t)
-	request := publicRequest(r)
+// One consent page is open in several tabs, as after "duplicate tab", and is decided in each.
+func browserDecideAgain(t *testing.T, browser *browser) {
+	b, first := browser.bridge(t), browser.tab(t)
+	request := b.Request()
 	first.signIn(request, testbridge.Ada())
 	second, third := first.another(), first.another()
 	second.open(first.href())
 	third.open(first.href())
 	first.press("link")
-	token := first.wantLinked(r, request)
+	token := first.wantLinked(b, request)
 
-	second.press("link") // at once: taken for the same tap
-	if again := second.wantLinked(r, request); again != token {
-		t.Error("the same answer led to another token")
+	second.press("link") // at once, which counts as the same tap
+	if again := second.wantLinked(b, request); again != token {
+		t.Error("the same decision got another token")
 	}
 	b.Clock.Advance(61 * time.Second)
 	third.press("link")
@@ -81,16 +81,16 @@ func browserAnswersAgain(t *testing.T, b *browser) {
 	b.WantActive(token)
 }
 
-func browserBack(t *testing.T, b *browser) {
-	r, tab := b.testbridge.Start(t), b.tab(t)
-	request := publicRequest(r)
+func browserBack(t *testing.T, browser *browser) {
+	b, tab := browser.bridge(t), browser.tab(t)
+	request := b.Request()
 	tab.signIn(request, testbridge.Ada())
 	tab.press("link")
-	token := tab.wantLinked(r, request)
+	token := tab.wantLinked(b, request)
 	b.Clock.Advance(61 * time.Second)
-	take(tab, chromedp.WaitEvent(page.FrameNavigated, nil, goBack()))
+	run(tab, chromedp.WaitEvent(page.FrameNavigated, nil, goBack()))
 	tab.wantLoaded()
-	if tab.truth(`document.querySelector("form") !== null`) { // shown as it was left, and not asked for again
+	if tab.truth(`document.querySelector("form") !== null`) { // from the cache for the Back button, not requested again
 		tab.press("link")
 	}
 	tab.wantText("You have answered this already")

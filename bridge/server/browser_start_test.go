@@ -2,18 +2,39 @@
 
 package server_test
 
+import (
+	"context"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"alexa-oidc-bridge/bridge/alexa"
+	"alexa-oidc-bridge/internal/testbridge"
+)
+
 const (
 	publicHost   = "link.contoso.example"
 	publicOrigin = "https://" + publicHost
 )
 
-// web is the internet as the browsers of these tests see it: behind TLS the bridge at publicHost, and Alexa's hosts.
+// web plays the hosts that a browser can reach, with TLS: the bridge at publicHost, and Alexa's hosts.
 type web struct {
 	*httptest.Server
 
 	mu      sync.Mutex
 	bridge  http.Handler
-	atAlexa []string // the requests that Alexa's hosts got, each whole
+	atAlexa []string // whole requests to Alexa's hosts
 }
 
 func startWeb(t *testing.T) *web {
@@ -26,7 +47,7 @@ func startWeb(t *testing.T) *web {
 	return w
 }
 
-// serve puts a handler at publicHost, and forgets what came before.
+// serve sets the handler of publicHost, and forgets the requests to Alexa's hosts.
 func (w *web) serve(bridge http.Handler) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -54,7 +75,7 @@ func (w *web) arrive(request *http.Request) {
 	w.atAlexa = append(w.atAlexa, string(dump))
 }
 
-// arrivals are the requests that Alexa's hosts got.
+// arrivals returns the requests to Alexa's hosts.
 func (w *web) arrivals() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -67,12 +88,11 @@ type browser struct {
 	ctx context.Context
 }
 
-// startBrowser starts Chromium with the options given besides its own. Nothing but this machine exists for it, and
-// Alexa's hosts and the bridge's are on it.
+// startBrowser starts Chromium with further options. It resolves no hosts but those of w and of this machine.
 func startBrowser(t *testing.T, w *web, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	path, err := chromium()
-	need(t, err == nil, "there is no chromium")
+	need(t, err == nil, "chromium is not installed")
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
@@ -80,9 +100,9 @@ func startBrowser(t *testing.T, w *web, more ...chromedp.ExecAllocatorOption) *b
 	)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	t.Cleanup(stop)
-	ctx, stop := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // what fails shows in a step
+	ctx, stop := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // a failure shows in the next step
 	t.Cleanup(stop)
-	if err := chromedp.Do(ctx); err != nil { // without a time limit, which would be the whole browser's
+	if err := chromedp.Do(ctx); err != nil { // without a timeout, which would end the browser
 		t.Fatal(err)
 	}
 	return &browser{w, ctx}
@@ -103,14 +123,14 @@ func (w *web) resolverRules() string {
 	return strings.Join(append(rules, "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1", "EXCLUDE localhost"), ",")
 }
 
-// withPreferences gives a browser a new profile with these preferences.
+// withPreferences is the option for a new profile with these preferences.
 func withPreferences(t *testing.T, preferences string) chromedp.ExecAllocatorOption {
 	t.Helper()
 	profile, err := os.MkdirTemp("", "browser-test-*")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(profile) }) // not t.TempDir, which fails on what a dying browser still writes
+	t.Cleanup(func() { os.RemoveAll(profile) }) // not t.TempDir, which fails if the browser still writes
 	folder := filepath.Join(profile, "Default")
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
@@ -121,39 +141,15 @@ func withPreferences(t *testing.T, preferences string) chromedp.ExecAllocatorOpt
 	return chromedp.UserDataDir(profile)
 }
 
-// newRig is a rig at publicHost, whose provider is on another site, as in production.
-func (b *browser) testbridge.Start(t *testing.T, changes ...func(*testbridge.Bridge)) *testbridge.Bridge {
+// bridge starts a bridge at publicHost, whose provider is on another site, as in production.
+func (browser *browser) bridge(t *testing.T, changes ...func(*testbridge.Bridge)) *testbridge.Bridge {
 	t.Helper()
 	public := func(b *testbridge.Bridge) {
 		b.Config.PublicURL = publicOrigin
-		b.Provider.Close() // it knows the rig at its address on this machine only
-		b.Provider = startPublicProvider(t)
+		b.Provider = testbridge.StartProvider(t, publicOrigin)
 		b.Config.Providers[0].Issuer = b.Provider.Issuer()
 	}
 	b := testbridge.Start(t, append([]func(*testbridge.Bridge){public}, changes...)...)
-	b.KeepSecret(testbridge.Hedy().Password)
-	b.web.serve(b.Server.Public)
-	return r
-}
-
-func startPublicProvider(t *testing.T) *upstreamtest.Provider {
-	t.Helper()
-	provider, err := upstreamtest.Start(upstreamtest.Config{
-		Name: "Contoso",
-		Clients: []upstreamtest.Client{
-			{ID: "alexa-bridge", Secret: "upstream-secret", RedirectURI: server.CallbackURI(publicOrigin, "corp")},
-		},
-		People: []upstreamtest.Person{testbridge.Ada(), testbridge.Hedy()},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return provider
-}
-
-// publicRequest is what Alexa asks of a rig at publicHost.
-func publicRequest(b *testbridge.Bridge) simulator.Request {
-	request := b.Request()
-	request.AuthorizationURI = publicOrigin + "/authorize"
-	return request
+	browser.web.serve(b.Server.Public)
+	return b
 }

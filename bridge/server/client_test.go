@@ -2,33 +2,43 @@
 
 package server_test
 
-const (
-	foreignFolder   = "testdata/client"
-	foreignRedirect = "https://client.example/back"
-	// foreignSecret has what HTTP Basic has to encode and to decode (RFC 6749 §2.3.1).
-	foreignSecret = "a+b/c=d:e%41 f&g-0123456789abcdef"
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
-// foreignClient is a client of the pizza skill's that somebody else wrote. It runs as a process of its own and knows the
-// bridge by its metadata only.
-type foreignClient struct {
+const (
+	clientFolder   = "testdata/client"
+	clientRedirect = "https://client.example/back"
+	// clientSecret has characters that HTTP Basic must encode (RFC 6749 section 2.3.1).
+	clientSecret = "a+b/c=d:e%41 f&g-0123456789abcdef"
+)
+
+// client is a bridge with panva's oauth4webapi as its client, in a process that knows the bridge by its metadata only.
+type client struct {
 	*testbridge.Bridge
 	input  io.Writer
 	output *bufio.Scanner
-	faults *testbridge.Log
+	stderr *testbridge.Log
 }
 
-// foreignTokens is all that a token response may hold (RFC 6749 §5.1).
-type foreignTokens struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"`
-	RefreshToken string `json:"refresh_token"`
-	Scope        string `json:"scope"`
-}
-
-// foreignFailure is what the client makes of a refusal.
-type foreignFailure struct {
+// clientError is what the client makes of an error response.
+type clientError struct {
 	Code    string `json:"code"`   // the library's
 	Error   string `json:"error"`  // the bridge's
 	Scheme  string `json:"scheme"` // of the challenge, if there is one
@@ -36,246 +46,252 @@ type foreignFailure struct {
 	Message string `json:"message"`
 }
 
-// refusedGrant is what the token endpoint says of a code or refresh token that is not good.
-func refusedGrant() foreignFailure {
-	return foreignFailure{Code: "OAUTH_RESPONSE_BODY_ERROR", Error: "invalid_grant", Status: 400}
+// invalidGrant is the error of a code or refresh token that is not valid.
+func invalidGrant() clientError {
+	return clientError{Code: "OAUTH_RESPONSE_BODY_ERROR", Error: "invalid_grant", Status: 400}
 }
 
-// TestForeignClient takes a strict client that knows nothing of Alexa through all that the metadata names.
-func TestForeignClient(t *testing.T) {
+// A strict client that was not made for Alexa uses everything in the metadata.
+func TestClient(t *testing.T) {
+	t.Parallel()
 	for _, method := range []string{"client_secret_basic", "client_secret_post"} {
 		t.Run(method, func(t *testing.T) {
-			c := newForeignClient(t, method)
-			first := c.linked()
-			c.wantIntrospected(first.AccessToken)
-			var person map[string]any
-			c.does("userinfo", map[string]any{"token": first.AccessToken, "subject": testbridge.Ada().Subject}, &person)
-			if person["upstream_iss"] != c.provider.Issuer() || person["email"] != testbridge.Ada().Email {
-				t.Errorf("userinfo says %v", person)
+			c := startClient(t, method)
+			first := c.link()
+			c.wantIntrospection(first.AccessToken)
+			var userinfo map[string]any
+			c.run("userinfo", map[string]any{"token": first.AccessToken, "subject": testbridge.Ada().Subject}, &userinfo)
+			if userinfo["upstream_iss"] != c.Provider.Issuer() || userinfo["email"] != testbridge.Ada().Email {
+				t.Errorf("userinfo %v", userinfo)
 			}
-			second := c.refreshed(first.RefreshToken)
+			second := c.refresh(first.RefreshToken)
 			if second.AccessToken == first.AccessToken || second.RefreshToken != first.RefreshToken {
-				t.Error("a refresh gave the same access token, or another refresh token")
+				t.Error("a refresh returned the same access token, or another refresh token")
 			}
-			c.wantIntrospected(second.AccessToken)
-			c.does("revoke", map[string]any{"token": second.RefreshToken}, new(any))
-			c.wantInactive(first.AccessToken)
-			c.wantInactive(second.AccessToken)
-			c.fails("refresh", map[string]any{"token": second.RefreshToken}, refusedGrant())
-			c.fails("userinfo", map[string]any{"token": second.AccessToken, "subject": testbridge.Ada().Subject},
-				foreignFailure{Code: "OAUTH_WWW_AUTHENTICATE_CHALLENGE", Error: "invalid_token", Scheme: "bearer", Status: 401})
+			c.wantIntrospection(second.AccessToken)
+			c.run("revoke", map[string]any{"token": second.RefreshToken}, new(any))
+			c.wantIntrospectedInactive(first.AccessToken)
+			c.wantIntrospectedInactive(second.AccessToken)
+			c.wantFailure("refresh", map[string]any{"token": second.RefreshToken}, invalidGrant())
+			c.wantFailure("userinfo", map[string]any{"token": second.AccessToken, "subject": testbridge.Ada().Subject},
+				clientError{Code: "OAUTH_WWW_AUTHENTICATE_CHALLENGE", Error: "invalid_token", Scheme: "bearer", Status: 401})
 		})
 	}
 }
 
-func TestForeignClientRotates(t *testing.T) {
-	c := newForeignClient(t, "client_secret_basic", func(b *testbridge.Bridge) { b.Skill.RotateRefresh = true })
-	first := c.linked()
-	lost, second := c.refreshed(first.RefreshToken), c.refreshed(first.RefreshToken)
+func TestClientRotation(t *testing.T) {
+	t.Parallel()
+	c := startClient(t, "client_secret_basic", func(b *testbridge.Bridge) { b.Skill.RotateRefresh = true })
+	first := c.link()
+	lost, second := c.refresh(first.RefreshToken), c.refresh(first.RefreshToken)
 	if lost.RefreshToken == first.RefreshToken || second.RefreshToken == first.RefreshToken || second.RefreshToken == lost.RefreshToken {
-		t.Fatal("a refresh gave a refresh token that there was already")
+		t.Fatal("a refresh returned a refresh token that was issued before")
 	}
-	third := c.refreshed(second.RefreshToken) // which confirms it
-	c.wantIntrospected(third.AccessToken)
-	c.fails("refresh", map[string]any{"token": first.RefreshToken}, refusedGrant())
-	c.wantInactive(third.AccessToken) // two hold the first one
+	third := c.refresh(second.RefreshToken) // which confirms it
+	c.wantIntrospection(third.AccessToken)
+	c.wantFailure("refresh", map[string]any{"token": first.RefreshToken}, invalidGrant()) // a replay
+	c.wantIntrospectedInactive(third.AccessToken)
 }
 
-func TestForeignClientVerifier(t *testing.T) {
-	c, wrong := newForeignClient(t, "client_secret_basic"), strings.Repeat("w", 43)
+func TestClientVerifier(t *testing.T) {
+	t.Parallel()
+	c, wrong := startClient(t, "client_secret_basic"), strings.Repeat("w", 43)
 	for _, test := range []struct {
 		name      string
 		challenge bool
-		testbridge.Verifier  any
+		verifier  any
 	}{
 		{"another verifier", true, wrong},
 		{"no verifier", true, nil},
-		{"a testbridge.Verifier without a challenge", false, wrong},
+		{"a verifier without a challenge", false, wrong},
 	} {
-		t.Run(test.name, func(inner *testing.T) {
-			c.T = inner
-			defer func() { c.T = t }()
-			redirect := c.consented(test.challenge)
-			c.fails("exchange", map[string]any{"redirect": redirect, "verifier": test.testbridge.Verifier}, refusedGrant())
+		t.Run(test.name, func(t *testing.T) {
+			c.Within(t)
+			redirect := c.authorize(test.challenge)
+			c.wantFailure("exchange", map[string]any{"redirect": redirect, "verifier": test.verifier}, invalidGrant())
 		})
 	}
 }
 
-func TestForeignClientWithoutChallenge(t *testing.T) {
-	c := newForeignClient(t, "client_secret_basic", func(b *testbridge.Bridge) { b.Skill.RequirePKCE = true })
-	_, page := c.begun(false)
-	redirect := c.cameBack(page, "app", "error", "error_description", "iss", "state")
-	// The library looks at iss and state before it looks at the error.
-	c.fails("exchange", map[string]any{"redirect": redirect},
-		foreignFailure{Code: "OAUTH_AUTHORIZATION_RESPONSE_ERROR", Error: "invalid_request"})
-	c.linked() // with a challenge
+func TestClientWithoutChallenge(t *testing.T) {
+	t.Parallel()
+	c := startClient(t, "client_secret_basic", func(b *testbridge.Bridge) { b.Skill.RequirePKCE = true })
+	_, page := c.openAuthorization(false)
+	redirect := c.wantRedirect(page, "app", "error", "error_description", "iss", "state")
+	// The library checks iss and state before it reads the error.
+	c.wantFailure("exchange", map[string]any{"redirect": redirect},
+		clientError{Code: "OAUTH_AUTHORIZATION_RESPONSE_ERROR", Error: "invalid_request"})
+	c.link() // with a challenge
 }
 
-func TestForeignClientWrongSecret(t *testing.T) {
-	c := newForeignClient(t, "client_secret_basic")
-	redirect := c.consented(true)
-	c.fails("exchange", map[string]any{"redirect": redirect, "secret": testbridge.LightsSecret},
-		foreignFailure{Code: "OAUTH_WWW_AUTHENTICATE_CHALLENGE", Scheme: "basic", Status: 401})
-	c.tokens("exchange", map[string]any{"redirect": redirect}) // the code is as good as before
+func TestClientWrongSecret(t *testing.T) {
+	t.Parallel()
+	c := startClient(t, "client_secret_basic")
+	redirect := c.authorize(true)
+	c.wantFailure("exchange", map[string]any{"redirect": redirect, "secret": testbridge.LightsSecret},
+		clientError{Code: "OAUTH_WWW_AUTHENTICATE_CHALLENGE", Scheme: "basic", Status: 401})
+	c.tokens("exchange", map[string]any{"redirect": redirect}) // the code is still valid
 }
 
-// newForeignClient starts a bridge, and a client which has read its metadata and authenticates by the method given.
-func newForeignClient(t *testing.T, method string, changes ...func(*testbridge.Bridge)) *foreignClient {
+// startClient starts a bridge, and a client that has read its metadata and authenticates by the given method.
+func startClient(t *testing.T, method string, changes ...func(*testbridge.Bridge)) *client {
 	t.Helper()
-	_, noNode := exec.LookPath("node")
-	_, noLibrary := os.Stat(filepath.Join(foreignFolder, "node_modules", "oauth4webapi"))
-	need(t, noNode == nil && noLibrary == nil, "there is no node on the PATH, or npm ci has not been run in "+foreignFolder)
-	c := &foreignClient{rig: testbridge.Start(t, append([]func(*testbridge.Bridge){useCodes}, changes...)...), faults: &testbridge.Log{}}
-	c.secret(foreignSecret)
-	c.run()
-	c.does("discover", map[string]any{
-		"issuer":  c.origin,
-		"client":  map[string]string{"client_id": "pizza", "secret": foreignSecret, "auth": method, "redirect_uri": c.skill.RedirectURIs[0]},
+	_, err := exec.LookPath("node")
+	need(t, err == nil, "node is not on the PATH; install Node.js")
+	_, err = os.Stat(filepath.Join(clientFolder, "node_modules", "oauth4webapi"))
+	need(t, err == nil, "oauth4webapi is not installed; run npm ci in "+clientFolder)
+	changes = append([]func(*testbridge.Bridge){withClient}, changes...)
+	c := &client{Bridge: testbridge.Start(t, changes...), stderr: &testbridge.Log{}}
+	c.KeepSecret(clientSecret)
+	c.start()
+	c.run("discover", map[string]any{
+		"issuer":  c.Origin,
+		"client":  map[string]string{"client_id": "pizza", "secret": clientSecret, "auth": method, "redirect_uri": c.Skill.RedirectURIs[0]},
 		"backend": map[string]string{"client_id": testbridge.BackendID, "secret": testbridge.BackendSecret, "auth": method},
 	}, new(any))
 	return c
 }
 
-// useCodes lets the pizza skill use both grants. Its redirect URI has a query, which must stay.
-func useCodes(b *testbridge.Bridge) {
-	b.Skill.Grants = []bridge.Grant{bridge.GrantImplicit, bridge.GrantAuthorizationCode}
-	b.Skill.RedirectURIs = append([]string{foreignRedirect + "?app=pizza"}, b.Skill.RedirectURIs...)
-	b.Skill.Secrets = []bridge.Secret{bridge.NewSecret(foreignSecret)}
-	b.Skill.CodeLifetime, b.Skill.AccessLifetime = 5*time.Minute, time.Hour
+// withClient lets the skill "pizza" use both grants. The client's redirect URI has a query, which must remain.
+func withClient(b *testbridge.Bridge) {
+	testbridge.WithCodeGrant(b)
+	b.Skill.RedirectURIs = append([]string{clientRedirect + "?app=pizza"}, b.Skill.RedirectURIs...)
+	b.Skill.Secrets = []bridge.Secret{bridge.NewSecret(clientSecret)}
+	b.Skill.CodeLifetime = 5 * time.Minute
 }
 
-// run starts the process, which ends with the test, and before that when it hangs.
-func (c *foreignClient) run() {
+// start starts the process. It is killed when the test ends, or after a minute.
+func (c *client) start() {
 	c.Helper()
 	process := exec.Command("node", "client.js")
-	process.Dir, process.Stderr = foreignFolder, c.faults
+	process.Dir, process.Stderr = clientFolder, c.stderr
 	input, inputErr := process.StdinPipe()
 	output, outputErr := process.StdoutPipe()
 	if err := errors.Join(inputErr, outputErr, process.Start()); err != nil {
 		c.Fatal(err)
 	}
-	giveUp := time.AfterFunc(time.Minute, func() { process.Process.Kill() })
-	c.Cleanup(func() { giveUp.Stop(); stop(process) })
+	timeout := time.AfterFunc(time.Minute, func() { process.Process.Kill() })
+	c.Cleanup(func() { timeout.Stop(); kill(process) })
 	c.input, c.output = input, bufio.NewScanner(output)
 }
 
-// ask sends the client on an errand. One of the results is nil.
-func (c *foreignClient) ask(errand string, given map[string]any) (done json.RawMessage, failed *foreignFailure) {
+// send sends a command to the client. One of the results is nil.
+func (c *client) send(command string, parameters map[string]any) (result json.RawMessage, failure *clientError) {
 	c.Helper()
-	line := map[string]any{"errand": errand}
-	maps.Copy(line, given)
-	json.NewEncoder(c.input).Encode(line) // a failure shows as an output without an response
-	var response struct {
-		Done   json.RawMessage
-		Failed *foreignFailure
+	line := map[string]any{"command": command}
+	maps.Copy(line, parameters)
+	json.NewEncoder(c.input).Encode(line) // after a failure there is no output
+	var reply struct {
+		Result  json.RawMessage
+		Failure *clientError
 	}
-	if !c.output.Scan() || json.Unmarshal(c.output.Bytes(), &response) != nil {
-		c.Fatalf("no response to %s but %q:\n%s", errand, c.output.Text(), c.faults)
+	if !c.output.Scan() || json.Unmarshal(c.output.Bytes(), &reply) != nil {
+		c.Fatalf("%s: the client wrote %q:\n%s", command, c.output.Text(), c.stderr)
 	}
-	return response.Done, response.Failed
+	return reply.Result, reply.Failure
 }
 
-// does sends the client on an errand that succeeds, and reads what came of it.
-func (c *foreignClient) does(errand string, given map[string]any, response any) {
+// run sends a command that must succeed, and decodes its result.
+func (c *client) run(command string, parameters map[string]any, result any) {
 	c.Helper()
-	done, failed := c.ask(errand, given)
-	if failed != nil {
-		c.Fatalf("%s failed: %+v", errand, *failed)
+	raw, failure := c.send(command, parameters)
+	if failure != nil {
+		c.Fatalf("%s failed: %+v", command, *failure)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(done))
-	decoder.DisallowUnknownFields() // where the response is a struct
-	if err := decoder.Decode(response); err != nil {
-		c.Fatalf("%s: %v", errand, err)
-	}
-}
-
-// fails sends the client on an errand that fails in this way.
-func (c *foreignClient) fails(errand string, given map[string]any, want foreignFailure) {
-	c.Helper()
-	_, failed := c.ask(errand, given)
-	if failed == nil || *failed != (foreignFailure{want.Code, want.Error, want.Scheme, want.Status, failed.Message}) {
-		c.Fatalf("%s: %+v, want %+v", errand, failed, want)
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields() // where the result is a struct
+	if err := decoder.Decode(result); err != nil {
+		c.Fatalf("%s: %v", command, err)
 	}
 }
 
-// begun has the client begin a flow, and ada's phone go where the client sends it.
-func (c *foreignClient) begun(pkce bool) (*simulator.Phone, *simulator.Page) {
+// wantFailure sends a command that must fail in this way, with any message.
+func (c *client) wantFailure(command string, parameters map[string]any, want clientError) {
 	c.Helper()
-	var begun struct{ URL, State, Verifier string }
-	c.does("authorize", map[string]any{"scope": "orders", "pkce": pkce}, &begun)
-	c.secret(begun.State)
-	c.secret(begun.Verifier)
+	_, failure := c.send(command, parameters)
+	if failure == nil || *failure != (clientError{want.Code, want.Error, want.Scheme, want.Status, failure.Message}) {
+		c.Fatalf("%s: %+v, want %+v", command, failure, want)
+	}
+}
+
+// openAuthorization opens the client's authorization request on a new phone.
+func (c *client) openAuthorization(pkce bool) (*simulator.Phone, *simulator.Page) {
+	c.Helper()
+	var request struct{ URL, State, Verifier string }
+	c.run("authorize", map[string]any{"scope": "orders", "pkce": pkce}, &request)
+	c.KeepSecret(request.State, request.Verifier)
 	phone := simulator.NewPhone()
-	phone.Destinations = []string{foreignRedirect}
-	return phone, c.open(phone, begun.URL)
+	phone.Destinations = []string{clientRedirect}
+	return phone, c.Open(phone, request.URL)
 }
 
-// consented has testbridge.Ada() consent to a flow, and returns where she comes back.
-func (c *foreignClient) consented(pkce bool) string {
+// authorize has Ada consent to the client's authorization request, and returns where she is redirected to.
+func (c *client) authorize(pkce bool) string {
 	c.Helper()
-	phone, login := c.begun(pkce)
-	return c.cameBack(c.decide(phone, c.fillIn(phone, login, testbridge.Ada()), "link"), "app", "code", "iss", "state")
+	phone, login := c.openAuthorization(pkce)
+	return c.wantRedirect(c.Decide(phone, c.SubmitLogin(phone, login, testbridge.Ada()), "link"), "app", "code", "iss", "state")
 }
 
-// cameBack returns where a phone arrived, with these parameters and the redirect URI's own and no others. That none of them
-// is there twice is what the library looks at.
-func (c *foreignClient) cameBack(page *simulator.Page, names ...string) string {
+// wantRedirect checks that a phone was redirected to the client with exactly these parameters, and returns the URL. The
+// library checks that none is repeated.
+func (c *client) wantRedirect(page *simulator.Page, names ...string) string {
 	c.Helper()
 	query := page.URL.Query()
-	if !page.Arrived || !strings.HasPrefix(page.URL.String(), foreignRedirect+"?app=pizza&") || page.URL.Fragment != "" {
-		c.Fatalf("did not come back but is at %s, status %d:\n%s", page.URL, page.Status, page.Body)
+	if !page.Arrived || !strings.HasPrefix(page.URL.String(), clientRedirect+"?app=pizza&") || page.URL.Fragment != "" {
+		c.Fatalf("at %s, status %d, want the client's redirect URI:\n%s", page.URL, page.Status, page.Body)
 	}
 	if got := slices.Sorted(maps.Keys(query)); !slices.Equal(got, names) {
-		c.Errorf("the response has %v, want %v", got, names)
+		c.Errorf("parameters %v, want %v", got, names)
 	}
-	c.secret(query.Get("code"))
+	c.KeepSecret(query.Get("code"))
 	return page.URL.String()
 }
 
-// tokens has the client get tokens, and checks what does not depend on how it got them.
-func (c *foreignClient) tokens(errand string, given map[string]any) foreignTokens {
+// tokens runs a command that returns tokens.
+func (c *client) tokens(command string, parameters map[string]any) testbridge.Tokens {
 	c.Helper()
-	var tokens foreignTokens
-	c.does(errand, given, &tokens)
-	want := foreignTokens{tokens.AccessToken, "Bearer", 3600, tokens.RefreshToken, "orders"}
-	if tokens != want || tokens.AccessToken == "" || tokens.RefreshToken == "" {
-		c.Fatalf("%s gave %+v, want %+v", errand, tokens, want)
+	var tokens testbridge.Tokens
+	c.run(command, parameters, &tokens)
+	want := testbridge.Tokens{
+		AccessToken: tokens.AccessToken, TokenType: "Bearer", ExpiresIn: 3600, RefreshToken: tokens.RefreshToken, Scope: "orders",
 	}
-	c.secret(tokens.AccessToken)
-	c.secret(tokens.RefreshToken)
+	if tokens != want || tokens.AccessToken == "" || tokens.RefreshToken == "" {
+		c.Fatalf("%s: %+v, want %+v", command, tokens, want)
+	}
+	c.KeepSecret(tokens.AccessToken, tokens.RefreshToken)
 	return tokens
 }
 
-func (c *foreignClient) linked() foreignTokens {
+func (c *client) link() testbridge.Tokens {
 	c.Helper()
-	return c.tokens("exchange", map[string]any{"redirect": c.consented(true)})
+	return c.tokens("exchange", map[string]any{"redirect": c.authorize(true)})
 }
 
-func (c *foreignClient) refreshed(token string) foreignTokens {
+func (c *client) refresh(token string) testbridge.Tokens {
 	c.Helper()
 	return c.tokens("refresh", map[string]any{"token": token})
 }
 
-func (c *foreignClient) wantIntrospected(token string) {
+func (c *client) wantIntrospection(token string) {
 	c.Helper()
 	var got map[string]any
-	c.does("introspect", map[string]any{"token": token}, &got)
+	c.run("introspect", map[string]any{"token": token}, &got)
 	issued, _ := got["iat"].(float64)
 	for name, want := range map[string]any{
-		"active": true, "iss": c.origin, "sub": testbridge.Ada().Subject, "client_id": "pizza", "scope": "orders",
+		"active": true, "iss": c.Origin, "sub": testbridge.Ada().Subject, "client_id": "pizza", "scope": "orders",
 		"token_type": "Bearer", "exp": issued + 3600,
 	} {
 		if got[name] != want || issued == 0 {
-			c.Errorf("introspection says %s is %v of %v, want %v", name, got[name], got, want)
+			c.Errorf("introspection response %v: %s is %v, want %v", got, name, got[name], want)
 		}
 	}
 }
 
-func (c *foreignClient) wantInactive(token string) {
+func (c *client) wantIntrospectedInactive(token string) {
 	c.Helper()
 	var got json.RawMessage
-	c.does("introspect", map[string]any{"token": token}, &got)
-	if string(got) != `{"active":false}` {
-		c.Errorf("introspection says %s of a token whose link has ended", got)
+	c.run("introspect", map[string]any{"token": token}, &got)
+	if string(got) != inactive {
+		c.Errorf("introspection response %s for a revoked link", got)
 	}
 }

@@ -2,15 +2,37 @@
 
 package server_test
 
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"alexa-oidc-bridge/bridge/server"
+	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/upstream"
+	"alexa-oidc-bridge/bridge/upstreamtest"
+	"alexa-oidc-bridge/internal/testbridge"
+)
+
 const panvaFolder = "testdata/panva"
 
-// panva is a provider that runs as a process of its own, which can be killed and started again.
+// panva is a bridge whose provider is panva's oidc-provider, in a process that can be killed and started again.
 type panva struct {
-	*testing.T
+	*testbridge.Bridge
 	config  panvaConfig
 	issuer  string
 	process *exec.Cmd
-	faults  testbridge.Log
+	stderr  testbridge.Log
 }
 
 // panvaConfig is what provider.js reads.
@@ -33,39 +55,31 @@ type panvaPerson struct {
 	Claims   map[string]any `json:"claims"`
 }
 
-// newPanvaRig is a rig whose provider is panva's, where testbridge.Ada() and hedy can sign in.
-func newPanvaRig(t *testing.T, changes ...func(*testbridge.Bridge)) (*testbridge.Bridge, *panva) {
+// startPanva starts the provider, with Ada and Hedy, and a bridge that uses it.
+func startPanva(t *testing.T, changes ...func(*testbridge.Bridge)) *panva {
 	t.Helper()
 	_, err := exec.LookPath("node")
-	need(t, err == nil, "there is no node on the PATH")
+	need(t, err == nil, "node is not on the PATH; install Node.js")
 	_, err = os.Stat(filepath.Join(panvaFolder, "node_modules", "oidc-provider"))
-	need(t, err == nil, "npm ci has not been run in "+panvaFolder)
-	p := &panva{T: t}
-	plug := func(b *testbridge.Bridge) {
+	need(t, err == nil, "oidc-provider is not installed; run npm ci in "+panvaFolder)
+	p := &panva{}
+	useProvider := func(b *testbridge.Bridge) {
+		p.Bridge = b
 		p.config = panvaConfig{
-			Client: panvaClient{"alexa-bridge", "upstream-secret", server.CallbackURI(b.Config.PublicURL, "corp")},
-			People: []panvaPerson{panvaPersonOf(testbridge.Ada()), panvaPersonOf(testbridge.Hedy())},
+			Client: panvaClient{testbridge.ClientID, testbridge.ClientSecret, server.CallbackURI(b.Config.PublicURL, "corp")},
+			People: []panvaPerson{newPanvaPerson(testbridge.Ada()), newPanvaPerson(testbridge.Hedy())},
 		}
 		p.start()
 		b.Config.Providers = []upstream.Config{{
-			ID: "corp", Issuer: p.issuer, ClientID: "alexa-bridge", ClientSecret: "upstream-secret",
+			ID: "corp", Issuer: p.issuer, ClientID: testbridge.ClientID, ClientSecret: testbridge.ClientSecret,
 			Scopes: []string{"openid", "profile", "email", "groups"}, Timeout: 5 * time.Second,
 		}}
 	}
-	b := testbridge.Start(t, append(changes, plug)...)
-	b.KeepSecret(testbridge.Hedy().Password)
-	return r, p
+	testbridge.Start(t, append(changes, useProvider)...)
+	return p
 }
 
-// hedy is somebody else than testbridge.Ada(), in other groups.
-func testbridge.Hedy() upstreamtest.Person {
-	return upstreamtest.Person{
-		Subject: "d8e0f2", Login: "hedy", Password: "frequency hopping", GivenName: "Hedy", FamilyName: "Lamarr",
-		Email: "hedy@contoso.com", EmailVerified: true, Groups: []string{"inventors"},
-	}
-}
-
-func panvaPersonOf(person upstreamtest.Person) panvaPerson {
+func newPanvaPerson(person upstreamtest.Person) panvaPerson {
 	return panvaPerson{person.Subject, person.Login, person.Password, map[string]any{
 		"name":  person.GivenName + " " + person.FamilyName,
 		"email": person.Email, "email_verified": person.EmailVerified,
@@ -73,7 +87,7 @@ func panvaPersonOf(person upstreamtest.Person) panvaPerson {
 	}}
 }
 
-// start starts the process and waits until it listens; at the same address as before when it has run already.
+// start starts the process and waits until it listens, on the same port as before if it has run already.
 func (p *panva) start() {
 	p.Helper()
 	config, err := json.Marshal(p.config)
@@ -81,21 +95,15 @@ func (p *panva) start() {
 		p.Fatal(err)
 	}
 	process := exec.Command("node", "provider.js")
-	process.Dir, process.Stderr = panvaFolder, &p.faults
-	input, err := process.StdinPipe()
-	if err != nil {
-		p.Fatal(err)
-	}
-	output, err := process.StdoutPipe()
-	if err != nil {
-		p.Fatal(err)
-	}
-	if err := process.Start(); err != nil {
+	process.Dir, process.Stderr = panvaFolder, &p.stderr
+	input, inputErr := process.StdinPipe()
+	output, outputErr := process.StdoutPipe()
+	if err := errors.Join(inputErr, outputErr, process.Start()); err != nil {
 		p.Fatal(err)
 	}
 	p.process = process
-	p.Cleanup(func() { stop(process) })
-	input.Write(append(config, '\n')) // a failure shows as an output without the ready line
+	p.Cleanup(func() { kill(process) })
+	input.Write(append(config, '\n')) // after a failure there is no ready line
 	p.waitReady(output)
 }
 
@@ -103,88 +111,50 @@ func (p *panva) start() {
 func (p *panva) waitReady(output io.Reader) {
 	p.Helper()
 	process := p.process
-	giveUp := time.AfterFunc(30*time.Second, func() { process.Process.Kill() })
-	defer giveUp.Stop()
-	lines := bufio.NewScanner(output)
-	for lines.Scan() {
+	timeout := time.AfterFunc(30*time.Second, func() { process.Process.Kill() })
+	defer timeout.Stop()
+	for lines := bufio.NewScanner(output); lines.Scan(); {
 		issuer, ready := strings.CutPrefix(lines.Text(), "ready ")
 		if !ready {
 			continue
 		}
-		address, err := url.Parse(issuer)
+		port, err := strconv.Atoi(mustParse(issuer).Port())
 		if err != nil {
 			p.Fatal(err)
 		}
-		p.issuer = issuer
-		p.config.Port = atoi(p.T, address.Port())
+		p.issuer, p.config.Port = issuer, port
 		return
 	}
-	p.Fatalf("the provider ended before it was ready:\n%s", &p.faults)
+	p.Fatalf("the provider ended before it was ready:\n%s", &p.stderr)
 }
 
-// kill ends the process as a crash would.
-func (p *panva) kill() { stop(p.process) }
+// kill kills the process, as a crash does.
+func (p *panva) kill() { kill(p.process) }
 
-// asked counts the requests that the running process got for a path.
-func (p *panva) asked(path string) int {
+// wantRequests checks how many requests the running process got for a path.
+func (p *panva) wantRequests(path string, n int) {
 	p.Helper()
 	response, err := http.Get(p.issuer + "/asked?" + url.Values{"path": {path}}.Encode())
 	if err != nil {
 		p.Fatal(err)
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		p.Fatal(err)
-	}
-	return atoi(p.T, string(text))
-}
-
-func (p *panva) wantAsked(path string, n int) {
-	p.Helper()
-	if got := p.asked(path); got != n {
-		p.Errorf("the provider was asked for %s %d times, want %d", path, got, n)
+	got, err := io.ReadAll(response.Body)
+	if err != nil || string(got) != strconv.Itoa(n) {
+		p.Errorf("%s requests for %s of the provider, want %d (%v)", got, path, n, err)
 	}
 }
 
-// wantLogin checks that a phone is at the login page.
-func (p *panva) wantLogin(page *simulator.Page) {
+// authorizationResponse submits the login page and returns the callback URL that the provider redirects to, which is not
+// requested.
+func (p *panva) authorizationResponse(phone *simulator.Phone, login *simulator.Page, values url.Values) *url.URL {
 	p.Helper()
-	if page.Status != http.StatusOK || !strings.HasPrefix(page.URL.String(), p.issuer+"/login/") {
-		p.Fatalf("not at the provider's login page but at %s, status %d:\n%s", page.URL, page.Status, page.Body)
-	}
-}
-
-// fillIn signs the person in on the login page.
-func (p *panva) fillIn(b *testbridge.Bridge, phone *simulator.Phone, login *simulator.Page, person upstreamtest.Person) *simulator.Page {
-	p.Helper()
-	p.wantLogin(login)
-	return b.Submit(phone, login, signInAs(person))
-}
-
-// answered presses a button of the login page, and catches the provider's response on its way to the callback.
-func (p *panva) answered(b *testbridge.Bridge, phone *simulator.Phone, login *simulator.Page, values url.Values) *url.URL {
-	p.Helper()
-	p.wantLogin(login)
-	phone.Destinations = []string{server.CallbackURI(b.Config.PublicURL, "corp")}
-	page := b.Submit(phone, login, values)
+	phone.Destinations = []string{server.CallbackURI(p.Config.PublicURL, "corp")}
+	page := p.Submit(phone, login, values)
 	phone.Destinations = nil
 	if !page.Arrived {
-		p.Fatalf("not on the way to the callback but at %s, status %d:\n%s", page.URL, page.Status, page.Body)
+		p.Fatalf("at %s, status %d, want the callback:\n%s", page.URL, page.Status, page.Body)
 	}
-	for _, name := range []string{"code", "state"} {
-		if value := page.URL.Query().Get(name); value != "" {
-			b.KeepSecret(value)
-		}
-	}
+	p.KeepSecret(page.URL.Query().Get("code"), page.URL.Query().Get("state"))
 	return page.URL
-}
-
-func atoi(t *testing.T, text string) int {
-	t.Helper()
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }

@@ -10,7 +10,6 @@ import (
 	"pgregory.net/rapid"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/internal/oauth"
 )
 
 // Codes and tokens are presented in random order at two replicas. Each response, link and access token must be what the
@@ -106,14 +105,14 @@ func (p *property) redeemWith(t *rapid.T, l *modelLink, client string, n int) {
 		return
 	}
 	responses := p.postConcurrently(t, n, "/token", client, url.Values{"grant_type": {"authorization_code"}, "code": {l.code}})
-	got, issuedNow := p.outcome(t, l, responses)
-	if got != want || want == issued && len(issuedNow) != 1 {
-		t.Fatalf("code presented %d times at once: %q for %d, want %q", n, got, len(issuedNow), want)
+	got, successes := p.outcome(t, l, responses)
+	if got != want || want == issued && len(successes) != 1 {
+		t.Fatalf("code presented %d times at once: %q for %d, want %q", n, got, len(successes), want)
 	}
 	switch want {
 	case issued:
-		p.wantNew(t, issuedNow[0].AccessToken, issuedNow[0].RefreshToken)
-		p.redeem(l, issuedNow[0].AccessToken, issuedNow[0].RefreshToken, now)
+		p.wantNew(t, successes[0].AccessToken, successes[0].RefreshToken)
+		p.redeem(l, successes[0].AccessToken, successes[0].RefreshToken, now)
 	case replayed:
 		l.revoke(bridge.ReasonCodeReplayed, now)
 	}
@@ -121,18 +120,18 @@ func (p *property) redeemWith(t *rapid.T, l *modelLink, client string, n int) {
 
 // outcome returns the outcome by the responses and the link, and the successful responses.
 func (p *property) outcome(t *rapid.T, l *modelLink, responses []response) (outcome, []response) {
-	var issuedNow []response
+	var successes []response
 	for _, r := range responses {
 		switch {
 		case r.status == http.StatusOK && r.TokenType == "Bearer" && r.ExpiresIn == int(propertyLifetime.Seconds()) && r.Error == "":
-			issuedNow = append(issuedNow, r)
-		case r.status != http.StatusBadRequest || r.Error != oauth.InvalidGrant || r.AccessToken+r.RefreshToken != "":
+			successes = append(successes, r)
+		case r.status != http.StatusBadRequest || r.Error != "invalid_grant" || r.AccessToken+r.RefreshToken != "":
 			t.Fatalf("status %d, error %q", r.status, r.Error)
 		}
 	}
 	switch {
-	case len(issuedNow) > 0:
-		return issued, issuedNow
+	case len(successes) > 0:
+		return issued, successes
 	case l != nil && l.live() && p.linksNow(t, l)[0].Revoked():
 		return replayed, nil
 	}
@@ -202,26 +201,26 @@ func (p *property) refreshWith(t *rapid.T, token *modelRefresh, client string, n
 		l, text = token.link, token.text
 	}
 	responses := p.postConcurrently(t, n, "/token", client, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text}})
-	got, issuedNow := p.outcome(t, l, responses)
-	if !want.has(got) || got == issued && len(issuedNow) != n {
-		t.Fatalf("refresh token presented %d times at once: %q for %d, want %v", n, got, len(issuedNow), want)
+	got, successes := p.outcome(t, l, responses)
+	if !want.has(got) || got == issued && len(successes) != n {
+		t.Fatalf("refresh token presented %d times at once: %q for %d, want %v", n, got, len(successes), want)
 	}
 	if token != nil {
 		token.observe(want, got)
 	}
 	switch got {
 	case issued:
-		p.addIssued(t, token, issuedNow, received)
+		p.addIssued(t, token, successes, received)
 	case replayed:
 		l.revoke(bridge.ReasonRefreshReplayed, p.clock.Now())
 	}
 }
 
 // addIssued adds the tokens of successful refreshes to the model.
-func (p *property) addIssued(t *rapid.T, token *modelRefresh, issuedNow []response, received bool) {
+func (p *property) addIssued(t *rapid.T, token *modelRefresh, successes []response, received bool) {
 	p.present(token)
 	var added []string
-	for _, r := range issuedNow {
+	for _, r := range successes {
 		if token.link.client == stable {
 			p.wantNew(t, r.AccessToken)
 			if r.RefreshToken != token.text {

@@ -51,7 +51,7 @@ func (b *Bridge) SignIn(phone *simulator.Phone, request simulator.Request, perso
 // SubmitLogin signs a person in on the provider's login page.
 func (b *Bridge) SubmitLogin(phone *simulator.Phone, login *simulator.Page, person upstreamtest.Person) *simulator.Page {
 	b.Helper()
-	if login.Status != http.StatusOK || !strings.HasPrefix(login.URL.String(), b.Provider.Issuer()) {
+	if login.Status != http.StatusOK || !strings.HasPrefix(login.URL.String(), b.Config.Providers[0].Issuer) {
 		b.Fatalf("at %s, status %d, want the provider's login page:\n%s", login.URL, login.Status, login.Body)
 	}
 	return b.Submit(phone, login, LoginForm(person))
