@@ -11,6 +11,8 @@ import (
 
 func TestAllow(t *testing.T) {
 	t.Parallel()
+	domainRule := []bridge.ClaimRule{{Name: "hd", AnyOf: []string{"contoso.com"}}}
+	emailRule := []bridge.ClaimRule{{Name: "email", AnyOf: []string{"ada@contoso.com"}}}
 	tests := []struct {
 		name   string
 		allow  bridge.Allow
@@ -42,14 +44,15 @@ func TestAllow(t *testing.T) {
 		{"in no group", bridge.Allow{Groups: []string{"admins"}}, nil, bridge.ReasonGroups},
 		{"without groups", bridge.Allow{Groups: []string{"admins"}},
 			func(p *upstreamtest.Person) { p.Groups = nil }, bridge.ReasonGroups},
-		{"a claim", bridge.Allow{Claims: []bridge.ClaimRule{{Name: "hd", AnyOf: []string{"contoso.com"}}}},
+		{"a claim", bridge.Allow{Claims: domainRule},
 			func(p *upstreamtest.Person) { p.Claims = map[string]any{"hd": "contoso.com"} }, ""},
-		{"another claim", bridge.Allow{Claims: []bridge.ClaimRule{{Name: "hd", AnyOf: []string{"contoso.com"}}}},
+		{"another claim", bridge.Allow{Claims: domainRule},
 			func(p *upstreamtest.Person) { p.Claims = map[string]any{"hd": "evil.example"} }, bridge.ReasonClaim},
-		{"e-mail claim, not verified", bridge.Allow{Claims: []bridge.ClaimRule{{Name: "email", AnyOf: []string{"ada@contoso.com"}}}},
+		{"e-mail claim, not verified", bridge.Allow{Claims: emailRule},
 			func(p *upstreamtest.Person) { p.EmailVerified = false }, bridge.ReasonEmailUnverified},
-		{"e-mail claim, verified", bridge.Allow{Claims: []bridge.ClaimRule{{Name: "email", AnyOf: []string{"ada@contoso.com"}}}}, nil, ""},
-		{"one of two rules", bridge.Allow{EmailDomains: []string{"contoso.com"}, Groups: []string{"admins"}}, nil, bridge.ReasonGroups},
+		{"e-mail claim, verified", bridge.Allow{Claims: emailRule}, nil, ""},
+		{"one of two rules", bridge.Allow{EmailDomains: []string{"contoso.com"}, Groups: []string{"admins"}}, nil,
+			bridge.ReasonGroups},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -70,7 +73,7 @@ func TestAllow(t *testing.T) {
 			b.WantError(request, page, "access_denied")
 			b.WantLinks(0)
 			b.WantMetric(`bridge_links_refused_total{client_id="pizza",reason="` + string(tt.reason) + `"} 1`)
-			b.WantLogged(map[string]any{"msg": "not linked", "reason": string(tt.reason)})
+			b.WantLogged(map[string]any{"client_id": "pizza", "reason": string(tt.reason)})
 		})
 	}
 }

@@ -32,8 +32,9 @@ func TestCodeResponse(t *testing.T) {
 		}
 		b.Clock.Advance(11 * time.Second) // later, a code presented twice revokes the link
 		b.WantPage(b.Decide(phone, consent, "link"), http.StatusBadRequest, "You have answered this already")
-		cancelled := simulator.NewPhone()
-		response := b.AuthorizationResponse(request, b.Decide(cancelled, b.SignIn(cancelled, request, testbridge.Ada()), "cancel"))
+		phone = simulator.NewPhone()
+		cancelled := b.Decide(phone, b.SignIn(phone, request, testbridge.Ada()), "cancel")
+		response := b.AuthorizationResponse(request, cancelled)
 		if response.Get("error") != "access_denied" || response.Get("iss") != b.Origin || response.Get("state") != request.State {
 			t.Errorf("cancelled: authorization response %v", response)
 		}
@@ -55,9 +56,10 @@ func TestCodeChallengeErrors(t *testing.T) {
 		"method repeated":    good + "&code_challenge_method=S256&code_challenge_method=S256",
 	} {
 		request := b.CodeRequest()
-		response := b.AuthorizationResponse(request, b.Open(simulator.NewPhone(), request.URL()+more))
-		if response.Get("error") != "invalid_request" || response.Get("state") != request.State || response.Get("iss") != b.Origin {
-			t.Errorf("%s: %v", name, response)
+		page := b.Open(simulator.NewPhone(), request.URL()+more)
+		b.WantError(request, page, "invalid_request")
+		if iss := page.URL.Query().Get("iss"); iss != b.Origin {
+			t.Errorf("%s: iss %q", name, iss)
 		}
 	}
 	b.Skill.RequirePKCE = true

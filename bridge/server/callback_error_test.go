@@ -19,7 +19,8 @@ func TestCallbackAccessDenied(t *testing.T) {
 	login := b.Open(phone, request.URL())
 	arrived := b.Submit(phone, login, url.Values{"action": {"cancel"}})
 	b.WantError(request, arrived, "access_denied")
-	if description := b.AuthorizationResponse(request, arrived).Get("error_description"); strings.Contains(description, "person cancelled") {
+	description := b.AuthorizationResponse(request, arrived).Get("error_description")
+	if strings.Contains(description, "person cancelled") {
 		t.Errorf("the provider's error description is sent to Alexa: %s", description)
 	}
 	if !strings.Contains(b.Logs.String(), "the person cancelled") {
@@ -41,7 +42,8 @@ func TestCallbackErrors(t *testing.T) {
 		phone := simulator.NewPhone()
 		request := b.Request()
 		callback := mustParse(b.CallbackURL(phone, request))
-		query := url.Values{"state": callback.Query()["state"], "error": {code}, "error_description": {"<b>call 555-0100 to win</b>"}}
+		query := url.Values{"state": callback.Query()["state"], "error": {code},
+			"error_description": {"<b>call 555-0100 to win</b>"}}
 		page := b.Open(phone, b.Origin+callback.Path+"?"+query.Encode())
 		b.WantPage(page, want.status, want.text)
 		if strings.Contains(page.Body, "555-0100") {

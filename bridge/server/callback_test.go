@@ -164,7 +164,8 @@ func TestCallbackConcurrently(t *testing.T) {
 // what the first bridge has stored.
 func openAtReplica(b *testbridge.Bridge, phone *simulator.Phone, address string) *httptest.ResponseRecorder {
 	b.Helper()
-	other, err := server.New(b.Config, server.Deps{Store: &staleStore{Store: b.Store}, Log: slog.New(slog.DiscardHandler), Now: b.Clock.Now})
+	deps := server.Deps{Store: &staleStore{Store: b.Store}, Log: slog.New(slog.DiscardHandler), Now: b.Clock.Now}
+	other, err := server.New(b.Config, deps)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -177,7 +178,8 @@ func openAtReplica(b *testbridge.Bridge, phone *simulator.Phone, address string)
 	return recorder
 }
 
-// Two replicas handle the same callback at once. The provider rejects the code of the second, and the person is signed in.
+// Two replicas handle the same callback at once. The provider rejects the code of the second one, which shows the consent
+// page all the same.
 func TestCallbackAtTwoReplicas(t *testing.T) {
 	t.Parallel()
 	b := testbridge.Start(t)

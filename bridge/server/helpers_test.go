@@ -25,27 +25,28 @@ func withLightsCodeGrant(b *testbridge.Bridge) {
 	lights.AccessLifetime, lights.CodeLifetime = time.Hour, time.Minute
 }
 
-// wantErrorResponse checks a JSON error response (RFC 6749 section 5.2). Status 401 has a Basic challenge, others have none.
+// wantErrorResponse checks a JSON error response (RFC 6749 section 5.2).
 func wantErrorResponse(t testing.TB, response *http.Response, body string, status int, code string) {
 	t.Helper()
 	var object map[string]string
 	err := json.Unmarshal([]byte(body), &object)
-	if err != nil || response.StatusCode != status || object["error"] != code || object["error_description"] == "" || len(object) != 2 {
+	if err != nil || len(object) != 2 || object["error"] != code || object["error_description"] == "" ||
+		response.StatusCode != status {
 		t.Errorf("status %d, want %d %s: %s", response.StatusCode, status, code, body)
 	}
 	wantJSONHeader(t, response)
 }
 
-// wantJSONHeader checks the header of a JSON response.
+// wantJSONHeader checks the header of a JSON response. With status 401 it has a Basic challenge, otherwise none.
 func wantJSONHeader(t testing.TB, response *http.Response) {
 	t.Helper()
-	if header := response.Header; header.Get("Content-Type") != "application/json" || header.Get("Cache-Control") != "no-store" {
+	header := response.Header
+	if header.Get("Content-Type") != "application/json" || header.Get("Cache-Control") != "no-store" {
 		t.Errorf("header %v, want JSON that is not stored", header)
 	}
-	challenge := response.Header.Get("WWW-Authenticate")
-	if unauthorized := response.StatusCode == http.StatusUnauthorized; unauthorized != strings.HasPrefix(challenge, "Basic ") ||
-		!unauthorized && challenge != "" {
-		t.Errorf("status %d with WWW-Authenticate %q", response.StatusCode, challenge)
+	scheme, _, _ := strings.Cut(header.Get("WWW-Authenticate"), " ")
+	if want := map[int]string{http.StatusUnauthorized: "Basic"}[response.StatusCode]; scheme != want {
+		t.Errorf("status %d with challenge %q, want %q", response.StatusCode, scheme, want)
 	}
 }
 
@@ -69,9 +70,6 @@ func basicAuth(id, secret string) func(*http.Request) {
 }
 
 func withoutAuth(request *http.Request) { request.Header.Del("Authorization") }
-
-// path is the path and query of a URL of the bridge.
-func path(b *testbridge.Bridge, address string) string { return strings.TrimPrefix(address, b.Origin) }
 
 func mustParse(address string) *url.URL {
 	parsed, err := url.Parse(address)

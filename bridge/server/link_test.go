@@ -50,7 +50,7 @@ func TestLink(t *testing.T) {
 	}
 	b.WantMetric(`bridge_links_made_total{client_id="pizza",grant="implicit"} 1`)
 	b.WantMetric(`bridge_lookups_total{outcome="active"} 1`)
-	b.WantLogged(map[string]any{"msg": "linked", "link_id": link.ID, "client_id": "pizza"})
+	b.WantLogged(map[string]any{"grant": "implicit", "link_id": link.ID, "client_id": "pizza"})
 }
 
 func TestLinkAtEveryRedirectURI(t *testing.T) {
@@ -85,7 +85,7 @@ func TestScopes(t *testing.T) {
 			t.Errorf("requested %q, got %q, want %q", requested, got, want)
 		}
 	}
-	b.WantLogged(map[string]any{"msg": "unknown scopes dropped", "scopes": "admin"})
+	b.WantLogged(map[string]any{"client_id": "pizza", "scopes": "admin"})
 }
 
 func TestImplicitLifetime(t *testing.T) {

@@ -120,8 +120,8 @@ func TestPanvaCancel(t *testing.T) {
 	p.WantLinks(0)
 }
 
+// This test is not parallel, because no other may take the port while the provider is down.
 func TestPanvaDownAtCallback(t *testing.T) {
-	t.Parallel()
 	for name, restart := range map[string]bool{"provider discovered": false, "bridge restarted": true} {
 		t.Run(name, func(t *testing.T) {
 			p := startPanva(t)

@@ -15,6 +15,9 @@ import (
 // Codes and tokens are presented in random order at two replicas. Each response, link and access token must be what the
 // model says.
 func TestRefreshProperty(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	t.Parallel()
 	replicas := startReplicas(t)
 	setChecks(t)
@@ -189,7 +192,8 @@ func (p *property) exceedLimit(t *rapid.T) {
 
 func (p *property) presentConcurrently(t *rapid.T) {
 	if token := p.anyRefresh(t); token != nil {
-		p.refreshWith(t, token, drawOwner(t, token.link), rapid.SampledFrom([]int{2, 3, 16, 17, 20}).Draw(t, "concurrently"), rapid.Bool().Draw(t, "response received"))
+		n := rapid.SampledFrom([]int{2, 3, 16, 17, 20}).Draw(t, "concurrently")
+		p.refreshWith(t, token, drawOwner(t, token.link), n, rapid.Bool().Draw(t, "response received"))
 	}
 }
 

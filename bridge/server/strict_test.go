@@ -9,7 +9,7 @@ import (
 )
 
 // propertyChecks is the number of checks of TestRefreshProperty.
-const propertyChecks = "60"
+const propertyChecks = "30"
 
 // need ends the test if the machine does not meet a requirement. The test is skipped, or fails with BRIDGE_TEST_STRICT=1.
 func need(t *testing.T, met bool, reason string) {
