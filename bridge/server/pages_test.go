@@ -40,11 +40,11 @@ func TestHeaderSize(t *testing.T) {
 
 func TestFlowCookieAttributes(t *testing.T) {
 	t.Parallel()
+	b := testbridge.Start(t)
 	for origin, want := range map[string]struct {
 		prefix string
 		secure bool
 	}{"https://link.example.com": {"__Host-login-", true}, "http://127.0.0.1:9": {"login-", false}} {
-		b := testbridge.Start(t)
 		config := b.Config
 		config.PublicURL = origin
 		replica, err := server.New(config, server.Deps{Store: b.Store, Log: slog.New(slog.DiscardHandler), Now: b.Clock.Now})
