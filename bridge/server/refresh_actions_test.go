@@ -9,10 +9,11 @@ import (
 	"pgregory.net/rapid"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
-// endLink ends a link in one of three ways, now and then only: there must be links to go on with.
-func (p *property) endLink(t *rapid.T) {
+// revokeLink revokes a link in one of three ways, or most often not at all, so that links remain.
+func (p *property) revokeLink(t *rapid.T) {
 	switch rapid.IntRange(0, 5).Draw(t, "way") {
 	case 1:
 		p.revoke(t)
@@ -28,7 +29,7 @@ func (p *property) revoke(t *rapid.T) {
 	if _, err := p.store(t).Revoke(t.Context(), bridge.LinkFilter{IDs: []string{l.id}}, bridge.ReasonOperator, p.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
-	l.end(bridge.ReasonOperator, p.clock.Now())
+	l.revoke(bridge.ReasonOperator, p.clock.Now())
 }
 
 func (p *property) revokeByRefresh(t *rapid.T) {
@@ -37,12 +38,12 @@ func (p *property) revokeByRefresh(t *rapid.T) {
 		return
 	}
 	client := drawOwner(t, token.link)
-	want := p.revokeVerdicts(token, client)
+	want := p.revokeOutcomes(token, client)
 	got := p.revokeWith(t, token.link, token.text, client)
-	if !want.holds(got) {
+	if !want.has(got) {
 		t.Fatalf("revoke by refresh token: %q, want %v", got, want)
 	}
-	token.learn(want, got)
+	token.observe(want, got)
 }
 
 func (p *property) revokeByAccess(t *rapid.T) {
@@ -50,36 +51,36 @@ func (p *property) revokeByAccess(t *rapid.T) {
 		return
 	}
 	token := pick(t, "access token", p.access)
-	client, want := drawOwner(t, token.link), passed
+	client, want := drawOwner(t, token.link), ignored
 	if client == token.link.client && token.active(p.clock.Now()) {
-		want = ended
+		want = revokedLink
 	}
 	if got := p.revokeWith(t, token.link, token.text, client); got != want {
 		t.Fatalf("revoke by access token: %q, want %q", got, want)
 	}
 }
 
-// revokeWith posts to /revoke, which answers everything alike, and sees what became of the link.
-func (p *property) revokeWith(t *rapid.T, l *modelLink, text, client string) verdict {
-	if got := p.ask(t, 1, "/revoke", client, url.Values{"token": {text}})[0]; got.status != http.StatusOK {
+// revokeWith posts to /revoke, whose responses are all alike, and looks at the link.
+func (p *property) revokeWith(t *rapid.T, l *modelLink, text, client string) outcome {
+	if got := p.postConcurrently(t, 1, "/revoke", client, url.Values{"token": {text}})[0]; got.status != http.StatusOK {
 		t.Fatalf("status %d", got.status)
 	}
 	if !l.live() || !p.linksNow(t, l)[0].Revoked() {
-		return passed
+		return ignored
 	}
-	l.end(bridge.ReasonClient, p.clock.Now())
-	return ended
+	l.revoke(bridge.ReasonClient, p.clock.Now())
+	return revokedLink
 }
 
 func (p *property) lookup(t *rapid.T) {
 	if len(p.access) > 0 {
-		p.wantLookUp(t, rapid.IntRange(0, 1).Draw(t, "instance"), pick(t, "access token", p.access))
+		p.wantLookup(t, rapid.IntRange(0, 1).Draw(t, "replica"), pick(t, "access token", p.access))
 	}
 }
 
-func (p *property) wantLookUp(t *rapid.T, i int, token *modelAccess) {
+func (p *property) wantLookup(t *rapid.T, i int, token *modelAccess) {
 	want := token.active(p.clock.Now())
-	got, err := p.post(i, "/lookup", backendID, backendSecret, url.Values{"token": {token.text}})
+	got, err := p.post(i, "/lookup", testbridge.BackendID, testbridge.BackendSecret, url.Values{"token": {token.text}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,11 +90,8 @@ func (p *property) wantLookUp(t *rapid.T, i int, token *modelAccess) {
 }
 
 func (p *property) restart(t *rapid.T) {
-	i := rapid.IntRange(0, 1).Draw(t, "instance")
-	p.instances[i].stop()
-	if err := p.start(i); err != nil {
-		t.Fatal(err)
-	}
+	i := rapid.IntRange(0, 1).Draw(t, "replica")
+	p.bridges[i].Restart()
 }
 
 func (p *property) sweepNow(t *rapid.T) {
@@ -103,10 +101,10 @@ func (p *property) sweepNow(t *rapid.T) {
 	p.sweep(p.clock.Now())
 }
 
-func (p *property) pass(t *rapid.T) {
+func (p *property) wait(t *rapid.T) {
 	times := []time.Duration{time.Millisecond, 700 * time.Millisecond, 5 * time.Second, 9900 * time.Millisecond,
 		10 * time.Second, 11 * time.Second, propertyCode, propertyLifetime - time.Minute, propertyLifetime}
-	p.clock.advance(rapid.SampledFrom(times).Draw(t, "time"))
+	p.clock.Advance(rapid.SampledFrom(times).Draw(t, "time"))
 }
 
 // check compares all links with the model, and looks up the newest access token.
@@ -118,11 +116,11 @@ func (p *property) check(t *rapid.T) {
 		}
 	}
 	if n := len(p.access); n > 0 {
-		p.wantLookUp(t, n%2, p.access[n-1])
+		p.wantLookup(t, n%2, p.access[n-1])
 	}
 }
 
-// linksNow reads links from either store, in the order given.
+// linksNow reads links from one of the stores, in the order given.
 func (p *property) linksNow(t *rapid.T, of ...*modelLink) []bridge.Link {
 	var filter bridge.LinkFilter
 	for _, l := range of {
@@ -138,15 +136,15 @@ func (p *property) linksNow(t *rapid.T, of ...*modelLink) []bridge.Link {
 	return links
 }
 
-func (p *property) wantFresh(t *rapid.T, tokens ...string) {
+func (p *property) wantNew(t *rapid.T, tokens ...string) {
 	for _, token := range tokens {
-		if token == "" || p.knows(token) {
-			t.Fatal("a token was given out twice, or none")
+		if token == "" || p.has(token) {
+			t.Fatal("no token, or one that was issued before")
 		}
 	}
 }
 
-// anyRefresh draws any refresh token ever given out, the newest ones more often; nil when there is none.
+// anyRefresh draws a refresh token, newer ones more often. It returns nil if there is none.
 func (p *property) anyRefresh(t *rapid.T) *modelRefresh {
 	if len(p.refresh) == 0 {
 		return nil
@@ -157,7 +155,7 @@ func (p *property) anyRefresh(t *rapid.T) *modelRefresh {
 	return pick(t, "refresh token", p.refresh)
 }
 
-// pick draws by the place in the list, which says more in a report than an address.
+// pick draws an index, which is printed better than a pointer.
 func pick[T any](t *rapid.T, what string, list []T) T {
 	return list[rapid.IntRange(0, len(list)-1).Draw(t, what)]
 }
@@ -166,7 +164,7 @@ func drawClient(t *rapid.T) string {
 	return rapid.SampledFrom([]string{rotating, rotating, stable}).Draw(t, "client")
 }
 
-// drawOwner draws the client of a link, or now and then the other one.
+// drawOwner draws the client of a link, or sometimes the other one.
 func drawOwner(t *rapid.T, l *modelLink) string {
 	if rapid.IntRange(0, 4).Draw(t, "owner") > 0 {
 		return l.client

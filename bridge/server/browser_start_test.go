@@ -1,3 +1,5 @@
+//go:build strict
+
 package server_test
 
 import (
@@ -18,9 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"alexa-oidc-bridge/bridge/alexa"
-	"alexa-oidc-bridge/bridge/server"
-	"alexa-oidc-bridge/bridge/simulator"
-	"alexa-oidc-bridge/bridge/upstreamtest"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
 const (
@@ -28,13 +28,13 @@ const (
 	publicOrigin = "https://" + publicHost
 )
 
-// web is the internet as the browsers of these tests see it: behind TLS the bridge at publicHost, and Alexa's hosts.
+// web plays the hosts that a browser can reach, with TLS: the bridge at publicHost, and Alexa's hosts.
 type web struct {
 	*httptest.Server
 
 	mu      sync.Mutex
 	bridge  http.Handler
-	atAlexa []string // the requests that Alexa's hosts got, each whole
+	atAlexa []string // whole requests to Alexa's hosts
 }
 
 func startWeb(t *testing.T) *web {
@@ -47,7 +47,7 @@ func startWeb(t *testing.T) *web {
 	return w
 }
 
-// serve puts a handler at publicHost, and forgets what came before.
+// serve sets the handler of publicHost, and forgets the requests to Alexa's hosts.
 func (w *web) serve(bridge http.Handler) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -75,7 +75,7 @@ func (w *web) arrive(request *http.Request) {
 	w.atAlexa = append(w.atAlexa, string(dump))
 }
 
-// arrivals are the requests that Alexa's hosts got.
+// arrivals returns the requests to Alexa's hosts.
 func (w *web) arrivals() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -88,12 +88,11 @@ type browser struct {
 	ctx context.Context
 }
 
-// startBrowser starts Chromium with the options given besides its own. Nothing but this machine exists for it, and
-// Alexa's hosts and the bridge's are on it.
+// startBrowser starts Chromium with further options. It resolves no hosts but those of w and of this machine.
 func startBrowser(t *testing.T, w *web, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	path, err := chromium()
-	need(t, err == nil, "there is no chromium")
+	need(t, err == nil, "chromium is not installed")
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
@@ -101,9 +100,9 @@ func startBrowser(t *testing.T, w *web, more ...chromedp.ExecAllocatorOption) *b
 	)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	t.Cleanup(stop)
-	ctx, stop := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // what fails shows in a step
+	ctx, stop := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // a failure shows in the next step
 	t.Cleanup(stop)
-	if err := chromedp.Do(ctx); err != nil { // without a time limit, which would be the whole browser's
+	if err := chromedp.Do(ctx); err != nil { // without a timeout, which would end the browser
 		t.Fatal(err)
 	}
 	return &browser{w, ctx}
@@ -124,14 +123,14 @@ func (w *web) resolverRules() string {
 	return strings.Join(append(rules, "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1", "EXCLUDE localhost"), ",")
 }
 
-// withPreferences gives a browser a new profile with these preferences.
+// withPreferences is the option for a new profile with these preferences.
 func withPreferences(t *testing.T, preferences string) chromedp.ExecAllocatorOption {
 	t.Helper()
 	profile, err := os.MkdirTemp("", "browser-test-*")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(profile) }) // not t.TempDir, which fails on what a dying browser still writes
+	t.Cleanup(func() { os.RemoveAll(profile) }) // not t.TempDir, which fails if the browser still writes
 	folder := filepath.Join(profile, "Default")
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
@@ -142,39 +141,15 @@ func withPreferences(t *testing.T, preferences string) chromedp.ExecAllocatorOpt
 	return chromedp.UserDataDir(profile)
 }
 
-// newRig is a rig at publicHost, whose provider is on another site, as in production.
-func (b *browser) newRig(t *testing.T, changes ...func(*rig)) *rig {
+// bridge starts a bridge at publicHost, whose provider is on another site, as in production.
+func (browser *browser) bridge(t *testing.T, changes ...func(*testbridge.Bridge)) *testbridge.Bridge {
 	t.Helper()
-	public := func(r *rig) {
-		r.config.PublicURL = publicOrigin
-		r.provider.Close() // it knows the rig at its address on this machine only
-		r.provider = startPublicProvider(t)
-		r.config.Providers[0].Issuer = r.provider.Issuer()
+	public := func(b *testbridge.Bridge) {
+		b.Config.PublicURL = publicOrigin
+		b.Provider = testbridge.StartProvider(t, publicOrigin)
+		b.Config.Providers[0].Issuer = b.Provider.Issuer()
 	}
-	r := newRig(t, append([]func(*rig){public}, changes...)...)
-	r.secret(hedy().Password)
-	b.web.serve(r.server.Public)
-	return r
-}
-
-func startPublicProvider(t *testing.T) *upstreamtest.Provider {
-	t.Helper()
-	provider, err := upstreamtest.Start(upstreamtest.Config{
-		Name: "Contoso",
-		Clients: []upstreamtest.Client{
-			{ID: "alexa-bridge", Secret: "upstream-secret", RedirectURI: server.CallbackURI(publicOrigin, "corp")},
-		},
-		People: []upstreamtest.Person{ada, hedy()},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return provider
-}
-
-// publicRequest is what Alexa asks of a rig at publicHost.
-func publicRequest(r *rig) simulator.Request {
-	request := r.request()
-	request.AuthorizationURI = publicOrigin + "/authorize"
-	return request
+	b := testbridge.Start(t, append([]func(*testbridge.Bridge){public}, changes...)...)
+	browser.web.serve(b.Server.Public)
+	return b
 }
