@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// ForTest starts a server that ends with the test, and shows the end of its log if the test fails. Where there is no
-// PostgreSQL the test is skipped, or fails where BRIDGE_TEST_STRICT=1 says that every test has to run.
+// ForTest starts a server that is closed when the test ends, and logs the end of the server's log if the test fails.
+// Without PostgreSQL it skips the test, or fails it if BRIDGE_TEST_STRICT=1 is set.
 func ForTest(t testing.TB, config Config) *Server {
 	t.Helper()
 	server, err := Start(config)
@@ -19,7 +19,7 @@ func ForTest(t testing.TB, config Config) *Server {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the end of the log of PostgreSQL:\n%s", server.Log())
+			t.Logf("end of the PostgreSQL log:\n%s", server.Log())
 		}
 		if err := server.Close(); err != nil {
 			t.Error(err)
@@ -28,7 +28,7 @@ func ForTest(t testing.TB, config Config) *Server {
 	return server
 }
 
-// DatabaseFor is [Server.Database] for a test, which fails if there is none.
+// DatabaseFor is [Server.Database] for a test.
 func (s *Server) DatabaseFor(t testing.TB) string {
 	t.Helper()
 	dsn, err := s.Database()
@@ -38,17 +38,13 @@ func (s *Server) DatabaseFor(t testing.TB) string {
 	return dsn
 }
 
-// ProxyForTest is [NewProxy] to the server for a test, with which it ends.
+// ProxyForTest returns an open proxy to the server that is closed when the test ends.
 func (s *Server) ProxyForTest(t testing.TB) *Proxy {
 	t.Helper()
 	proxy, err := NewProxy(s.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := proxy.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { proxy.Close() })
 	return proxy
 }

@@ -1,9 +1,15 @@
 package postgrestest
 
 import (
-	"cmp"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
-	"math/rand/v2"
+	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -12,146 +18,134 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
+	"time"
 )
 
-// programs is where the server's programs are and who runs them.
+const superuser = "postgres"
+
+// programs locates PostgreSQL's programs and says which user runs them.
 type programs struct {
 	folder string
-	uid    int
-	gid    int
-	root   bool // we are root, which PostgreSQL refuses to be
+	user   *user.User // nil: the current one; PostgreSQL refuses to run as root
 }
 
-// findPrograms prefers Debian's newest, which is not on the PATH.
+// findPrograms prefers the newest of Debian's, which are not on the PATH.
 func findPrograms() (programs, error) {
-	folder, err := programFolder()
-	if err != nil {
-		return programs{}, err
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pg_ctl")
+	if path, err := exec.LookPath("pg_ctl"); err == nil {
+		found = append([]string{path}, found...)
 	}
-	if _, err := exec.LookPath("sh"); err != nil { // it looks after the server's folder
-		return programs{}, fmt.Errorf("%w: %w", ErrNoPostgres, err)
+	if len(found) == 0 {
+		return programs{}, ErrNoPostgres
 	}
-	p := programs{folder: folder, uid: os.Getuid(), gid: os.Getgid()}
-	if p.uid != 0 {
+	p := programs{folder: filepath.Dir(found[len(found)-1])}
+	if os.Getuid() != 0 {
 		return p, nil
 	}
-	p.root = true
-	owner, err := user.Lookup("postgres")
-	if err != nil {
-		return programs{}, fmt.Errorf("%w: it refuses to run as root, and there is no user postgres: %w", ErrNoPostgres, err)
+	var err error
+	if p.user, err = user.Lookup("postgres"); err != nil {
+		return p, fmt.Errorf("%w (as root, a user postgres is needed to run it: %w)", ErrNoPostgres, err)
 	}
-	p.uid, err = strconv.Atoi(owner.Uid)
-	if err != nil {
-		return programs{}, err
-	}
-	p.gid, err = strconv.Atoi(owner.Gid)
-	return p, err
+	return p, nil
 }
 
-func programFolder() (string, error) {
-	debian, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
-	if err != nil {
-		return "", err
-	}
-	slices.SortFunc(debian, func(a, b string) int { return cmp.Compare(debianVersion(b), debianVersion(a)) })
-	for _, file := range debian {
-		if folder := filepath.Dir(file); complete(folder) {
-			return folder, nil
-		}
-	}
-	if output, err := exec.Command("pg_config", "--bindir").Output(); err == nil {
-		if folder := strings.TrimSpace(string(output)); complete(folder) {
-			return folder, nil
-		}
-	}
-	if file, err := exec.LookPath("postgres"); err == nil && complete(filepath.Dir(file)) {
-		return filepath.Dir(file), nil
-	}
-	return "", fmt.Errorf("%w: no postgres and initdb found; install the package postgresql", ErrNoPostgres)
-}
-
-// debianVersion is the 15 in /usr/lib/postgresql/15/bin/postgres, and 0 where there is no number.
-func debianVersion(file string) float64 {
-	version, err := strconv.ParseFloat(strings.Split(file, "/")[4], 64)
-	if err != nil {
-		return 0
-	}
-	return version
-}
-
-func complete(folder string) bool {
-	for _, name := range []string{"postgres", "initdb"} {
-		if _, err := exec.LookPath(filepath.Join(folder, name)); err != nil {
-			return false
-		}
-	}
-	return true
-}
-
-// command is one of the programs, run as who may run it. The caller's PG… variables would change what the server does.
 func (p programs) command(name string, arguments ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(p.folder, name), arguments...)
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "PG") })
-	cmd.Env = append(cmd.Env, "LC_ALL=C")
-	cmd.SysProcAttr = &syscall.SysProcAttr{}
-	if p.root {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(p.uid), Gid: uint32(p.gid)}
+	line := append([]string{filepath.Join(p.folder, name)}, arguments...)
+	if p.user != nil {
+		as := []string{"setpriv", "--reuid=" + p.user.Uid, "--regid=" + p.user.Gid, "--clear-groups"}
+		line = append(as, line...)
 	}
+	cmd := exec.Command(line[0], line[1:]...)
+	cmd.Dir = "/"
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PG") }), "LC_ALL=C")
 	return cmd
 }
 
-// give makes a file or folder belong to who runs the server.
-func (p programs) give(path string) error {
-	if !p.root {
+// chown gives a file to the user who runs the server.
+func (p programs) chown(path string) error {
+	if p.user == nil {
 		return nil
 	}
-	return os.Chown(path, p.uid, p.gid)
+	uid, uidErr := strconv.Atoi(p.user.Uid)
+	gid, gidErr := strconv.Atoi(p.user.Gid)
+	return errors.Join(uidErr, gidErr, os.Chown(path, uid, gid))
 }
 
-// writeFor writes a file that only who runs the server can read (and root).
-func (p programs) writeFor(path string, content []byte) error {
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		return err
-	}
-	return p.give(path)
-}
-
-func (s *Server) initdb() error {
-	passwordFile := filepath.Join(s.folder.path, "password")
-	if err := s.programs.writeFor(passwordFile, []byte(s.adminPassword)); err != nil {
-		return err
-	}
-	defer os.Remove(passwordFile)
-	arguments := []string{
-		"-D", s.dataFolder(), "-U", adminUser, "--pwfile=" + passwordFile, "-A", "scram-sha-256",
-		"-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions",
-	}
-	if s.config.ICULocale != "" {
-		arguments = append(arguments, "--locale-provider=icu", "--icu-locale="+s.config.ICULocale)
-	}
-	cmd := s.programs.command("initdb", arguments...)
-	cmd.Dir = s.folder.path
+func run(cmd *exec.Cmd) error {
 	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, output)
+		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, output)
 	}
 	return nil
 }
 
-// freePort looks below the ports that systems give to outgoing connections (Linux from 32768): one of those could take
-// the port while a server that wants it back is stopped.
-func freePort() (int, error) {
-	const lowest, count, attempts = 20000, 12000, 100
-	var fault error
-	for range attempts {
-		port := lowest + rand.IntN(count)
-		listener, err := net.Listen("tcp", loopback(port))
-		if err == nil {
-			return port, listener.Close()
-		}
-		fault = err
+func (s *Server) initdb() error {
+	passwordFile := filepath.Join(s.folder, "password")
+	if err := s.writePrivate(passwordFile, []byte(s.Password)); err != nil {
+		return err
 	}
-	return 0, fault
+	defer os.Remove(passwordFile)
+	arguments := []string{"-D", s.data(), "-U", superuser, "--pwfile=" + passwordFile, "-A", "scram-sha-256",
+		"-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"}
+	if s.config.ICULocale != "" {
+		arguments = append(arguments, "--locale-provider=icu", "--icu-locale="+s.config.ICULocale)
+	}
+	return run(s.programs.command("initdb", arguments...))
 }
 
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+// writePrivate writes a file that only the server's user can read.
+func (s *Server) writePrivate(path string, content []byte) error {
+	return errors.Join(os.WriteFile(path, content, 0o600), s.programs.chown(path))
+}
+
+// configure chooses a free port and writes the settings.
+func (s *Server) configure() (err error) {
+	if s.Address, err = freeAddress(); err != nil {
+		return err
+	}
+	_, port, _ := net.SplitHostPort(s.Address)
+	settings := fmt.Sprintf("listen_addresses = '127.0.0.1'\nport = %s\nunix_socket_directories = '%s'\nmax_connections = 200\n",
+		port, s.SocketFolder)
+	if !s.config.Durable {
+		settings += "fsync = off\nfull_page_writes = off\n"
+	}
+	if s.config.TLS {
+		settings += "ssl = on\n" // with server.crt and server.key in the data folder
+	}
+	return s.writePrivate(filepath.Join(s.data(), "postgresql.auto.conf"), []byte(settings))
+}
+
+// makeCertificate makes a self-signed certificate, which is its own authority.
+func (s *Server) makeCertificate() error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return err
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	s.CAFile = filepath.Join(s.data(), "server.crt")
+	return errors.Join(
+		s.writePrivate(s.CAFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})),
+		s.writePrivate(filepath.Join(s.data(), "server.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})),
+	)
+}
+
+// freeAddress returns a free loopback address below the ports of outgoing connections (from 32768 on Linux), one of which
+// could otherwise take the port while its listener is stopped.
+func freeAddress() (address string, err error) {
+	for range 100 {
+		var listener net.Listener
+		address = fmt.Sprintf("127.0.0.1:%d", 20000+mathrand.IntN(12000))
+		if listener, err = net.Listen("tcp", address); err == nil {
+			return address, listener.Close()
+		}
+	}
+	return "", err
+}
