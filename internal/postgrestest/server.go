@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -33,96 +34,79 @@ type Config struct {
 
 // Server is a PostgreSQL server. Its methods may be called from several goroutines, except those that start or end it.
 type Server struct {
-	Address      string // 127.0.0.1 and a port; stable across restarts
-	SocketFolder string // the folder of its unix socket
+	Address      string // 127.0.0.1 and a port; the same after a restart
+	SocketFolder string // the folder of its unix socket, which nobody else can enter
 	Password     string // of the databases' owner; contains characters that a URL must escape
 	CAFile       string // the certificate to verify the server by; empty without Config.TLS
 
-	config      Config
-	programs    programs
-	folder      string
-	keeper      *exec.Cmd // stops the server and removes the folder when keeperInput is closed, at the latest by our exit
-	keeperInput io.Closer
-	databases   atomic.Int64
+	programs  programs
+	folder    string
+	keeper    *exec.Cmd // stops the server and removes the folder once input is closed: by Close or by our exit
+	input     io.Closer
+	databases atomic.Int64
 }
-
-// owner is the role that owns the databases. It is not a superuser.
-const owner = "bridge"
 
 // Start starts a server and waits until it accepts connections. The caller must Close it. The error is [ErrNoPostgres] if
 // PostgreSQL is not installed.
 func Start(config Config) (*Server, error) {
-	found, err := findPrograms()
-	if err != nil {
+	s := &Server{Password: "p@ss/" + rand.Text() + "%:"}
+	var err error
+	if s.programs, err = findPrograms(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, programs: found, Password: "p@ss/" + rand.Text() + "%:"}
-	if err := s.start(); err != nil {
+	if err := s.start(config); err != nil {
 		return nil, errors.Join(fmt.Errorf("postgrestest: start: %w", err), s.Close())
 	}
 	return s, nil
 }
 
-func (s *Server) start() error {
+func (s *Server) start(config Config) error {
 	if err := s.makeFolder(); err != nil {
 		return err
 	}
-	if err := s.initdb(); err != nil {
+	if err := s.initialize(config); err != nil {
 		return err
 	}
-	if s.config.TLS {
-		if err := s.makeCertificate(); err != nil {
-			return err
-		}
+	if err := s.StartAgain(); err != nil {
+		return err
 	}
-	var err error
-	for range 3 { // another process may take the free port first
-		if err = s.configure(); err != nil {
-			return err
-		}
-		if err = s.StartAgain(); err == nil {
-			return s.administer("CREATE ROLE " + owner + " LOGIN PASSWORD '" + s.Password + "'")
-		}
-	}
-	return err
+	return s.administer("CREATE ROLE bridge LOGIN PASSWORD '" + s.Password + "'")
 }
 
-// makeFolder makes the folder and starts the keeper. The server's user must be able to traverse the folder.
-func (s *Server) makeFolder() (err error) {
-	if s.folder, err = os.MkdirTemp("", "postgrestest-"); err != nil {
+// makeFolder makes a folder of the user who runs the server, and starts the keeper.
+func (s *Server) makeFolder() error {
+	output, err := s.programs.run("mktemp", "-d", filepath.Join(os.TempDir(), "postgrestest-XXXXXXXX"))
+	if err != nil {
 		return err
 	}
-	s.SocketFolder = s.data()
-	stop := s.programs.command("pg_ctl", "-D", s.data(), "-m", "immediate", "stop")
-	script := []string{"-c", `read _; "$@" >/dev/null 2>&1; rm -rf "$0"`, s.folder}
-	s.keeper = exec.Command("sh", append(script, stop.Args...)...)
+	s.folder = strings.TrimSpace(output)
+	s.SocketFolder = filepath.Join(s.folder, "data")
+	stop := s.programs.command("pg_ctl", "-D", s.SocketFolder, "-m", "immediate", "stop")
+	s.keeper = exec.Command("sh", append([]string{"-c", `read _; "$@" >/dev/null 2>&1; rm -rf "$0"`, s.folder}, stop.Args...)...)
 	s.keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C at the terminal must not end it
-	if s.keeperInput, err = s.keeper.StdinPipe(); err != nil {
+	if s.input, err = s.keeper.StdinPipe(); err != nil {
 		return err
 	}
-	if err := s.keeper.Start(); err != nil {
-		return err
-	}
-	return errors.Join(os.Chmod(s.folder, 0o711), os.Mkdir(s.data(), 0o700), s.programs.chown(s.data()))
+	return s.keeper.Start()
 }
 
-// StartAgain starts a stopped or killed server with the same data on the same port, and waits until it accepts
-// connections.
+// StartAgain starts a stopped or killed server with its data, and waits until it accepts connections.
 func (s *Server) StartAgain() error {
-	if err := s.pgctl("-w", "-l", s.logFile(), "start"); err != nil {
+	if err := s.pgctl("start", "-w", "-l", s.logFile()); err != nil {
 		return fmt.Errorf("%w; its log:\n%s", err, s.Log())
 	}
 	return nil
 }
 
-// Stop shuts the server down in order: it disconnects the clients and writes a checkpoint.
-func (s *Server) Stop() error { return s.pgctl("-m", "fast", "stop") }
+// Stop disconnects the clients, writes a checkpoint and ends the server.
+func (s *Server) Stop() error { return s.pgctl("stop", "-m", "fast") }
 
-// Kill ends the server without a checkpoint ("immediate" shutdown), as after a crash. The next start recovers.
-func (s *Server) Kill() error { return s.pgctl("-m", "immediate", "stop") }
+// Kill ends the server without a checkpoint ("immediate" shutdown), as a crash does. The next start recovers.
+func (s *Server) Kill() error { return s.pgctl("stop", "-m", "immediate") }
 
 func (s *Server) pgctl(arguments ...string) error {
-	return run(s.programs.command("pg_ctl", append([]string{"-s", "-D", s.data()}, arguments...)...))
+	_, err := s.programs.run("pg_ctl", append(arguments, "-s", "-D", s.SocketFolder)...)
+	return err
 }
 
 // Close stops the server and removes its folder.
@@ -130,7 +114,7 @@ func (s *Server) Close() error {
 	if s.keeper == nil || s.keeper.Process == nil {
 		return os.RemoveAll(s.folder)
 	}
-	s.keeperInput.Close()
+	s.input.Close()
 	return s.keeper.Wait()
 }
 
@@ -140,18 +124,12 @@ func (s *Server) Cut() error {
 		WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`)
 }
 
-// Database creates an empty database and returns its DSN, which is a URL with a query.
+// Database creates an empty database and returns the DSN, a URL with a query, of its owner, who is no superuser.
 func (s *Server) Database() (string, error) {
 	name := fmt.Sprintf("test_%d", s.databases.Add(1))
+	u := url.URL{Scheme: "postgres", User: url.UserPassword("bridge", s.Password), Host: s.Address, Path: name, RawQuery: "sslmode=disable"}
 	// Databases can be created in parallel from template0, since nobody can connect to it.
-	err := s.administer("CREATE DATABASE " + name + " OWNER " + owner + " TEMPLATE template0")
-	return s.dsn(owner, name), err
-}
-
-func (s *Server) dsn(user, database string) string {
-	u := url.URL{Scheme: "postgres", User: url.UserPassword(user, s.Password), Host: s.Address, Path: "/" + database,
-		RawQuery: "sslmode=disable"}
-	return u.String()
+	return u.String(), s.administer("CREATE DATABASE " + name + " OWNER bridge TEMPLATE template0")
 }
 
 // VerifyFull returns the DSN with sslmode=verify-full and the server's certificate. It needs Config.TLS.
@@ -174,7 +152,8 @@ func mustParse(dsn string) *url.URL {
 func (s *Server) administer(statement string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, s.dsn(superuser, superuser))
+	_, port, _ := strings.Cut(s.Address, ":")
+	conn, err := pgx.Connect(ctx, fmt.Sprintf("host='%s' port=%s user=postgres database=postgres", s.SocketFolder, port))
 	if err != nil {
 		return fmt.Errorf("postgrestest: %w", err)
 	}
@@ -185,6 +164,8 @@ func (s *Server) administer(statement string) error {
 	return nil
 }
 
+func (s *Server) logFile() string { return filepath.Join(s.SocketFolder, "server.log") }
+
 // Log returns the last 16 KiB of the server's log.
 func (s *Server) Log() string {
 	log, err := os.ReadFile(s.logFile())
@@ -193,6 +174,3 @@ func (s *Server) Log() string {
 	}
 	return string(log[max(0, len(log)-16<<10):])
 }
-
-func (s *Server) data() string    { return filepath.Join(s.folder, "data") }
-func (s *Server) logFile() string { return filepath.Join(s.data(), "server.log") }

@@ -1,32 +1,21 @@
 package postgrestest
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
-	mathrand "math/rand/v2"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
+	"testing"
 )
 
-const superuser = "postgres"
-
-// programs locates PostgreSQL's programs and says which user runs them.
+// programs are PostgreSQL's programs.
 type programs struct {
 	folder string
-	user   *user.User // nil: the current one; PostgreSQL refuses to run as root
+	as     []string // the command that runs others as user postgres, if we are root, which PostgreSQL refuses to be
 }
 
 // findPrograms prefers the newest of Debian's, which are not on the PATH.
@@ -39,102 +28,58 @@ func findPrograms() (programs, error) {
 		return programs{}, ErrNoPostgres
 	}
 	p := programs{folder: filepath.Dir(found[len(found)-1])}
-	if os.Getuid() != 0 {
-		return p, nil
-	}
-	var err error
-	if p.user, err = user.Lookup("postgres"); err != nil {
-		return p, fmt.Errorf("%w (as root, a user postgres is needed to run it: %w)", ErrNoPostgres, err)
+	if os.Getuid() == 0 {
+		p.as = []string{"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"}
 	}
 	return p, nil
 }
 
 func (p programs) command(name string, arguments ...string) *exec.Cmd {
-	line := append([]string{filepath.Join(p.folder, name)}, arguments...)
-	if p.user != nil {
-		as := []string{"setpriv", "--reuid=" + p.user.Uid, "--regid=" + p.user.Gid, "--clear-groups"}
-		line = append(as, line...)
+	if path := filepath.Join(p.folder, name); name == "pg_ctl" || name == "initdb" {
+		name = path
 	}
+	line := append(append(p.as[:len(p.as):len(p.as)], name), arguments...)
 	cmd := exec.Command(line[0], line[1:]...)
-	cmd.Dir = "/"
-	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PG") }), "LC_ALL=C")
+	cmd.Dir = "/" // one that user postgres can enter
 	return cmd
 }
 
-// chown gives a file to the user who runs the server.
-func (p programs) chown(path string) error {
-	if p.user == nil {
-		return nil
+func (p programs) run(name string, arguments ...string) (output string, err error) {
+	text, err := p.command(name, arguments...).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%s: %w\n%s", name, err, text)
 	}
-	uid, uidErr := strconv.Atoi(p.user.Uid)
-	gid, gidErr := strconv.Atoi(p.user.Gid)
-	return errors.Join(uidErr, gidErr, os.Chown(path, uid, gid))
+	return string(text), err
 }
 
-func run(cmd *exec.Cmd) error {
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, output)
+// initialize creates the data folder with its settings.
+func (s *Server) initialize(config Config) (err error) {
+	arguments := []string{"-D", s.SocketFolder, "-U", "postgres", "--auth-local=trust", "--auth-host=scram-sha-256",
+		"-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"}
+	if config.ICULocale != "" {
+		arguments = append(arguments, "--locale-provider=icu", "--icu-locale="+config.ICULocale)
 	}
-	return nil
-}
-
-func (s *Server) initdb() error {
-	passwordFile := filepath.Join(s.folder, "password")
-	if err := s.writePrivate(passwordFile, []byte(s.Password)); err != nil {
+	if _, err := s.programs.run("initdb", arguments...); err != nil {
 		return err
 	}
-	defer os.Remove(passwordFile)
-	arguments := []string{"-D", s.data(), "-U", superuser, "--pwfile=" + passwordFile, "-A", "scram-sha-256",
-		"-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"}
-	if s.config.ICULocale != "" {
-		arguments = append(arguments, "--locale-provider=icu", "--icu-locale="+s.config.ICULocale)
-	}
-	return run(s.programs.command("initdb", arguments...))
-}
-
-// writePrivate writes a file that only the server's user can read.
-func (s *Server) writePrivate(path string, content []byte) error {
-	return errors.Join(os.WriteFile(path, content, 0o600), s.programs.chown(path))
-}
-
-// configure chooses a free port and writes the settings.
-func (s *Server) configure() (err error) {
 	if s.Address, err = freeAddress(); err != nil {
 		return err
 	}
-	_, port, _ := net.SplitHostPort(s.Address)
+	_, port, _ := strings.Cut(s.Address, ":")
 	settings := fmt.Sprintf("listen_addresses = '127.0.0.1'\nport = %s\nunix_socket_directories = '%s'\nmax_connections = 200\n",
 		port, s.SocketFolder)
-	if !s.config.Durable {
+	if !config.Durable {
 		settings += "fsync = off\nfull_page_writes = off\n"
 	}
-	if s.config.TLS {
-		settings += "ssl = on\n" // with server.crt and server.key in the data folder
+	if config.TLS {
+		settings += "ssl = on\n"
+		s.CAFile = filepath.Join(s.SocketFolder, "server.crt")
+		_, err = s.programs.run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", "1",
+			"-keyout", filepath.Join(s.SocketFolder, "server.key"), "-out", s.CAFile, "-subj", "/CN=postgrestest",
+			"-addext", "subjectAltName=IP:127.0.0.1")
 	}
-	return s.writePrivate(filepath.Join(s.data(), "postgresql.auto.conf"), []byte(settings))
-}
-
-// makeCertificate makes a self-signed certificate, which is its own authority.
-func (s *Server) makeCertificate() error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		return err
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	s.CAFile = filepath.Join(s.data(), "server.crt")
-	return errors.Join(
-		s.writePrivate(s.CAFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})),
-		s.writePrivate(filepath.Join(s.data(), "server.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})),
-	)
+	// The file exists, so its owner stays.
+	return errors.Join(err, os.WriteFile(filepath.Join(s.SocketFolder, "postgresql.auto.conf"), []byte(settings), 0o600))
 }
 
 // freeAddress returns a free loopback address below the ports of outgoing connections (from 32768 on Linux), one of which
@@ -142,10 +87,53 @@ func (s *Server) makeCertificate() error {
 func freeAddress() (address string, err error) {
 	for range 100 {
 		var listener net.Listener
-		address = fmt.Sprintf("127.0.0.1:%d", 20000+mathrand.IntN(12000))
+		address = fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
 		if listener, err = net.Listen("tcp", address); err == nil {
 			return address, listener.Close()
 		}
 	}
 	return "", err
+}
+
+// ForTest starts a server that is closed when the test ends, and logs the end of the server's log if the test fails.
+// Without PostgreSQL it skips the test, or fails it if BRIDGE_TEST_STRICT=1 is set.
+func ForTest(t testing.TB, config Config) *Server {
+	t.Helper()
+	server, err := Start(config)
+	switch {
+	case errors.Is(err, ErrNoPostgres) && os.Getenv("BRIDGE_TEST_STRICT") != "1":
+		t.Skip(err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("end of the PostgreSQL log:\n%s", server.Log())
+		}
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+// DatabaseFor is [Server.Database] for a test.
+func (s *Server) DatabaseFor(t testing.TB) string {
+	t.Helper()
+	dsn, err := s.Database()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dsn
+}
+
+// ProxyForTest returns an open proxy to the server that is closed when the test ends.
+func (s *Server) ProxyForTest(t testing.TB) *Proxy {
+	t.Helper()
+	proxy, err := NewProxy(s.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { proxy.Close() })
+	return proxy
 }
