@@ -39,7 +39,6 @@ func (e *experiment) lookup(r *replica, token *accessToken) (active, definite bo
 		e.checkIdentity(token, &answer)
 		e.checkActive(token, a)
 		token.active[a.process] = true
-		r.answered.add(token)
 		return true, true
 	default:
 		e.checkInactive(token, a)
@@ -67,27 +66,15 @@ func (e *experiment) checkInactive(token *accessToken, a *response) {
 	switch {
 	case !l.revokedAt.IsZero():
 		e.counts.add(checkedRevoked)
-		e.countBound(token, a)
+		if late := a.sent.Sub(l.revokedAt); token.active[a.process] && late < 3*time.Second {
+			e.counts.add("checked: cached token inactive within 3 s of the revocation")
+		}
 	case l.attempts == 0:
 		e.linkViolation(l, "token %d inactive at %v though nothing revoked its link", token.number, a.replica)
 	default:
 		l.note(e, "%v token %d inactive: the link is revoked", a.replica, token.number)
 		l.markRevoked(a.received, nil)
 		l.inferred = true
-	}
-}
-
-// countBound counts the checks of a replica that had answered active.
-func (e *experiment) countBound(token *accessToken, a *response) {
-	late := a.sent.Sub(token.link.revokedAt)
-	switch {
-	case !token.active[a.process] || late < 0:
-	case token.link.revokedBy == a.process:
-		e.counts.add("checked: cached token inactive in the process that revoked it")
-	case late >= time.Second && late < 3*time.Second && a.replica.undisturbed(a.sent.Add(-time.Second), a.sent):
-		e.counts.add("checked: cached token inactive 1 to 3 s after the revocation")
-	case late >= e.maxStaleness && !a.replica.undisturbed(a.sent, a.sent):
-		e.counts.add("checked: cached token inactive after max_staleness, replica disturbed")
 	}
 }
 

@@ -75,6 +75,12 @@ func (l *link) addAccess(text string) {
 	l.access = append(l.access, &accessToken{link: l, number: len(l.access), text: text, active: map[*process]bool{}})
 }
 
+func (t *accessToken) activeIn(p *process) bool {
+	t.link.mu.Lock()
+	defer t.link.mu.Unlock()
+	return t.active[p]
+}
+
 // token returns a random access token. It takes the lock.
 func (l *link) token(rng *rand.Rand) *accessToken {
 	l.mu.Lock()
@@ -155,33 +161,6 @@ func (m *model) forget(before time.Time) {
 		}
 		return !l.revokedAt.IsZero() && l.revokedAt.Before(before)
 	})
-}
-
-// recentTokens is the tokens that a replica answered last.
-type recentTokens struct {
-	mu     sync.Mutex
-	tokens []*accessToken
-}
-
-func (r *recentTokens) add(token *accessToken) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !slices.Contains(r.tokens, token) {
-		r.tokens = append(r.tokens, token)
-	}
-	if len(r.tokens) > 40 {
-		r.tokens = slices.Delete(r.tokens, 0, 10)
-	}
-}
-
-// pick returns a random token, or nil.
-func (r *recentTokens) pick(rng *rand.Rand) *accessToken {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.tokens) == 0 {
-		return nil
-	}
-	return r.tokens[rng.IntN(len(r.tokens))]
 }
 
 // stamp formats a message with the seconds since the experiment started.

@@ -32,7 +32,6 @@ type replica struct {
 	faultLock     sync.Mutex // held by a fault of this replica
 	down          atomic.Bool
 	process       atomic.Pointer[process] // the current one, or the last
-	answered      recentTokens
 	log           logTail
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// attempt is a request that was sent to revoke a link.
+// attempt is a request that was sent to revoke a link. Unless it is acknowledged or withdrawn, its outcome is unknown.
 type attempt struct {
 	*link
 	sole bool // no earlier attempt may have revoked the link
@@ -36,13 +36,6 @@ func (a *attempt) acknowledged(e *experiment, at time.Time, by *process) {
 	a.inferred = false
 	a.note(e, "revoked (only attempt: %v)", by != nil)
 	a.markRevoked(at, by)
-}
-
-// unknown leaves the attempt open: it may have revoked the link, or may still do so.
-func (a *attempt) unknown(e *experiment) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.note(e, "outcome of the revocation unknown")
 }
 
 // withdrawn takes back an attempt that certainly revoked nothing.
@@ -75,8 +68,6 @@ func (e *experiment) revoke(r *replica, token *accessToken, rng *rand.Rand) *res
 		attempt.acknowledged(e, a.received, a.process)
 	case 400:
 		attempt.violation(e, "%v: /revoke: %s", r, a.body)
-	default:
-		attempt.unknown(e)
 	}
 	return a
 }
@@ -115,7 +106,6 @@ func (e *experiment) revokeByCommand(l *link, rng *rand.Rand) {
 	case strings.Contains(output, "unknown") && strings.Contains(output, id), strings.Contains(output, "panic"):
 		attempt.violation(e, "links revoke: %s", output)
 	default:
-		attempt.unknown(e)
 		e.counts.add("requests: " + kind + ": failed")
 	}
 }

@@ -78,14 +78,24 @@ func (e *experiment) revokeSome(r *replica, rng *rand.Rand) {
 // when the replica does not respond.
 func (e *experiment) poll(r *replica, rng *rand.Rand) {
 	for e.pause(40 * time.Millisecond) {
-		token := r.answered.pick(rng)
-		if l := e.model.pick(rng); l != nil && (token == nil || rng.IntN(2) == 0) {
-			token = l.token(rng)
-		}
-		if token != nil {
+		if token := e.pickToken(rng, r.process.Load()); token != nil {
 			e.goroutines.Go(func() { e.lookup(r, token) })
 		}
 	}
+}
+
+// pickToken returns a random token, half the time one that the process has in its cache, or nil.
+func (e *experiment) pickToken(rng *rand.Rand, p *process) (token *accessToken) {
+	for range 1 + 20*rng.IntN(2) {
+		l := e.model.pick(rng)
+		if l == nil {
+			return nil
+		}
+		if token = l.token(rng); token.activeIn(p) {
+			break
+		}
+	}
+	return token
 }
 
 // pollReady checks /readyz of a replica: 503 only if the store was out of reach for max_staleness, and always then.
