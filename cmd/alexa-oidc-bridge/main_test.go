@@ -115,21 +115,27 @@ func newDatabase(t *testing.T) (configPath string, links []bridge.Link) {
 	if err := os.WriteFile(configPath, []byte(storageOnly), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	store, err := sqlstore.Open(t.Context(), sqlstore.Options{Driver: "sqlite", DSN: filepath.Join(dir, "bridge.db"), Create: true})
+	options := sqlstore.Options{Driver: sqlstore.SQLite, DSN: filepath.Join(dir, "bridge.db"), Create: true}
+	store, err := sqlstore.Open(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()
 	now := time.Unix(1_800_000_000, 0).UTC()
 	for i, subject := range []string{"ada", "grace", "\x1b[31m\u009b\u202eevil"} {
-		link := bridge.Link{ID: bridge.NewLinkID(), ClientID: "pizza", Grant: bridge.GrantImplicit, Scope: "orders", CreatedAt: now,
+		link := bridge.Link{
+			ID: bridge.NewLinkID(), ClientID: "pizza", Grant: bridge.GrantImplicit, Scope: "orders",
+			CreatedAt: now,
 			Identity: bridge.Identity{Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com"}, Subject: subject,
-				Claims: bridge.Claims{"email": fmt.Sprintf("p%d@contoso.com", i)}}}
+				Claims: bridge.Claims{"email": fmt.Sprintf("p%d@contoso.com", i)}},
+		}
 		handle := bridge.HashOf(link.ID)
-		if err := store.CreatePendingConsent(t.Context(), bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Minute)}); err != nil {
+		consent := bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Minute)}
+		if err := store.CreatePendingConsent(t.Context(), consent); err != nil {
 			t.Fatal(err)
 		}
-		if err := store.Link(t.Context(), handle, bridge.NewLink{Link: link, Token: bridge.HashOf("token of " + link.ID)}); err != nil {
+		newLink := bridge.NewLink{Link: link, Token: bridge.HashOf("token of " + link.ID)}
+		if err := store.Link(t.Context(), handle, newLink); err != nil {
 			t.Fatal(err)
 		}
 		links = append(links, link)
@@ -165,7 +171,8 @@ func TestLinksList(t *testing.T) {
 
 func TestLinksRevoke(t *testing.T) {
 	path, links := newDatabase(t)
-	code, stdout, stderr := runCommand("links", "revoke", links[0].ID, "lnk_unknown", "--config", path, "--reason", "left the company")
+	code, stdout, stderr := runCommand("links", "revoke", links[0].ID, "lnk_unknown", "--config", path,
+		"--reason", "left the company")
 	if code != 1 || stdout != "revoked "+links[0].ID+"\n" || !strings.Contains(stderr, "unknown lnk_unknown") {
 		t.Errorf("exit code %d\n%s\n%s", code, stdout, stderr)
 	}
@@ -177,7 +184,8 @@ func TestLinksRevoke(t *testing.T) {
 	if code != 0 || !strings.HasSuffix(stdout, "links revoked: 2\n") {
 		t.Errorf("the rest: exit code %d, %s", code, stdout)
 	}
-	if code, _, stderr = runCommand("links", "revoke", "--email", "nobody@contoso.com", "--config", path); code != 1 || !strings.Contains(stderr, "no link matches") {
+	code, _, stderr = runCommand("links", "revoke", "--email", "nobody@contoso.com", "--config", path)
+	if code != 1 || !strings.Contains(stderr, "no link matches") {
 		t.Errorf("nobody: exit code %d, %s", code, stderr)
 	}
 	if code, _, _ = runCommand("links", "revoke", "--provider", "corp", "--config", path); code != 0 {

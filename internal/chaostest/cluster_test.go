@@ -25,7 +25,8 @@ import (
 	"alexa-oidc-bridge/internal/postgrestest"
 )
 
-var ada = upstreamtest.Person{Subject: "a2b4c6", Login: "ada", Password: "correct horse", GivenName: "Ada", FamilyName: "Lovelace"}
+var ada = upstreamtest.Person{Subject: "a2b4c6", Login: "ada", Password: "correct horse", GivenName: "Ada",
+	FamilyName: "Lovelace"}
 
 // cluster is several replicas on one database, with an OpenID Provider.
 type cluster struct {
@@ -81,7 +82,8 @@ func configureCluster(t *testing.T, driver string, replicas int, maxStaleness ti
 		r := &replica{number: i, origin: "http://" + addresses[2*i], admin: addresses[2*i+1],
 			clients: &http.Client{Timeout: 4 * time.Second, Transport: newTransport()}, browsers: newTransport()}
 		c.replicas = append(c.replicas, r)
-		clients = append(clients, upstreamtest.Client{ID: r.String(), Secret: "upstream-secret", RedirectURI: r.origin + "/callback/corp"})
+		clients = append(clients, upstreamtest.Client{ID: r.String(), Secret: "upstream-secret",
+			RedirectURI: r.origin + "/callback/corp"})
 	}
 	provider, err := upstreamtest.Start(upstreamtest.Config{Clients: clients, People: []upstreamtest.Person{ada}})
 	if err != nil {
@@ -92,8 +94,8 @@ func configureCluster(t *testing.T, driver string, replicas int, maxStaleness ti
 	return c
 }
 
-// freeAddresses returns loopback addresses below the ports of outgoing connections (from 32768 on Linux), one of which could
-// otherwise take the port of a process that was killed.
+// freeAddresses returns loopback addresses below the ports of outgoing connections (from 32768 on Linux), one of which
+// could otherwise take the port of a process that was killed.
 func freeAddresses(t *testing.T, n int) (addresses []string) {
 	t.Helper()
 	for range 100 * n {
@@ -134,11 +136,13 @@ log: {level: debug}
 providers: [{id: corp, issuer: %q, client_id: %v, client_secret: upstream-secret}]
 backends: [{id: backend, secret: %s, skills: [rotates, stable]}]
 skills:
-`, r.origin, strings.TrimPrefix(r.origin, "http://"), r.admin, c.driver, dsn, c.maxStaleness, c.provider.Issuer(), r, c.backendSecret)
+`, r.origin, strings.TrimPrefix(r.origin, "http://"), r.admin, c.driver, dsn, c.maxStaleness, c.provider.Issuer(), r,
+		c.backendSecret)
 	for s, refresh := range map[*skill]string{c.rotates: "rotate", c.stable: "stable"} {
-		text += fmt.Sprintf("  - {client_id: %s, name: Contoso Pizza, grants: [implicit, authorization_code], client_secret: %s,\n"+
-			"     vendor_ids: [M2AAAAAAAAAAAA], claims: [name], tokens: {refresh: %s, code_lifetime: 10m, access_lifetime: 24h}}\n",
-			s.id, s.secret, refresh)
+		text += fmt.Sprintf(`
+  - {client_id: %s, name: Contoso Pizza, grants: [implicit, authorization_code], client_secret: %s, claims: [name],
+     vendor_ids: [M2AAAAAAAAAAAA], tokens: {refresh: %s, code_lifetime: 10m, access_lifetime: 24h}}
+`, s.id, s.secret, refresh)
 	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		c.t.Fatal(err)
@@ -219,7 +223,8 @@ func (f *flow) consent() (url.Values, error) {
 	}
 	received, err := f.request.Answer(page.URL)
 	if err != nil || received.Get("state") != f.request.State || received.Get("access_token")+received.Get("code") == "" {
-		return nil, &unexpectedError{page.Status, fmt.Sprintf("redirected to Alexa with error %q, %v", received.Get("error"), err)}
+		text := fmt.Sprintf("redirected to Alexa with error %q, %v", received.Get("error"), err)
+		return nil, &unexpectedError{page.Status, text}
 	}
 	return received, nil
 }
@@ -234,7 +239,7 @@ type response struct {
 	retryAfter     string
 }
 
-// definite reports whether the response tells what happened.
+// definite reports whether the outcome of the request is known.
 func (r *response) definite() bool { return r.status != 0 && r.status != http.StatusServiceUnavailable }
 
 // post sends a form as a client.

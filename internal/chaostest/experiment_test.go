@@ -174,9 +174,10 @@ func (e *experiment) violation(format string, arguments ...any) {
 	}
 }
 
-// linkViolation is a violation with the history of a link, whose lock it needs.
+// linkViolation adds the history of a link, whose lock it needs, to a violation.
 func (e *experiment) linkViolation(l *link, format string, arguments ...any) {
-	e.violation("%s\nlink %d (%s, id %q):\n%s", fmt.Sprintf(format, arguments...), l.number, l.skill.id, l.id, strings.Join(l.history, "\n"))
+	text := fmt.Sprintf(format, arguments...)
+	e.violation("%s\nlink %d (%s, id %q):\n%s", text, l.number, l.skill.id, l.id, strings.Join(l.history, "\n"))
 }
 
 // pause waits, and reports whether the experiment continues.
@@ -198,7 +199,8 @@ func (e *experiment) report() {
 	if failure == nil {
 		return
 	}
-	e.t.Errorf("VIOLATION with seed %d (set BRIDGE_FAULT_SEED to repeat the choices)\n%s\n\nfaults:\n%v", e.seed, *failure, &e.faultLog)
+	e.t.Errorf("VIOLATION with seed %d (set BRIDGE_FAULT_SEED to repeat the choices)\n%s\n\nfaults:\n%v",
+		e.seed, *failure, &e.faultLog)
 	for _, r := range e.replicas {
 		e.t.Logf("end of the log of %v:\n%v", r, &r.log)
 	}

@@ -111,12 +111,13 @@ func (i *injector) burst() {
 func killReplicas(c *cluster) (faults []*fault) {
 	for _, r := range c.replicas {
 		lasts := []time.Duration{0, time.Second, 5 * time.Second}
-		faults = append(faults, &fault{r.String() + " killed", &r.faultLock, lasts, func(e *experiment, lasts time.Duration) error {
+		inject := func(e *experiment, lasts time.Duration) error {
 			defer r.disturb()()
 			r.kill()
 			e.pause(lasts)
 			return r.start(e.ctx)
-		}})
+		}
+		faults = append(faults, &fault{r.String() + " killed", &r.faultLock, lasts, inject})
 	}
 	return faults
 }

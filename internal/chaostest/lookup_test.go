@@ -53,7 +53,8 @@ func (e *experiment) checkIdentity(token *accessToken, answer *lookupResponse) {
 	if l.id == "" {
 		l.id = answer.LinkID
 	}
-	if answer.LinkID != l.id || answer.ClientID != l.skill.id || answer.Subject != ada.Subject || answer.UpstreamIssuer != e.provider.Issuer() {
+	want := lookupResponse{true, l.id, l.skill.id, ada.Subject, e.provider.Issuer()}
+	if *answer != want {
 		e.linkViolation(l, "token %d: a response about another link: %+v", token.number, answer)
 	}
 }
@@ -61,7 +62,8 @@ func (e *experiment) checkIdentity(token *accessToken, answer *lookupResponse) {
 func (e *experiment) checkInactive(token *accessToken, a *response) {
 	l := token.link
 	if p := a.replica.partitionDuring(a.sent, a.received); p != nil {
-		e.linkViolation(l, "token %d inactive at %v, which is partitioned for %v and cannot know", token.number, a.replica, a.sent.Sub(p.from))
+		e.linkViolation(l, "token %d inactive at %v, which is partitioned for %v and cannot know",
+			token.number, a.replica, a.sent.Sub(p.from))
 	}
 	switch {
 	case !l.revokedAt.IsZero():
@@ -112,7 +114,8 @@ func (e *experiment) checkRevoked(token *accessToken, a *response) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			if connected() {
-				e.linkViolation(l, "token %d active at %v %v after the revocation, while connected to the store", token.number, a.replica, late)
+				e.linkViolation(l, "token %d active at %v %v after the revocation, while connected to the store",
+					token.number, a.replica, late)
 			}
 		})
 	default:
@@ -136,7 +139,8 @@ func (e *experiment) checkCached(token *accessToken, a *response, answered bool)
 		return
 	}
 	e.counts.add(cachedMissed)
-	token.link.note(e, "%v, partitioned for %v, responds to cached token %d with status %d", a.replica, age, token.number, a.status)
+	token.link.note(e, "%v, partitioned for %v, responds to cached token %d with status %d",
+		a.replica, age, token.number, a.status)
 }
 
 const (

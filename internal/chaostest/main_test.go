@@ -48,7 +48,8 @@ func runTests(m *testing.M) (code int, err error) {
 	defer keeper.Wait()
 	defer end.Close()
 	program, processGroup = filepath.Join(folder, "alexa-oidc-bridge"), keeper.Process.Pid
-	build := exec.Command("go", "build", fmt.Sprintf("-race=%v", raceEnabled()), "-o", program, "../../cmd/alexa-oidc-bridge")
+	race := fmt.Sprintf("-race=%v", raceEnabled())
+	build := exec.Command("go", "build", race, "-o", program, "../../cmd/alexa-oidc-bridge")
 	if output, err := build.CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("build the program: %w\n%s", err, output)
 	}

@@ -49,16 +49,20 @@ func postgresFaults(c *cluster, server *postgrestest.Server) []*fault {
 				r.proxy.Cut()
 				return nil
 			}},
-			&fault{r.String() + " frozen", &r.faultLock, []time.Duration{5 * time.Second, 40 * time.Second}, func(e *experiment, lasts time.Duration) error {
-				defer r.disturb()()
-				r.freeze()
-				e.pause(lasts)
-				r.thaw()
-				return nil
-			}},
+			&fault{r.String() + " frozen", &r.faultLock, []time.Duration{5 * time.Second, 40 * time.Second}, freeze(r)},
 		)
 	}
 	return faults
+}
+
+func freeze(r *replica) func(*experiment, time.Duration) error {
+	return func(e *experiment, lasts time.Duration) error {
+		defer r.disturb()()
+		r.freeze()
+		e.pause(lasts)
+		r.thaw()
+		return nil
+	}
 }
 
 // outage ends the database and starts it again.

@@ -98,11 +98,12 @@ func (e *experiment) refreshUnknown(l *link, token int, a *response) {
 }
 
 func (e *experiment) postRefresh(r *replica, l *link, token string) *response {
-	return e.post(r, "/token", l.skill.id, l.skill.secret, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}
+	return e.post(r, "/token", l.skill.id, l.skill.secret, form)
 }
 
-// nextRefresh returns the token to present, or -1: that of the refresh with an unknown outcome, once that can have no further
-// effect, before any other.
+// nextRefresh returns the token to present, or -1: that of the refresh with an unknown outcome, once that can have no
+// further effect, before any other.
 func (l *link) nextRefresh(rng *rand.Rand) (token int, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -205,8 +206,8 @@ func (e *experiment) replayRefresh(r *replica, l *link, rng *rand.Rand) {
 	}
 }
 
-// replayCode presents a redeemed code. Within bridge.CodeReplayGrace, 10 s, that revokes nothing; later it revokes the link.
-// The exchange took up to 1 s, so what happens around the bound is not checked.
+// replayCode presents a redeemed code. Within bridge.CodeReplayGrace, 10 s, that revokes nothing; later it revokes the
+// link. The exchange took up to 1 s, so what happens around the bound is not checked.
 func (e *experiment) replayCode(r *replica, l *link) {
 	l.mu.Lock()
 	code, redeemedAt := l.code, l.redeemedAt

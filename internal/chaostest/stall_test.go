@@ -21,8 +21,8 @@ func (e *experiment) afterStalls(check func()) {
 	})
 }
 
-// detectStalls requests what costs nothing from a replica, and from PostgreSQL through the replica's proxy. A slow response
-// is recorded as a disturbance: on a machine so busy, a late response of the replica proves nothing.
+// detectStalls requests what costs nothing from a replica, and from PostgreSQL through the replica's proxy. A slow
+// response is recorded as a disturbance: on a machine so busy, a late response of the replica proves nothing.
 func (e *experiment) detectStalls(r *replica) {
 	const interval, slow = 100 * time.Millisecond, 300 * time.Millisecond
 	client := &http.Client{Transport: newTransport()}

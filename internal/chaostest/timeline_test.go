@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// recovery is how long a replica may take to read from the store again after a disturbance: it gives up a hanging feed read
-// after 1 s, starts the next within 250 ms, and may have to reconnect first.
+// recovery is how long a replica may take to read from the store again after a disturbance: it gives up a hanging feed
+// read after 1 s, starts the next within 250 ms, and may have to reconnect first.
 const recovery = 2 * time.Second
 
 // timeline records the faults of one replica and of its connection to the store.
@@ -57,8 +57,8 @@ func (l *timeline) addStall(from, to time.Time) {
 	l.disturbances = append(l.disturbances, l.lastStall)
 }
 
-// partition starts a partition within a disturbance. It is called when no byte can pass any more; the returned function is
-// called before one can pass again.
+// partition starts a partition within a disturbance. It is called when no byte can pass any more; the returned function
+// is called before one can pass again.
 func (l *timeline) partition() (over func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

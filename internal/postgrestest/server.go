@@ -35,7 +35,7 @@ type Config struct {
 // Server is a PostgreSQL server. Its methods may be called from several goroutines, except those that start or end it.
 type Server struct {
 	Address      string // 127.0.0.1 and a port; the same after a restart
-	SocketFolder string // the folder of its unix socket, which nobody else can enter
+	SocketFolder string // the data folder, which contains its unix socket too
 	Password     string // of the databases' owner; contains characters that a URL must escape
 	CAFile       string // the certificate to verify the server by; empty without Config.TLS
 
@@ -82,7 +82,8 @@ func (s *Server) makeFolder() error {
 	s.folder = strings.TrimSpace(output)
 	s.SocketFolder = filepath.Join(s.folder, "data")
 	stop := s.programs.command("pg_ctl", "-D", s.SocketFolder, "-m", "immediate", "stop")
-	s.keeper = exec.Command("sh", append([]string{"-c", `read _; "$@" >/dev/null 2>&1; rm -rf "$0"`, s.folder}, stop.Args...)...)
+	script := []string{"-c", `read _; "$@" >/dev/null 2>&1; rm -rf "$0"`, s.folder}
+	s.keeper = exec.Command("sh", append(script, stop.Args...)...)
 	s.keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C at the terminal must not end it
 	if s.input, err = s.keeper.StdinPipe(); err != nil {
 		return err
@@ -127,8 +128,9 @@ func (s *Server) Cut() error {
 // Database creates an empty database and returns the DSN, a URL with a query, of its owner, who is no superuser.
 func (s *Server) Database() (string, error) {
 	name := fmt.Sprintf("test_%d", s.databases.Add(1))
-	u := url.URL{Scheme: "postgres", User: url.UserPassword("bridge", s.Password), Host: s.Address, Path: name, RawQuery: "sslmode=disable"}
-	// Databases can be created in parallel from template0, since nobody can connect to it.
+	u := url.URL{Scheme: "postgres", User: url.UserPassword("bridge", s.Password), Host: s.Address, Path: name,
+		RawQuery: "sslmode=disable"}
+	// Databases can be created in parallel from template0, since it accepts no connections.
 	return u.String(), s.administer("CREATE DATABASE " + name + " OWNER bridge TEMPLATE template0")
 }
 

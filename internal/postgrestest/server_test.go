@@ -50,7 +50,8 @@ func TestServer(t *testing.T) {
 			t.Errorf("%s: %q, want %q", statement, got, want)
 		}
 	}
-	if _, err := pgx.Connect(t.Context(), strings.Replace(first, "%3A@", "@", 1)); err == nil || !strings.Contains(err.Error(), "28P01") {
+	_, err := pgx.Connect(t.Context(), strings.Replace(first, "%3A@", "@", 1))
+	if err == nil || !strings.Contains(err.Error(), "28P01") {
 		t.Errorf("wrong password: %v, want 28P01", err)
 	}
 	for name, end := range map[string]func() error{"Cut": server.Cut, "Stop": server.Stop, "Kill": server.Kill} {

@@ -66,8 +66,8 @@ func (s *Server) initialize(config Config) (err error) {
 		return err
 	}
 	_, port, _ := strings.Cut(s.Address, ":")
-	settings := fmt.Sprintf("listen_addresses = '127.0.0.1'\nport = %s\nunix_socket_directories = '%s'\nmax_connections = 200\n",
-		port, s.SocketFolder)
+	settings := fmt.Sprintf("listen_addresses = '127.0.0.1'\nport = %s\n", port)
+	settings += fmt.Sprintf("unix_socket_directories = '%s'\nmax_connections = 200\n", s.SocketFolder)
 	if !config.Durable {
 		settings += "fsync = off\nfull_page_writes = off\n"
 	}
