@@ -17,4 +17,7 @@ var (
 	ErrScope = errors.New("scope is more than what was granted")
 	// ErrSuspended: the link does not fit the configuration as it is.
 	ErrSuspended = errors.New("link is suspended by the configuration")
+	// ErrStoreReplaced: the database file was replaced while it was open. The process must exit and be restarted by its
+	// supervisor, since it cannot open the new file.
+	ErrStoreReplaced = errors.New("the database file was replaced while it was open; restart this program")
 )
