@@ -1,0 +1,204 @@
+//go:build strict
+
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/storetest"
+	"alexa-oidc-bridge/internal/postgrestest"
+)
+
+// databases returns functions that open a new, empty database, by driver.
+func databases(t testing.TB) map[string]func(testing.TB) *Store {
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	return map[string]func(testing.TB) *Store{
+		SQLite:     newSQLite,
+		PostgreSQL: func(t testing.TB) *Store { return openDSN(t, server.DatabaseFor(t)) },
+	}
+}
+
+func openDSN(t testing.TB, dsn string) *Store { return openStore(t, Options{Driver: PostgreSQL, DSN: dsn}) }
+
+// newPostgreSQL starts a server and opens a database in it. The connection that it returns is beside the store.
+func newPostgreSQL(t *testing.T) (*Store, *postgrestest.Server, *sql.DB) {
+	t.Helper()
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	dsn := server.DatabaseFor(t)
+	beside, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { beside.Close() })
+	return openDSN(t, dsn), server, beside
+}
+
+// TestPostgreSQL runs the suite on a database whose collation is a language's, as in production, and not that of bytes.
+func TestPostgreSQL(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.ForTest(t, postgrestest.Config{ICULocale: "en-US"})
+	storetest.Run(t, func(t *testing.T) bridge.Store { return openDSN(t, server.DatabaseFor(t)) })
+}
+
+// TestMoveToAnotherCollation moves links to a database that sorts their ids in another order.
+func TestMoveToAnotherCollation(t *testing.T) {
+	t.Parallel()
+	from := fill(t, newSQLite(t)).store
+	between := openDSN(t, postgrestest.ForTest(t, postgrestest.Config{ICULocale: "da-DK"}).DatabaseFor(t))
+	back := newSQLite(t)
+	mustImport(t, between, from.Export(t.Context()), Imported{Added: fillLinks})
+	mustImport(t, back, between.Export(t.Context()), Imported{Added: fillLinks})
+	wantContents(t, "moved back", contents(t, back, exported...), contents(t, from, exported...))
+}
+
+// TestReplicasStartAtOnce verifies that replicas that create one database at the same time all start, with one epoch.
+func TestReplicasStartAtOnce(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	for range 3 {
+		dsn := server.DatabaseFor(t)
+		stores, errs := make([]*Store, 6), make([]error, 6)
+		var group sync.WaitGroup
+		for i := range stores {
+			group.Go(func() {
+				stores[i], errs[i] = Open(context.Background(), Options{Driver: PostgreSQL, DSN: dsn, Create: true})
+			})
+		}
+		group.Wait()
+		epochs := map[string]bool{}
+		for i, store := range append(stores, openDSN(t, dsn)) {
+			if i < len(errs) && errs[i] != nil {
+				t.Fatalf("start %d: %v", i, errs[i])
+			}
+			feed, err := store.ReadFeed(t.Context(), bridge.Position{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			epochs[feed.Position.Epoch] = true
+			if err := store.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if len(epochs) != 1 || epochs[""] {
+			t.Errorf("epochs: %v", epochs)
+		}
+	}
+}
+
+// TestNotify verifies that a revocation in one process wakes another.
+func TestNotify(t *testing.T) {
+	t.Parallel()
+	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
+	here, there := openDSN(t, dsn), newFixture(t, openDSN(t, dsn))
+	there.grant("one")
+	if _, err := here.ReadFeed(t.Context(), bridge.Position{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	woken := make(chan bool)
+	go func() {
+		here.WaitForEvents(ctx)
+		woken <- ctx.Err() == nil
+	}()
+	there.revoke("one", "x")
+	if !<-woken {
+		t.Error("WaitForEvents waited until the end of its context")
+	}
+}
+
+// TestSeveralHosts verifies that of several hosts one that does not answer is passed over within the timeout of a reader of
+// the feed.
+func TestSeveralHosts(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	hung := server.ProxyForTest(t)
+	if err := hung.Set(postgrestest.Hang); err != nil {
+		t.Fatal(err)
+	}
+	store := openDSN(t, strings.Replace(server.DatabaseFor(t), "@", "@"+hung.Address()+",", 1))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := store.ReadFeed(ctx, bridge.Position{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestConnectionsCut verifies that every method works again after all connections were cut, and that a cut is never
+// reported as an answer.
+func TestConnectionsCut(t *testing.T) {
+	t.Parallel()
+	store, server, _ := newPostgreSQL(t)
+	f := newFixture(t, store)
+	f.grant("one")
+	var position bridge.Position
+	for range 3 {
+		feed, err := store.ReadFeed(t.Context(), position)
+		f.must(err)
+		position = feed.Position
+		f.must(server.Cut())
+		for try := 0; ; try++ {
+			_, feedErr := store.ReadFeed(t.Context(), position)
+			_, linksErr := store.Links(t.Context(), bridge.LinkFilter{})
+			_, lookupErr := store.Lookup(t.Context(), bridge.HashOf("one access"))
+			writeErr := store.TouchLinks(t.Context(), []bridge.Use{{LinkID: "lnk_x", At: begin}})
+			if feedErr == nil && linksErr == nil && lookupErr == nil && writeErr == nil {
+				break
+			}
+			if errors.Is(lookupErr, bridge.ErrNotFound) || try == 20 {
+				t.Fatalf("%v, %v, %v, %v", feedErr, linksErr, lookupErr, writeErr)
+			}
+		}
+	}
+}
+
+// TestFrozenInTransaction verifies that the server releases the locks of a process that stops in a transaction.
+func TestFrozenInTransaction(t *testing.T) {
+	t.Parallel()
+	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
+	frozen := openDSN(t, dsn+"&idle_in_transaction_session_timeout=200ms")
+	f := newFixture(t, openDSN(t, dsn))
+	f.grant("one")
+	begun, thaw, result := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		result <- frozen.write(context.Background(), func(tx *transaction) error {
+			_, err := tx.revokeLinks("frozen", begin, `id = $3`, "lnk_one")
+			close(begun)
+			<-thaw
+			return err
+		})
+	}()
+	<-begun
+	f.revoke("one", "x")
+	wantReason(t, f.store, "one", "x")
+	close(thaw)
+	if err := <-result; err == nil {
+		t.Error("the frozen transaction succeeded")
+	}
+}
+
+// TestLookupHangs verifies that a lookup on a server that does not answer ends with its context, without an answer.
+func TestLookupHangs(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	proxy := server.ProxyForTest(t)
+	store := openDSN(t, proxy.DSN(server.DatabaseFor(t)))
+	if _, err := store.Lookup(t.Context(), "none"); !errors.Is(err, bridge.ErrNotFound) { // and now there is a connection
+		t.Fatal(err)
+	}
+	if err := proxy.Set(postgrestest.Hang); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := store.Lookup(ctx, "none"); err == nil || errors.Is(err, bridge.ErrNotFound) {
+		t.Errorf("Lookup: %v", err)
+	}
+}
