@@ -151,4 +151,3 @@ func TestMovedLinksBehave(t *testing.T) {
 		wantReason(t, target, "redeemed", bridge.ReasonCodeReplayed)
 	})
 }
-

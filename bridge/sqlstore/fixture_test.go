@@ -29,7 +29,9 @@ func openStore(t testing.TB, options Options) *Store {
 	return store
 }
 
-func openFile(t testing.TB, path string) *Store { return openStore(t, Options{Driver: SQLite, DSN: path}) }
+func openFile(t testing.TB, path string) *Store {
+	return openStore(t, Options{Driver: SQLite, DSN: path})
+}
 
 // newSQLite opens a new, empty SQLite database.
 func newSQLite(t testing.TB) *Store { return openFile(t, filepath.Join(t.TempDir(), "bridge.db")) }

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"alexa-oidc-bridge/bridge"
@@ -105,9 +107,17 @@ func TestLookupBesideAMalformedLink(t *testing.T) {
 		bad := hashes[1]
 		replaceLinks(t, store, column, `CASE id WHEN '`+ids[bad]+`' THEN `+value+` ELSE `+column+` END`)
 		hashes = append(hashes, bridge.HashOf("unknown"))
+		var shared atomic.Bool // whether a batch with the malformed link was shared
+		l := store.lookups
+		l.batcher = engine.NewBatcher(1, func(ctx context.Context, batch []*pendingLookup) error {
+			if len(batch) > 1 && slices.ContainsFunc(batch, func(p *pendingLookup) bool { return p.hash == bad }) {
+				shared.Store(true)
+			}
+			return l.run(ctx, batch)
+		})
 		var callers sync.WaitGroup
-		for range 20 { // several rounds, so that some share a query
-			for _, hash := range hashes {
+		for !shared.Load() {
+			for _, hash := range slices.Concat(hashes, hashes, hashes) {
 				callers.Go(func() {
 					found, err := store.Lookup(t.Context(), hash)
 					if hash != bad {
@@ -117,7 +127,7 @@ func TestLookupBesideAMalformedLink(t *testing.T) {
 					}
 				})
 			}
+			callers.Wait()
 		}
-		callers.Wait()
 	}
 }

@@ -25,7 +25,9 @@ func databases(t testing.TB) map[string]func(testing.TB) *Store {
 	}
 }
 
-func openDSN(t testing.TB, dsn string) *Store { return openStore(t, Options{Driver: PostgreSQL, DSN: dsn}) }
+func openDSN(t testing.TB, dsn string) *Store {
+	return openStore(t, Options{Driver: PostgreSQL, DSN: dsn})
+}
 
 // newPostgreSQL starts a server and opens a database in it. The connection that it returns is beside the store.
 func newPostgreSQL(t *testing.T) (*Store, *postgrestest.Server, *sql.DB) {

@@ -33,14 +33,14 @@ func TestRefreshBatch(t *testing.T) {
 		return refresh
 	}
 	want := map[*bridge.Refresh]string{
-		stableRefresh("one", "first"):                "lnk_one",
-		stableRefresh("one", "second"):               "lnk_one",
-		stableRefresh("other", "third"):              "lnk_other",
-		stableRefresh("rotated", "fourth"):           "lnk_rotated", // whose child was not presented
-		stableRefresh("child", "of child"):           "",
-		stableRefresh("superseded", "of superseded"): "",
-		stableRefresh("revoked", "of revoked"):       "",
-		stableRefresh("unknown", "of unknown"):       "",
+		stableRefresh("one", "first"):                                                                          "lnk_one",
+		stableRefresh("one", "second"):                                                                         "lnk_one",
+		stableRefresh("other", "third"):                                                                        "lnk_other",
+		stableRefresh("rotated", "fourth"):                                                                     "lnk_rotated", // whose child was not presented
+		stableRefresh("child", "of child"):                                                                     "",
+		stableRefresh("superseded", "of superseded"):                                                           "",
+		stableRefresh("revoked", "of revoked"):                                                                 "",
+		stableRefresh("unknown", "of unknown"):                                                                 "",
 		changed("another client", func(r *bridge.Refresh) { r.ClientID = "pasta" }):                            "",
 		changed("more scope", func(r *bridge.Refresh) { r.Scope = "more" }):                                    "",
 		changed("expired", func(r *bridge.Refresh) { r.Now = begin.Add(48 * time.Hour) }):                      "",

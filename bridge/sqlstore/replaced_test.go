@@ -91,6 +91,9 @@ func TestReplaced(t *testing.T) {
 	addConsent(t, again, "after the restart")
 	wantReplaced(t, second, true)
 	wantReplaced(t, again, false)
+	if _, err := os.Stat(path + "-wal"); err != nil {
+		t.Errorf("the write-ahead log of the new file: %v", err)
+	}
 	if err := errors.Join(store.Close(), second.Close()); err != nil {
 		t.Error(err)
 	}

@@ -41,6 +41,9 @@ func (s *suite) refreshStable() {
 	s.mustRevoke(link.ID)
 	_, err := s.refresh(redemption.Tokens.Refresh, false, s.now)
 	s.wantError(err, bridge.ErrRevoked)
+	_, err = s.store.Refresh(s.Context(), bridge.Refresh{Token: redemption.Tokens.Refresh, ClientID: "pizza", Tokens: s.newTokens("r"),
+		Now: s.now, Honours: func(*bridge.Link) bool { return false }})
+	s.wantError(err, bridge.ErrRevoked) // and not ErrSuspended
 }
 
 func (s *suite) refreshRotates() {

@@ -1,4 +1,12 @@
 // Package storetest is the test suite of [bridge.Store]: it verifies the promises of the interface on an implementation.
+//
+//	func TestMyStore(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T) bridge.Store {
+//			store := mystore.New(t.TempDir())
+//			t.Cleanup(func() { store.Close() })
+//			return store
+//		})
+//	}
 package storetest
 
 import (

@@ -99,6 +99,28 @@ func TestAbandonedTransaction(t *testing.T) {
 	}
 }
 
+// TestAbandonedInGroup is TestAbandonedTransaction for a caller that gives up while its group runs.
+func TestAbandonedInGroup(t *testing.T) {
+	t.Parallel()
+	db := openTest(t)
+	release := blockWriter(db)
+	ctx, cancel := context.WithCancel(context.Background())
+	result := make(chan error, 2)
+	go func() {
+		result <- db.Write(context.Background(), func(*Tx) error { cancel(); return nil })
+	}()
+	waitForJobs(db, 1)
+	go func() { result <- db.Write(ctx, func(tx *Tx) error { return insertConsent(tx, "abandoned") }) }()
+	waitForJobs(db, 2)
+	release()
+	if first, second := <-result, <-result; (first == nil) == (second == nil) {
+		t.Errorf("Write: %v, %v; want one error", first, second)
+	}
+	if hasConsent(t, db, "abandoned") {
+		t.Error("the transaction was run")
+	}
+}
+
 func TestCloseFinishesWrites(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/bridge.db"
