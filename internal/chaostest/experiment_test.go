@@ -121,13 +121,17 @@ func (e *experiment) checkAll() {
 		}
 	}
 	e.pause(1200 * time.Millisecond) // longer than a revocation takes to propagate
-	for _, l := range e.model.all() {
-		for _, token := range l.access {
-			for _, r := range e.replicas {
-				e.checkDefinite(r, token)
+	var group sync.WaitGroup
+	for _, r := range e.replicas {
+		group.Go(func() {
+			for _, l := range e.model.all() {
+				for _, token := range l.access {
+					e.checkDefinite(r, token)
+				}
 			}
-		}
+		})
 	}
+	group.Wait()
 	for _, what := range []string{checkedLive, checkedRevoked} {
 		if e.counts.of(what) == 0 {
 			e.violation("nothing was %s", what)

@@ -11,85 +11,96 @@ import (
 	"alexa-oidc-bridge/internal/postgrestest"
 )
 
-// TestProxy holds each mode to what it promises for a connection from before, for a new one, and for the end of one.
-func TestProxy(t *testing.T) {
+// proxied is a proxy with its target.
+type proxied struct {
+	*testing.T
+	*postgrestest.Proxy
+	target net.Listener
+}
+
+func newProxied(t *testing.T) *proxied {
+	t.Helper()
 	target, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer target.Close()
+	t.Cleanup(func() { target.Close() })
 	proxy, err := postgrestest.NewProxy(target.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer proxy.Close()
-	connect := func() (client, server net.Conn) {
-		t.Helper()
-		client, err := net.Dial("tcp", proxy.Address())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if server, err = target.Accept(); err != nil {
-			t.Fatal(err)
-		}
-		return client, server
-	}
-	set := func(mode postgrestest.Mode) {
-		t.Helper()
-		if err := proxy.Set(mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	receive := func(conn net.Conn, wait time.Duration) (string, error) {
-		conn.SetReadDeadline(time.Now().Add(wait))
-		buffer := make([]byte, 16)
-		n, err := conn.Read(buffer)
-		return string(buffer[:n]), err
-	}
-	want := func(conn net.Conn, want string) {
-		t.Helper()
-		if got, err := receive(conn, time.Minute); got != want {
-			t.Errorf("received %q, %v; want %q", got, err, want)
-		}
-	}
+	t.Cleanup(func() { proxy.Close() })
+	return &proxied{t, proxy, target}
+}
 
-	client, server := connect()
+// connect returns both ends of a connection.
+func (p *proxied) connect() (client, server net.Conn) {
+	p.Helper()
+	client, err := net.Dial("tcp", p.Address())
+	if err != nil {
+		p.Fatal(err)
+	}
+	if server, err = p.target.Accept(); err != nil {
+		p.Fatal(err)
+	}
+	return client, server
+}
+
+func (p *proxied) set(mode postgrestest.Mode) {
+	p.Helper()
+	if err := p.Set(mode); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// want receives a text, or the end of the connection.
+func (p *proxied) want(conn net.Conn, want string) {
+	p.Helper()
+	conn.SetReadDeadline(time.Now().Add(time.Minute))
+	got := make([]byte, max(len(want), 1))
+	n, err := io.ReadFull(conn, got)
+	if string(got[:n]) != want || want == "" && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)) {
+		p.Errorf("received %q, %v; want %q", got[:n], err, want)
+	}
+}
+
+func TestProxyHangs(t *testing.T) {
+	p := newProxied(t)
+	client, server := p.connect()
 	io.WriteString(client, "hello")
-	want(server, "hello")
-	set(postgrestest.Hang)
+	p.want(server, "hello")
+	p.set(postgrestest.Hang)
 	io.WriteString(server, "last words")
 	server.Close()
 	// A slow machine makes this miss a fault, never report a false one.
-	if got, err := receive(client, 50*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("Hang: received %q, %v", got, err)
+	client.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, err := client.Read(make([]byte, 16)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("received %d bytes, %v", n, err)
 	}
-	set(postgrestest.Open)
-	want(client, "last words")
-	if _, err := receive(client, time.Minute); !errors.Is(err, io.EOF) {
-		t.Errorf("after Hang: %v, want the end of the connection", err)
-	}
+	p.set(postgrestest.Open)
+	p.want(client, "last words")
+	p.want(client, "")
+}
 
-	client, server = connect()
-	set(postgrestest.Refuse)
-	if _, err := net.Dial("tcp", proxy.Address()); err == nil {
-		t.Error("Refuse: a new connection was accepted")
+func TestProxyRefusesAndCuts(t *testing.T) {
+	p := newProxied(t)
+	client, server := p.connect()
+	p.set(postgrestest.Refuse)
+	if _, err := net.Dial("tcp", p.Address()); err == nil {
+		t.Error("a new connection was accepted")
 	}
 	io.WriteString(client, "hello")
-	want(server, "hello")
+	p.want(server, "hello")
 	for _, mode := range []postgrestest.Mode{postgrestest.Refuse, postgrestest.Hang, postgrestest.Open} {
-		set(mode)
-		proxy.Cut()
-		if _, err := receive(client, time.Minute); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("%s: the connection survived Cut: %v", mode, err)
-		}
-		set(postgrestest.Open)
-		client, server = connect()
+		p.set(mode)
+		p.Cut()
+		p.want(client, "")
+		p.set(postgrestest.Open)
+		client, server = p.connect()
 	}
-	proxy.Close()
-	if _, err := receive(server, time.Minute); !errors.Is(err, io.EOF) {
-		t.Errorf("Close: %v, want the end of the connection", err)
-	}
-	if err := proxy.Set(postgrestest.Open); err == nil {
+	p.Close()
+	p.want(server, "")
+	if err := p.Set(postgrestest.Open); err == nil {
 		t.Error("a closed proxy was opened")
 	}
 }
