@@ -1,0 +1,46 @@
+# Run `make` or `make help` for the list.
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+FUZZTIME ?= 30s
+BENCHTIME ?= 1s
+
+.PHONY: help demo test test-all test-tools lint bench fuzz screenshots module-path
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: ## play a link on this machine, without Amazon and without a provider
+	go run ./examples/demo
+
+test: ## run the tests that need only Go
+	go test ./...
+
+test-all: test-tools ## run every test as CI does: needs Chromium, Node, PostgreSQL, Caddy and a C compiler
+	BRIDGE_TEST_STRICT=1 go test -race -tags strict -timeout 20m ./...
+
+test-tools:
+	npm ci --prefix bridge/server/testdata/panva --no-audit --no-fund
+	npm ci --prefix bridge/server/testdata/client --no-audit --no-fund
+
+lint: ## check form, vet, staticcheck
+	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted"; exit 1; }
+	go mod tidy -diff
+	go vet ./...
+	go vet -tags strict ./...
+	go run $(STATICCHECK) ./...
+	go run $(STATICCHECK) -tags strict ./...
+
+bench: ## run the benchmarks (BENCHTIME=1s); `go run ./internal/loadtest` measures a whole server
+	go test $$(git grep -lE '^func Benchmark' -- '*_test.go' | xargs dirname | sort -u | sed 's|^|./|') \
+	  -run '^$$' -bench . -benchtime $(BENCHTIME)
+
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@git grep -oE '^func Fuzz[A-Za-z0-9_]+' -- '*_test.go' | sed -E 's|/[^/]*:func | |' | while read -r package target; do \
+	  go test "./$$package" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; \
+	done
+
+screenshots: ## take docs/images anew: needs Chromium
+	go run ./internal/screenshots
+
+module-path: ## give a fork an importable path: make module-path NEW=github.com/you/alexa-oidc-bridge
+	scripts/module-path $(NEW)
