@@ -1,5 +1,5 @@
 # Run `make` or `make help` for the list.
-STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
@@ -22,13 +22,13 @@ test-tools:
 	npm ci --prefix bridge/server/testdata/panva --no-audit --no-fund
 	npm ci --prefix bridge/server/testdata/client --no-audit --no-fund
 
-lint: ## check form, vet, staticcheck
+lint: ## check form, vet, and what .golangci.yml says (the first time builds golangci-lint)
 	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	go mod tidy -diff
 	go vet ./...
 	go vet -tags strict ./...
-	go run $(STATICCHECK) ./...
-	go run $(STATICCHECK) -tags strict ./...
+	go run $(GOLANGCI_LINT) run --build-tags strict
+	go run $(GOLANGCI_LINT) run
 
 bench: ## run the benchmarks (BENCHTIME=1s); `go run ./internal/loadtest` measures a whole server
 	go test $$(git grep -lE '^func Benchmark' -- '*_test.go' | xargs dirname | sort -u | sed 's|^|./|') \
