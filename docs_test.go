@@ -107,6 +107,17 @@ func TestTroubleshooting(t *testing.T) {
 	}
 }
 
+// TestArchitectureFiles verifies that the files which docs/architecture.md leads through exist.
+func TestArchitectureFiles(t *testing.T) {
+	all := files(t, ".go")
+	for _, match := range regexp.MustCompile("`([a-z/_]+\\.go)`").FindAllStringSubmatch(readFile(t, "docs/architecture.md"), -1) {
+		named := func(file string) bool { return file == match[1] || strings.HasSuffix(file, "/"+match[1]) }
+		if !slices.ContainsFunc(all, named) {
+			t.Errorf("docs/architecture.md names %s, which does not exist", match[1])
+		}
+	}
+}
+
 // documents returns all Markdown files.
 func documents(t *testing.T) []string {
 	t.Helper()
