@@ -17,7 +17,7 @@ func ExampleAllow() {
 	gus := bridge.Claims{"email": "gus@fabrikam.com", "email_verified": true, "groups": []any{"alexa-users"}}
 	eve := bridge.Claims{"email": "eve@contoso.com", "groups": []any{"alexa-users"}}
 	for _, claims := range []bridge.Claims{ada, gus, eve} {
-		fmt.Printf("%s: %q\n", claims.String("email"), allow.Refusal(claims))
+		fmt.Printf("%s: %q\n", claims.String("email"), allow.Check(claims))
 	}
 	// Output:
 	// ada@contoso.com: ""
