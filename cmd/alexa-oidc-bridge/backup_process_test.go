@@ -78,7 +78,7 @@ func TestBackupStopped(t *testing.T) {
 			mustRun(t, "backed up to "+path+"\n", "backup", path, "--config", config)
 		}
 	}
-	withStore(t, config, func(store *sqlstore.Store) {
+	withTestStore(t, config, func(store *sqlstore.Store) {
 		if found, err := store.Lookup(t.Context(), bridge.HashOf("access of lnk_0001999")); err != nil || found.Link.Revoked() {
 			t.Errorf("%+v, %v", found, err)
 		}

@@ -55,7 +55,7 @@ func TestImportKilled(t *testing.T) {
 
 func waitForLinks(t *testing.T, config string, enough int, stderr fmt.Stringer) {
 	t.Helper()
-	withStore(t, config, func(store *sqlstore.Store) {
+	withTestStore(t, config, func(store *sqlstore.Store) {
 		for deadline := time.Now().Add(time.Minute); ; {
 			links, err := store.Links(t.Context(), bridge.LinkFilter{})
 			switch {

@@ -43,7 +43,7 @@ func emptyFile(t *testing.T) (config string) {
 }
 
 // withStore opens the database of a configuration.
-func withStore(t *testing.T, config string, do func(*sqlstore.Store)) {
+func withTestStore(t *testing.T, config string, do func(*sqlstore.Store)) {
 	t.Helper()
 	cmd := rootCommand()
 	cmd.SetContext(t.Context())
@@ -86,7 +86,7 @@ func linkRows(n int) iter.Seq2[transfer.Row, error] {
 func filledFile(t *testing.T, n int) (config string) {
 	t.Helper()
 	config = emptyFile(t)
-	withStore(t, config, func(store *sqlstore.Store) {
+	withTestStore(t, config, func(store *sqlstore.Store) {
 		if did, err := store.Import(t.Context(), linkRows(n), time.Now); err != nil || did.Added != n {
 			t.Fatalf("%+v, %v", did, err)
 		}
@@ -98,7 +98,7 @@ func filledFile(t *testing.T, n int) (config string) {
 func storedLinks(t *testing.T, config string) map[string]string {
 	t.Helper()
 	links := map[string]string{}
-	withStore(t, config, func(store *sqlstore.Store) {
+	withTestStore(t, config, func(store *sqlstore.Store) {
 		var id string
 		for row, err := range store.Export(t.Context()) {
 			if err != nil {
@@ -293,7 +293,7 @@ func TestLinksExportErrors(t *testing.T) {
 		t.Errorf("%v: %s", err, after)
 	}
 	wantError("no such file", filepath.Join(folder, "no", "links.jsonl"), from)
-	withStore(t, from, func(store *sqlstore.Store) { // a link that is too long for the file
+	withTestStore(t, from, func(store *sqlstore.Store) { // a link that is too long for the file
 		long := func(yield func(transfer.Row, error) bool) {
 			link := &transfer.Link{ID: "lnk_long", Grant: bridge.GrantImplicit, Scope: strings.Repeat("x", transfer.MaxLine), CreatedAt: 1}
 			yield(transfer.Row{Link: link}, nil)
