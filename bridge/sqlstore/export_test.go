@@ -14,6 +14,7 @@ import (
 
 // TestExportSnapshot verifies that an export is of one moment, whatever is written while it is read.
 func TestExportSnapshot(t *testing.T) {
+	skipIfShort(t)
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
 		const n = 2*pageSize + 7
 		store := open(t)
