@@ -33,6 +33,7 @@ func linkUntil(ctx context.Context, t *testing.T, store *Store, acknowledged *sy
 }
 
 func TestBackupWhileOthersWrite(t *testing.T) {
+	skipIfShort(t)
 	t.Parallel()
 	folder := t.TempDir()
 	store := openFile(t, filepath.Join(folder, "bridge.db"))

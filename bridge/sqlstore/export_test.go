@@ -14,6 +14,7 @@ import (
 
 // TestExportSnapshot verifies that an export is of one moment, whatever is written while it is read.
 func TestExportSnapshot(t *testing.T) {
+	skipIfShort(t)
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
 		const n = 2*pageSize + 7
 		store := open(t)
@@ -65,8 +66,8 @@ func TestExportStops(t *testing.T) {
 	}
 }
 
-// TestMoveKeepsEveryColumn moves links there and back. It fails for a column that is not in the file, and for a table of
-// which nobody has decided whether it moves.
+// TestMoveKeepsEveryColumn moves links there and back. It fails for a column that is not in the file, and for a table that
+// is in neither list.
 func TestMoveKeepsEveryColumn(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
 		from, between, back := fill(t, newSQLite(t)).store, open(t), newSQLite(t)

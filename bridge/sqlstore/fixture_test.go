@@ -45,6 +45,13 @@ func eachDatabase(t *testing.T, test func(t *testing.T, open func(testing.TB) *S
 	}
 }
 
+func skipIfShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("writes thousands of rows")
+	}
+}
+
 // fixture puts links into a store. Tokens and codes are named after what they are; the store has the hashes of the names.
 type fixture struct {
 	testing.TB

@@ -36,6 +36,7 @@ func TestImportResurrectsNothing(t *testing.T) {
 // TestImportLinkTwice verifies that a link that is there twice is known at its second time, in one batch or two: its tokens
 // are not added, and it is revoked if it is revoked there.
 func TestImportLinkTwice(t *testing.T) {
+	skipIfShort(t)
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
 		for name, between := range map[string]int{"in one batch": 1, "in another batch": importSize} {
 			again := implicitLink(0)
@@ -90,6 +91,7 @@ func TestImportRevokes(t *testing.T) {
 }
 
 func TestImportErrors(t *testing.T) {
+	skipIfShort(t)
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
 		existing := bridge.HashOf("token of lnk_0000000")
 		code := transfer.Row{Code: &transfer.Code{LinkID: "lnk_0000020", Hash: bridge.HashOf("a code"), ExpiresAt: begin.Unix()}}
@@ -141,6 +143,7 @@ func TestImportErrors(t *testing.T) {
 // TestImportInterrupted verifies that rows that end with an error, even between a link and its token, leave whole links
 // only, and that importing all again completes them.
 func TestImportInterrupted(t *testing.T) {
+	skipIfShort(t)
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
 		const n = importSize * 3 / 4 // of two rows each: a transaction and a half
 		all := implicitLinks(0, n)
@@ -171,6 +174,7 @@ func TestImportInterrupted(t *testing.T) {
 
 // TestImportsAtOnce verifies that two imports of the same rows at the same time add everything once.
 func TestImportsAtOnce(t *testing.T) {
+	skipIfShort(t)
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
 		const n = importSize
 		first := open(t)

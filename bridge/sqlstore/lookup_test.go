@@ -64,6 +64,7 @@ func TestLookupBatch(t *testing.T) {
 }
 
 func TestLookupsAtOnce(t *testing.T) {
+	skipIfShort(t)
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
 		store := open(t)
 		ids := grantMany(t, store, 20)

@@ -112,8 +112,8 @@ func TestReplaced(t *testing.T) {
 	wantContents(t, "after the restore", contents(t, restored, exported...), want)
 }
 
-// TestReplacedUnnoticed closes the store before anybody reads the feed.
-func TestReplacedUnnoticed(t *testing.T) {
+// TestReplacedByNone moves the file away before the backup is put in its place.
+func TestReplacedByNone(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bridge.db")
 	store := openFile(t, path)
@@ -125,6 +125,23 @@ func TestReplacedUnnoticed(t *testing.T) {
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file was created: %v", err)
 	}
+	wantRestored(t, store, path)
+}
+
+// TestReplacedUnnoticed closes the store before it reads the feed.
+func TestReplacedUnnoticed(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bridge.db")
+	store := openFile(t, path)
+	addConsent(t, store, "before")
+	mustBackup(t, store, path+".backup")
+	addConsent(t, store, "after")
+	wantRestored(t, store, path)
+}
+
+// wantRestored puts a backup with the consent "before" into place, closes the store, and opens the backup.
+func wantRestored(t *testing.T, store *Store, path string) {
+	t.Helper()
 	mustRename(t, path+".backup", path)
 	if err := store.Close(); err != nil {
 		t.Error(err)

@@ -226,7 +226,7 @@ func (s *suite) concurrentFeed() {
 
 // concurrentRevoke races refreshes with a revocation. Whichever is first, no live token remains.
 func (s *suite) concurrentRevoke() {
-	for range 20 {
+	for range 10 {
 		redemption, link := s.mustRedeem()
 		tokens := make([]bridge.NewTokens, 4)
 		errs := make([]error, len(tokens))
@@ -277,7 +277,7 @@ func (s *suite) concurrentMaxLinks() {
 
 // concurrentSweeps runs sweeps concurrently. They revoke every link whose code was not redeemed.
 func (s *suite) concurrentSweeps() {
-	const links = 40
+	const links = 20
 	var ids []string
 	var end time.Time
 	for range links {

@@ -8,7 +8,7 @@ import (
 )
 
 // databaseFile identifies the files that a SQLite database was opened from. When another file is renamed over them,
-// SQLite goes on with the old file, which nobody else can see any more.
+// SQLite goes on with the old file, which no other process can open any more.
 type databaseFile struct {
 	path      string
 	main, wal os.FileInfo

@@ -1,0 +1,197 @@
+package transfer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+)
+
+var exportTime = time.Unix(1_800_000_000, 0)
+
+// testRows returns the rows of a link with everything set: a link, two tokens and a code.
+func testRows(i int) []Row {
+	id := fmt.Sprintf("lnk_%07d", i)
+	created := exportTime.Unix()
+	return []Row{
+		{Link: &Link{ID: id, ClientID: "pizza", Grant: bridge.GrantAuthorizationCode, Provider: "corp", Issuer: "https://login.example.com",
+			SubjectClaim: "oid", GroupsClaim: "groups", Subject: "Ζωή <&>\u2028", Scope: "orders menu", AlexaUser: bridge.HashOf("user"),
+			Claims:    bridge.Claims{"email": "ada@contoso.com", "address": "1 Main Street\r\n\tSpringfield", "groups": []any{"a", nil, true}},
+			CreatedAt: created, LastUsedAt: created + 1, RevokedAt: created + 2, Reason: "left"}},
+		{Token: &Token{LinkID: id, Hash: bridge.HashOf("access of " + id), Kind: "access", CreatedAt: created, ExpiresAt: created + 3600}},
+		{Token: &Token{LinkID: id, Hash: bridge.HashOf("refresh of " + id), Kind: "refresh", CreatedAt: created,
+			Parent: bridge.HashOf("parent"), Place: 2, SupersededAt: created + 4}},
+		{Code: &Code{LinkID: id, Hash: bridge.HashOf("code of " + id), RedirectURI: "https://pitangui.amazon.com/x", CodeChallenge: "challenge",
+			ExpiresAt: created + 60, RedeemedAt: created + 5}},
+	}
+}
+
+func sequenceOf(rows []Row) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		for _, row := range rows {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+func mustWrite(t testing.TB, rows []Row) string {
+	t.Helper()
+	var file bytes.Buffer
+	if _, err := Write(&file, sequenceOf(rows), exportTime); err != nil {
+		t.Fatal(err)
+	}
+	return file.String()
+}
+
+// readAll reads a file up to its end or its first error.
+func readAll(file string) (rows []Row, err error) {
+	for row, err := range Read(strings.NewReader(file)) {
+		if err != nil {
+			return rows, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+func TestWriteAndRead(t *testing.T) {
+	rows := slices.Concat(testRows(0), testRows(1), testRows(2)[:1])
+	var file bytes.Buffer
+	counts, err := Write(&file, sequenceOf(rows), exportTime)
+	if err != nil || counts != (Counts{3, 4, 2}) {
+		t.Fatalf("%+v, %v", counts, err)
+	}
+	read, err := readAll(file.String())
+	if err != nil || len(read) != len(rows) {
+		t.Fatalf("%d rows, %v", len(read), err)
+	}
+	if again := mustWrite(t, read); again != file.String() {
+		t.Errorf("written again:\n%s\nwant\n%s", again, &file)
+	}
+	if !strings.HasPrefix(file.String(), `{"format":"alexa-oidc-bridge links","version":2,"exported_at":1800000000}`+"\n"+
+		`{"link":{"link_id":"lnk_0000000",`) || !strings.HasSuffix(file.String(), "}}\n"+`{"links":3,"tokens":4,"codes":2}`+"\n") {
+		t.Errorf("%s", &file)
+	}
+	if rows, err := readAll(mustWrite(t, nil)); err != nil || len(rows) != 0 {
+		t.Errorf("a file without links: %v, %v", rows, err)
+	}
+}
+
+// TestTruncated verifies that a file is never accepted that ends before its end.
+func TestTruncated(t *testing.T) {
+	file := mustWrite(t, slices.Concat(testRows(0), testRows(1)))
+	for n := range len(file) {
+		if _, err := readAll(file[:n]); err == nil {
+			t.Fatalf("%d of %d bytes were accepted", n, len(file))
+		}
+	}
+}
+
+func TestLongLine(t *testing.T) {
+	rows := testRows(0)
+	room := MaxLine - len(encode(t, rows[0])) + 1 // but for the line feed
+	rows[0].Link.Scope += strings.Repeat("x", room)
+	if read, err := readAll(mustWrite(t, rows)); err != nil || len(read) != len(rows) {
+		t.Errorf("a line of %d bytes: %d rows, %v", MaxLine, len(read), err)
+	}
+	rows[0].Link.Scope += "x"
+	_, err := Write(io.Discard, sequenceOf(rows), exportTime)
+	if err == nil || !strings.Contains(err.Error(), "lnk_0000000") || !strings.Contains(err.Error(), "65537 bytes") {
+		t.Errorf("a line of %d bytes: %v", MaxLine+1, err)
+	}
+}
+
+func TestManyRowsOfOneLink(t *testing.T) {
+	rows := func(yield func(Row, error) bool) {
+		link := testRows(0)
+		if !yield(link[0], nil) {
+			return
+		}
+		for range MaxRowsPerLink + 1 {
+			if !yield(link[1], nil) {
+				return
+			}
+		}
+	}
+	if _, err := Write(io.Discard, rows, exportTime); err == nil || !strings.Contains(err.Error(), "lnk_0000000") {
+		t.Errorf("Write: %v", err)
+	}
+}
+
+func TestWriteErrors(t *testing.T) {
+	failure := errors.New("failure")
+	_, err := Write(io.Discard, func(yield func(Row, error) bool) { yield(Row{}, failure) }, exportTime)
+	if !errors.Is(err, failure) {
+		t.Errorf("an error of the rows: %v", err)
+	}
+	read, write := io.Pipe()
+	read.CloseWithError(failure)
+	if _, err := Write(write, sequenceOf(testRows(0)), exportTime); !errors.Is(err, failure) {
+		t.Errorf("an error of the writer: %v", err)
+	}
+}
+
+// TestMemory verifies that memory does not grow with the file.
+func TestMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads a file of 10,000 links")
+	}
+	read, write := io.Pipe()
+	go func() {
+		_, err := Write(write, func(yield func(Row, error) bool) {
+			for i := range 10_000 {
+				for _, row := range testRows(i)[:2] {
+					if !yield(row, nil) {
+						return
+					}
+				}
+			}
+		}, exportTime)
+		write.CloseWithError(err)
+	}()
+	heap := func() uint64 {
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	n, before := 0, uint64(0)
+	for _, err := range Read(read) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n++; n == 1_000 {
+			before = heap()
+		}
+	}
+	if after := heap(); n != 20_000 || after > before+256<<10 {
+		t.Errorf("%d rows; the heap grew from %d to %d bytes", n, before, after)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	file := mustWrite(f, slices.Concat(testRows(0), testRows(1)))
+	f.Add(file)
+	f.Add(strings.Replace(file, `"email":"ada@contoso.com"`, `"email":[1e9,"\u003c",null]`, 1))
+	f.Fuzz(func(t *testing.T, file string) {
+		rows, err := readAll(file)
+		if err != nil {
+			return
+		}
+		// The rows say everything that the file does.
+		_, rest, _ := strings.Cut(file, "\n")
+		if _, again, _ := strings.Cut(mustWrite(t, rows), "\n"); again != rest {
+			t.Errorf("%q\n%q", again, rest)
+		}
+	})
+}
