@@ -21,7 +21,7 @@ func layers() map[string]int {
 		"config":                    4,
 		"bridge/server":             3,
 		"bridge/internal/authorize": 2, "bridge/internal/token": 2, "bridge/internal/introspect": 2,
-		"bridge/sqlstore": 2, "bridge/storetest": 2, "bridge/transfer": 2,
+		"bridge/sqlstore": 2, "bridge/storetest": 2, "bridge/transfer": 1,
 		"bridge/internal/clients": 1, "bridge/internal/httperror": 1,
 		"bridge/internal/oauth": 0, "bridge/internal/reference": 0,
 		"bridge/internal/answercache": 0,

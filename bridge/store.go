@@ -5,95 +5,119 @@ import (
 	"time"
 )
 
-// Store keeps links. Each method is one whole transition: when it returns without an error, what it did is durable, and
-// when it returns one, nothing was done, except that after a cancelled context a write may still take place.
+// Store stores links and everything that belongs to them: tokens, codes, pending consents, and the feed of revocations.
 //
-// Errors are [ErrNotFound], [ErrRevoked] and [*DecidedError] where a method names them; any other means that the store
-// cannot answer now, which must never be taken for an answer. A Store is safe for concurrent use, also by several
-// processes. Times have whole seconds.
+// Each method is one transition, in one transaction. When it returns nil, its effect is durable. When it returns an error
+// that the method names, nothing has changed, except where the method says so. Any other error means that the store cannot
+// tell or cannot write now, and must never be taken for an answer; the transition may then have happened or may still
+// happen, as after the context has ended.
+//
+// The errors are [ErrNotFound], [ErrRevoked], [ErrReplayed], [ErrMismatch], [ErrScope], [ErrSuspended],
+// [ErrStoreReplaced] and [*DecidedError], to be recognised with errors.Is and errors.As. A Store is safe for concurrent
+// use, by several processes, too. It keeps times in whole seconds, rounded down. Package storetest verifies these promises.
 type Store interface {
-	// CreatePendingConsent keeps the result of a sign-in until the person decides. Of two with one handle the first stays.
+	// CreatePendingConsent stores the result of a sign-in until the person decides. If there is one with the handle
+	// already, it stays as it is, and the error is nil.
 	CreatePendingConsent(ctx context.Context, pending PendingConsent) error
 
-	// PendingConsent returns what CreatePendingConsent kept, decided or not; ErrNotFound for an unknown handle or one whose time is over.
+	// PendingConsent returns a pending consent, decided or not. ErrNotFound: the handle is unknown, or the consent has
+	// expired.
 	PendingConsent(ctx context.Context, handle Hash, now time.Time) (PendingConsent, error)
 
-	// Link decides a pending consent for DecisionLink and makes the link with its first token or its code. With a token it
-	// revokes the person's oldest links of that skill beyond the limit; a code does so when it is redeemed. ErrNotFound and DecidedError as with Decide.
+	// Link records DecisionLink for a pending consent, and makes the link with its first token or its code. With a token,
+	// it revokes the oldest links of the person with this skill beyond MaxLinks, for ReasonReplaced; a code does so when it
+	// is redeemed. ErrNotFound: the handle is unknown, or the consent has expired at the link's CreatedAt. DecidedError:
+	// there is a decision already, which may be this one.
 	Link(ctx context.Context, handle Hash, link NewLink) error
 
-	// Decide decides a pending consent for any other decision. ErrNotFound for an unknown handle or one whose time is
-	// over, DecidedError when it is decided already.
+	// Decide records any other decision for a pending consent. ErrNotFound: the handle is unknown, or the consent has
+	// expired. DecidedError: there is a decision already, which may be the same.
 	Decide(ctx context.Context, handle Hash, decision Decision, now time.Time) error
 
-	// Redeem turns an authorization code into the first pair of tokens, once. ErrNotFound for an unknown or expired code,
-	// ErrMismatch for one of another client, redirect URI or challenge, which changes nothing, ErrReplayed for one that was
-	// redeemed before: later than CodeReplayGrace the link is revoked by it. ErrRevoked, ErrSuspended.
+	// Redeem exchanges an authorization code for its tokens, once (RFC 6749 §4.1.3), and returns the link. It revokes links
+	// beyond MaxLinks as Link does. Of several errors that apply it returns the first of:
+	// ErrNotFound: the code is unknown.
+	// ErrMismatch: the code was issued for another client, redirect URI or challenge.
+	// ErrReplayed: the code was redeemed before. If that is longer ago than CodeReplayGrace, the link is revoked.
+	// ErrNotFound: the code has expired.
+	// ErrRevoked: the link is revoked.
+	// ErrSuspended: Honours returned false.
 	Redeem(ctx context.Context, redemption Redemption) (Link, error)
 
-	// Refresh adds an access token to a link, for a refresh token of the client. With a successor, the refresh token's
-	// parent and siblings are superseded and the successor becomes its child; of its children the newest MaxSuccessors live.
-	// ErrNotFound for an unknown or expired refresh token, ErrMismatch for another client's, ErrReplayed for a superseded
-	// one, by which the link is revoked. ErrRevoked, ErrSuspended, ErrScope.
+	// Refresh adds an access token to the link of a refresh token (RFC 6749 §6), and returns the link. The refresh token
+	// stays good. With a successor, the refresh token rotates: the successor becomes its child, and of its children only the
+	// newest MaxSuccessors stay good. Presenting a token that has a parent supersedes that parent and the token's siblings.
+	// Of several errors that apply it returns the first of:
+	// ErrNotFound: the refresh token is unknown.
+	// ErrMismatch: it was issued to another client.
+	// ErrRevoked: the link is revoked.
+	// ErrNotFound: the refresh token has expired.
+	// ErrReplayed: it is superseded. The link is revoked for it.
+	// ErrSuspended: Honours returned false.
+	// ErrScope: a requested scope was not granted.
 	Refresh(ctx context.Context, refresh Refresh) (Link, error)
 
-	// RevokeByToken ends the link of a live token of any kind, if it is a link of one of the clients, and returns it.
-	// ErrNotFound otherwise.
+	// RevokeByToken revokes the link of a token of any kind for ReasonClient, if the link is one of the clients', and returns
+	// it (RFC 7009). ErrNotFound: the token is unknown, expired, superseded or of another client, or its link was revoked
+	// before.
 	RevokeByToken(ctx context.Context, token Hash, clients []string, now time.Time) (Link, error)
 
-	// Lookup finds an access token, whatever has become of it or its link; ErrNotFound for an unknown one. The claims may be
-	// shared with others who ask for the same token, and must not be changed.
+	// Lookup returns an access token with its link, whether or not it is expired or revoked. ErrNotFound: the token is
+	// unknown, or not an access token. The claims of the link may be shared with other callers and must not be modified.
 	Lookup(ctx context.Context, token Hash) (AccessToken, error)
 
-	// TouchLinks records when links were last used. A time within an hour of the one kept is not written, so that the last
-	// use is exact to an hour. Unknown links are passed over.
+	// TouchLinks records when links were last used. A use within UseGrain of the recorded one, or before it, is not written.
+	// An Alexa user is always written. Unknown links are ignored.
 	TouchLinks(ctx context.Context, uses []Use) error
 
-	// Links lists links, the oldest first.
+	// Links lists the links that match a filter, live or revoked, the oldest first.
 	Links(ctx context.Context, filter LinkFilter) ([]Link, error)
 
-	// Revoke ends the links that the filter selects and that are live, and returns them. Links that had ended before keep
-	// their time and reason.
+	// Revoke revokes the live links that match a filter, and returns them. Links that were revoked before keep their time and
+	// reason, and are not returned.
 	Revoke(ctx context.Context, filter LinkFilter, reason Reason, now time.Time) ([]Link, error)
 
-	// Sweep removes up to limit rows of each kind that nothing can need any more, and returns how many it removed: pending
-	// consents and tokens whose time is over, codes and superseded refresh tokens that have been kept long enough to find out
-	// replays, old events. It ends links whose code was never redeemed, and those whose last token expired.
+	// Sweep removes up to limit rows of each kind that are not needed any more, and returns how many: expired tokens and
+	// pending consents, codes and superseded refresh tokens after ReplayMemory, and events after EventMemory. It revokes
+	// links whose code was not redeemed, RedeemGrace after it expired, and links whose last token has expired; these count,
+	// too. Several sweeps may run at the same time.
 	Sweep(ctx context.Context, now time.Time, limit int) (int, error)
 
-	// ReadFeed reads the feed after a position. Every end of a link is in it, whoever ended it, from the moment at which it is
-	// durable: what ReadFeed returned before the feed of a later call began is all that had ended by then.
+	// ReadFeed returns the revocations after a position of the feed. Every revocation is in the feed, by whichever method and
+	// process, from the moment it is durable: a revocation that is durable when ReadFeed is called is in what it returns, or
+	// before the position. When the feed does not lead on from the position, Broken is true; see [Feed]. ErrStoreReplaced:
+	// the process must restart.
 	ReadFeed(ctx context.Context, after Position) (Feed, error)
 
-	// WaitForEvents returns when the feed may have grown since the last call of ReadFeed, and at the latest when the context ends. It
-	// is only a hint: a store that nothing can wake waits for the context.
+	// WaitForEvents returns when the feed may have grown since the last ReadFeed, and at the latest when the context ends. It
+	// is a hint: a store without notifications returns only when the context ends.
 	WaitForEvents(ctx context.Context)
 
-	// OnRevoke registers a function that is told of the links which this process ends, before the method that ended them
-	// returns. It must be quick.
-	OnRevoke(told func(linkIDs []string))
+	// OnRevoke registers a function that is called with the links that this process revokes, before the method that revoked
+	// them returns. It must return quickly and must not call the store.
+	OnRevoke(do func(linkIDs []string))
 
-	// Close ends the store after the writes that it has begun.
+	// Close waits for the writes that have begun, and closes the store. Methods that are called afterwards return an error.
 	Close() error
 }
 
-// NewLink is what [Store.Link] needs to make a link.
+// NewLink is what [Store.Link] makes a link of.
 type NewLink struct {
 	Link      Link
-	Token     Hash      // of its access token, of an implicit link
+	Token     Hash      // of the access token, for the implicit grant
 	ExpiresAt time.Time // of the token; zero: as long as the link
-	Code      *NewCode  // of a link by the code grant, which has no token yet
-	MaxLinks  int       // live links of this person with this skill, this one included; 0: no limit
+	Code      *NewCode  // for the code grant, in place of Token
+	MaxLinks  int       // live links of this person with this skill, including this one; 0: no limit
 }
 
-// Use is one use of a link, to be noted.
+// Use is one use of a link.
 type Use struct {
 	LinkID    string
 	At        time.Time
-	AlexaUser Hash // of the Alexa user id, or empty when the backend told none
+	AlexaUser Hash // of the Alexa user id; empty: unknown, which keeps the recorded one
 }
 
-// UseGrain is how exact the last use of a link is kept.
+// UseGrain is the precision of [Link].LastUsedAt.
 const UseGrain = time.Hour
 
 // NewCode is an authorization code and what it is bound to (RFC 6749 §4.1.2, RFC 7636 §4.4).
@@ -104,44 +128,46 @@ type NewCode struct {
 	ExpiresAt     time.Time
 }
 
-// Redemption is an authorization code on its way to tokens.
+// Redemption is the exchange of an authorization code for tokens.
 type Redemption struct {
 	Code          Hash
 	ClientID      string
-	RedirectURI   string // empty: not said, which is accepted
-	CodeChallenge string // made from the verifier; must be the code's, both may be empty
+	RedirectURI   string // empty: the client sent none, which is accepted
+	CodeChallenge string // computed from the verifier; must equal the code's, also when that is empty
 	Tokens        NewTokens
 	MaxLinks      int // as in NewLink
 	Now           time.Time
-	// Honours says whether the configuration honours the link. It is called within the transition and must be quick.
+	// Honours reports whether the configuration honours the link. It is called within the transaction, perhaps more than
+	// once, and must return quickly.
 	Honours func(*Link) bool
 }
 
-// NewTokens are tokens to be added to a link. An empty hash adds none.
+// NewTokens are tokens to be added to a link.
 type NewTokens struct {
 	Access           Hash
-	AccessExpiresAt  time.Time
-	Refresh          Hash
+	AccessExpiresAt  time.Time // zero: as long as the link
+	Refresh          Hash      // empty: none
 	RefreshExpiresAt time.Time // zero: as long as the link
 }
 
-// Refresh is a refresh token on its way to an access token.
+// Refresh is the use of a refresh token.
 type Refresh struct {
 	Token    Hash
 	ClientID string
-	Scope    string    // asked for; must be within the link's
+	Scope    string    // requested, separated by spaces; empty: all that was granted
 	Tokens   NewTokens // with a refresh token, the successor, to rotate
 	Now      time.Time
 	Honours  func(*Link) bool // as in Redemption
 }
 
 const (
-	// CodeReplayGrace is how long after its redemption a code that comes again is taken for a lost answer.
+	// CodeReplayGrace is how long after its redemption a code may come again without revoking the link, since the first
+	// response may have been lost.
 	CodeReplayGrace = 10 * time.Second
-	// MaxSuccessors is how many children of one refresh token live until one of them is presented.
+	// MaxSuccessors is how many children of one refresh token stay good until one of them is presented.
 	MaxSuccessors = 16
-	// RedeemGrace is how long after its end a code that was never redeemed takes its link with it.
+	// RedeemGrace is how long after a code has expired its link is revoked if the code was not redeemed.
 	RedeemGrace = time.Minute
-	// ReplayMemory is how long used codes and superseded refresh tokens are kept to be recognised.
+	// ReplayMemory is how long redeemed codes and superseded refresh tokens are remembered, to recognise replays.
 	ReplayMemory = 30 * 24 * time.Hour
 )

@@ -8,22 +8,22 @@ import (
 )
 
 var (
-	backendIDForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
-	secretForm    = regexp.MustCompile(`^[!-~]{32,256}$`)
+	backendIDPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
+	secretPattern    = regexp.MustCompile(`^[!-~]{32,256}$`)
 )
 
 func (b *builder) backends(forms []backendForm, skills []*bridge.Skill) []*bridge.Backend {
 	if len(forms) == 0 {
-		b.warn("backends", "none: nobody can look a token up")
+		b.warn("backends", "none: no backend can look up a token")
 	}
 	var backends []*bridge.Backend
 	for i, form := range forms {
-		path := at("backends", i, "")
-		if !backendIDForm.MatchString(form.ID) {
-			b.fault(path+".id", "not an id", "write up to 64 letters, digits and . _ ~ -")
+		path := element("backends", i)
+		if !backendIDPattern.MatchString(form.ID) {
+			b.problem(path+".id", "not an id", "use 1 to 64 letters, digits and . _ ~ -")
 		}
-		if slices.ContainsFunc(backends, func(before *bridge.Backend) bool { return before.ID == form.ID }) {
-			b.fault(path+".id", "used twice", "give each backend an id of its own")
+		if slices.ContainsFunc(backends, func(other *bridge.Backend) bool { return other.ID == form.ID }) {
+			b.problem(path+".id", "not unique", "give each backend a different id")
 		}
 		backends = append(backends, &bridge.Backend{
 			ID:      form.ID,
@@ -34,18 +34,18 @@ func (b *builder) backends(forms []backendForm, skills []*bridge.Skill) []*bridg
 	return backends
 }
 
-// secrets hashes one secret, or several that are good at the same time while one takes the place of another.
+// secrets hashes one secret, or several that are all accepted while one replaces another.
 func (b *builder) secrets(path string, texts []string) []bridge.Secret {
-	cure := "write 32 to 256 letters, digits and signs, as `alexa-oidc-bridge secret` prints them, or a list of such"
+	hint := "set 32 to 256 printable ASCII characters without spaces, as printed by `alexa-oidc-bridge secret`, or a list"
 	if len(texts) == 0 {
-		b.fault(path, "missing", cure)
+		b.problem(path, "missing", hint)
 	}
 	var secrets []bridge.Secret
 	for i, text := range texts {
-		if !secretForm.MatchString(text) && !b.broken[at(path, i, "")] {
-			b.fault(path, "too short, too long or with other characters", cure)
+		if !secretPattern.MatchString(text) && !b.unresolved[element(path, i)] {
+			b.problem(path, "too short, too long or with characters that are not allowed", hint)
 		}
-		if !b.expanded[path] && !b.expanded[at(path, i, "")] {
+		if !b.external[element(path, i)] {
 			b.warnInline(path)
 		}
 		secrets = append(secrets, bridge.NewSecret(text))
@@ -53,15 +53,22 @@ func (b *builder) secrets(path string, texts []string) []bridge.Secret {
 	return secrets
 }
 
+// warnInline warns about a secret that is written in the configuration file itself.
+func (b *builder) warnInline(path string) {
+	if !b.external[path] {
+		b.warn(path, "a secret is written in the configuration file; use ${NAME} or ${file:path} instead")
+	}
+}
+
 func (b *builder) backendSkills(path string, ids []string, skills []*bridge.Skill) []string {
 	if len(ids) == 0 {
-		b.fault(path, "missing", "write the client ids of the skills whose tokens it may look up")
+		b.problem(path, "missing", "list the client ids of the skills whose tokens this backend may look up")
 	}
 	var providers []string
 	for i, id := range ids {
 		n := slices.IndexFunc(skills, func(skill *bridge.Skill) bool { return skill.ClientID == id })
 		if n < 0 {
-			b.fault(at(path, i, ""), "no skill has this client id", "write one of the skills' client_id")
+			b.problem(element(path, i), "no skill has this client id", "use the client_id of a skill")
 			continue
 		}
 		if !slices.Contains(providers, skills[n].Provider) {
@@ -69,7 +76,8 @@ func (b *builder) backendSkills(path string, ids []string, skills []*bridge.Skil
 		}
 	}
 	if len(providers) > 1 {
-		b.warn(path, "of several providers: a sub can be two people's, so the backend must tell people apart by upstream_iss and sub together")
+		b.warn(path, "the skills have several providers, which may use the same sub for different people; "+
+			"the backend must identify people by upstream_iss and sub together")
 	}
 	return ids
 }

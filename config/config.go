@@ -1,7 +1,8 @@
-// Package config reads the YAML file and turns it into what the program runs on. It tells every fault at once, each with
-// its path, what is wrong and what to do, and never a secret's value. What is legal but unwise is a [Warning].
+// Package config reads the YAML configuration file and turns it into what the program runs on. It reports every problem
+// at once, each with its path, what is wrong and what to do, and never with the value of a secret. What is legal but
+// unwise is a [Warning].
 //
-// The form of the file stands in form.go, as Go types; what its values must be, in the files named after its parts.
+// The keys of the file are the types in form.go. Their values are checked in the files named after its sections.
 package config
 
 import (
@@ -18,67 +19,69 @@ import (
 // Config is what the program runs on.
 type Config struct {
 	Server      server.Config
-	Listen      string
-	AdminListen string
+	Listen      string // the address of the public listener, as net.Listen takes it
+	AdminListen string // the address of the admin listener
 	Storage     Storage
 	Log         Log
 }
 
-// Storage says where links are kept.
+// Storage is the database that holds the links.
 type Storage struct {
-	Driver string
-	DSN    string // of SQLite: the path of the file, absolute; of PostgreSQL: a URL, which has a password
+	Driver string // sqlite or postgres
+	DSN    string // for SQLite the absolute path of the file; for PostgreSQL a URL, which may contain a password
 }
 
-// Log says what is logged, and how.
+// Log is the level and the format of the log.
 type Log struct {
 	Level slog.Level
-	JSON  bool
+	JSON  bool // false: text
 }
 
-// Load reads the configuration at path. Its error is [Faults] when something in the file is wrong.
+// Load reads the configuration file at path. The error is [Problems] if something in the file is wrong.
 func Load(path string) (*Config, []Warning, error) {
-	source, err := open(path)
+	b, err := open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	form := source.decode()
-	b := &builder{source: source, emailTrusted: map[string]bool{}}
-	config := b.config(form)
-	if err := source.faults.err(); err != nil {
+	config := b.config(b.decode())
+	if err := b.problems.err(); err != nil {
 		return nil, nil, err
 	}
 	return config, b.warnings, nil
 }
 
-// LoadStorage reads only where links are kept. Faults elsewhere do not matter to it, so that a link can be ended in an
-// emergency whatever else is wrong.
+// LoadStorage reads only the storage section. Problems elsewhere do not matter to it, so that links can be revoked in
+// an emergency whatever else is wrong.
 func LoadStorage(path string) (Storage, error) {
-	source, err := open(path)
+	b, err := open(path)
 	if err != nil {
 		return Storage{}, err
 	}
-	source.keepOnly("storage")
-	form := source.decode()
-	b := &builder{source: source, emailTrusted: map[string]bool{}}
-	storage := b.storage(form.Storage)
-	return storage, source.faults.err()
+	b.keepOnly("storage")
+	storage := b.storage(b.decode().Storage)
+	return storage, b.problems.err()
 }
 
-// LoadAdminListen reads only where the admin listener is, for the health check.
+// LoadAdminListen reads only the address of the admin listener, for the health check.
 func LoadAdminListen(path string) (string, error) {
-	source, err := open(path)
+	b, err := open(path)
 	if err != nil {
 		return "", err
 	}
-	source.keepOnly("admin_listen")
-	form := source.decode()
-	b := &builder{source: source, emailTrusted: map[string]bool{}}
-	listen := b.listen("admin_listen", form.AdminListen)
-	return listen, source.faults.err()
+	b.keepOnly("admin_listen")
+	listen := b.listen("admin_listen", b.decode().AdminListen)
+	return listen, b.problems.err()
 }
 
-// builder turns the form into what the program runs on, and takes down what is wrong with it.
+func open(path string) (*builder, error) {
+	source, err := readSource(path)
+	if err != nil {
+		return nil, err
+	}
+	return &builder{source: source, emailTrusted: map[string]bool{}}, nil
+}
+
+// builder checks a form and turns it into what the program runs on. It collects problems and warnings.
 type builder struct {
 	*source
 	warnings     []Warning
@@ -99,7 +102,7 @@ func (b *builder) config(form form) *Config {
 		},
 	}
 	if form.TemplatesDir != "" {
-		config.Server.Templates = os.DirFS(b.path(form.TemplatesDir))
+		config.Server.Templates = os.DirFS(b.absolute(form.TemplatesDir))
 		b.templates(form.TemplatesDir, config)
 	}
 	config.Server.Providers = b.providers(form.Providers)
@@ -110,25 +113,25 @@ func (b *builder) config(form form) *Config {
 }
 
 func (b *builder) templates(dir string, config *Config) {
-	info, err := os.Stat(b.path(dir))
+	info, err := os.Stat(b.absolute(dir))
 	if err != nil || !info.IsDir() {
-		b.fault("templates_dir", "there is no such folder", "name a folder, or leave the key out for the embedded pages")
+		b.problem("templates_dir", "no such directory", "set an existing directory, or remove the key for the embedded pages")
 		return
 	}
 	if _, err := templates.New(config.Server.Templates); err != nil {
-		b.fault("templates_dir", err.Error(), "mend the page, or remove it for the embedded one")
+		b.problem("templates_dir", err.Error(), "correct the page, or remove it for the embedded one")
 	}
 }
 
-// path makes a path that stands in the configuration absolute: it is relative to the configuration's own folder.
-func (b *builder) path(path string) string {
+// absolute makes a path of the configuration absolute. It is relative to the directory of the configuration file.
+func (b *builder) absolute(path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}
 	return filepath.Join(b.dir, path)
 }
 
-// providerByID finds a provider.
+// providerByID returns nil if there is no such provider.
 func providerByID(providers []upstream.Config, id string) *upstream.Config {
 	for i := range providers {
 		if providers[i].ID == id {
@@ -138,10 +141,13 @@ func providerByID(providers []upstream.Config, id string) *upstream.Config {
 	return nil
 }
 
-func at(list string, i int, key string) string {
-	path := fmt.Sprintf("%s[%d]", list, i)
-	if key != "" {
-		path += "." + key
+// member is the path of a key below a path, which is empty for the top level.
+func member(path, key string) string {
+	if path == "" {
+		return key
 	}
-	return path
+	return path + "." + key
 }
+
+// element is the path of a list's element.
+func element(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }

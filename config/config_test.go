@@ -20,7 +20,7 @@ import (
 
 const secret = "0123456789abcdef0123456789abcdef"
 
-// good is a configuration without faults. Tests replace parts of it.
+// good is a valid configuration. Tests replace parts of it.
 const good = `
 public_url: https://link.example.com
 keys: ["${BRIDGE_TEST_KEY}"]
@@ -77,7 +77,8 @@ func TestDefaults(t *testing.T) {
 	if err != nil || len(warnings) != 0 {
 		t.Fatalf("%v, %v", err, warnings)
 	}
-	if loaded.Listen != ":8080" || loaded.AdminListen != "127.0.0.1:8081" || loaded.Server.MaxStaleness != 30*time.Second ||
+	if loaded.Listen != ":8080" || loaded.AdminListen != "127.0.0.1:8081" ||
+		loaded.Server.MaxStaleness != 30*time.Second ||
 		loaded.Server.Memory != 64<<20 || !loaded.Log.JSON || loaded.Log.Level != 0 || loaded.Server.Templates != nil {
 		t.Errorf("defaults: %+v", loaded)
 	}
@@ -97,7 +98,8 @@ func TestDefaults(t *testing.T) {
 	if got := loaded.Server.Skills[0]; !reflect.DeepEqual(got, want) {
 		t.Errorf("skill %+v, want %+v", got, want)
 	}
-	if backend := loaded.Server.Backends[0]; !backend.HasSecret(secret) || !slices.Equal(backend.Skills, []string{"pizza"}) {
+	if backend := loaded.Server.Backends[0]; !backend.HasSecret(secret) ||
+		!slices.Equal(backend.Skills, []string{"pizza"}) {
 		t.Errorf("backend %+v", backend)
 	}
 }
@@ -115,7 +117,8 @@ func TestEverythingSet(t *testing.T) {
 		t.Errorf("warnings %v", warnings)
 	}
 	skill := loaded.Server.Skills[0]
-	if !skill.HasSecret(os.Getenv("PIZZA_CLIENT_SECRET")) || skill.AccessLifetime != time.Hour || skill.CodeLifetime != time.Minute || skill.RotateRefresh {
+	if !skill.HasSecret(os.Getenv("PIZZA_CLIENT_SECRET")) || skill.AccessLifetime != time.Hour ||
+		skill.CodeLifetime != time.Minute || skill.RotateRefresh {
 		t.Errorf("code grant: %+v", skill)
 	}
 	want := bridge.Allow{EmailDomains: []string{"contoso.com"}, Groups: []string{"alexa-users"},
@@ -125,7 +128,7 @@ func TestEverythingSet(t *testing.T) {
 	}
 }
 
-// The example explains every key that there is, in a sentence above it.
+// config.example.yaml explains every key in a comment above it.
 func TestExampleExplainsEveryKey(t *testing.T) {
 	text, err := os.ReadFile("../config.example.yaml")
 	if err != nil {
@@ -151,7 +154,7 @@ func TestExampleExplainsEveryKey(t *testing.T) {
 	}
 }
 
-// An empty secret is none, as it is in the example of a skill that has only the implicit grant.
+// An empty secret counts as missing, for a skill that has only the implicit grant.
 func TestEmptySecret(t *testing.T) {
 	loaded, _ := load(t, replaced(t, "grants: [implicit]", "grants: [implicit]\n    client_secret: \"\""))
 	if skill := loaded.Server.Skills[0]; len(skill.Secrets) != 0 || skill.HasSecret("") {
@@ -172,7 +175,7 @@ func TestReferences(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := loaded.Server.Skills[0].Name; got != "A Pizza ${BRIDGE_TEST_SECRET} ${NAME} $NAME" {
-		t.Errorf("name %q: what is put in must not be looked at again", got)
+		t.Errorf("name %q: what is inserted must not be expanded again", got)
 	}
 	if got := loaded.Server.Providers[0].ClientID; got != "from a file" {
 		t.Errorf("client id %q", got)
@@ -195,11 +198,13 @@ func TestEnvironmentWins(t *testing.T) {
 	}
 }
 
-// An emergency revoke works whatever else is wrong with the configuration.
+// In an emergency, links can be revoked whatever else is wrong with the configuration.
 func TestLoadStorage(t *testing.T) {
-	path := write(t, "storage: {dsn: links.db}\nproviders: [nonsense]\nskills: 7\nkeys: [\"${NOT_SET_ANYWHERE}\"]\nfrobnicate: 1\n")
+	path := write(t, "storage: {dsn: links.db}\nproviders: [nonsense]\nskills: 7\n"+
+		"keys: [\"${NOT_SET_ANYWHERE}\"]\nfrobnicate: 1\n")
 	storage, err := config.LoadStorage(path)
-	if want := filepath.Join(filepath.Dir(path), "links.db"); err != nil || storage.DSN != want || storage.Driver != "sqlite" {
+	if want := filepath.Join(filepath.Dir(path), "links.db"); err != nil || storage.DSN != want ||
+		storage.Driver != "sqlite" {
 		t.Errorf("%+v, %v", storage, err)
 	}
 	if _, err := config.LoadStorage(write(t, "storage: {dsn: \"\"}")); err == nil {
@@ -211,8 +216,9 @@ func TestLoadStorage(t *testing.T) {
 	}
 }
 
-// A password comes into a URL encoded, whatever its characters; a whole URL comes as it is.
+// A password is encoded for the URL; a whole URL is inserted as it is.
 func TestPostgresDSN(t *testing.T) {
+	const encoded = "p%40ss%2Fw%3Frd%23100%25%20%2B"
 	t.Setenv("DB_PASSWORD", "p@ss/w?rd#100% +")
 	t.Setenv("DB_ADDRESS", "db.example.com:5432,other:5433")
 	t.Setenv("DB_PARAMETERS", "sslmode=verify-full&connect_timeout=3")
@@ -222,24 +228,29 @@ func TestPostgresDSN(t *testing.T) {
 		warnings  []string // what each is about
 	}{
 		"a password": {"postgres://bridge:${DB_PASSWORD}@db.example.com:5432/bridge?sslmode=verify-full",
-			"postgres://bridge:p%40ss%2Fw%3Frd%23100%25%20%2B@db.example.com:5432/bridge?sslmode=verify-full", nil},
-		"an address": {"postgres://bridge:${DB_PASSWORD}@${DB_ADDRESS}/bridge?sslmode=verify-full&application_name=${DB_PASSWORD}",
-			"postgres://bridge:p%40ss%2Fw%3Frd%23100%25%20%2B@db.example.com:5432,other:5433/bridge?sslmode=verify-full&application_name=p%40ss%2Fw%3Frd%23100%25%20%2B", nil},
+			"postgres://bridge:" + encoded + "@db.example.com:5432/bridge?sslmode=verify-full", nil},
+		"an address": {
+			"postgres://bridge:${DB_PASSWORD}@${DB_ADDRESS}/bridge?sslmode=verify-full&application_name=${DB_PASSWORD}",
+			"postgres://bridge:" + encoded + "@db.example.com:5432,other:5433/bridge?sslmode=verify-full&application_name=" +
+				encoded, nil},
 		"parameters": {"postgres://bridge@db.example.com/bridge?${DB_PARAMETERS}",
 			"postgres://bridge@db.example.com/bridge?sslmode=verify-full&connect_timeout=3", nil},
-		"a whole URL":         {"${DB_URL}", os.Getenv("DB_URL"), nil},
-		"a password as it is": {"postgres://u:secret@localhost/bridge", "postgres://u:secret@localhost/bridge", []string{"a secret stands"}},
+		"a whole URL": {"${DB_URL}", os.Getenv("DB_URL"), nil},
+		"a password as it is": {"postgres://u:secret@localhost/bridge", "postgres://u:secret@localhost/bridge",
+			[]string{"a secret is written"}},
 		"no encryption": {"postgres://u:${DB_PASSWORD}@db.example.com/bridge?sslmode=require",
-			"postgres://u:p%40ss%2Fw%3Frd%23100%25%20%2B@db.example.com/bridge?sslmode=require", []string{"sslmode=verify-full"}},
+			"postgres://u:" + encoded + "@db.example.com/bridge?sslmode=require", []string{"sslmode=verify-full"}},
 		"a socket": {"postgres://u@/bridge?host=/run/postgresql", "postgres://u@/bridge?host=/run/postgresql", nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			loaded, warnings := load(t, replaced(t, "driver: sqlite, dsn: data/bridge.db", fmt.Sprintf("driver: postgres, dsn: %q", test.dsn)))
+			loaded, warnings := load(t, replaced(t, "driver: sqlite, dsn: data/bridge.db",
+				fmt.Sprintf("driver: postgres, dsn: %q", test.dsn)))
 			if loaded.Storage.DSN != test.want || loaded.Storage.Driver != "postgres" {
 				t.Errorf("%+v", loaded.Storage)
 			}
-			if len(warnings) != len(test.warnings) || len(warnings) == 1 && !strings.Contains(warnings[0].Text, test.warnings[0]) {
+			if len(warnings) != len(test.warnings) || len(warnings) == 1 &&
+				!strings.Contains(warnings[0].Text, test.warnings[0]) {
 				t.Errorf("warnings %v", warnings)
 			}
 			if password := os.Getenv("DB_PASSWORD"); strings.Contains(fmt.Sprint(warnings), password) {
@@ -253,7 +264,7 @@ func TestPostgresDSN(t *testing.T) {
 	}
 }
 
-func TestPagesOfOnesOwn(t *testing.T) {
+func TestTemplatesDir(t *testing.T) {
 	path := write(t, replaced(t, "public_url:", "templates_dir: pages\npublic_url:"))
 	pages := filepath.Join(filepath.Dir(path), "pages")
 	if err := os.Mkdir(pages, 0o700); err != nil {
@@ -262,7 +273,8 @@ func TestPagesOfOnesOwn(t *testing.T) {
 	if loaded, _, err := config.Load(path); err != nil || loaded.Server.Templates == nil {
 		t.Errorf("an empty folder: %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(pages, "home.html"), []byte(`{{define "main"}}{{.Nothing}}{{end}}`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(pages, "home.html"), []byte(`{{define "main"}}{{.Nothing}}{{end}}`),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := config.Load(path); err == nil || !strings.HasPrefix(err.Error(), "templates_dir: ") {
@@ -282,16 +294,16 @@ func FuzzLoad(f *testing.F) {
 			t.Fatal(err)
 		}
 		loaded, _, err := config.Load(path)
-		faults, isFaults := errors.AsType[config.Faults](err)
+		problems, isProblems := errors.AsType[config.Problems](err)
 		switch {
 		case err == nil && (loaded.Server.PublicURL == "" || len(loaded.Server.Skills) == 0 || loaded.Server.Keys == nil):
 			t.Errorf("half a configuration is accepted: %+v", loaded)
-		case err != nil && (!isFaults || len(faults) == 0):
-			t.Errorf("not faults: %v", err)
+		case err != nil && (!isProblems || len(problems) == 0):
+			t.Errorf("not problems: %v", err)
 		}
-		for _, fault := range faults {
-			if fault.What == "" || fault.Cure == "" {
-				t.Errorf("a fault without words: %+v", fault)
+		for _, problem := range problems {
+			if problem.What == "" || problem.Hint == "" {
+				t.Errorf("an incomplete problem: %+v", problem)
 			}
 		}
 	})

@@ -12,7 +12,7 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 )
 
-// decode reads the settings into the form. What does not fit is a fault.
+// decode expands the settings and decodes them into the form. What does not fit is a problem.
 func (s *source) decode() form {
 	decoded := defaults()
 	s.settings, _ = s.expand("", s.settings).(map[string]any)
@@ -20,43 +20,40 @@ func (s *source) decode() form {
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result:     &decoded,
 		Metadata:   &metadata,
-		DecodeHook: mapstructure.ComposeDecodeHookFunc(durations, onesAsMany),
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(decodeDuration, decodeOneOrMany),
 	})
 	if err != nil {
-		panic(err) // only for a result that is not a pointer
+		panic(err) // only if Result is not a pointer
 	}
-	s.mistyped(decoder.Decode(s.settings))
+	s.decodeProblems(decoder.Decode(s.settings))
 	for _, path := range metadata.Unused {
-		cure := "remove it"
+		hint := "remove it"
 		if suggestion := nearestKey(path); suggestion != "" {
-			cure = fmt.Sprintf("did you mean %q?", suggestion)
+			hint = fmt.Sprintf("did you mean %q?", suggestion)
 		}
-		s.fault(path, "unknown key", cure)
+		s.problem(path, "unknown key", hint)
 	}
 	return decoded
 }
 
-// durations reads texts such as 1h30m. A bare number has no unit and is refused by its type.
-func durations(from, to reflect.Type, value any) (any, error) {
+var errNotDuration = errors.New("not a duration")
+
+// decodeDuration parses strings such as 1h30m. A bare number has no unit and is rejected.
+func decodeDuration(_, to reflect.Type, value any) (any, error) {
 	if to != reflect.TypeFor[time.Duration]() {
 		return value, nil
 	}
-	text, isText := value.(string)
-	if !isText {
-		return nil, errNoDuration
-	}
+	text, _ := value.(string)
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return nil, errNoDuration
+		return nil, errNotDuration
 	}
 	return d, nil
 }
 
-var errNoDuration = errors.New("not a duration")
-
-func onesAsMany(from, to reflect.Type, value any) (any, error) {
-	text, isText := value.(string)
-	if to != reflect.TypeFor[oneOrMany]() || !isText {
+func decodeOneOrMany(_, to reflect.Type, value any) (any, error) {
+	text, isString := value.(string)
+	if to != reflect.TypeFor[oneOrMany]() || !isString {
 		return value, nil
 	}
 	if text == "" {
@@ -65,59 +62,47 @@ func onesAsMany(from, to reflect.Type, value any) (any, error) {
 	return []string{text}, nil
 }
 
-// mistyped turns the decoder's errors into faults, without the values that they quote.
-func (s *source) mistyped(err error) {
-	var several interface{ Unwrap() []error }
-	if errors.As(err, &several) {
-		for _, one := range several.Unwrap() {
-			s.mistyped(one)
+// decodeProblems turns the decoder's errors into problems, without the values that they quote.
+func (s *source) decodeProblems(err error) {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		for _, one := range joined.Unwrap() {
+			s.decodeProblems(one)
 		}
 		return
 	}
 	decode, ok := errors.AsType[*mapstructure.DecodeError](err)
-	if !ok {
-		return
-	}
-	inner := decode.Unwrap()
 	switch {
-	case errors.Is(inner, errNoDuration):
-		s.fault(decode.Name(), "not a duration", `write a number with its unit, such as "90s", "10m" or "1h"`)
+	case !ok:
+	case errors.Is(decode.Unwrap(), errNotDuration):
+		s.problem(decode.Name(), "not a duration", `write a number with a unit, such as "90s", "10m" or "1h"`)
 	default:
-		s.fault(decode.Name(), "not "+kindWanted(decode.Name()), "mend it; text that looks like a number needs quotes")
+		s.problem(decode.Name(), "not "+typeName(decode.Name()), "correct it; quote a string that looks like a number")
 	}
 }
 
-// kindWanted says in words what the form has at a path.
-func kindWanted(path string) string {
+// typeName describes the type that the form has at a path.
+func typeName(path string) string {
 	typ := typeAt(path)
-	if typ == nil {
-		return "of the right form"
+	switch typ {
+	case nil:
+		return "of the expected type"
+	case reflect.TypeFor[oneOrMany]():
+		return "a string or a list of strings"
 	}
-	if typ == reflect.TypeFor[oneOrMany]() {
-		return "a text or a list of texts"
-	}
-	switch typ.Kind() {
-	case reflect.String:
-		return "a text"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Int:
-		return "a whole number"
-	case reflect.Slice:
-		return "a list"
-	}
-	return "a group of keys"
+	return map[reflect.Kind]string{reflect.String: "a string", reflect.Bool: "true or false", reflect.Int: "an integer",
+		reflect.Slice: "a list", reflect.Struct: "a mapping"}[typ.Kind()]
 }
 
 var index = regexp.MustCompile(`\[\d+\]`)
 
-// typeAt follows a path through the form. nil: there is nothing.
+// typeAt returns the type that the form has at a path, or nil.
 func typeAt(path string) reflect.Type {
 	typ := reflect.TypeFor[form]()
 	if path == "" {
 		return typ
 	}
-	for _, key := range strings.Split(path, ".") {
+	for key := range strings.SplitSeq(path, ".") {
 		name := index.ReplaceAllString(key, "")
 		field, found := fieldNamed(typ, name)
 		if !found {
@@ -146,42 +131,42 @@ func fieldNamed(typ reflect.Type, name string) (reflect.Type, bool) {
 	return nil, false
 }
 
-// nearestKey returns the key that was probably meant, or nothing.
+// nearestKey returns the known key that is most similar to the last key of a path, or "" if none is similar.
 func nearestKey(path string) string {
-	parent, wrong := "", path
+	parent, unknown := "", path
 	if i := strings.LastIndex(path, "."); i >= 0 {
-		parent, wrong = path[:i], path[i+1:]
+		parent, unknown = path[:i], path[i+1:]
 	}
 	typ := typeAt(parent)
 	if typ == nil || typ.Kind() != reflect.Struct {
 		return ""
 	}
-	best, bestDistance := "", 1+len(wrong)/3
+	nearest, limit := "", 1+len(unknown)/3
 	for field := range typ.Fields() {
 		key := field.Tag.Get("mapstructure")
-		if d := distance(wrong, key); d <= bestDistance {
-			best, bestDistance = key, d-1
+		if d := levenshtein(unknown, key); d <= limit {
+			nearest, limit = key, d-1
 		}
 	}
-	return best
+	return nearest
 }
 
-// distance is how many letters must be changed, added or taken away to make one word of another.
-func distance(a, b string) int {
+// levenshtein returns the edit distance of two strings.
+func levenshtein(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		before := row[0]
+		diagonal := row[0]
 		row[0] = i + 1
 		for j := range len(b) {
-			change := before
+			substitution := diagonal
 			if a[i] != b[j] {
-				change++
+				substitution++
 			}
-			before = row[j+1]
-			row[j+1] = slices.Min([]int{change, row[j] + 1, before + 1})
+			diagonal = row[j+1]
+			row[j+1] = slices.Min([]int{substitution, row[j] + 1, diagonal + 1})
 		}
 	}
 	return row[len(b)]

@@ -8,101 +8,101 @@ import (
 	"strings"
 )
 
-// reference is $${, which stands for ${, or ${…}, or ${ without its end.
+// reference matches $${, which stands for a literal ${, and ${…}, and a ${ that is not closed.
 var reference = regexp.MustCompile(`\$\$\{|\$\{[^}]*\}?`)
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// expand replaces ${NAME} and ${file:path} in all texts below a path. What is put in is not looked at again.
+// expand replaces ${NAME} and ${file:path} in all strings below a path. What is inserted is not expanded again.
 func (s *source) expand(path string, value any) any {
 	switch value := value.(type) {
 	case string:
-		return s.expandText(path, value)
+		return s.expandString(path, value)
 	case []any:
 		list := make([]any, len(value))
 		for i := range value {
-			list[i] = s.expand(at(path, i, ""), value[i])
+			list[i] = s.expand(element(path, i), value[i])
 		}
 		return list
 	case map[string]any:
-		group := make(map[string]any, len(value))
+		mapping := make(map[string]any, len(value))
 		for key := range value {
-			below := key
-			if path != "" {
-				below = path + "." + key
-			}
-			group[key] = s.expand(below, value[key])
+			mapping[key] = s.expand(member(path, key), value[key])
 		}
-		return group
+		return mapping
 	}
 	return value
 }
 
-func (s *source) expandText(path, text string) string {
+func (s *source) expandString(path, text string) string {
 	var expanded strings.Builder
 	rest := 0
 	for _, at := range reference.FindAllStringIndex(text, -1) {
 		expanded.WriteString(text[rest:at[0]])
-		expanded.WriteString(s.replace(path, text, at[0], text[at[0]:at[1]]))
+		expanded.WriteString(s.replacement(path, text, at[0], text[at[0]:at[1]]))
 		rest = at[1]
 	}
 	return expanded.String() + text[rest:]
 }
 
-// replace returns what a reference at a place in a text stands for.
-func (s *source) replace(path, text string, at int, found string) string {
+// replacement returns what to insert for a reference at an offset of a text.
+func (s *source) replacement(path, text string, offset int, found string) string {
 	if found == "$${" {
 		return "${"
 	}
-	s.expanded[path] = true
-	value := s.fill(path, found)
-	if isPostgresURL(text) && isValueInURL(text, at) {
+	s.external[path] = true
+	value := s.resolve(path, found)
+	if isPostgresURL(text) && isURLValue(text, offset) {
 		value = strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
 	}
 	return value
 }
 
-// isValueInURL says whether a user, a password or the value of a parameter stands at a place in a URL: it may have characters
-// that would end it there. A host, a port or a whole query stay as they are.
-func isValueInURL(text string, at int) bool {
-	return at < strings.LastIndexByte(text, '@') || strings.Contains(text[:at], "?") && strings.HasSuffix(text[:at], "=")
+// isURLValue reports whether a user, a password or the value of a parameter is at an offset of a URL: it may contain
+// characters that would end it there. A host, a port or a whole query are inserted as they are.
+func isURLValue(text string, offset int) bool {
+	before := text[:offset]
+	return offset < strings.LastIndexByte(text, '@') || strings.Contains(before, "?") && strings.HasSuffix(before, "=")
 }
 
-// fill returns what a ${…} stands for.
-func (s *source) fill(path, found string) string {
-	name, ended := strings.CutSuffix(strings.TrimPrefix(found, "${"), "}")
-	if !ended {
-		return s.unfilled(path, "a ${ without its }", "write $${ where ${ is meant as it stands")
+// resolve returns the value of a ${…}.
+func (s *source) resolve(path, found string) string {
+	name, closed := strings.CutSuffix(strings.TrimPrefix(found, "${"), "}")
+	if !closed {
+		return s.unresolvable(path, "a ${ is not closed by }", "write $${ for a literal ${")
 	}
 	if file, isFile := strings.CutPrefix(name, "file:"); isFile {
-		return s.included(path, file)
+		return s.fileContent(path, file)
 	}
 	return s.variable(path, name)
 }
 
 func (s *source) variable(path, name string) string {
 	if !variableName.MatchString(name) {
-		return s.unfilled(path, "${…} does not hold the name of a variable", "write ${NAME} or ${file:path}, or $${ where ${ is meant as it stands")
+		return s.unresolvable(path, "${…} does not contain the name of a variable",
+			"write ${NAME} or ${file:path}, or $${ for a literal ${")
 	}
 	value := os.Getenv(name)
 	if value == "" {
-		return s.unfilled(path, "the variable "+name+" is not set or empty", "set it where the program is started")
+		return s.unresolvable(path, "the variable "+name+" is not set or empty",
+			"set it in the environment of the program")
 	}
 	return value
 }
 
-// included reads a file, without the white space around what it holds.
-func (s *source) included(path, file string) string {
+// fileContent reads a file and trims white space at both ends.
+func (s *source) fileContent(path, file string) string {
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(s.dir, file)
 	}
 	content, err := readBounded(file, maxIncluded)
 	if err != nil {
-		return s.unfilled(path, "the file "+file+" cannot be used: "+err.Error(), "name a regular file of up to 64 KiB that the program may read")
+		return s.unresolvable(path, "the file "+file+" cannot be read: "+err.Error(),
+			"set the path of a regular file of at most 64 KiB that the program may read")
 	}
 	text := strings.TrimSpace(string(content))
 	if text == "" {
-		return s.unfilled(path, "the file "+file+" is empty", "write the value into it")
+		return s.unresolvable(path, "the file "+file+" is empty", "write the value into it")
 	}
 	return text
 }

@@ -2,7 +2,7 @@ package config
 
 import "time"
 
-// form is the file as it is written. A key that is not here is a fault. What a missing key means stands beside it.
+// form is the configuration file. A key that is not here is a problem. Comments say what a missing key means.
 type form struct {
 	PublicURL    string         `mapstructure:"public_url"`
 	Listen       string         `mapstructure:"listen"`
@@ -37,7 +37,7 @@ type providerForm struct {
 	Issuer       string        `mapstructure:"issuer"`
 	ClientID     string        `mapstructure:"client_id"`
 	ClientSecret string        `mapstructure:"client_secret"`
-	AuthMethod   string        `mapstructure:"auth_method"` // empty: from discovery
+	AuthMethod   string        `mapstructure:"auth_method"` // empty: chosen by discovery
 	Scopes       []string      `mapstructure:"scopes"`      // none: openid, profile, email
 	AuthParams   []string      `mapstructure:"auth_params"`
 	SubjectClaim string        `mapstructure:"subject_claim"` // empty: sub
@@ -50,7 +50,7 @@ type providerForm struct {
 type skillForm struct {
 	ClientID          string     `mapstructure:"client_id"`
 	Name              string     `mapstructure:"name"`
-	Provider          string     `mapstructure:"provider"` // empty: the only one
+	Provider          string     `mapstructure:"provider"` // empty: the only provider
 	Grants            []string   `mapstructure:"grants"`
 	ClientSecret      oneOrMany  `mapstructure:"client_secret"`
 	RequirePKCE       bool       `mapstructure:"require_pkce"`
@@ -89,10 +89,11 @@ type backendForm struct {
 	Skills []string  `mapstructure:"skills"`
 }
 
-// oneOrMany may be written as one text or as a list of texts.
+// oneOrMany is written as one string or as a list of strings.
 type oneOrMany []string
 
-// defaults is the form before the file is read into it. What stands in lists gets its defaults where it is checked.
+// defaults returns the form before the file is decoded into it. Elements of lists get their defaults where they are
+// checked.
 func defaults() form {
 	return form{
 		Listen:      ":8080",
@@ -103,7 +104,7 @@ func defaults() form {
 	}
 }
 
-// overridable are the keys that a variable BRIDGE_… in the environment replaces, such as BRIDGE_STORAGE_DSN.
+// overridable lists the keys that an environment variable BRIDGE_… overrides, such as BRIDGE_STORAGE_DSN.
 func overridable() []string {
 	return []string{
 		"public_url", "listen", "admin_listen", "templates_dir", "storage.driver", "storage.dsn", "lookup.max_staleness",

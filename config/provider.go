@@ -12,36 +12,40 @@ import (
 
 const issuerGoogle = "https://accounts.google.com"
 
-var providerIDForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+var providerIDPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 
 func (b *builder) providers(forms []providerForm) []upstream.Config {
 	if len(forms) == 0 {
-		b.fault("providers", "missing", "describe the OpenID Provider at which people sign in")
+		b.problem("providers", "missing", "add the OpenID Provider at which people sign in")
 	}
 	var providers []upstream.Config
 	for i, form := range forms {
-		at := func(key string) string { return at("providers", i, key) }
-		if !providerIDForm.MatchString(form.ID) {
-			b.fault(at("id"), "not an id", "write up to 64 of a-z, 0-9, - and _; it becomes part of the redirect URI")
+		key := func(name string) string { return member(element("providers", i), name) }
+		if !providerIDPattern.MatchString(form.ID) {
+			b.problem(key("id"), "not an id", "use 1 to 64 of a-z, 0-9, - and _; the id becomes part of the redirect URI")
 		}
 		if form.ID != "" && providerByID(providers, form.ID) != nil {
-			b.fault(at("id"), "used twice", "give each provider an id of its own")
+			b.problem(key("id"), "not unique", "give each provider a different id")
 		}
-		b.issuer(at("issuer"), form.Issuer)
+		b.issuer(key("issuer"), form.Issuer)
 		if form.ClientID == "" {
-			b.fault(at("client_id"), "missing", "write the client id that the provider gave this bridge")
+			b.problem(key("client_id"), "missing", "set the client id that the provider issued for this bridge")
 		}
-		b.authMethod(at, form)
+		b.authMethod(key, form)
 		providers = append(providers, upstream.Config{
-			ID: form.ID, Issuer: form.Issuer, ClientID: form.ClientID, ClientSecret: form.ClientSecret, AuthMethod: form.AuthMethod,
-			Scopes:       b.upstreamScopes(at("scopes"), form.Scopes),
-			AuthParams:   b.authParams(at("auth_params"), form.AuthParams),
+			ID:           form.ID,
+			Issuer:       form.Issuer,
+			ClientID:     form.ClientID,
+			ClientSecret: form.ClientSecret,
+			AuthMethod:   form.AuthMethod,
+			Scopes:       b.upstreamScopes(key("scopes"), form.Scopes),
+			AuthParams:   b.authParams(key("auth_params"), form.AuthParams),
 			SubjectClaim: form.SubjectClaim,
-			GroupsClaim:  b.claimPath(at("groups_claim"), form.GroupsClaim),
-			Timeout:      b.timeout(at("timeout"), form.Timeout),
+			GroupsClaim:  b.claimPath(key("groups_claim"), form.GroupsClaim),
+			Timeout:      b.timeout(key("timeout"), form.Timeout),
 		})
 		if form.CAFile != "" {
-			b.authorities(at("ca_file"), form.CAFile, &providers[len(providers)-1])
+			b.certificateAuthorities(key("ca_file"), form.CAFile, &providers[len(providers)-1])
 		}
 		b.emailTrusted[form.ID] = form.EmailTrusted
 	}
@@ -49,41 +53,43 @@ func (b *builder) providers(forms []providerForm) []upstream.Config {
 }
 
 func (b *builder) issuer(path, issuer string) {
-	cure := "write it exactly as the iss of the provider's ID tokens; the provider's /.well-known/openid-configuration says it"
+	hint := "set exactly the iss of the provider's ID tokens, which is the issuer in its /.well-known/openid-configuration"
 	parsed, err := url.Parse(issuer)
 	switch {
 	case issuer == "":
-		b.fault(path, "missing", cure)
+		b.problem(path, "missing", hint)
 	case err != nil || parsed.Host == "" || parsed.RawQuery != "" || parsed.Fragment != "" || parsed.User != nil:
-		b.fault(path, "not an issuer", cure)
+		b.problem(path, "not an issuer", hint)
 	case parsed.Scheme != "https" && !isLoopbackHTTP(parsed):
-		b.fault(path, "not https", cure+"; http is good for a loopback host only")
-	case parsed.Host == "login.microsoftonline.com" && slices.Contains([]string{"common", "organizations", "consumers"}, firstSegment(parsed.Path)):
-		b.warn(path, "names no tenant, so no ID token will ever match it; write the issuer of your own tenant, with the tenant's id")
+		b.problem(path, "not https", hint+"; http is accepted for a loopback host only")
+	case isEntraWithoutTenant(parsed):
+		b.warn(path, "names no tenant, so that no ID token matches it; set the issuer of your tenant, which contains its id")
 	}
 }
 
-func firstSegment(path string) string {
-	segment, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return segment
+func isEntraWithoutTenant(issuer *url.URL) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(issuer.Path, "/"), "/")
+	return issuer.Host == "login.microsoftonline.com" &&
+		slices.Contains([]string{"common", "organizations", "consumers"}, first)
 }
 
-func (b *builder) authMethod(at func(string) string, form providerForm) {
+func (b *builder) authMethod(key func(string) string, form providerForm) {
 	if form.ClientSecret != "" {
-		b.warnInline(at("client_secret"))
+		b.warnInline(key("client_secret"))
 	}
+	path := key("auth_method")
 	switch form.AuthMethod {
 	case "":
 	case upstream.AuthMethodNone:
 		if form.ClientSecret != "" {
-			b.fault(at("auth_method"), "none, though there is a client secret", "remove one of the two")
+			b.problem(path, "none, though client_secret is set", "remove one of the two")
 		}
 	case upstream.AuthMethodBasic, upstream.AuthMethodPost:
 		if form.ClientSecret == "" {
-			b.fault(at("auth_method"), "needs a client secret", "write client_secret, or auth_method: none for a public client")
+			b.problem(path, "client_secret is missing", "set client_secret, or auth_method: none for a public client")
 		}
 	default:
-		b.fault(at("auth_method"), "unknown", "write client_secret_basic, client_secret_post or none, or leave it out to take it from discovery")
+		b.problem(path, "unknown", "use client_secret_basic, client_secret_post or none, or remove the key to use discovery")
 	}
 }
 
@@ -92,28 +98,28 @@ func (b *builder) upstreamScopes(path string, scopes []string) []string {
 		return []string{"openid", "profile", "email"}
 	}
 	if !slices.Contains(scopes, "openid") {
-		b.fault(path, "openid is not among them", "add openid: without it the provider gives no ID token")
+		b.problem(path, "openid is missing", "add openid; without it the provider issues no ID token")
 	}
 	for _, scope := range scopes {
 		if !isScope(scope) {
-			b.fault(path, "not a scope", "write each scope as a text of its own, without spaces and quotes")
+			b.problem(path, "not a scope", "write each scope as an element of its own, without spaces and quotes")
 		}
 	}
 	return scopes
 }
 
-// authParams reads texts such as prompt=select_account. Parameters that carry the protocol are not theirs to set.
+// authParams parses strings such as prompt=select_account. Parameters of the protocol cannot be set.
 func (b *builder) authParams(path string, texts []string) url.Values {
 	params := url.Values{}
 	for i, text := range texts {
 		name, value, found := strings.Cut(text, "=")
 		switch {
 		case !found || name == "":
-			b.fault(at(path, i, ""), "not name=value", `write it such as "prompt=select_account"`)
-		case slices.Contains(upstream.OwnParams(), name):
-			b.fault(at(path, i, ""), "sets "+name+", which this bridge sets itself", "remove it")
+			b.problem(element(path, i), "not name=value", `write it as in "prompt=select_account"`)
+		case slices.Contains(upstream.ReservedParams(), name):
+			b.problem(element(path, i), "sets "+name+", which the bridge sets itself", "remove it")
 		case params.Has(name):
-			b.fault(at(path, i, ""), "sets "+name+" a second time", "write each parameter once")
+			b.problem(element(path, i), "sets "+name+" a second time", "set each parameter once")
 		}
 		params.Set(name, value)
 	}
@@ -122,22 +128,22 @@ func (b *builder) authParams(path string, texts []string) url.Values {
 
 func (b *builder) claimPath(path string, names []string) []string {
 	if slices.Contains(names, "") {
-		b.fault(path, "holds an empty name", "write a claim, or a list of names that leads to one inside another")
+		b.problem(path, "contains an empty name", "set the name of a claim, or a list of names that leads to a nested one")
 	}
 	return names
 }
 
 func (b *builder) timeout(path string, d time.Duration) time.Duration {
 	if d != 0 && (d < time.Second || d > time.Minute) {
-		b.fault(path, "out of range", `write a duration from "1s" to "1m"`)
+		b.problem(path, "out of range", `set a duration from "1s" to "1m"`)
 	}
 	return d
 }
 
-func (b *builder) authorities(path, file string, provider *upstream.Config) {
-	pool, err := upstream.LoadCAs(b.path(file))
+func (b *builder) certificateAuthorities(path, file string, provider *upstream.Config) {
+	pool, err := upstream.LoadCAs(b.absolute(file))
 	if err != nil {
-		b.fault(path, "cannot be used: "+withoutPath(err).Error(), "name a file with certificates in PEM form")
+		b.problem(path, "cannot be read: "+withoutPath(err).Error(), "set a file of certificates in PEM format")
 	}
 	provider.CAs = pool
 }

@@ -12,71 +12,72 @@ import (
 	"github.com/spf13/viper"
 )
 
-// maxFile bounds the configuration and what it includes by ${file:…}.
+// Limits of the configuration file and of the files that it includes by ${file:…}.
 const (
 	maxFile     = 1 << 20
 	maxIncluded = 64 << 10
 )
 
-// source is the file after YAML and environment, before anybody looked at what it says.
+// source is the configuration file, parsed as YAML and overridden by the environment, but not yet decoded.
 type source struct {
-	dir      string
-	settings map[string]any
-	expanded map[string]bool // the paths of texts that were not written out in the file
-	broken   map[string]bool // the paths of those that could not be filled in, about which there is nothing more to say
-	faults   Faults
+	dir        string
+	settings   map[string]any
+	external   map[string]bool // the paths of strings that come from ${…} or the environment
+	unresolved map[string]bool // the paths of strings that could not be expanded; nothing else is reported about these
+	problems   Problems
 }
 
-func (s *source) fault(path, what, cure string) {
-	if !s.broken[path] {
-		s.faults = append(s.faults, Fault{path, what, cure})
+func (s *source) problem(path, what, hint string) {
+	if !s.unresolved[path] {
+		s.problems = append(s.problems, Problem{path, what, hint})
 	}
 }
 
-// unfilled is a fault of a ${…}, after which its text is not looked at.
-func (s *source) unfilled(path, what, cure string) string {
-	s.fault(path, what, cure)
-	s.broken[path] = true
+// unresolvable reports a problem of a ${…}, after which the string is not checked further.
+func (s *source) unresolvable(path, what, hint string) string {
+	s.problem(path, what, hint)
+	s.unresolved[path] = true
 	return ""
 }
 
-func open(path string) (*source, error) {
+func readSource(path string) (*source, error) {
 	text, err := readBounded(path, maxFile)
 	if err != nil {
-		return nil, Faults{{What: "the configuration cannot be read: " + err.Error(),
-			Cure: "name the file by --config or in $BRIDGE_CONFIG; config.example.yaml is one to begin with"}}
+		return nil, Problems{{What: "the configuration file cannot be read: " + err.Error(),
+			Hint: "set its path by --config or $BRIDGE_CONFIG; start from config.example.yaml"}}
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	if faults := checkYAML(text); len(faults) > 0 {
-		return nil, faults
+	if problems := checkYAML(text); len(problems) > 0 {
+		return nil, problems
 	}
 	v := viper.New()
 	v.SetConfigType("yaml")
 	if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
-		return nil, Faults{notYAML(err)}
+		return nil, Problems{notYAML(err)}
 	}
-	expanded := map[string]bool{}
+	external := map[string]bool{}
 	for _, key := range overridable() {
 		variable := "BRIDGE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 		if err := v.BindEnv(key, variable); err != nil {
 			return nil, err
 		}
-		expanded[key] = os.Getenv(variable) != ""
+		external[key] = os.Getenv(variable) != ""
 	}
-	return &source{dir: filepath.Dir(absolute), settings: v.AllSettings(), expanded: expanded, broken: map[string]bool{}}, nil
+	return &source{dir: filepath.Dir(absolute), settings: v.AllSettings(), external: external,
+		unresolved: map[string]bool{}}, nil
 }
 
-// readBounded reads a regular file up to a size. Anything else might never end.
+// readBounded reads a regular file of at most limit bytes. A device or a pipe might never end.
 func readBounded(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, withoutPath(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
+		return nil, errors.New("not a regular file")
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -85,12 +86,12 @@ func readBounded(path string, limit int64) ([]byte, error) {
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err == nil && int64(len(text)) > limit {
-		err = fmt.Errorf("it is larger than %d KiB", limit>>10)
+		err = fmt.Errorf("larger than %d KiB", limit>>10)
 	}
 	return text, err
 }
 
-// withoutPath leaves the path out of an error: the configuration's writer knows it, and it may come out of a secret.
+// withoutPath removes the path from an error: it may come from the value of a secret.
 func withoutPath(err error) error {
 	if pathError, ok := errors.AsType[*os.PathError](err); ok {
 		return pathError.Err
@@ -98,7 +99,7 @@ func withoutPath(err error) error {
 	return err
 }
 
-// keepOnly forgets all but one top-level key.
+// keepOnly removes all top-level keys but one.
 func (s *source) keepOnly(key string) {
 	kept := map[string]any{}
 	if value, ok := s.settings[key]; ok {

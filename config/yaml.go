@@ -10,64 +10,63 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// checkYAML refuses what viper would take without a word: keys that differ only in upper and lower case, of which one would
-// win by chance; a second document, which it would not read; and keys without a value, which would leave a rule out.
-func checkYAML(text []byte) Faults {
+// checkYAML rejects what viper accepts silently: keys that differ only in case, of which an arbitrary one would win; a
+// second document, which would be ignored; and keys without a value, which would drop a rule.
+func checkYAML(text []byte) Problems {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document yaml.Node
 	err := decoder.Decode(&document)
 	if errors.Is(err, io.EOF) {
-		return nil // an empty file, of which the missing keys are told
+		return nil // an empty file; the missing keys are reported later
 	}
 	if err != nil {
-		return Faults{notYAML(err)}
+		return Problems{notYAML(err)}
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return Faults{{What: "the file holds more than one YAML document", Cure: "remove the line --- and what does not belong here"}}
+		return Problems{{What: "the file contains more than one YAML document", Hint: "remove all documents but one"}}
 	}
-	var faults Faults
-	checkNode("", &document, &faults)
-	return faults
+	return checkNode("", &document)
 }
 
-func checkNode(path string, node *yaml.Node, faults *Faults) {
+func checkNode(path string, node *yaml.Node) Problems {
+	var problems Problems
 	switch node.Kind {
 	case yaml.DocumentNode:
 		for _, content := range node.Content {
-			checkNode(path, content, faults)
+			problems = append(problems, checkNode(path, content)...)
 		}
 	case yaml.SequenceNode:
 		for i, content := range node.Content {
-			checkNode(at(path, i, ""), content, faults)
+			problems = append(problems, checkNode(element(path, i), content)...)
 		}
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(node.Content); i += 2 {
-			checkKey(path, node.Content[i], node.Content[i+1], faults)
+			problems = append(problems, checkEntry(path, node.Content[i], node.Content[i+1])...)
 		}
 	}
+	return problems
 }
 
-func checkKey(path string, key, value *yaml.Node, faults *Faults) {
-	below := key.Value
-	if path != "" {
-		below = path + "." + below
-	}
-	fault := func(what, cure string) { *faults = append(*faults, Fault{below, what, cure}) }
+func checkEntry(parent string, key, value *yaml.Node) Problems {
+	path := member(parent, key.Value)
 	switch {
 	case key.Kind != yaml.ScalarNode || key.Value != strings.ToLower(key.Value):
-		fault(fmt.Sprintf("not a key (line %d)", key.Line), "write keys in lower case, as in config.example.yaml")
+		what := fmt.Sprintf("not a key (line %d)", key.Line)
+		return Problems{{path, what, "write keys in lower case, as in config.example.yaml"}}
 	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
-		fault("has no value", "give it one, or remove the key")
-	default:
-		checkNode(below, value, faults)
+		return Problems{{path, "no value", "set a value, or remove the key"}}
 	}
+	return checkNode(path, value)
 }
 
-// notYAML words an error of the YAML parser, up to where it begins to quote the file, which may be a secret.
-func notYAML(err error) Fault {
+// notYAML describes an error of the YAML parser, up to where the error quotes the file: that may be a secret.
+func notYAML(err error) Problem {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if i := strings.IndexAny(text, "\"'`\n"); i >= 0 {
 		text = strings.TrimRight(text[:i], " :") + " …"
 	}
-	return Fault{What: "the configuration is not YAML: " + text, Cure: "mend the line; text with special characters needs quotes"}
+	return Problem{
+		What: "the configuration is not YAML: " + text,
+		Hint: "correct the line; quote strings with special characters",
+	}
 }

@@ -30,6 +30,9 @@ type errorData struct {
 	Style                             template.CSS
 }
 
+// Cure returns Hint under its former name, which pages that operators copied may still use.
+func (d errorData) Cure() string { return d.Hint }
+
 func (p *Pages) errorData(data ErrorData) errorData {
 	text := p.texts[data.Page]
 	label := "Try again"

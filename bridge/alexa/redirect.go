@@ -1,4 +1,4 @@
-// Package alexa is what this program knows about Alexa itself: where it sends people back to.
+// Package alexa contains what is specific to Alexa: the redirect URIs of account linking.
 package alexa
 
 import (
@@ -6,15 +6,15 @@ import (
 	"regexp"
 )
 
-// Hosts are the three hosts that Alexa redirects to. Which one comes is decided by the region of the customer's Amazon
-// account, not by the skill: North and South America; Europe and India; Japan and Australia.
+// Hosts returns the three hosts of Alexa's redirect URIs: for North and South America, for Europe and India, and for
+// Japan and Australia. The region of the customer's Amazon account decides which one is used, not the skill.
 func Hosts() []string {
 	return []string{"pitangui.amazon.com", "layla.amazon.com", "alexa.amazon.co.jp"}
 }
 
-// RedirectURIs returns the exact redirect URIs of one Amazon vendor id: both path forms at all three regional hosts.
-// Alexa uses the first form for the code grant and the second for the implicit one, but skills exist that do otherwise,
-// so neither says anything about the grant.
+// RedirectURIs returns all redirect URIs of an Amazon vendor id: both forms of the path at each of [Hosts]. Alexa uses
+// the first form for the authorization code grant and the second for the implicit grant, but some skills differ, so
+// that a URI does not determine the grant.
 func RedirectURIs(vendorID string) []string {
 	var uris []string
 	for _, host := range Hosts() {
@@ -26,13 +26,13 @@ func RedirectURIs(vendorID string) []string {
 	return uris
 }
 
-var vendorIDForm = regexp.MustCompile(`^[A-Z0-9]{8,32}$`)
+var vendorIDPattern = regexp.MustCompile(`^[A-Z0-9]{8,32}$`)
 
-// CheckVendorID says whether a text can be an Amazon vendor id: capital letters and digits, as the last part of the
-// "Alexa Redirect URLs" in the developer console.
+// CheckVendorID returns an error unless the text has the form of an Amazon vendor id: 8 to 32 upper-case letters and
+// digits. It is the last part of the "Alexa Redirect URLs" in the developer console.
 func CheckVendorID(vendorID string) error {
-	if !vendorIDForm.MatchString(vendorID) {
-		return errors.New("not a vendor id: 8 to 32 capital letters and digits, usually starting with M")
+	if !vendorIDPattern.MatchString(vendorID) {
+		return errors.New("not a vendor id: 8 to 32 upper-case letters and digits, usually starting with M")
 	}
 	return nil
 }

@@ -1,10 +1,10 @@
-// Package keys turns the operator's list of secrets into keys, one per purpose.
+// Package keys derives keys from the operator's list of secrets and seals data with them.
 //
-// The list is newest first: the first secret seals, all of them open. So an operator rotates by putting a new secret in
-// front, and takes the old one away when nothing sealed under it can still be in use.
+// The list is newest first: the first secret seals, all of them open. To rotate, the operator puts a new secret in
+// front, and removes the old one when nothing that it sealed is in use any more.
 //
-// Every key is derived with HKDF-SHA256 (RFC 5869) from a secret and a purpose, so that what was made for one purpose
-// (a cookie, a row in the store) can never be taken for another.
+// Each key is derived by HKDF-SHA256 (RFC 5869) from a secret and a purpose, so that data sealed for one purpose (a
+// cookie, a row in the store) cannot be opened for another.
 package keys
 
 import (
@@ -24,20 +24,20 @@ const SecretSize = 32
 
 const keyIDSize = 4
 
-// ErrOpen is returned by [Ring.Open] for anything that no secret of the ring sealed for that purpose and associated data.
-// It deliberately does not say which of these was wrong.
+// ErrOpen is the error of [Ring.Open]. It deliberately does not say whether the key, the purpose, the associated data
+// or the sealed data are wrong.
 var ErrOpen = errors.New("keys: not sealed by any of these keys for this purpose")
 
-// Generate returns a fresh secret in the form that [Parse] reads: base64url without padding, which also makes it good as
-// a client secret.
+// Generate returns a new random secret in the form that [Parse] reads: base64url without padding. It can also be used
+// as a client secret.
 func Generate() string {
 	secret := make([]byte, SecretSize)
 	rand.Read(secret)
 	return base64.RawURLEncoding.EncodeToString(secret)
 }
 
-// Parse reads one secret: base64 of 32 bytes, in the standard or the URL alphabet, padded or not. Its errors never quote
-// the text.
+// Parse decodes a secret: base64 of [SecretSize] bytes, in the standard or the URL alphabet, padded or not. Its errors
+// do not quote the text.
 func Parse(text string) ([]byte, error) {
 	text = strings.TrimRight(strings.NewReplacer("+", "-", "/", "_").Replace(text), "=")
 	secret, err := base64.RawURLEncoding.DecodeString(text)
@@ -55,8 +55,7 @@ type Ring struct {
 	secrets [][]byte
 }
 
-// NewRing returns a ring of the secrets given, newest first, each as [Parse] returns it. It panics without any: a program
-// without a key has nothing safe left to do.
+// NewRing returns a ring of secrets, newest first, each as [Parse] returns it. It panics if there is none.
 func NewRing(secrets ...[]byte) *Ring {
 	if len(secrets) == 0 {
 		panic("keys: a ring needs at least one secret")
@@ -64,7 +63,7 @@ func NewRing(secrets ...[]byte) *Ring {
 	return &Ring{secrets: secrets}
 }
 
-// Derive returns one key of the given length per secret, newest first, for a purpose.
+// Derive returns a key of the given length in bytes for a purpose, one for each secret, newest first.
 func (r *Ring) Derive(purpose string, length int) [][]byte {
 	derived := make([][]byte, len(r.secrets))
 	for i, secret := range r.secrets {
@@ -73,8 +72,8 @@ func (r *Ring) Derive(purpose string, length int) [][]byte {
 	return derived
 }
 
-// Seal encrypts plaintext with AES-256-GCM under the newest secret. The associated data is not kept but must be the same
-// at [Ring.Open]: it ties the sealed text to its place.
+// Seal encrypts and authenticates plaintext by AES-256-GCM under the newest secret. The associated data is not part of
+// the result, but [Ring.Open] needs the same: it binds the sealed data to where it belongs.
 func (r *Ring) Seal(purpose string, plaintext, associated []byte) []byte {
 	aead := newAEAD(r.secrets[0], purpose)
 	sealed := make([]byte, keyIDSize+aead.NonceSize(), keyIDSize+aead.NonceSize()+len(plaintext)+aead.Overhead())
@@ -83,7 +82,7 @@ func (r *Ring) Seal(purpose string, plaintext, associated []byte) []byte {
 	return aead.Seal(sealed, sealed[keyIDSize:], plaintext, associated)
 }
 
-// Open reverses [Ring.Seal] under whichever secret sealed it, or returns [ErrOpen].
+// Open returns the plaintext of data that [Ring.Seal] returned under any of the ring's secrets. The error is [ErrOpen].
 func (r *Ring) Open(purpose string, sealed, associated []byte) ([]byte, error) {
 	for _, secret := range r.secrets {
 		aead := newAEAD(secret, purpose)
@@ -99,7 +98,7 @@ func (r *Ring) Open(purpose string, sealed, associated []byte) ([]byte, error) {
 	return nil, ErrOpen
 }
 
-// keyID names a secret without telling anything about it, so that a sealed text finds its key without trying all.
+// keyID identifies the secret in sealed data without revealing it, so that Open need not try them all.
 func keyID(secret []byte) []byte {
 	return derive(secret, "key id", keyIDSize)
 }
@@ -107,11 +106,11 @@ func keyID(secret []byte) []byte {
 func newAEAD(secret []byte, purpose string) cipher.AEAD {
 	block, err := aes.NewCipher(derive(secret, "seal: "+purpose, 32))
 	if err != nil {
-		panic(err) // only for a key of a wrong length
+		panic(err) // only for a wrong key length
 	}
 	aead, err := cipher.NewGCM(block)
 	if err != nil {
-		panic(err) // only for a block size that AES does not have
+		panic(err) // only for another block size than that of AES
 	}
 	return aead
 }

@@ -9,7 +9,8 @@ import (
 	"alexa-oidc-bridge/bridge/lookup"
 )
 
-func ask(t *testing.T, status int, body string) (*lookup.Answer, error) {
+// lookUp looks up a token at a bridge that sends this response.
+func lookUp(t *testing.T, status int, body string) (*lookup.Response, error) {
 	t.Helper()
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, secret, _ := r.BasicAuth()
@@ -24,35 +25,40 @@ func ask(t *testing.T, status int, body string) (*lookup.Answer, error) {
 }
 
 func TestThreeOutcomes(t *testing.T) {
-	answer, err := ask(t, 200, `{"active":true,"sub":"ada","upstream_iss":"https://login.example.com","claims":{"name":"Ada"}}`)
-	if err != nil || !answer.Active || answer.Subject != "ada" || answer.Claims["name"] != "Ada" {
-		t.Errorf("active: %+v, %v", answer, err)
+	response, err := lookUp(t, 200,
+		`{"active":true,"sub":"ada","upstream_iss":"https://login.example.com","claims":{"name":"Ada"}}`)
+	if err != nil || !response.Active || response.Subject != "ada" || response.Claims["name"] != "Ada" {
+		t.Errorf("active: %+v, %v", response, err)
 	}
-	answer, err = ask(t, 200, `{"active":false}`)
-	if err != nil || answer.Active {
-		t.Errorf("inactive: %+v, %v", answer, err)
+	response, err = lookUp(t, 200, `{"active":false}`)
+	if err != nil || response.Active {
+		t.Errorf("inactive: %+v, %v", response, err)
 	}
-	// Nothing else is an answer about the token.
+	// Every other response is an error.
 	for body, status := range map[string]int{
 		`{"error":"temporarily_unavailable"}`: 503, "": 500, "slow down": 429, `{"active":false}`: 502,
-		"{}": 200, "null": 200, `{"status":"maintenance"}`: 200, "<html>": 200, `{"active":null}`: 200, `{"active":"no"}`: 200,
-		"moved": 308, "elsewhere": 302,
+		"{}": 200, "null": 200, "<html>": 200, `{"status":"maintenance"}`: 200, `{"active":null}`: 200,
+		`{"active":"no"}`: 200,
+		"moved":           308, "elsewhere": 302,
 	} {
-		if answer, err := ask(t, status, body); answer != nil || !errors.Is(err, lookup.ErrUnavailable) {
-			t.Errorf("status %d, %s: %+v, %v", status, body, answer, err)
+		if response, err := lookUp(t, status, body); response != nil || !errors.Is(err, lookup.ErrUnavailable) {
+			t.Errorf("status %d, %s: %+v, %v", status, body, response, err)
 		}
 	}
 	for _, status := range []int{400, 401, 405} {
-		_, err := ask(t, status, `{"error":"invalid_client","error_description":"The backend did not authenticate."}`)
+		_, err := lookUp(t, status, `{"error":"invalid_client","error_description":"The backend did not authenticate."}`)
 		if err == nil || errors.Is(err, lookup.ErrUnavailable) {
 			t.Errorf("status %d: %v", status, err)
 		}
 	}
 }
 
-// A redirect would carry the token, and on one host also the secret, to where nobody configured.
+// A redirect would send the token, and on the same host also the secret, to another URL.
 func TestRedirectIsNotFollowed(t *testing.T) {
-	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the token was sent elsewhere") }))
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter,
+		*http.Request) {
+		t.Error("the token was sent elsewhere")
+	}))
 	defer other.Close()
 	web := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusPermanentRedirect))
 	defer web.Close()
@@ -64,7 +70,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	}
 }
 
-func TestNobodyThere(t *testing.T) {
+func TestUnreachable(t *testing.T) {
 	web := httptest.NewServer(nil)
 	web.Close()
 	if _, err := (&lookup.Client{Endpoint: web.URL}).Lookup(t.Context(), "token"); !errors.Is(err, lookup.ErrUnavailable) {

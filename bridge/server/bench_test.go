@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,103 +18,140 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/keys"
-	"alexa-oidc-bridge/bridge/server"
-	"alexa-oidc-bridge/bridge/sqlstore"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
-// BenchmarkLookUp times lookups of 10,000 links in turn beside a bare handler that reads the same body and writes the same
-// answer, both over HTTP on kept connections. Only the ratio of the two says anything; take both from one run.
-func BenchmarkLookUp(b *testing.B) {
-	store, err := sqlstore.Open(b.Context(), sqlstore.Options{Driver: "sqlite", DSN: filepath.Join(b.TempDir(), "bridge.db"), Create: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer store.Close()
-	tokens := fillStore(b, store, 10_000)
-	handler := benchServer(b, store).Public
-
-	answer := httptest.NewRecorder()
-	handler.ServeHTTP(answer, benchRequest(b, "http://127.0.0.1", tokens[0]))
-	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), `"active":true`) {
-		b.Fatalf("status %d: %s", answer.Code, answer.Body)
-	}
-	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
-		w.Header().Set("Content-Type", "application/json")
-		w.Write(answer.Body.Bytes())
+// startForBenchmark starts a bridge that logs nothing, with room for all links in its cache.
+func startForBenchmark(tb testing.TB) *testbridge.Bridge {
+	tb.Helper()
+	return testbridge.Start(tb, testbridge.WithCodeGrant, func(b *testbridge.Bridge) {
+		b.LogLevel, b.Config.Memory = slog.LevelError, 64<<20
+		b.Skill.Claims = []string{bridge.ClaimEmail, bridge.ClaimName}
 	})
-	b.Run("bare", func(b *testing.B) { benchHandler(b, bare, tokens) })
-	b.Run("lookup", func(b *testing.B) { benchHandler(b, handler, tokens) })
 }
 
-func benchHandler(b *testing.B, handler http.Handler, tokens []string) {
-	web := httptest.NewServer(handler)
-	defer web.Close()
+// BenchmarkLookup measures lookups of 10,000 links in turn over HTTP from the store (without Server.Run nothing is cached),
+// beside a bare handler that reads the same body and writes the same response. Only their ratio within one run is comparable.
+func BenchmarkLookup(b *testing.B) {
+	tb := startForBenchmark(b)
+	tokens := createLinks(tb, 10_000)
+	body := benchmarkResponse(tb, tokens[0]).Body.Bytes()
+	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(body)
+	}))
+	defer bare.Close()
+	b.Run("bare", func(b *testing.B) { benchmarkLookups(b, bare.URL, tokens) })
+	b.Run("lookup", func(b *testing.B) { benchmarkLookups(b, tb.Origin, tokens) })
+}
+
+func benchmarkLookups(b *testing.B, origin string, tokens []string) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
-			response, err := client.Do(benchRequest(b, web.URL, tokens[i*7919%len(tokens)]))
-			if err != nil {
-				b.Error(err)
-				return
-			}
-			io.Copy(io.Discard, response.Body)
-			response.Body.Close()
-			if response.StatusCode != http.StatusOK {
-				b.Errorf("status %d", response.StatusCode)
+			form := url.Values{"token": {tokens[i*7919%len(tokens)]}}
+			if !post(b, client, origin+"/lookup", testbridge.BackendID, testbridge.BackendSecret, form) {
 				return
 			}
 		}
 	})
 }
 
-func benchRequest(b *testing.B, origin, token string) *http.Request {
-	request, err := http.NewRequest(http.MethodPost, origin+"/lookup", strings.NewReader(url.Values{"token": {token}}.Encode()))
+// post posts a form and reports whether the status is 200.
+func post(b *testing.B, client *http.Client, target, id, secret string, form url.Values) bool {
+	request, err := http.NewRequest(http.MethodPost, target, strings.NewReader(form.Encode()))
 	if err != nil {
-		b.Fatal(err)
+		b.Error(err)
+		return false
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.SetBasicAuth(backendID, backendSecret)
-	return request
+	request.SetBasicAuth(id, secret)
+	response, err := client.Do(request)
+	if err != nil {
+		b.Error(err)
+		return false
+	}
+	defer response.Body.Close()
+	io.Copy(io.Discard, response.Body)
+	if response.StatusCode != http.StatusOK {
+		b.Errorf("status %d", response.StatusCode)
+	}
+	return response.StatusCode == http.StatusOK
 }
 
-func benchServer(b *testing.B, store bridge.Store) *server.Server {
-	secret, err := keys.Parse(keys.Generate())
-	if err != nil {
-		b.Fatal(err)
+// benchmarkResponse is the lookup response for a token, which must be active.
+func benchmarkResponse(b *testbridge.Bridge, token string) *httptest.ResponseRecorder {
+	b.Helper()
+	recorder := httptest.NewRecorder()
+	b.Server.Public.ServeHTTP(recorder, lookupRequest(b, url.Values{"token": {token}}))
+	if !strings.Contains(recorder.Body.String(), `"active":true`) {
+		b.Fatalf("status %d: %s", recorder.Code, recorder.Body)
 	}
-	built, err := server.New(server.Config{
-		PublicURL: "https://link.example.com", MaxStaleness: 30 * time.Second, Memory: 64 << 20,
-		Keys:      keys.NewRing(secret),
-		Providers: nil,
-		Skills: []*bridge.Skill{{ClientID: "pizza", Claims: []string{"email", "name"},
-			Grants: []bridge.Grant{bridge.GrantAuthorizationCode}, Secrets: []bridge.Secret{bridge.NewSecret(backendSecret)}, AccessLifetime: time.Hour}},
-		Backends: []*bridge.Backend{{ID: backendID, Secrets: []bridge.Secret{bridge.NewSecret(backendSecret)}, Skills: []string{"pizza"}}},
-	}, server.Deps{Store: store, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return built
+	return recorder
 }
 
-// BenchmarkRefresh times refreshes at /token over HTTP, each on disk before its answer leaves, with 1 and with 32 callers. It
+// BenchmarkLookupHandler measures time and allocations of cached lookups of 20,000 links in turn without an HTTP server,
+// beside a bare handler that reads and writes the same.
+func BenchmarkLookupHandler(b *testing.B) {
+	tb := startForBenchmark(b)
+	tokens := createLinks(tb, 20_000)
+	tb.RunBackground()
+	response := benchmarkResponse(tb, tokens[0])
+	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.ReadAll(r.Body)
+		for name, values := range response.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(http.StatusOK)
+		w.Write(response.Body.Bytes())
+	})
+	for name, handler := range map[string]http.Handler{"bare": bare, "lookup": tb.Server.Public} {
+		b.Run(name, func(b *testing.B) { benchmarkHandler(b, handler, lookupRequest(tb, url.Values{}), tokens) })
+	}
+}
+
+func benchmarkHandler(b *testing.B, handler http.Handler, request *http.Request, tokens []string) {
+	bodies := make([]*bytes.Reader, len(tokens))
+	for i, token := range tokens {
+		bodies[i] = bytes.NewReader([]byte("token=" + token))
+	}
+	w := &discardResponse{header: http.Header{}}
+	serve := func(i int) {
+		clear(w.header)
+		body := bodies[i*7919%len(bodies)]
+		body.Seek(0, io.SeekStart)
+		request.Body = io.NopCloser(body)
+		handler.ServeHTTP(w, request)
+	}
+	for i := range bodies {
+		serve(i)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := 0; b.Loop(); i++ {
+		serve(i)
+	}
+}
+
+// discardResponse discards a response.
+type discardResponse struct{ header http.Header }
+
+func (d *discardResponse) Header() http.Header            { return d.header }
+func (d *discardResponse) Write(body []byte) (int, error) { return len(body), nil }
+func (d *discardResponse) WriteHeader(int)                {}
+
+// BenchmarkRefresh measures refreshes over HTTP, each on disk before its response is sent, with 1 and with 32 callers. It
 // reports refreshes a second and the 99th percentile of their durations.
 func BenchmarkRefresh(b *testing.B) {
 	for _, callers := range []int{1, 32} {
-		b.Run(fmt.Sprintf("%d callers", callers), func(b *testing.B) { benchRefresh(b, callers) })
+		b.Run(fmt.Sprintf("%d callers", callers), func(b *testing.B) { benchmarkRefreshes(b, callers) })
 	}
 }
 
-func benchRefresh(b *testing.B, callers int) {
-	store, err := sqlstore.Open(b.Context(), sqlstore.Options{Driver: "sqlite", DSN: filepath.Join(b.TempDir(), "bridge.db"), Create: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer store.Close()
-	tokens := fillCodeLinks(b, store, callers)
-	web := httptest.NewServer(benchServer(b, store).Public)
-	defer web.Close()
+func benchmarkRefreshes(b *testing.B, callers int) {
+	tb := startForBenchmark(b)
+	tokens := createCodeLinks(tb, callers)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
 	durations := make([][]time.Duration, callers)
 	var left atomic.Int64
@@ -122,10 +159,11 @@ func benchRefresh(b *testing.B, callers int) {
 	var group sync.WaitGroup
 	b.ResetTimer()
 	for i := range callers {
+		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens[i]}}
 		group.Go(func() {
 			for left.Add(-1) >= 0 {
 				began := time.Now()
-				benchRefreshOnce(b, client, web.URL, tokens[i])
+				post(b, client, tb.Origin+"/token", "pizza", testbridge.SkillSecret, form)
 				durations[i] = append(durations[i], time.Since(began))
 			}
 		})
@@ -137,80 +175,70 @@ func benchRefresh(b *testing.B, callers int) {
 	b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
 }
 
-func benchRefreshOnce(b *testing.B, client *http.Client, origin, token string) {
-	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}
-	request, err := http.NewRequest(http.MethodPost, origin+"/token", strings.NewReader(form.Encode()))
-	if err != nil {
-		b.Error(err)
-		return
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.SetBasicAuth("pizza", backendSecret)
-	response, err := client.Do(request)
-	if err != nil {
-		b.Error(err)
-		return
-	}
-	defer response.Body.Close()
-	io.Copy(io.Discard, response.Body)
-	if response.StatusCode != http.StatusOK {
-		b.Errorf("status %d", response.StatusCode)
-	}
-}
-
-// fillCodeLinks makes links by the code grant and returns their refresh tokens.
-func fillCodeLinks(b *testing.B, store bridge.Store, n int) []string {
-	var tokens []string
+// createCodeLinks creates links by the code grant and returns their refresh tokens.
+func createCodeLinks(b *testbridge.Bridge, n int) []string {
+	b.Helper()
+	tokens := make([]string, n)
 	now := time.Now()
-	for range n {
-		id, refresh := bridge.NewLinkID(), bridge.NewRandomToken(bridge.RefreshTokenKind)
-		handle := bridge.HashOf(id)
-		err := errors.Join(
-			store.CreatePendingConsent(b.Context(), bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Hour)}),
-			store.Link(b.Context(), handle, bridge.NewLink{
-				Code: &bridge.NewCode{Hash: handle, ExpiresAt: now.Add(time.Hour)},
-				Link: bridge.Link{ID: id, ClientID: "pizza", Grant: bridge.GrantAuthorizationCode, CreatedAt: now},
-			}))
+	for i := range tokens {
+		id := bridge.NewLinkID()
+		tokens[i] = bridge.NewRandomToken(bridge.RefreshTokenKind)
+		code := bridge.HashOf(id)
+		err := createLink(b, bridge.NewLink{
+			Code: &bridge.NewCode{Hash: code, ExpiresAt: now.Add(time.Hour)},
+			Link: bridge.Link{
+				ID: id, ClientID: "pizza", Grant: bridge.GrantAuthorizationCode, CreatedAt: now, Identity: identity(b, id),
+			},
+		})
+		if err == nil {
+			_, err = b.Store.Redeem(b.Context(), bridge.Redemption{
+				Code: code, ClientID: "pizza", Now: now, Honours: func(*bridge.Link) bool { return true },
+				Tokens: bridge.NewTokens{Access: bridge.HashOf(id + "access"), Refresh: bridge.HashOf(tokens[i])},
+			})
+		}
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := store.Redeem(b.Context(), bridge.Redemption{Code: handle, ClientID: "pizza", Now: now,
-			Tokens:  bridge.NewTokens{Access: bridge.HashOf(id + "access"), Refresh: bridge.HashOf(refresh)},
-			Honours: func(*bridge.Link) bool { return true }}); err != nil {
-			b.Fatal(err)
-		}
-		tokens = append(tokens, refresh)
 	}
 	return tokens
 }
 
-// fillStore makes links, many at once so that they share commits.
-func fillStore(b *testing.B, store bridge.Store, n int) []string {
-	tokens := make([]string, n)
-	now := time.Now()
-	made := make(chan error, n)
+// createLinks creates links by the implicit grant, concurrently so that they share commits, and returns their access tokens.
+func createLinks(b *testbridge.Bridge, n int) []string {
+	b.Helper()
+	tokens, errs := make([]string, n), make([]error, n)
+	var group sync.WaitGroup
 	for i := range n {
-		go func() {
+		group.Go(func() {
 			id := bridge.NewLinkID()
-			tokens[i] = bridge.NewToken(bridge.AccessTokenKind, [32]byte([]byte(id + "0123456789")[:32]))
-			made <- fillOne(b.Context(), store, id, tokens[i], now)
-		}()
+			tokens[i] = bridge.NewRandomToken(bridge.AccessTokenKind)
+			errs[i] = createLink(b, bridge.NewLink{Token: bridge.HashOf(tokens[i]), Link: bridge.Link{
+				ID: id, ClientID: "pizza", Grant: bridge.GrantImplicit, CreatedAt: time.Now(), Scope: "orders",
+				Identity: identity(b, id),
+			}})
+		})
 	}
-	for range n {
-		if err := <-made; err != nil {
-			b.Fatal(err)
-		}
+	group.Wait()
+	if err := errors.Join(errs...); err != nil {
+		b.Fatal(err)
 	}
 	return tokens
 }
 
-func fillOne(ctx context.Context, store bridge.Store, id, token string, now time.Time) error {
-	handle := bridge.HashOf(id)
-	if err := store.CreatePendingConsent(ctx, bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Hour)}); err != nil {
+// identity is a person at the provider of the bridge.
+func identity(b *testbridge.Bridge, subject string) bridge.Identity {
+	provider := b.Config.Providers[0]
+	return bridge.Identity{
+		Subject: subject, Provider: bridge.Provider{ID: provider.ID, Issuer: provider.Issuer, SubjectClaim: "sub"},
+		Claims: bridge.Claims{"email": "ada@contoso.com", "name": "Ada Lovelace"},
+	}
+}
+
+func createLink(b *testbridge.Bridge, link bridge.NewLink) error {
+	ctx, handle := context.Background(), bridge.HashOf(link.Link.ID)
+	pending := bridge.PendingConsent{Handle: handle, ExpiresAt: time.Now().Add(time.Hour)}
+	if err := b.Store.CreatePendingConsent(ctx, pending); err != nil {
 		return err
 	}
-	return store.Link(ctx, handle, bridge.NewLink{Token: bridge.HashOf(token), Link: bridge.Link{
-		ID: id, ClientID: "pizza", Grant: bridge.GrantImplicit, CreatedAt: now, Scope: "orders",
-		Identity: bridge.Identity{Subject: id, Claims: bridge.Claims{"email": "ada@contoso.com", "name": "Ada Lovelace"}},
-	}})
+	return b.Store.Link(ctx, handle, link)
 }

@@ -1,3 +1,5 @@
+//go:build strict
+
 package server_test
 
 import (
@@ -15,26 +17,27 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/upstreamtest"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
-// screenshotFolder names the environment variable with the folder for pictures of the pages; without it none are taken.
-const screenshotFolder = "BRIDGE_TEST_SCREENSHOTS"
+// screenshotsVariable is the environment variable with the folder for screenshots of the pages. Empty: none are taken.
+const screenshotsVariable = "BRIDGE_TEST_SCREENSHOTS"
 
-// browserPages holds every kind of page to what people need of it, on a phone and on a desk, by day and by night.
-func browserPages(t *testing.T, b *browser) {
-	r := b.newRig(t, longSkill)
-	r.provider.SetPerson(longPerson())
-	for name, open := range map[string]func(*tab, *rig){
-		"consent":       func(b *tab, r *rig) { b.signIn(publicRequest(r), ada) },
+// Every kind of page is checked for structure, accessibility and contrast, at several widths and in both color schemes.
+func browserPages(t *testing.T, browser *browser) {
+	b := browser.bridge(t, longSkill)
+	b.Provider.SetPerson(longPerson())
+	for name, open := range map[string]func(*tab, *testbridge.Bridge){
+		"consent":       func(tb *tab, b *testbridge.Bridge) { tb.signIn(b.Request(), testbridge.Ada()) },
 		"consent-long":  openLongConsent,
-		"no-cookie":     func(b *tab, r *rig) { b.open(publicOrigin + "/callback/corp?code=c&state=s") },
+		"no-cookie":     func(tb *tab, b *testbridge.Bridge) { tb.open(publicOrigin + "/callback/corp?code=c&state=s") },
 		"wrong-address": openWrongAddress,
 		"provider-down": openProviderDown,
-		"home":          func(b *tab, r *rig) { b.open(publicOrigin + "/") },
+		"home":          func(tb *tab, b *testbridge.Bridge) { tb.open(publicOrigin + "/") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			tab := b.tab(t)
-			open(tab, r)
+			tab := browser.tab(t)
+			open(tab, b)
 			if got := tab.href(); !strings.HasPrefix(got, publicOrigin) {
 				t.Fatalf("at %s", got)
 			}
@@ -46,16 +49,16 @@ func browserPages(t *testing.T, b *browser) {
 	}
 }
 
-// longSkill gives one skill a name that hardly fits anywhere.
-func longSkill(r *rig) {
-	lights := r.config.Skills[1]
+// longSkill gives the skill "lights" a long name.
+func longSkill(b *testbridge.Bridge) {
+	lights := b.Config.Skills[1]
 	lights.Name = "Contoso Lights, Blinds & Donaudampfschifffahrtselektrizitätenhauptbetriebswerk"
 	lights.Claims = []string{bridge.ClaimEmail, bridge.ClaimName, bridge.ClaimGroups, "employee_number"}
 }
 
-// longPerson is hedy with everything too long.
+// longPerson is Hedy with long names and many groups.
 func longPerson() upstreamtest.Person {
-	person := hedy()
+	person := testbridge.Hedy()
 	person.FamilyName = strings.Repeat("Kiesler-", 20)
 	person.Email = strings.Repeat("hedwig.eva.maria.", 6) + "lamarr@" + strings.Repeat("subsidiary.", 6) + "contoso.com"
 	for i := range 30 {
@@ -65,65 +68,65 @@ func longPerson() upstreamtest.Person {
 	return person
 }
 
-func openLongConsent(b *tab, r *rig) {
-	request := publicRequest(r)
+func openLongConsent(tb *tab, b *testbridge.Bridge) {
+	request := b.Request()
 	request.ClientID = "lights"
-	b.signIn(request, hedy())
+	tb.signIn(request, testbridge.Hedy())
 }
 
-func openWrongAddress(b *tab, r *rig) {
-	request := publicRequest(r)
+func openWrongAddress(tb *tab, b *testbridge.Bridge) {
+	request := b.Request()
 	request.RedirectURI = "https://" + strings.Repeat("w", 80) + ".example/"
-	b.open(request.URL())
+	tb.open(request.URL())
 }
 
-func openProviderDown(b *tab, r *rig) {
-	b.open(publicRequest(r).URL())
-	b.web.serve(downAtCallback(r))
-	b.fillIn(ada)
-	b.web.serve(r.server.Public)
-	r.provider.SetDown(false)
+func openProviderDown(tb *tab, b *testbridge.Bridge) {
+	tb.open(b.Request().URL())
+	tb.web.serve(downAtCallback(b))
+	tb.fillIn(testbridge.Ada())
+	tb.web.serve(b.Server.Public)
+	b.Provider.SetDown(false)
 }
 
-// wantStructure checks what a reader that does not see the page goes by, and that there is nothing in it but itself.
-func (b *tab) wantStructure() {
-	b.Helper()
+// wantStructure checks what assistive technology needs, and that the page loads nothing and has no script.
+func (tb *tab) wantStructure() {
+	tb.Helper()
 	for what, expression := range map[string]string{
-		"the page has a language":        `document.documentElement.lang === "en"`,
-		"it has a title":                 `document.title.trim() !== ""`,
-		"it has one h1":                  `document.querySelectorAll("h1").length === 1`,
-		"that says something":            `document.querySelector("h1").innerText.trim() !== ""`,
-		"everything is in main":          `document.querySelectorAll("body > :not(main)").length === 0`,
-		"it can be zoomed":               `!/user-scalable|maximum-scale/.test(document.querySelector("meta[name=viewport]").content)`,
-		"it has no script":               `document.scripts.length === 0`,
-		"nor one in an attribute":        `[...document.querySelectorAll("*")].every(e => !/ on/.test(" " + e.getAttributeNames().join(" ")))`,
-		"it loads nothing":               `performance.getEntriesByType("resource").length === 0`,
-		"what is to be touched is large": `[...document.querySelectorAll("button, a")].every(e => e.offsetHeight >= 44)`,
+		"the page has a language":     `document.documentElement.lang === "en"`,
+		"it has a title":              `document.title.trim() !== ""`,
+		"it has one h1":               `document.querySelectorAll("h1").length === 1`,
+		"which is not empty":          `document.querySelector("h1").innerText.trim() !== ""`,
+		"everything is in main":       `document.querySelectorAll("body > :not(main)").length === 0`,
+		"it can be zoomed":            `!/user-scalable|maximum-scale/.test(document.querySelector("meta[name=viewport]").content)`,
+		"it has no script":            `document.scripts.length === 0`,
+		"nor event attributes":        `[...document.querySelectorAll("*")].every(e => !/ on/.test(" " + e.getAttributeNames().join(" ")))`,
+		"it loads nothing":            `performance.getEntriesByType("resource").length === 0`,
+		"buttons and links are large": `[...document.querySelectorAll("button, a")].every(e => e.offsetHeight >= 44)`,
 	} {
-		if !b.truth(expression) {
-			b.Errorf("not true: %s", what)
+		if !tb.truth(expression) {
+			tb.Errorf("want: %s", what)
 		}
 	}
 }
 
-// wantNames checks that everything that can be used has a name that a screen reader says.
-func (b *tab) wantNames() {
-	b.Helper()
-	tree := take(b, func(ctx context.Context, t *chromedp.Target) (accessibility.GetFullAXTreeResult, error) {
+// wantNames checks that every control has an accessible name.
+func (tb *tab) wantNames() {
+	tb.Helper()
+	tree := run(tb, func(ctx context.Context, t *chromedp.Target) (accessibility.GetFullAXTreeResult, error) {
 		return cdp.Call(ctx, t, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
 	})
-	used := 0
+	controls := 0
 	for _, node := range tree.Nodes {
 		if !focusable(node) || axText(node.Role) == "RootWebArea" {
 			continue
 		}
-		used++
+		controls++
 		if axText(node.Name) == "" {
-			b.Errorf("a %s has no name", axText(node.Role))
+			tb.Errorf("a %s has no name", axText(node.Role))
 		}
 	}
-	if want := ask[int](b, `document.querySelectorAll("button, a, input:not([type=hidden])").length`); used != want {
-		b.Errorf("%d things can be used by a screen reader, want %d", used, want)
+	if want := evaluate[int](tb, `document.querySelectorAll("button, a, input:not([type=hidden])").length`); controls != want {
+		tb.Errorf("%d controls in the accessibility tree, want %d", controls, want)
 	}
 }
 
@@ -143,33 +146,33 @@ func axText(value *accessibility.Value) string {
 	return strings.TrimSpace(strings.Trim(string(value.Value), `"`))
 }
 
-// wantLook checks the page at widths of phones and desks, in both color schemes.
-func (b *tab) wantLook(name string) {
-	b.Helper()
+// wantLook checks the layout at the widths of phones and desktops, and the contrast in both color schemes.
+func (tb *tab) wantLook(name string) {
+	tb.Helper()
 	for _, screen := range []struct {
 		width, height int64
 		scale         float64
-		pictured      bool
+		screenshot    bool
 	}{{320, 640, 2, false}, {360, 740, 2, true}, {1280, 800, 1, true}} {
-		b.do(chromedp.EmulateViewport(screen.width, screen.height, chromedp.EmulateScale(screen.scale)))
-		if !b.truth("document.documentElement.scrollWidth <= innerWidth") {
-			b.Errorf("at a width of %d the page is wider than the screen", screen.width)
+		tb.do(chromedp.EmulateViewport(screen.width, screen.height, chromedp.EmulateScale(screen.scale)))
+		if !tb.truth("document.documentElement.scrollWidth <= innerWidth") {
+			tb.Errorf("at a width of %d the page is wider than the screen", screen.width)
 		}
 		for _, scheme := range []string{"light", "dark"} {
-			b.do(command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			tb.do(command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 			}))
-			b.wantContrast(scheme)
-			if screen.pictured {
-				b.picture(fmt.Sprintf("%s-%d-%s.png", name, screen.width, scheme))
+			tb.wantContrast(scheme)
+			if screen.screenshot {
+				tb.screenshot(fmt.Sprintf("%s-%d-%s.png", name, screen.width, scheme))
 			}
 		}
 	}
 }
 
-// paleTexts lists the texts with a contrast below 4.5 (WCAG 2.2, 1.4.3). Colours come as rgb or rgba; what has no
-// background of its own stands on its parent's.
-const paleTexts = `(() => {
+// lowContrast lists the texts with a contrast below 4.5 (WCAG 2.2, 1.4.3). Colors are rgb or rgba. An element with a
+// transparent background has that of its parent.
+const lowContrast = `(() => {
 	const parts = color => color.match(/[\d.]+/g).map(Number);
 	const light = color => {
 		const [r, g, b] = parts(color).map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
@@ -188,42 +191,42 @@ const paleTexts = `(() => {
 		.filter(e => contrast(e) < 4.5).map(e => e.outerHTML + " " + contrast(e).toFixed(2));
 })()`
 
-func (b *tab) wantContrast(scheme string) {
-	b.Helper()
-	if pale := ask[[]string](b, paleTexts); len(pale) > 0 {
-		b.Errorf("hard to read in the %s scheme: %q", scheme, pale)
+func (tb *tab) wantContrast(scheme string) {
+	tb.Helper()
+	if texts := evaluate[[]string](tb, lowContrast); len(texts) > 0 {
+		tb.Errorf("low contrast in the %s scheme: %q", scheme, texts)
 	}
 }
 
-func (b *tab) picture(file string) {
-	b.Helper()
-	folder := os.Getenv(screenshotFolder)
+func (tb *tab) screenshot(file string) {
+	tb.Helper()
+	folder := os.Getenv(screenshotsVariable)
 	if folder == "" {
 		return
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, file), take(b, chromedp.FullScreenshot(100)), 0o644); err != nil {
-		b.Fatal(err)
+	if err := os.WriteFile(filepath.Join(folder, file), run(tb, chromedp.FullScreenshot(100)), 0o644); err != nil {
+		tb.Fatal(err)
 	}
 }
 
-// wantQuiet checks that the browser found nothing wrong with the page, and that a script that got into it would not run.
-func (b *tab) wantQuiet() {
-	b.Helper()
-	for _, complaint := range b.complained() {
-		// The status of an error page is meant to be one; and to set a cookie and send the browser on is what /authorize does.
-		if !strings.HasPrefix(complaint, "network: ") && complaint != "issue: BounceTrackingIssue" {
-			b.Errorf("the browser complained: %s", complaint)
+// wantQuiet checks that the browser reported no problem with the page, and that an injected script does not run.
+func (tb *tab) wantQuiet() {
+	tb.Helper()
+	for _, report := range tb.reported() {
+		// Error pages have an error status, and /authorize sets a cookie and redirects.
+		if !strings.HasPrefix(report, "network: ") && report != "issue: BounceTrackingIssue" {
+			tb.Errorf("the browser reported: %s", report)
 		}
 	}
-	if !b.truth(`(() => {
+	if !tb.truth(`(() => {
 		const script = document.createElement("script");
 		script.textContent = "document.title = 'it ran'";
 		document.body.append(script);
 		return document.title !== "it ran";
 	})()`) {
-		b.Error("a script ran")
+		tb.Error("an injected script ran")
 	}
 }

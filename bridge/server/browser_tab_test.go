@@ -1,3 +1,5 @@
+//go:build strict
+
 package server_test
 
 import (
@@ -23,10 +25,11 @@ import (
 
 	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/bridge/upstreamtest"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
-// patience is how long one step in a browser may take before it counts as stuck.
-const patience = 20 * time.Second
+// stepTimeout is how long one step in a browser may take.
+const stepTimeout = 20 * time.Second
 
 // tab is a tab of a browser.
 type tab struct {
@@ -34,56 +37,56 @@ type tab struct {
 	web *web
 	ctx context.Context
 
-	mu         sync.Mutex
-	complaints []string // about the page that it shows
+	mu      sync.Mutex
+	reports []string // of the browser about the current page
 }
 
-// tab opens a tab that shares its cookies with no other.
-func (b *browser) tab(t *testing.T) *tab {
+// tab opens a tab with cookies of its own.
+func (browser *browser) tab(t *testing.T) *tab {
 	t.Helper()
-	return newTab(t, b.web, b.ctx, chromedp.WithNewBrowserContext())
+	return newTab(t, browser.web, browser.ctx, chromedp.WithNewBrowserContext())
 }
 
-// another opens a tab that shares its cookies with this one.
-func (b *tab) another() *tab {
-	b.Helper()
-	return newTab(b.T, b.web, b.ctx)
+// another opens a tab with the same cookies.
+func (tb *tab) another() *tab {
+	tb.Helper()
+	return newTab(tb.T, tb.web, tb.ctx)
 }
 
 func newTab(t *testing.T, w *web, parent context.Context, options ...chromedp.ContextOption) *tab {
 	t.Helper()
-	b := &tab{T: t, web: w}
-	ctx, stop := chromedp.NewContext(parent, append(options, chromedp.WithListener(b.listen))...)
+	tb := &tab{T: t, web: w}
+	ctx, stop := chromedp.NewContext(parent, append(options, chromedp.WithListener(tb.listen))...)
 	t.Cleanup(stop)
-	b.ctx = ctx
-	if err := chromedp.Do(ctx, command(audits.Enable, cdp.Empty{})); err != nil { // no time limit, as in startBrowser
+	tb.ctx = ctx
+	if err := chromedp.Do(ctx, command(audits.Enable, cdp.Empty{})); err != nil { // without a timeout, as in startBrowser
 		t.Fatal(err)
 	}
-	return b
+	return tb
 }
 
-// listen notes what the browser complains of, on its console and as the issues that its developer tools list.
-func (b *tab) listen(event any) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// listen records what the browser reports on its console and as issues in its developer tools.
+func (tb *tab) listen(event any) {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
 	switch event := event.(type) {
 	case *page.EventFrameNavigated:
-		b.complaints = nil
+		tb.reports = nil
 	case *cdplog.EventEntryAdded:
-		b.complaints = append(b.complaints, string(event.Entry.Source)+": "+event.Entry.Text)
+		tb.reports = append(tb.reports, string(event.Entry.Source)+": "+event.Entry.Text)
 	case *runtime.EventConsoleAPICalled:
-		b.complaints = append(b.complaints, "console: "+string(event.Type))
+		tb.reports = append(tb.reports, "console: "+string(event.Type))
 	case *runtime.EventExceptionThrown:
-		b.complaints = append(b.complaints, "exception: "+event.ExceptionDetails.Text)
+		tb.reports = append(tb.reports, "exception: "+event.ExceptionDetails.Text)
 	case *audits.EventIssueAdded:
-		b.complaints = append(b.complaints, "issue: "+string(event.Issue.Code))
+		tb.reports = append(tb.reports, "issue: "+string(event.Issue.Code))
 	}
 }
 
-func (b *tab) complained() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.complaints)
+func (tb *tab) reported() []string {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	return slices.Clone(tb.reports)
 }
 
 // command is a step that sends one command of the DevTools protocol.
@@ -94,63 +97,63 @@ func command[P any](command cdp.Command[P, cdp.Empty], parameters P) chromedp.Ac
 	})
 }
 
-// take runs an action in the tab and returns its result.
-func take[T any](b *tab, action chromedp.Action[T]) T {
-	b.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+// run runs an action in the tab and returns its result.
+func run[T any](tb *tab, action chromedp.Action[T]) T {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.ctx, stepTimeout)
 	defer cancel()
 	result, err := chromedp.Run(ctx, action)
 	if err != nil {
-		b.stuck(err)
+		tb.fail(err)
 	}
 	return result
 }
 
-// stuck ends the test with what the browser says of it, which comes a little after the error.
-func (b *tab) stuck(cause error) {
-	b.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+// fail fails the test with what the browser has reported.
+func (tb *tab) fail(cause error) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.ctx, stepTimeout)
 	defer cancel()
 	at, err := chromedp.Run(ctx, chromedp.Evaluate[string]("location.href"))
 	if err != nil {
 		at = err.Error()
 	}
-	b.Fatalf("%v, at %s; the browser complained: %q", cause, at, b.complained())
+	tb.Fatalf("%v, at %s; the browser reported: %q", cause, at, tb.reported())
 }
 
-func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
-	b.Helper()
-	take(b, chromedp.Steps(steps...))
+func (tb *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	tb.Helper()
+	run(tb, chromedp.Steps(steps...))
 }
 
-func (b *tab) open(address string) *network.Response {
-	b.Helper()
-	return take(b, chromedp.NavigateResponse(address))
+func (tb *tab) open(address string) *network.Response {
+	tb.Helper()
+	return run(tb, chromedp.NavigateResponse(address))
 }
 
 // press presses a button and waits for the page that it leads to.
-func (b *tab) press(value string) {
-	b.Helper()
-	b.follow(b.clickOn(button(value)))
+func (tb *tab) press(value string) {
+	tb.Helper()
+	tb.follow(tb.clickOn(button(value)))
 }
 
-// follow takes a step that leads to another page, and waits for that page.
-func (b *tab) follow(step chromedp.Action[chromedp.Void]) {
-	b.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+// follow runs a step that leads to another page, and waits for that page.
+func (tb *tab) follow(step chromedp.Action[chromedp.Void]) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.ctx, stepTimeout)
 	defer cancel()
 	if _, err := chromedp.RunResponse(ctx, step); err != nil {
-		b.stuck(err)
+		tb.fail(err)
 	}
 }
 
 // button is the selector of the button with that value.
 func button(value string) string { return fmt.Sprintf("button[value=%q]", value) }
 
-// clickOn is a click at where an element is on the screen.
-func (b *tab) clickOn(selector string, options ...chromedp.MouseOption) chromedp.Action[chromedp.Void] {
-	b.Helper()
-	at := ask[[]float64](b, fmt.Sprintf(`(() => {
+// clickOn is a click at the position of an element.
+func (tb *tab) clickOn(selector string, options ...chromedp.MouseOption) chromedp.Action[chromedp.Void] {
+	tb.Helper()
+	at := evaluate[[]float64](tb, fmt.Sprintf(`(() => {
 		const element = document.querySelector(%q);
 		element.scrollIntoView({block: "center"});
 		const {x, y, width, height} = element.getBoundingClientRect();
@@ -160,112 +163,112 @@ func (b *tab) clickOn(selector string, options ...chromedp.MouseOption) chromedp
 }
 
 // enter types a text into a field.
-func (b *tab) enter(selector, text string) {
-	b.Helper()
-	if !b.truth(fmt.Sprintf(`(e => { e.focus(); return document.activeElement === e; })(document.querySelector(%q))`, selector)) {
-		b.Fatalf("%s does not take the focus", selector)
+func (tb *tab) enter(selector, text string) {
+	tb.Helper()
+	if !tb.truth(fmt.Sprintf(`(e => { e.focus(); return document.activeElement === e; })(document.querySelector(%q))`, selector)) {
+		tb.Fatalf("%s does not take the focus", selector)
 	}
-	b.do(command(input.InsertText, input.InsertTextParams{Text: text}))
+	tb.do(command(input.InsertText, input.InsertTextParams{Text: text}))
 }
 
-// ask evaluates an expression in the page. It does so by the bare command: chromedp's own actions keep a copy of the
-// document, which is late now and then, and which they lack for a page that the Back button brought back.
-func ask[T any](b *tab, expression string) T {
-	b.Helper()
-	return take(b, func(ctx context.Context, t *chromedp.Target) (T, error) {
+// evaluate evaluates an expression in the page. It uses the plain command, because chromedp's own actions have a copy of the
+// document, which may be late, and which is missing after the Back button.
+func evaluate[T any](tb *tab, expression string) T {
+	tb.Helper()
+	return run(tb, func(ctx context.Context, t *chromedp.Target) (T, error) {
 		var value T
-		answer, err := cdp.Call(ctx, t, runtime.Evaluate, runtime.EvaluateParams{
+		result, err := cdp.Call(ctx, t, runtime.Evaluate, runtime.EvaluateParams{
 			Expression: expression, ReturnByValue: new(true), AwaitPromise: new(true),
 		})
 		if err != nil {
 			return value, err
 		}
-		if answer.ExceptionDetails != nil {
-			return value, fmt.Errorf("%s: %+v", answer.ExceptionDetails.Text, answer.ExceptionDetails.Exception)
+		if result.ExceptionDetails != nil {
+			return value, fmt.Errorf("%s: %+v", result.ExceptionDetails.Text, result.ExceptionDetails.Exception)
 		}
-		return value, json.Unmarshal(answer.Result.Value, &value)
+		return value, json.Unmarshal(result.Result.Value, &value)
 	})
 }
 
-// truth evaluates an expression that is true or false.
-func (b *tab) truth(expression string) bool {
-	b.Helper()
-	return ask[bool](b, expression)
+// truth evaluates a boolean expression.
+func (tb *tab) truth(expression string) bool {
+	tb.Helper()
+	return evaluate[bool](tb, expression)
 }
 
-func (b *tab) href() string {
-	b.Helper()
-	return ask[string](b, "location.href")
+func (tb *tab) href() string {
+	tb.Helper()
+	return evaluate[string](tb, "location.href")
 }
 
 // signIn goes from Alexa's request through the provider's login page.
-func (b *tab) signIn(request simulator.Request, person upstreamtest.Person) {
-	b.Helper()
-	b.open(request.URL())
-	b.fillIn(person)
+func (tb *tab) signIn(request simulator.Request, person upstreamtest.Person) {
+	tb.Helper()
+	tb.open(request.URL())
+	tb.fillIn(person)
 }
 
 // fillIn signs the person in on the provider's login page.
-func (b *tab) fillIn(person upstreamtest.Person) {
-	b.Helper()
-	b.credentials(person)
-	b.press("sign-in")
+func (tb *tab) fillIn(person upstreamtest.Person) {
+	tb.Helper()
+	tb.enterCredentials(person)
+	tb.press("sign-in")
 }
 
-func (b *tab) credentials(person upstreamtest.Person) {
-	b.Helper()
-	b.enter(`input[name="login"]`, person.Login)
-	b.enter(`input[name="password"]`, person.Password)
+func (tb *tab) enterCredentials(person upstreamtest.Person) {
+	tb.Helper()
+	tb.enter(`input[name="login"]`, person.Login)
+	tb.enter(`input[name="password"]`, person.Password)
 }
 
-// wantLoaded waits until the page is all there.
-func (b *tab) wantLoaded() {
-	b.Helper()
-	b.truth(`document.readyState === "complete" || new Promise(done => addEventListener("load", () => done(true)))`)
+// wantLoaded waits until the page has loaded.
+func (tb *tab) wantLoaded() {
+	tb.Helper()
+	tb.truth(`document.readyState === "complete" || new Promise(done => addEventListener("load", () => done(true)))`)
 }
 
-// wantText checks that the tab shows a page of ours with that text.
-func (b *tab) wantText(text string) {
-	b.Helper()
-	href, shown := b.href(), ask[string](b, "document.body.innerText")
-	if !strings.HasPrefix(href, publicOrigin) || !strings.Contains(shown, text) {
-		b.Fatalf("at %s without %q:\n%s\nthe browser complained: %q", href, text, shown, b.complained())
+// wantText checks that the tab shows a page of the bridge with this text.
+func (tb *tab) wantText(text string) {
+	tb.Helper()
+	href, body := tb.href(), evaluate[string](tb, "document.body.innerText")
+	if !strings.HasPrefix(href, publicOrigin) || !strings.Contains(body, text) {
+		tb.Fatalf("at %s without %q:\n%s\nthe browser reported: %q", href, text, body, tb.reported())
 	}
 }
 
 var accessTokenForm = regexp.MustCompile(`^[A-Za-z0-9_-]{40,128}$`)
 
-// wantLinked checks that the tab is at Alexa's redirect URI, with the state and a token that works behind it and nothing
-// else, of which Alexa's server was told nothing.
-func (b *tab) wantLinked(r *rig, request simulator.Request) string {
-	b.Helper()
-	href := b.href()
-	token, begins := strings.CutPrefix(href, request.RedirectURI+"#state="+request.State+"&access_token=")
-	token, ends := strings.CutSuffix(token, "&token_type=Bearer")
-	if !begins || !ends || !accessTokenForm.MatchString(token) {
-		b.Fatalf("at %s, want a token at %s; the browser complained: %q", href, request.RedirectURI, b.complained())
+// wantLinked checks that the tab is at Alexa's redirect URI, with the state and an active token in the fragment and nothing
+// else, and that Alexa's server did not receive the fragment. It returns the token.
+func (tb *tab) wantLinked(b *testbridge.Bridge, request simulator.Request) string {
+	tb.Helper()
+	href := tb.href()
+	token, hasStart := strings.CutPrefix(href, request.RedirectURI+"#state="+request.State+"&access_token=")
+	token, hasEnd := strings.CutSuffix(token, "&token_type=Bearer")
+	if !hasStart || !hasEnd || !accessTokenForm.MatchString(token) {
+		tb.Fatalf("at %s, want a token at %s; the browser reported: %q", href, request.RedirectURI, tb.reported())
 	}
-	r.secret(token)
-	r.wantActive(token)
-	b.wantArrival(request, token)
+	b.KeepSecret(token)
+	b.WantActive(token)
+	tb.wantArrival(request, token)
 	return token
 }
 
-// wantArrival checks what Alexa's server was sent last: its redirect URI, and not what stands behind the #.
-func (b *tab) wantArrival(request simulator.Request, secrets ...string) {
-	b.Helper()
+// wantArrival checks that the last request to Alexa's server was for the redirect URI, without the fragment.
+func (tb *tab) wantArrival(request simulator.Request, secrets ...string) {
+	tb.Helper()
 	target, err := url.Parse(request.RedirectURI)
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	arrivals := b.web.arrivals()
+	arrivals := tb.web.arrivals()
 	begins := fmt.Sprintf("GET %s HTTP/2.0\r\nHost: %s\r\n", target.RequestURI(), target.Host)
 	if len(arrivals) == 0 || !strings.HasPrefix(arrivals[len(arrivals)-1], begins) {
-		b.Fatalf("Alexa's server was sent %q, want at last %q", arrivals, begins)
+		tb.Fatalf("Alexa's server received %q, want last %q", arrivals, begins)
 	}
 	for _, secret := range append(secrets, request.State, "#", "Referer", "Cookie") {
 		if strings.Contains(strings.Join(arrivals, ""), secret) {
-			b.Errorf("Alexa's server was sent %q: %q", secret, arrivals)
+			tb.Errorf("Alexa's server received %q: %q", secret, arrivals)
 		}
 	}
 }

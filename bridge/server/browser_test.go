@@ -1,3 +1,5 @@
+//go:build strict
+
 package server_test
 
 import (
@@ -5,7 +7,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
@@ -14,13 +15,13 @@ import (
 
 	"alexa-oidc-bridge/bridge/alexa"
 	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
-// TestBrowser is what only a real browser can tell: cookies, redirects after forms, policies, keys, the Back button. One
-// process serves all of it.
+// TestBrowser tests what needs a real browser: cookies, redirects after forms, policies, the keyboard, the Back button. All
+// subtests use one process.
 func TestBrowser(t *testing.T) {
-	b := startBrowser(t, startWeb(t))
-	for _, test := range []struct {
+	tests := []struct {
 		name string
 		run  func(*testing.T, *browser)
 	}{
@@ -31,166 +32,168 @@ func TestBrowser(t *testing.T) {
 		{"without scripts", browserWithoutScripts},
 		{"double click", browserDoubleClick},
 		{"two tabs at once", browserTwoTabs},
-		{"answered again later", browserAnswersAgain},
+		{"decide again later", browserDecideAgain},
 		{"back after linking", browserBack},
 		{"provider down", browserProviderDown},
 		{"another account", browserAnotherAccount},
-		{"on plain HTTP at home", browserPlainHTTP},
+		{"plain HTTP on loopback", browserPlainHTTP},
 		{"pages", browserPages},
-	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, b) })
+	}
+	browser := startBrowser(t, startWeb(t))
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { test.run(t, browser) })
 	}
 }
 
-func browserLinks(t *testing.T, b *browser) {
-	r, tab := b.newRig(t), b.tab(t)
-	for _, redirectURI := range alexa.RedirectURIs(vendorID) {
-		request := publicRequest(r)
+func browserLinks(t *testing.T, browser *browser) {
+	b, tab := browser.bridge(t), browser.tab(t)
+	for _, redirectURI := range alexa.RedirectURIs(testbridge.VendorID) {
+		request := b.Request()
 		request.RedirectURI = redirectURI
-		tab.signIn(request, ada)
+		tab.signIn(request, testbridge.Ada())
 		tab.wantText("Ada Lovelace")
 		tab.press("link")
-		tab.wantLinked(r, request)
+		tab.wantLinked(b, request)
 	}
-	r.wantLinks(len(alexa.RedirectURIs(vendorID)))
+	b.WantLinks(len(alexa.RedirectURIs(testbridge.VendorID)))
 }
 
-func browserStates(t *testing.T, b *browser) {
-	r, tab := b.newRig(t), b.tab(t)
+func browserStates(t *testing.T, browser *browser) {
+	b, tab := browser.bridge(t), browser.tab(t)
 	for _, state := range []string{
 		simulator.NewState(), // 737 bytes
 		(simulator.NewState() + simulator.NewState() + simulator.NewState())[:1500],
 		strings.Repeat("+/=&#% ?", 187) + "end:",
-		"\\\"<>`{}|^'[]~ \t%41%zz\u00e9\u2028", // what browsers like to rewrite
+		"\\\"<>`{}|^'[]~ \t%41%zz\u00e9\u2028", // what browsers may rewrite
 	} {
-		r.secret(state)
-		request := publicRequest(r)
+		b.KeepSecret(state)
+		request := b.Request()
 		request.State = state
-		tab.signIn(request, ada)
+		tab.signIn(request, testbridge.Ada())
 		tab.press("link")
 		want := request.RedirectURI + "#state=" + strings.ReplaceAll(url.QueryEscape(state), "+", "%20") + "&access_token="
 		if got := tab.href(); !strings.HasPrefix(got, want) {
 			t.Errorf("arrived at %s, want %s", got, want)
 		}
 	}
-	r.wantLinks(4)
+	b.WantLinks(4)
 }
 
-func browserCancel(t *testing.T, b *browser) {
-	r, tab := b.newRig(t), b.tab(t)
-	request := publicRequest(r)
-	tab.signIn(request, ada)
+func browserCancel(t *testing.T, browser *browser) {
+	b, tab := browser.bridge(t), browser.tab(t)
+	request := b.Request()
+	tab.signIn(request, testbridge.Ada())
 	tab.press("cancel")
 	want := request.RedirectURI + "#state=" + request.State + "&error=access_denied&error_description="
 	if got := tab.href(); !strings.HasPrefix(got, want) {
 		t.Errorf("arrived at %s, want %s", got, want)
 	}
 	tab.wantArrival(request, "access_denied")
-	r.wantLinks(0)
+	b.WantLinks(0)
 }
 
-// Nothing but the keyboard is used, and where one is can be seen.
-func browserKeyboard(t *testing.T, b *browser) {
-	r, tab := b.newRig(t), b.tab(t)
-	request := publicRequest(r)
-	tab.signIn(request, ada)
+// The consent page is used by keyboard only, with a visible focus.
+func browserKeyboard(t *testing.T, browser *browser) {
+	b, tab := browser.bridge(t), browser.tab(t)
+	request := b.Request()
+	tab.signIn(request, testbridge.Ada())
 	for _, value := range []string{"link", "cancel", "switch"} {
 		tab.do(chromedp.KeyEvent(kb.Tab))
-		if got := ask[string](tab, "document.activeElement.value ?? document.activeElement.tagName"); got != value {
-			t.Fatalf("the next key Tab leads to %q, want %q", got, value)
+		if got := evaluate[string](tab, "document.activeElement.value ?? document.activeElement.tagName"); got != value {
+			t.Fatalf("Tab moves the focus to %q, want %q", got, value)
 		}
 		if !tab.truth(`(style => style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2)(
 			getComputedStyle(document.activeElement))`) {
-			t.Errorf("it cannot be seen that %q has the focus", value)
+			t.Errorf("the focus on %q is not visible", value)
 		}
 	}
 	back := chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(kb.ModifierShift))
 	tab.do(back, back)
 	tab.follow(chromedp.KeyEvent(kb.Enter))
-	tab.wantLinked(r, request)
+	tab.wantLinked(b, request)
 }
 
-func browserWithoutScripts(t *testing.T, b *browser) {
-	r, tab := b.newRig(t), b.tab(t)
-	request := publicRequest(r)
+func browserWithoutScripts(t *testing.T, browser *browser) {
+	b, tab := browser.bridge(t), browser.tab(t)
+	request := b.Request()
 	tab.do(command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
-	tab.signIn(request, ada)
+	tab.signIn(request, testbridge.Ada())
 	tab.press("link")
-	tab.wantLinked(r, request)
+	tab.wantLinked(b, request)
 }
 
-func browserProviderDown(t *testing.T, b *browser) {
-	r, tab := b.newRig(t), b.tab(t)
-	request := publicRequest(r)
-	r.provider.SetDown(true)
+func browserProviderDown(t *testing.T, browser *browser) {
+	b, tab := browser.bridge(t), browser.tab(t)
+	request := b.Request()
+	b.Provider.SetDown(true)
 	tab.open(request.URL())
 	tab.wantText("sign‑in does not answer")
 
-	r.provider.SetDown(false)
-	r.clock.advance(3 * time.Second) // a failed discovery is not tried again at once
+	b.Provider.SetDown(false)
+	b.Clock.Advance(retryAfter)
 	tab.follow(tab.clickOn("a.button"))
-	b.web.serve(downAtCallback(r))
-	tab.fillIn(ada)
+	browser.web.serve(downAtCallback(b))
+	tab.fillIn(testbridge.Ada())
 	tab.wantText("sign‑in does not answer")
 
-	b.web.serve(r.server.Public)
-	r.provider.SetDown(false)
+	browser.web.serve(b.Server.Public)
+	b.Provider.SetDown(false)
 	tab.press("switch")
-	tab.fillIn(ada)
+	tab.fillIn(testbridge.Ada())
 	tab.press("link")
-	tab.wantLinked(r, request)
-	r.wantLinks(1)
+	tab.wantLinked(b, request)
+	b.WantLinks(1)
 }
 
-// downAtCallback lets the provider fail in between: it has sent the person back, and its code cannot be exchanged.
-func downAtCallback(r *rig) http.Handler {
+// downAtCallback is a handler that stops the provider at the callback, so that the code cannot be exchanged.
+func downAtCallback(b *testbridge.Bridge) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if strings.HasPrefix(request.URL.Path, "/callback/") {
-			r.provider.SetDown(true)
+			b.Provider.SetDown(true)
 		}
-		r.server.Public.ServeHTTP(w, request)
+		b.Server.Public.ServeHTTP(w, request)
 	})
 }
 
-// The provider is panva's, which keeps sessions, and ends one by a page with a script before another begins.
-func browserAnotherAccount(t *testing.T, b *browser) {
-	r, _ := newPanvaRig(t, func(r *rig) { r.config.PublicURL = publicOrigin })
-	b.web.serve(r.server.Public)
-	tab := b.tab(t)
-	request := publicRequest(r)
-	tab.signIn(request, ada)
+// The provider is panva's, which has sessions. It ends one by a page with a script before another begins.
+func browserAnotherAccount(t *testing.T, browser *browser) {
+	b := startPanva(t, func(b *testbridge.Bridge) { b.Config.PublicURL = publicOrigin }).Bridge
+	browser.web.serve(b.Server.Public)
+	tab := browser.tab(t)
+	request := b.Request()
+	tab.signIn(request, testbridge.Ada())
 	tab.open(request.URL())
-	tab.wantText("Ada Lovelace") // without a login page: the provider still knows her
+	tab.wantText("Ada Lovelace") // without a login page: the provider has a session
 	tab.press("switch")
 	atConsent := func(event page.EventFrameNavigated) bool { return strings.HasPrefix(event.Frame.URL, publicOrigin) }
-	tab.credentials(hedy())
-	take(tab, chromedp.WaitEvent(page.FrameNavigated, atConsent, tab.clickOn(button("sign-in"))))
+	tab.enterCredentials(testbridge.Hedy())
+	run(tab, chromedp.WaitEvent(page.FrameNavigated, atConsent, tab.clickOn(button("sign-in"))))
 	tab.wantLoaded()
 	tab.wantText("Hedy Lamarr")
 	tab.press("link")
-	if got := r.lookup(tab.wantLinked(r, request)).Subject; got != hedy().Subject {
-		t.Errorf("linked %s, want %s", got, hedy().Subject)
+	if got := b.Lookup(tab.wantLinked(b, request)).Subject; got != testbridge.Hedy().Subject {
+		t.Errorf("linked %s, want %s", got, testbridge.Hedy().Subject)
 	}
-	r.wantLinks(1)
+	b.WantLinks(1)
 }
 
-// On a loopback address without TLS cookies cannot be Secure; the demo runs like this.
-func browserPlainHTTP(t *testing.T, b *browser) {
-	r, tab := newRig(t), b.tab(t)
-	b.web.serve(http.NotFoundHandler())
-	request := r.request()
-	tab.signIn(request, ada)
+// On a loopback address without TLS cookies are not Secure. The demo runs like this.
+func browserPlainHTTP(t *testing.T, browser *browser) {
+	b, tab := testbridge.Start(t), browser.tab(t)
+	browser.web.serve(http.NotFoundHandler())
+	request := b.Request()
+	tab.signIn(request, testbridge.Ada())
 	tab.press("link")
-	tab.wantLinked(r, request)
+	tab.wantLinked(b, request)
 }
 
 func TestBrowserWithoutCookies(t *testing.T) {
 	w := startWeb(t)
-	b := startBrowser(t, w, withPreferences(t, `{"profile":{"default_content_setting_values":{"cookies":2}}}`))
-	r, tab := b.newRig(t), newTab(t, w, b.ctx)
-	tab.signIn(publicRequest(r), ada)
+	browser := startBrowser(t, w, withPreferences(t, `{"profile":{"default_content_setting_values":{"cookies":2}}}`))
+	b, tab := browser.bridge(t), newTab(t, w, browser.ctx)
+	tab.signIn(b.Request(), testbridge.Ada())
 	tab.wantText("start again")
 	tab.wantText("cookies")
-	r.wantLinks(0)
-	r.wantMetric("bridge_callbacks_without_cookie_total 1")
+	b.WantLinks(0)
+	b.WantMetric("bridge_callbacks_without_cookie_total 1")
 }

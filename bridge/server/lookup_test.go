@@ -1,45 +1,31 @@
 package server_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/lookup"
-	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
-func (r *rig) lookUpRequest(form url.Values) *http.Request {
-	r.Helper()
-	request := r.newRequest(http.MethodPost, "/lookup", form)
-	request.SetBasicAuth(backendID, backendSecret)
-	return request
-}
-
-const inactive = `{"active":false}`
-
-func TestLookUpAnswers(t *testing.T) {
-	r := newRig(t)
-	token := r.link(simulator.NewPhone(), ada)
-	ended := r.link(simulator.NewPhone(), ada)
-	if _, err := r.store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{r.lookup(ended).LinkID}}, "test", time.Now()); err != nil {
+// Token introspection (RFC 7662), and how backends authenticate for it.
+func TestLookup(t *testing.T) {
+	t.Parallel()
+	b := testbridge.Start(t)
+	token := b.Link()
+	revoked := b.Link()
+	if _, err := b.Store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{b.Lookup(revoked).LinkID}}, "test", time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	basic := func(id, secret string) func(*http.Request) {
-		return func(request *http.Request) { request.SetBasicAuth(id, secret) }
-	}
-	none := func(request *http.Request) { request.Header.Del("Authorization") }
 	good := url.Values{"token": {token}}
 	inBody := func(more ...string) url.Values {
-		values := url.Values{"token": {token}, "client_id": {backendID}, "client_secret": {backendSecret}}
+		values := url.Values{"token": {token}, "client_id": {testbridge.BackendID}, "client_secret": {testbridge.BackendSecret}}
 		for i := 0; i < len(more); i += 2 {
 			values.Add(more[i], more[i+1])
 		}
@@ -50,23 +36,23 @@ func TestLookUpAnswers(t *testing.T) {
 		form   url.Values
 		change func(*http.Request)
 		status int
-		want   string // is in the body; empty: an active answer
+		want   string // the error code; empty: an active token
 	}{
 		{"Basic", good, nil, 200, ""},
-		{"in the body", inBody(), none, 200, ""},
+		{"in the body", inBody(), withoutAuth, 200, ""},
 		{"a hint", url.Values{"token": {token}, "token_type_hint": {"refresh_token"}}, nil, 200, ""},
-		{"form-encoded Basic", good, basic(url.QueryEscape(backendID), url.QueryEscape(backendSecret)), 200, ""},
-		{"the id in the body too", url.Values{"token": {token}, "client_id": {backendID}}, nil, 200, ""},
+		{"form-encoded Basic", good, basicAuth(url.QueryEscape(testbridge.BackendID), url.QueryEscape(testbridge.BackendSecret)), 200, ""},
+		{"the id in the body too", url.Values{"token": {token}, "client_id": {testbridge.BackendID}}, nil, 200, ""},
 		{"charset", good, func(q *http.Request) { q.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8") }, 200, ""},
 
-		{"revoked", url.Values{"token": {ended}}, nil, 200, inactive},
+		{"revoked", url.Values{"token": {revoked}}, nil, 200, inactive},
 		{"unknown", url.Values{"token": {bridge.NewToken(bridge.AccessTokenKind, [32]byte{1})}}, nil, 200, inactive},
 		{"malformed", url.Values{"token": {"x' OR 1=1 --"}}, nil, 200, inactive},
 		{"very long", url.Values{"token": {strings.Repeat("a", 5000)}}, nil, 200, inactive},
 		{"another kind", url.Values{"token": {"aob_rt_" + strings.TrimPrefix(token, "aob_at_")}}, nil, 200, inactive},
 		{"its hash", url.Values{"token": {string(bridge.HashOf(token))}}, nil, 200, inactive},
 		{"in other case", url.Values{"token": {strings.ToUpper(token)}}, nil, 200, inactive},
-		{"another backend's skill", good, basic("lights-backend", otherSecret), 200, inactive},
+		{"another backend's skill", good, basicAuth(testbridge.LightsBackendID, testbridge.LightsSecret), 200, inactive},
 
 		{"no token", url.Values{"x": {"y"}}, nil, 400, "invalid_request"},
 		{"empty token", url.Values{"token": {""}}, nil, 400, "invalid_request"},
@@ -74,87 +60,81 @@ func TestLookUpAnswers(t *testing.T) {
 		{"repeated hint", url.Values{"token": {token}, "token_type_hint": {"a", "b"}}, nil, 400, "invalid_request"},
 		{"long user id", url.Values{"token": {token}, "alexa_user_id": {strings.Repeat("a", 256)}}, nil, 400, "invalid_request"},
 		{"both ways at once", inBody(), nil, 400, "invalid_request"},
-		{"another id in the body", url.Values{"token": {token}, "client_id": {"lights-backend"}}, nil, 400, "invalid_request"},
-		{"repeated secret", inBody("client_secret", backendSecret), none, 400, "invalid_request"},
-		{"repeated id", inBody("client_id", backendID), none, 400, "invalid_request"},
+		{"another id in the body", url.Values{"token": {token}, "client_id": {testbridge.LightsBackendID}}, nil, 400, "invalid_request"},
+		{"repeated secret", inBody("client_secret", testbridge.BackendSecret), withoutAuth, 400, "invalid_request"},
+		{"repeated id", inBody("client_id", testbridge.BackendID), withoutAuth, 400, "invalid_request"},
 		{"two headers", good, func(q *http.Request) { q.Header.Add("Authorization", "Basic eDp5") }, 400, "invalid_request"},
 
-		{"nobody", good, none, 401, "invalid_client"},
-		{"wrong secret", good, basic(backendID, otherSecret), 401, "invalid_client"},
-		{"empty secret", good, basic(backendID, ""), 401, "invalid_client"},
-		{"unknown backend", good, basic("nobody", backendSecret), 401, "invalid_client"},
-		{"the skill itself", good, basic("pizza", backendSecret), 401, "invalid_client"},
-		{"secret's beginning", good, basic(backendID, backendSecret[:31]), 401, "invalid_client"},
+		{"no credentials", good, withoutAuth, 401, "invalid_client"},
+		{"wrong secret", good, basicAuth(testbridge.BackendID, testbridge.LightsSecret), 401, "invalid_client"},
+		{"empty secret", good, basicAuth(testbridge.BackendID, ""), 401, "invalid_client"},
+		{"unknown backend", good, basicAuth("unknown", testbridge.BackendSecret), 401, "invalid_client"},
+		{"the skill itself", good, basicAuth("pizza", testbridge.BackendSecret), 401, "invalid_client"},
+		{"secret's beginning", good, basicAuth(testbridge.BackendID, testbridge.BackendSecret[:31]), 401, "invalid_client"},
 		{"the token as Bearer", good, func(q *http.Request) { q.Header.Set("Authorization", "Bearer "+token) }, 401, "invalid_client"},
 		{"broken Basic", good, func(q *http.Request) { q.Header.Set("Authorization", "Basic ???") }, 401, "invalid_client"},
-		{"nobody, and no token", url.Values{"x": {"y"}}, none, 401, "invalid_client"},
+		{"no credentials and no token", url.Values{"x": {"y"}}, withoutAuth, 401, "invalid_client"},
 
 		{"in the URL", url.Values{"x": {"y"}}, func(q *http.Request) { q.URL.RawQuery = good.Encode() }, 400, "invalid_request"},
 		{"credentials in the URL", good, func(q *http.Request) {
-			none(q)
+			withoutAuth(q)
 			q.URL.RawQuery = inBody().Encode()
 		}, 401, "invalid_client"},
-		{"GET", nil, func(q *http.Request) { q.Method = http.MethodGet }, 405, "Use POST"},
+		{"GET", nil, func(q *http.Request) { q.Method = http.MethodGet }, 405, "invalid_request"},
 		{"too large", url.Values{"token": {strings.Repeat("a", 8192)}}, nil, 413, "invalid_request"},
 		{"JSON", good, func(q *http.Request) { q.Header.Set("Content-Type", "application/json") }, 415, "invalid_request"},
 		{"no type", good, func(q *http.Request) { q.Header.Del("Content-Type") }, 415, "invalid_request"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			request := r.lookUpRequest(tt.form)
+			request := lookupRequest(b, tt.form)
 			if tt.change != nil {
 				tt.change(request)
 			}
-			response, body := r.do(request)
-			if response.StatusCode != tt.status {
-				t.Fatalf("status %d, want %d: %s", response.StatusCode, tt.status, body)
-			}
-			if header := response.Header; header.Get("Content-Type") != "application/json" || header.Get("Cache-Control") != "no-store" {
-				t.Errorf("header %v", header)
-			}
-			if challenge := response.Header.Get("WWW-Authenticate"); (tt.status == 401) != strings.HasPrefix(challenge, "Basic ") {
-				t.Errorf("WWW-Authenticate: %q", challenge)
-			}
+			response, body := b.Do(request)
+			wantJSONHeader(t, response)
 			switch {
-			case tt.want == "" && !strings.Contains(body, `"active":true`),
-				tt.want == inactive && body != inactive,
-				tt.status != 200 && !isErrorObject(body, tt.want):
-				t.Errorf("body %s, want %q", body, tt.want)
+			case tt.status != http.StatusOK:
+				wantErrorResponse(t, response, body, tt.status, tt.want)
+			case response.StatusCode != http.StatusOK, tt.want == "" && !strings.Contains(body, `"active":true`),
+				tt.want == inactive && body != inactive:
+				t.Errorf("status %d, %s, want %q", response.StatusCode, body, tt.want)
+			}
+			if tt.status == http.StatusMethodNotAllowed && !strings.Contains(body, "Use POST") {
+				t.Errorf("the description does not name POST: %s", body)
 			}
 		})
 	}
 }
 
-func isErrorObject(body, want string) bool {
-	var object map[string]string
-	return json.Unmarshal([]byte(body), &object) == nil && len(object) == 2 && object["error"] != "" &&
-		object["error_description"] != "" && strings.Contains(body, want)
-}
-
-func TestLookUpTellsOnlyConfiguredClaims(t *testing.T) {
-	r := newRig(t, func(r *rig) {
-		r.skill.Claims = []string{"name", "phone_number"}
-		r.skill.Allow.EmailDomains = []string{"contoso.com"}
+// Claims that are stored for the allow rules only are not returned.
+func TestLookupClaims(t *testing.T) {
+	t.Parallel()
+	b := testbridge.Start(t, func(b *testbridge.Bridge) {
+		b.Skill.Claims = []string{"name", "phone_number"}
+		b.Skill.Allow.EmailDomains = []string{"contoso.com"}
 	})
-	token := r.link(simulator.NewPhone(), ada)
-	if claims := r.lookup(token).Claims; len(claims) != 1 || claims["name"] != "Ada Lovelace" {
+	token := b.Link()
+	if claims := b.Lookup(token).Claims; len(claims) != 1 || claims["name"] != "Ada Lovelace" {
 		t.Errorf("claims %v", claims)
 	}
-	r.skill.Claims = nil
-	r.restart()
-	_, body := r.do(r.lookUpRequest(url.Values{"token": {token}}))
+	b.Skill.Claims = nil
+	b.Restart()
+	_, body := b.Do(lookupRequest(b, url.Values{"token": {token}}))
 	if !strings.Contains(body, `"claims":{}`) {
 		t.Errorf("without claims: %s", body)
 	}
 }
 
-func TestSeveralSecrets(t *testing.T) {
-	r := newRig(t, func(r *rig) {
-		r.config.Backends[0].Secrets = append(r.config.Backends[0].Secrets, bridge.NewSecret(strings.Repeat("n", 32)))
+// A backend may have several secrets, so that they can be replaced.
+func TestLookupSecrets(t *testing.T) {
+	t.Parallel()
+	b := testbridge.Start(t, func(b *testbridge.Bridge) {
+		b.Config.Backends[0].Secrets = append(b.Config.Backends[0].Secrets, bridge.NewSecret(strings.Repeat("n", 32)))
 	})
-	token := r.link(simulator.NewPhone(), ada)
-	for secret, want := range map[string]bool{backendSecret: true, strings.Repeat("n", 32): true, otherSecret: false} {
-		client := r.backend()
+	token := b.Link()
+	for secret, want := range map[string]bool{testbridge.BackendSecret: true, strings.Repeat("n", 32): true, testbridge.LightsSecret: false} {
+		client := b.LookupClient()
 		client.Secret = secret
 		_, err := client.Lookup(t.Context(), token)
 		if (err == nil) != want || errors.Is(err, lookup.ErrUnavailable) {
@@ -163,83 +143,35 @@ func TestSeveralSecrets(t *testing.T) {
 	}
 }
 
-func TestReadiness(t *testing.T) {
-	r := newRig(t)
-	status := func(path string) int {
-		recorder := httptest.NewRecorder()
-		r.server.Admin.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
-		return recorder.Code
+// A lookup records the time and the hash of the Alexa user id.
+func TestLookupTouchesLink(t *testing.T) {
+	t.Parallel()
+	b := testbridge.Start(t)
+	token := b.Link()
+	if !b.Links()[0].LastUsedAt.IsZero() {
+		t.Error("last used before the first lookup")
 	}
-	r.provider.SetDown(true)
-	for range 2 {
-		if status("/healthz") != 200 || status("/readyz") != 200 {
-			t.Errorf("healthz %d, readyz %d", status("/healthz"), status("/readyz"))
-		}
-		r.clock.advance(29 * time.Second)
+	b.WantActive(token)
+	response, body := b.Do(lookupRequest(b, url.Values{"token": {token}, "alexa_user_id": {"amzn1.ask.account.AHY"}}))
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("status %d: %s", response.StatusCode, body)
 	}
-	r.clock.advance(2 * time.Second)
-	if status("/healthz") != 200 || status("/readyz") != 503 {
-		t.Errorf("after more than max_staleness: healthz %d, readyz %d", status("/healthz"), status("/readyz"))
+	b.RunBackground()() // writes the uses when it stops
+	link := b.Links()[0]
+	if link.LastUsedAt.IsZero() || link.AlexaUser != bridge.HashOf("amzn1.ask.account.AHY") {
+		t.Errorf("link %+v, want it used by the Alexa user", link)
 	}
-	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
-		if page := r.open(simulator.NewPhone(), r.origin+path); page.Status != http.StatusNotFound {
-			t.Errorf("%s is public", path)
-		}
+	if strings.Contains(readDatabase(b), "amzn1.ask") {
+		t.Error("the database contains the Alexa user id")
 	}
 }
 
-func TestPanicIsCaught(t *testing.T) {
-	r := newRig(t)
-	token := r.link(simulator.NewPhone(), ada)
-	broken := &brokenStore{Store: r.store}
-	r.replaceStore(broken)
-	broken.panics.Store(true)
-	response, body := r.do(r.lookUpRequest(url.Values{"token": {token}}))
-	if response.StatusCode != http.StatusInternalServerError || !isErrorObject(body, "server_error") {
-		t.Errorf("lookup: status %d, %s", response.StatusCode, body)
+// A client accepts responses of later versions, with fields that it does not know.
+func TestLookupResponseOfLaterVersion(t *testing.T) {
+	t.Parallel()
+	var response lookup.Answer
+	err := json.Unmarshal([]byte(`{"active":true,"sub":"a","new_field":{"x":1}}`), &response)
+	if err != nil || !response.Active || response.Subject != "a" {
+		t.Errorf("%+v, %v", response, err)
 	}
-	phone := simulator.NewPhone()
-	r.wantPage(r.signIn(phone, r.request(), ada), http.StatusInternalServerError, "Something went wrong on our side")
-	r.wantLogged(map[string]any{"msg": "panic", "cause": "a mistake"})
-	broken.panics.Store(false)
-	r.wantActive(token)
-}
-
-// brokenStore is a store that can be put out of reach.
-type brokenStore struct {
-	bridge.Store
-	broken, panics atomic.Bool
-}
-
-var errBroken = errors.New("disk on fire")
-
-func (s *brokenStore) fail() error {
-	if s.panics.Load() {
-		panic("a mistake")
-	}
-	if s.broken.Load() {
-		return errBroken
-	}
-	return nil
-}
-
-func (s *brokenStore) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
-	if err := s.fail(); err != nil {
-		return bridge.AccessToken{}, err
-	}
-	return s.Store.Lookup(ctx, token)
-}
-
-func (s *brokenStore) PendingConsent(ctx context.Context, handle bridge.Hash, now time.Time) (bridge.PendingConsent, error) {
-	if err := s.fail(); err != nil {
-		return bridge.PendingConsent{}, err
-	}
-	return s.Store.PendingConsent(ctx, handle, now)
-}
-
-func (s *brokenStore) ReadFeed(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
-	if err := s.fail(); err != nil {
-		return bridge.Feed{}, err
-	}
-	return s.Store.ReadFeed(ctx, after)
 }

@@ -1,3 +1,5 @@
+//go:build strict
+
 package server_test
 
 import (
@@ -10,32 +12,30 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
-func TestPanvaLinkAndLookUp(t *testing.T) {
-	r, p := newPanvaRig(t)
-	phone := simulator.NewPhone()
-	request := r.request()
+func TestPanvaLink(t *testing.T) {
+	t.Parallel()
+	p := startPanva(t)
+	phone, request := simulator.NewPhone(), p.Request()
+	consent := p.SignIn(phone, request, testbridge.Ada())
+	p.WantPage(consent, http.StatusOK, "Ada Lovelace")
+	token := p.WantToken(request, p.Decide(phone, consent, "link"))
 
-	consent := p.fillIn(r, phone, r.open(phone, request.URL()), ada)
-	r.wantPage(consent, http.StatusOK, "Ada Lovelace")
-	token := r.wantToken(request, r.decide(phone, consent, "link"))
-
-	answer := r.lookup(token)
-	if !answer.Active || answer.Subject != ada.Subject || answer.UpstreamISS != p.issuer {
-		t.Errorf("looked up %+v", answer)
+	got := p.Lookup(token)
+	if !got.Active || got.Subject != testbridge.Ada().Subject || got.UpstreamISS != p.issuer || got.Claims["email"] != testbridge.Ada().Email {
+		t.Errorf("lookup response %+v", got)
 	}
-	if got, want := answer.Claims["groups"], []any{"alexa-users", "engineering"}; !slices.Equal(got.([]any), want) {
-		t.Errorf("groups %v, want %v", got, want)
+	if groups, want := got.Claims["groups"], []any{"alexa-users", "engineering"}; !slices.Equal(groups.([]any), want) {
+		t.Errorf("groups %v, want %v", groups, want)
 	}
-	if got := answer.Claims["email"]; got != ada.Email {
-		t.Errorf("email %v, want %s", got, ada.Email)
-	}
-	p.wantAsked("/token", 1)
-	p.wantAsked("/me", 0) // all that is needed is in the ID token
+	p.wantRequests("/token", 1)
+	p.wantRequests("/me", 0) // all claims are in the ID token
 }
 
 func TestPanvaAllowedGroups(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		allowed string
 		linked  bool
@@ -45,24 +45,24 @@ func TestPanvaAllowedGroups(t *testing.T) {
 		"in a similar group": {"Engineering", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, p := newPanvaRig(t, func(r *rig) { r.skill.Allow.Groups = []string{test.allowed} })
-			phone := simulator.NewPhone()
-			request := r.request()
-			after := p.fillIn(r, phone, r.open(phone, request.URL()), ada)
+			p := startPanva(t, func(b *testbridge.Bridge) { b.Skill.Allow.Groups = []string{test.allowed} })
+			phone, request := simulator.NewPhone(), p.Request()
+			page := p.SignIn(phone, request, testbridge.Ada())
 			if test.linked {
-				r.wantToken(request, r.decide(phone, after, "link"))
-				r.wantLinks(1)
+				p.WantToken(request, p.Decide(phone, page, "link"))
+				p.WantLinks(1)
 				return
 			}
-			r.wantError(request, after, "access_denied")
-			r.wantLinks(0)
+			p.WantError(request, page, "access_denied")
+			p.WantLinks(0)
 		})
 	}
 }
 
-// The provider announces iss in its answers, so an answer is its own only with the right one (RFC 9207 §2.4).
-func TestPanvaAnswerWithAnotherISS(t *testing.T) {
-	r, p := newPanvaRig(t)
+// The provider supports iss in authorization responses, so only those with its own iss are accepted (RFC 9207 section 2.4).
+func TestPanvaIssuerIdentification(t *testing.T) {
+	t.Parallel()
+	p := startPanva(t)
 	changes := map[string]func(query url.Values){
 		"stripped":      func(query url.Values) { query.Del("iss") },
 		"empty":         func(query url.Values) { query.Set("iss", "") },
@@ -70,121 +70,120 @@ func TestPanvaAnswerWithAnotherISS(t *testing.T) {
 		"with a slash":  func(query url.Values) { query.Set("iss", p.issuer+"/") },
 		"in capitals":   func(query url.Values) { query.Set("iss", strings.ToUpper(p.issuer)) },
 		"a longer host": func(query url.Values) { query.Set("iss", p.issuer+".fabrikam.com") },
-		"our own":       func(query url.Values) { query.Set("iss", r.config.PublicURL) },
+		"the bridge's":  func(query url.Values) { query.Set("iss", p.Config.PublicURL) },
 	}
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
-			r.within(t, p)
-			phone, request := simulator.NewPhone(), r.request()
-			answer := p.answered(r, phone, r.open(phone, request.URL()), signInAs(ada))
-			if got := answer.Query().Get("iss"); got != p.issuer {
+			p.Within(t)
+			phone, request := simulator.NewPhone(), p.Request()
+			response := p.authorizationResponse(phone, p.Open(phone, request.URL()), testbridge.LoginForm(testbridge.Ada()))
+			if got := response.Query().Get("iss"); got != p.issuer {
 				t.Fatalf("the provider sent iss %q", got)
 			}
-			changed, query := *answer, answer.Query()
+			changed, query := *response, response.Query()
 			change(query)
 			changed.RawQuery = query.Encode()
-
-			r.wantError(request, r.open(phone, changed.String()), "access_denied")
-			r.wantPage(r.open(phone, answer.String()), http.StatusBadRequest, "start again") // it is over
+			p.WantError(request, p.Open(phone, changed.String()), "access_denied")
+			p.WantPage(p.Open(phone, response.String()), http.StatusBadRequest, startAgain) // the flow has ended
 		})
 	}
-	r.wantLinks(0)
-	p.wantAsked("/token", 0)
-	r.wantMetric(fmt.Sprintf(`bridge_links_refused_total{client_id="pizza",reason="provider_refused"} %d`, len(changes)))
+	p.WantLinks(0)
+	p.wantRequests("/token", 0)
+	p.WantMetric(fmt.Sprintf(`bridge_links_refused_total{client_id="pizza",reason="provider_refused"} %d`, len(changes)))
 }
 
-func TestPanvaPersonRefuses(t *testing.T) {
-	r, p := newPanvaRig(t)
+func TestPanvaCancel(t *testing.T) {
+	t.Parallel()
+	p := startPanva(t)
+	cancel := url.Values{"action": {"cancel"}}
 	t.Run("at the provider", func(t *testing.T) {
-		r.within(t, p)
-		phone, request := simulator.NewPhone(), r.request()
-		answer := p.answered(r, phone, r.open(phone, request.URL()), url.Values{"action": {"cancel"}})
-		if answer.Query().Get("error") != "access_denied" || answer.Query().Get("iss") != p.issuer {
-			t.Fatalf("the provider answered %s", answer)
+		p.Within(t)
+		phone, request := simulator.NewPhone(), p.Request()
+		response := p.authorizationResponse(phone, p.Open(phone, request.URL()), cancel)
+		if response.Query().Get("error") != "access_denied" || response.Query().Get("iss") != p.issuer {
+			t.Fatalf("authorization response of the provider: %s", response)
 		}
-		r.wantError(request, r.open(phone, answer.String()), "access_denied")
+		p.WantError(request, p.Open(phone, response.String()), "access_denied")
 	})
 	t.Run("after a wrong password", func(t *testing.T) {
-		r.within(t, p)
-		phone, request := simulator.NewPhone(), r.request()
-		login := r.open(phone, request.URL())
-		again := r.submit(phone, login, url.Values{"login": {"ada"}, "password": {"wrong"}, "action": {"sign-in"}})
-		r.wantError(request, r.submit(phone, again, url.Values{"action": {"cancel"}}), "access_denied")
+		p.Within(t)
+		phone, request := simulator.NewPhone(), p.Request()
+		person := testbridge.Ada()
+		person.Password = "wrong"
+		p.WantError(request, p.Submit(phone, p.SignIn(phone, request, person), cancel), "access_denied")
 	})
-	t.Run("on our page", func(t *testing.T) {
-		r.within(t, p)
-		phone, request := simulator.NewPhone(), r.request()
-		consent := p.fillIn(r, phone, r.open(phone, request.URL()), ada)
-		r.wantError(request, r.decide(phone, consent, "cancel"), "access_denied")
+	t.Run("on the consent page", func(t *testing.T) {
+		p.Within(t)
+		phone, request := simulator.NewPhone(), p.Request()
+		p.WantError(request, p.Decide(phone, p.SignIn(phone, request, testbridge.Ada()), "cancel"), "access_denied")
 	})
-	r.wantLinks(0)
+	p.WantLinks(0)
 }
 
-func TestPanvaDownBeforeCallback(t *testing.T) {
-	for name, bridgeRestarts := range map[string]bool{"the bridge knows the provider": false, "the bridge restarts too": true} {
+// This test is not parallel, because no other may take the port while the provider is down.
+func TestPanvaDownAtCallback(t *testing.T) {
+	for name, restart := range map[string]bool{"provider discovered": false, "bridge restarted": true} {
 		t.Run(name, func(t *testing.T) {
-			r, p := newPanvaRig(t)
-			phone := simulator.NewPhone()
-			request := r.request()
-			login := r.open(phone, request.URL())
-			answer := p.answered(r, phone, login, signInAs(ada))
+			p := startPanva(t)
+			phone, request := simulator.NewPhone(), p.Request()
+			response := p.authorizationResponse(phone, p.Open(phone, request.URL()), testbridge.LoginForm(testbridge.Ada()))
 
 			p.kill()
-			if bridgeRestarts {
-				r.restart()
+			if restart {
+				p.Restart()
 			}
-			down := r.open(phone, answer.String())
-			r.wantPage(down, http.StatusServiceUnavailable, "sign‑in does not answer")
-			if bridgeRestarts { // discovery fails, so nobody is sent to where nobody answers
-				down = r.decide(phone, down, "switch")
-				r.wantPage(down, http.StatusServiceUnavailable, "sign‑in does not answer")
+			down := p.Open(phone, response.String())
+			p.WantPage(down, http.StatusServiceUnavailable, "sign‑in does not answer")
+			if restart { // discovery fails, so nobody is redirected to the provider
+				down = p.Decide(phone, down, "switch")
+				p.WantPage(down, http.StatusServiceUnavailable, "sign‑in does not answer")
 			}
 
 			p.start()
-			r.clock.advance(3 * time.Second) // a failed discovery is not tried again at once
-			consent := p.fillIn(r, phone, r.decide(phone, down, "switch"), ada)
-			r.wantPage(consent, http.StatusOK, "Ada Lovelace")
-			r.wantActive(r.wantToken(request, r.decide(phone, consent, "link")))
-			r.wantLinks(1)
-			if bridgeRestarts {
-				p.wantAsked("/.well-known/openid-configuration", 1)
+			p.Clock.Advance(retryAfter)
+			consent := p.SubmitLogin(phone, p.Decide(phone, down, "switch"), testbridge.Ada())
+			p.WantPage(consent, http.StatusOK, "Ada Lovelace")
+			p.WantActive(p.WantToken(request, p.Decide(phone, consent, "link")))
+			p.WantLinks(1)
+			if restart {
+				p.wantRequests("/.well-known/openid-configuration", 1)
 			}
 		})
 	}
 }
 
-func TestPanvaUseAnotherAccount(t *testing.T) {
-	r, p := newPanvaRig(t)
-	phone := simulator.NewPhone()
-	request := r.request()
-	p.fillIn(r, phone, r.open(phone, request.URL()), ada)
-	r.clock.advance(time.Second) // so that of this browser's flows the first is the oldest, and makes room
-	consent := r.open(phone, request.URL())
-	r.wantPage(consent, http.StatusOK, "Ada Lovelace") // without a login page: the provider still knows her
+func TestPanvaAnotherAccount(t *testing.T) {
+	t.Parallel()
+	p := startPanva(t)
+	phone, request := simulator.NewPhone(), p.Request()
+	p.SignIn(phone, request, testbridge.Ada())
+	p.Clock.Advance(time.Second) // so that the first flow of this browser is the oldest, which is dropped
+	consent := p.Open(phone, request.URL())
+	p.WantPage(consent, http.StatusOK, "Ada Lovelace") // without a login page: the provider has a session
 
-	login := r.decide(phone, consent, "switch")
-	ended := p.fillIn(r, phone, login, hedy())
-	other := r.submit(phone, ended, nil) // the page that ends Ada's session, whose script submits it
-	r.wantPage(other, http.StatusOK, "Hedy Lamarr")
+	login := p.Decide(phone, consent, "switch")
+	endSession := p.SubmitLogin(phone, login, testbridge.Hedy())
+	other := p.Submit(phone, endSession, nil) // a page that ends Ada's session, which a script submits
+	p.WantPage(other, http.StatusOK, "Hedy Lamarr")
 	if strings.Contains(other.Body, "Ada") {
-		t.Error("the page still speaks of Ada")
+		t.Error("Ada is on the consent page for Hedy")
 	}
-	r.wantPage(r.decide(phone, consent, "link"), http.StatusBadRequest, "answered this already")
-	token := r.wantToken(request, r.decide(phone, other, "link"))
-
-	if got := r.lookup(token); got.Subject != hedy().Subject {
-		t.Errorf("linked %s, want %s", got.Subject, hedy().Subject)
+	p.WantPage(p.Decide(phone, consent, "link"), http.StatusBadRequest, "answered this already")
+	token := p.WantToken(request, p.Decide(phone, other, "link"))
+	if got := p.Lookup(token).Subject; got != testbridge.Hedy().Subject {
+		t.Errorf("linked %s, want Hedy", got)
 	}
-	r.wantLinks(1)
+	p.WantLinks(1)
 }
 
-// Without a page of ours that asks, nobody may be linked whom the provider only remembers.
-func TestPanvaSignsInAnewWithoutConsentPage(t *testing.T) {
-	r, p := newPanvaRig(t, func(r *rig) { r.skill.Consent = false })
+// Without a consent page a session at the provider is not enough: the person must sign in anew.
+func TestPanvaWithoutConsentPage(t *testing.T) {
+	t.Parallel()
+	p := startPanva(t, func(b *testbridge.Bridge) { b.Skill.Consent = false })
 	phone := simulator.NewPhone()
 	for range 2 {
-		request := r.request()
-		r.wantToken(request, p.fillIn(r, phone, r.open(phone, request.URL()), ada))
+		request := p.Request()
+		p.WantToken(request, p.SignIn(phone, request, testbridge.Ada()))
 	}
-	r.wantLinks(2)
+	p.WantLinks(2)
 }

@@ -8,18 +8,18 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// verdict is what comes of presenting a code or a token.
-type verdict string
+// outcome is the result of presenting a code or a token.
+type outcome string
 
 const (
-	issued   verdict = "tokens are given out"
-	refused  verdict = "invalid_grant, and nothing changes"
-	replayed verdict = "invalid_grant, and the link ends"
-	ended    verdict = "200, and the link ends"
-	passed   verdict = "200, and nothing changes"
+	issued      outcome = "tokens issued"
+	rejected    outcome = "invalid_grant"
+	replayed    outcome = "invalid_grant, link revoked"
+	revokedLink outcome = "200, link revoked"
+	ignored     outcome = "200, no effect"
 )
 
-// model is what there should be, by the rules alone. It knows no database and forgets nothing.
+// model holds the links and tokens that there should be, by the rules alone.
 type model struct {
 	links   []*modelLink
 	refresh []*modelRefresh
@@ -33,12 +33,12 @@ type modelLink struct {
 	redeemed    time.Time // zero: not yet
 	revoked     time.Time // zero: not yet; a whole second
 	reason      bridge.Reason
-	holds       *modelRefresh // what its client believes to be the newest
+	holds       *modelRefresh // the newest that its client has
 }
 
 func (l *modelLink) live() bool { return l.revoked.IsZero() }
 
-func (l *modelLink) end(reason bridge.Reason, now time.Time) {
+func (l *modelLink) revoke(reason bridge.Reason, now time.Time) {
 	if l.live() {
 		l.revoked, l.reason = now.Truncate(time.Second), reason
 	}
@@ -52,12 +52,12 @@ type modelAccess struct {
 
 func (a *modelAccess) active(now time.Time) bool { return a.link.live() && now.Before(a.expires) }
 
-// fate is whether a refresh token is still there. Of children that were asked for at once nobody can tell which the limit
-// has taken until they are presented.
-type fate int
+// retention says whether the store has a refresh token. Which of several successors that were issued at once the limit has
+// evicted is unknown until they are presented.
+type retention int
 
 const (
-	unknown fate = iota
+	unknown retention = iota
 	kept
 	evicted
 )
@@ -67,18 +67,18 @@ type modelRefresh struct {
 	link       *modelLink
 	parent     *modelRefresh
 	superseded bool
-	fate       fate
+	retention  retention
 	among      *generation // nil: the first of its link
 	children   []*generation
 }
 
-// generation is children of one token that were asked for at once.
+// generation is the successors of one token that were issued at once.
 type generation struct {
-	older  int // children of the same parent before them
+	older  int // successors of the same parent before these
 	tokens []*modelRefresh
 }
 
-func (t *modelRefresh) births() int {
+func (t *modelRefresh) successors() int {
 	if len(t.children) == 0 {
 		return 0
 	}
@@ -86,18 +86,19 @@ func (t *modelRefresh) births() int {
 	return last.older + len(last.tokens)
 }
 
-// fates says what can have become of a token: the limit has taken so many of its generation, of which some are known.
-func (t *modelRefresh) fates() []fate {
+// retentions returns what is possible for a token, by how many of its generation the limit has evicted, and which of those
+// are known.
+func (t *modelRefresh) retentions() []retention {
 	if t.among == nil {
-		return []fate{kept}
+		return []retention{kept}
 	}
-	if t.fate != unknown {
-		return []fate{t.fate}
+	if t.retention != unknown {
+		return []retention{t.retention}
 	}
-	gone := min(max(t.parent.births()-bridge.MaxSuccessors-t.among.older, 0), len(t.among.tokens))
+	gone := min(max(t.parent.successors()-bridge.MaxSuccessors-t.among.older, 0), len(t.among.tokens))
 	open := 0
 	for _, token := range t.among.tokens {
-		switch token.fate {
+		switch token.retention {
 		case evicted:
 			gone--
 		case unknown:
@@ -106,79 +107,80 @@ func (t *modelRefresh) fates() []fate {
 	}
 	switch gone {
 	case 0:
-		return []fate{kept}
+		return []retention{kept}
 	case open:
-		return []fate{evicted}
+		return []retention{evicted}
 	}
-	return []fate{kept, evicted}
+	return []retention{kept, evicted}
 }
 
-// verdicts say what may come of presenting a refresh token, by what may have become of it.
-type verdicts map[fate]verdict
+// outcomes are the possible outcomes of presenting a refresh token, by its retention.
+type outcomes map[retention]outcome
 
-func (v verdicts) holds(got verdict) bool {
-	return slices.Contains(slices.Collect(maps.Values(v)), got)
+func (o outcomes) has(got outcome) bool {
+	return slices.Contains(slices.Collect(maps.Values(o)), got)
 }
 
-// learn takes down what an answer has shown of a token.
-func (t *modelRefresh) learn(could verdicts, got verdict) {
-	if len(could) < 2 || could[kept] == could[evicted] {
+// observe records the retention of a token, if the outcome shows it.
+func (t *modelRefresh) observe(possible outcomes, got outcome) {
+	if len(possible) < 2 || possible[kept] == possible[evicted] {
 		return
 	}
-	t.fate = evicted
-	if got == could[kept] {
-		t.fate = kept
+	t.retention = evicted
+	if got == possible[kept] {
+		t.retention = kept
 	}
 }
 
-// refreshVerdicts are those at /token. A nil token is one that was never given out.
-func (m *model) refreshVerdicts(t *modelRefresh, client string) verdicts {
+// refreshOutcomes are the outcomes at /token. A nil token is one that was never issued.
+func (m *model) refreshOutcomes(t *modelRefresh, client string) outcomes {
 	if t == nil {
-		return verdicts{evicted: refused}
+		return outcomes{evicted: rejected}
 	}
-	could := verdicts{}
-	for _, fate := range t.fates() {
+	possible := outcomes{}
+	for _, retention := range t.retentions() {
 		switch {
-		case fate == evicted, t.link.client != client, !t.link.live():
-			could[fate] = refused
+		case retention == evicted, t.link.client != client, !t.link.live():
+			possible[retention] = rejected
 		case t.superseded:
-			could[fate] = replayed
+			possible[retention] = replayed
 		default:
-			could[fate] = issued
+			possible[retention] = issued
 		}
 	}
-	return could
+	return possible
 }
 
-// revokeVerdicts are those at /revoke.
-func (m *model) revokeVerdicts(t *modelRefresh, client string) verdicts {
-	could := verdicts{}
-	for _, fate := range t.fates() {
-		could[fate] = ended
-		if fate == evicted || t.link.client != client || !t.link.live() || t.superseded {
-			could[fate] = passed
+// revokeOutcomes are the outcomes at /revoke.
+func (m *model) revokeOutcomes(t *modelRefresh, client string) outcomes {
+	possible := outcomes{}
+	for _, retention := range t.retentions() {
+		possible[retention] = revokedLink
+		if retention == evicted || t.link.client != client || !t.link.live() || t.superseded {
+			possible[retention] = ignored
 		}
 	}
-	return could
+	return possible
 }
 
-// redeemVerdict says what comes of presenting a code. It is empty in the second after the grace: times have whole seconds.
-func (m *model) redeemVerdict(l *modelLink, client string, now time.Time) verdict {
+// redeemOutcome is the outcome of presenting a code. It is empty in the second after the grace period, because the store has
+// whole seconds.
+func (m *model) redeemOutcome(l *modelLink, client string, now time.Time) outcome {
 	late := now.Sub(l.redeemed)
 	switch {
 	case l.client != client, !l.live():
-		return refused
+		return rejected
 	case l.redeemed.IsZero() && now.Before(l.codeExpires):
 		return issued
 	case l.redeemed.IsZero(), late <= bridge.CodeReplayGrace:
-		return refused
+		return rejected
 	case late < bridge.CodeReplayGrace+time.Second:
 		return ""
 	}
 	return replayed
 }
 
-// redeem gives a link its first pair.
+// redeem adds the first tokens of a link.
 func (m *model) redeem(l *modelLink, access, refresh string, now time.Time) {
 	l.redeemed = now
 	l.holds = &modelRefresh{text: refresh, link: l}
@@ -190,7 +192,7 @@ func (m *model) addAccess(l *modelLink, text string, now time.Time) {
 	m.access = append(m.access, &modelAccess{text, l, now.Add(propertyLifetime).Truncate(time.Second)})
 }
 
-// present supersedes the parent and the siblings of a token whose presentation succeeded.
+// present marks the parent and the siblings of a token as superseded, after the token was presented.
 func (m *model) present(t *modelRefresh) {
 	if t.parent == nil {
 		return
@@ -203,27 +205,27 @@ func (m *model) present(t *modelRefresh) {
 	}
 }
 
-// bear adds children to a token, asked for at once.
-func (m *model) bear(t *modelRefresh, texts []string) {
-	born := &generation{older: t.births()}
+// addSuccessors adds successors of a token that were issued at once.
+func (m *model) addSuccessors(t *modelRefresh, texts []string) {
+	added := &generation{older: t.successors()}
 	for _, text := range texts {
-		born.tokens = append(born.tokens, &modelRefresh{text: text, link: t.link, parent: t, among: born})
+		added.tokens = append(added.tokens, &modelRefresh{text: text, link: t.link, parent: t, among: added})
 	}
-	t.children = append(t.children, born)
-	m.refresh = append(m.refresh, born.tokens...)
+	t.children = append(t.children, added)
+	m.refresh = append(m.refresh, added.tokens...)
 }
 
-// sweep ends the links whose code has been over for a while and was never presented.
+// sweep revokes links whose code expired and was never presented.
 func (m *model) sweep(now time.Time) {
 	for _, l := range m.links {
 		if l.redeemed.IsZero() && !now.Before(l.codeExpires.Add(bridge.RedeemGrace)) {
-			l.end(bridge.ReasonNotRedeemed, now)
+			l.revoke(bridge.ReasonNotRedeemed, now)
 		}
 	}
 }
 
-// knows says whether a text was given out before.
-func (m *model) knows(text string) bool {
+// has reports whether a token was issued before.
+func (m *model) has(text string) bool {
 	return slices.ContainsFunc(m.refresh, func(t *modelRefresh) bool { return t.text == text }) ||
 		slices.ContainsFunc(m.access, func(a *modelAccess) bool { return a.text == text })
 }

@@ -10,70 +10,76 @@ import (
 	"pgregory.net/rapid"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/internal/oauth"
 )
 
-// Whatever comes in whatever order, at whichever of two bridges on one database: each answer, each link and each access
-// token is what the rules say.
+// Codes and tokens are presented in random order at two replicas. Each response, link and access token must be what the
+// model says.
 func TestRefreshProperty(t *testing.T) {
-	fleet := newFleet(t)
-	fewChecks(t)
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	t.Parallel()
+	replicas := startReplicas(t)
+	setChecks(t)
 	rapid.Check(t, func(t *rapid.T) {
-		fleet.clock.toSecond()
-		p := &property{fleet: fleet}
-		p.link(t)
+		replicas.nextSecond() // so that a check does not depend on the one before
+		p := &property{replicas: replicas}
+		p.createLink(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"":                     p.check,
-			"make a link":          p.link,
+			"create a link":        p.createLink,
 			"present a code":       p.presentCode,
-			"present a code later": p.presentCodeLate,
-			"go on":                p.goOn,
+			"present a code later": p.presentCodeLater,
+			"refresh":              p.refreshNewest,
 			"present any":          p.presentAny,
 			"present any, too":     p.presentAny,
 			"present a relative":   p.presentRelative,
-			"present at once":      p.presentAtOnce,
-			"go past the limit":    p.goPastLimit,
-			"end a link":           p.endLink,
+			"present concurrently": p.presentConcurrently,
+			"exceed the limit":     p.exceedLimit,
+			"revoke a link":        p.revokeLink,
 			"look up":              p.lookup,
 			"restart":              p.restart,
 			"sweep":                p.sweepNow,
 		})
 		for i, token := range p.access {
-			p.wantLookUp(t, i%2, token)
+			p.wantLookup(t, i%2, token)
 		}
 	})
 }
 
-// fewChecks keeps the test to seconds, unless the command line asks for another number of checks.
-func fewChecks(t *testing.T) {
+// setChecks sets the number of checks, unless the command line has -rapid.checks.
+func setChecks(t *testing.T) {
 	checks := flag.Lookup("rapid.checks")
 	if checks.Value.String() != checks.DefValue {
 		return
 	}
-	if err := checks.Value.Set("10"); err != nil {
+	if err := checks.Value.Set(propertyChecks); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { checks.Value.Set(checks.DefValue) })
 }
 
-// property is one check: fresh links at the fleet, and what the model says of them.
+// property is one check: new links at the replicas, and the model of them.
 type property struct {
-	*fleet
+	*replicas
 	model
 }
 
-// link makes a link with a code, as a person's consent would.
-func (p *property) link(t *rapid.T) {
+// createLink creates a link by the code grant, as consent does.
+func (p *property) createLink(t *rapid.T) {
 	now, store, client := p.clock.Now(), p.store(t), drawClient(t)
-	l := &modelLink{id: bridge.NewLinkID(), client: client, code: bridge.NewRandomToken(bridge.CodeKind), codeExpires: now.Add(propertyCode).Truncate(time.Second)}
+	l := &modelLink{
+		id: bridge.NewLinkID(), client: client, code: bridge.NewRandomToken(bridge.CodeKind),
+		codeExpires: now.Add(propertyCode).Truncate(time.Second),
+	}
 	handle := bridge.HashOf("handle of " + l.id)
 	if err := store.CreatePendingConsent(t.Context(), bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Minute)}); err != nil {
 		t.Fatal(err)
 	}
 	err := store.Link(t.Context(), handle, bridge.NewLink{
 		Link: bridge.Link{ID: l.id, ClientID: client, Grant: bridge.GrantAuthorizationCode, CreatedAt: now,
-			Identity: bridge.Identity{Subject: l.id, Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com", SubjectClaim: "sub"}}},
-		Code: &bridge.NewCode{Hash: bridge.HashOf(l.code), RedirectURI: "https://alexa.example.com/back", ExpiresAt: l.codeExpires},
+			Identity: bridge.Identity{Subject: l.id, Provider: bridge.Provider{ID: "corp", Issuer: propertyIssuer, SubjectClaim: "sub"}}},
+		Code: &bridge.NewCode{Hash: bridge.HashOf(l.code), RedirectURI: propertyRedirect, ExpiresAt: l.codeExpires},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -86,60 +92,60 @@ func (p *property) link(t *rapid.T) {
 
 func (p *property) presentCode(t *rapid.T) {
 	l := pick(t, "link", p.links)
-	p.redeemWith(t, l, drawOwner(t, l), rapid.SampledFrom([]int{1, 1, 2, 8}).Draw(t, "at once"))
+	p.redeemWith(t, l, drawOwner(t, l), rapid.SampledFrom([]int{1, 1, 2, 8}).Draw(t, "concurrently"))
 }
 
-func (p *property) presentCodeLate(t *rapid.T) {
-	p.pass(t)
+func (p *property) presentCodeLater(t *rapid.T) {
+	p.wait(t)
 	p.presentCode(t)
 }
 
-// redeemWith presents a code n times at once. Only one of them can succeed.
+// redeemWith presents a code n times at once. At most one of them succeeds.
 func (p *property) redeemWith(t *rapid.T, l *modelLink, client string, n int) {
 	now := p.clock.Now()
-	want := p.redeemVerdict(l, client, now)
+	want := p.redeemOutcome(l, client, now)
 	if want == "" {
 		return
 	}
-	replies := p.ask(t, n, "/token", client, url.Values{"grant_type": {"authorization_code"}, "code": {l.code}})
-	got, given := p.observe(t, l, replies)
-	if got != want || want == issued && len(given) != 1 {
-		t.Fatalf("code %d times at once: %q for %d, want %q", n, got, len(given), want)
+	responses := p.postConcurrently(t, n, "/token", client, url.Values{"grant_type": {"authorization_code"}, "code": {l.code}})
+	got, successes := p.outcome(t, l, responses)
+	if got != want || want == issued && len(successes) != 1 {
+		t.Fatalf("code presented %d times at once: %q for %d, want %q", n, got, len(successes), want)
 	}
 	switch want {
 	case issued:
-		p.wantFresh(t, given[0].AccessToken, given[0].RefreshToken)
-		p.redeem(l, given[0].AccessToken, given[0].RefreshToken, now)
+		p.wantNew(t, successes[0].AccessToken, successes[0].RefreshToken)
+		p.redeem(l, successes[0].AccessToken, successes[0].RefreshToken, now)
 	case replayed:
-		l.end(bridge.ReasonCodeReplayed, now)
+		l.revoke(bridge.ReasonCodeReplayed, now)
 	}
 }
 
-// observe takes the verdict from the answers and from the link, and returns those that succeeded.
-func (p *property) observe(t *rapid.T, l *modelLink, replies []reply) (verdict, []reply) {
-	var given []reply
-	for _, r := range replies {
+// outcome returns the outcome by the responses and the link, and the successful responses.
+func (p *property) outcome(t *rapid.T, l *modelLink, responses []response) (outcome, []response) {
+	var successes []response
+	for _, r := range responses {
 		switch {
 		case r.status == http.StatusOK && r.TokenType == "Bearer" && r.ExpiresIn == int(propertyLifetime.Seconds()) && r.Error == "":
-			given = append(given, r)
-		case r.status != http.StatusBadRequest || r.Error != oauth.InvalidGrant || r.AccessToken+r.RefreshToken != "":
+			successes = append(successes, r)
+		case r.status != http.StatusBadRequest || r.Error != "invalid_grant" || r.AccessToken+r.RefreshToken != "":
 			t.Fatalf("status %d, error %q", r.status, r.Error)
 		}
 	}
 	switch {
-	case len(given) > 0:
-		return issued, given
+	case len(successes) > 0:
+		return issued, successes
 	case l != nil && l.live() && p.linksNow(t, l)[0].Revoked():
 		return replayed, nil
 	}
-	return refused, nil
+	return rejected, nil
 }
 
-// goOn refreshes with what a client believes to be the newest token. Its answer may be lost.
-func (p *property) goOn(t *rapid.T) {
+// refreshNewest presents the newest refresh token that the client has. The response may be lost.
+func (p *property) refreshNewest(t *rapid.T) {
 	l := pick(t, "link", p.links)
 	if l.holds != nil {
-		p.refreshWith(t, l.holds, l.client, 1, rapid.Bool().Draw(t, "answer arrives"))
+		p.refreshWith(t, l.holds, l.client, 1, rapid.Bool().Draw(t, "response received"))
 	}
 }
 
@@ -148,7 +154,7 @@ func (p *property) presentAny(t *rapid.T) {
 		p.refreshWith(t, nil, drawClient(t), 1, false)
 	}
 	if token := p.anyRefresh(t); token != nil {
-		p.refreshWith(t, token, drawOwner(t, token.link), 1, rapid.Bool().Draw(t, "answer arrives"))
+		p.refreshWith(t, token, drawOwner(t, token.link), 1, rapid.Bool().Draw(t, "response received"))
 	}
 }
 
@@ -161,16 +167,16 @@ func (p *property) presentRelative(t *rapid.T) {
 	relatives := []*modelRefresh{token}
 	if token.parent != nil {
 		relatives = append(relatives, token.parent)
-		for _, born := range token.parent.children {
-			relatives = append(relatives, born.tokens...)
+		for _, added := range token.parent.children {
+			relatives = append(relatives, added.tokens...)
 		}
 	}
 	token = pick(t, "relative", relatives)
 	p.refreshWith(t, token, drawOwner(t, token.link), 1, true)
 }
 
-// goPastLimit presents one token until the limit takes some of its children, and then one of these or of those that stay.
-func (p *property) goPastLimit(t *rapid.T) {
+// exceedLimit presents a token until the limit evicts some of its successors, and then one of its first successors.
+func (p *property) exceedLimit(t *rapid.T) {
 	token := p.anyRefresh(t)
 	if token == nil {
 		return
@@ -178,61 +184,62 @@ func (p *property) goPastLimit(t *rapid.T) {
 	before := len(p.refresh)
 	p.refreshWith(t, token, token.link.client, rapid.IntRange(1, 2).Draw(t, "first"), false)
 	p.refreshWith(t, token, token.link.client, rapid.SampledFrom([]int{15, 16, 20}).Draw(t, "then"), false)
-	if born := p.refresh[before:]; len(born) > 0 {
-		child := pick(t, "child", born[:min(3, len(born))])
+	if added := p.refresh[before:]; len(added) > 0 {
+		child := pick(t, "child", added[:min(3, len(added))])
 		p.refreshWith(t, child, token.link.client, 1, true)
 	}
 }
 
-func (p *property) presentAtOnce(t *rapid.T) {
+func (p *property) presentConcurrently(t *rapid.T) {
 	if token := p.anyRefresh(t); token != nil {
-		p.refreshWith(t, token, drawOwner(t, token.link), rapid.SampledFrom([]int{2, 3, 16, 17, 20}).Draw(t, "at once"), rapid.Bool().Draw(t, "answer arrives"))
+		n := rapid.SampledFrom([]int{2, 3, 16, 17, 20}).Draw(t, "concurrently")
+		p.refreshWith(t, token, drawOwner(t, token.link), n, rapid.Bool().Draw(t, "response received"))
 	}
 }
 
-// refreshWith presents a refresh token n times at once: all of them get the same.
-func (p *property) refreshWith(t *rapid.T, token *modelRefresh, client string, n int, arrives bool) {
-	want, text := p.refreshVerdicts(token, client), bridge.NewRandomToken(bridge.RefreshTokenKind)
+// refreshWith presents a refresh token n times at once. All of them have the same outcome.
+func (p *property) refreshWith(t *rapid.T, token *modelRefresh, client string, n int, received bool) {
+	want, text := p.refreshOutcomes(token, client), bridge.NewRandomToken(bridge.RefreshTokenKind)
 	var l *modelLink
 	if token != nil {
 		l, text = token.link, token.text
 	}
-	replies := p.ask(t, n, "/token", client, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text}})
-	got, given := p.observe(t, l, replies)
-	if !want.holds(got) || got == issued && len(given) != n {
-		t.Fatalf("refresh %d times at once: %q for %d, want %v", n, got, len(given), want)
+	responses := p.postConcurrently(t, n, "/token", client, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text}})
+	got, successes := p.outcome(t, l, responses)
+	if !want.has(got) || got == issued && len(successes) != n {
+		t.Fatalf("refresh token presented %d times at once: %q for %d, want %v", n, got, len(successes), want)
 	}
 	if token != nil {
-		token.learn(want, got)
+		token.observe(want, got)
 	}
 	switch got {
 	case issued:
-		p.takeGiven(t, token, given, arrives)
+		p.addIssued(t, token, successes, received)
 	case replayed:
-		l.end(bridge.ReasonRefreshReplayed, p.clock.Now())
+		l.revoke(bridge.ReasonRefreshReplayed, p.clock.Now())
 	}
 }
 
-// takeGiven takes down what a refresh gave out.
-func (p *property) takeGiven(t *rapid.T, token *modelRefresh, given []reply, arrives bool) {
+// addIssued adds the tokens of successful refreshes to the model.
+func (p *property) addIssued(t *rapid.T, token *modelRefresh, successes []response, received bool) {
 	p.present(token)
-	var born []string
-	for _, r := range given {
+	var added []string
+	for _, r := range successes {
 		if token.link.client == stable {
-			p.wantFresh(t, r.AccessToken)
+			p.wantNew(t, r.AccessToken)
 			if r.RefreshToken != token.text {
 				t.Fatal("a stable refresh token changed")
 			}
 		} else {
-			p.wantFresh(t, r.AccessToken, r.RefreshToken)
-			born = append(born, r.RefreshToken)
+			p.wantNew(t, r.AccessToken, r.RefreshToken)
+			added = append(added, r.RefreshToken)
 		}
 		p.addAccess(token.link, r.AccessToken, p.clock.Now())
 	}
-	if len(born) > 0 {
-		p.bear(token, born)
+	if len(added) > 0 {
+		p.addSuccessors(token, added)
 	}
-	if arrives && len(born) > 0 {
+	if received && len(added) > 0 {
 		token.link.holds = p.refresh[len(p.refresh)-1]
 	}
 }

@@ -113,7 +113,7 @@ func rejectPrefetch(next httperror.HandlerFunc) httperror.HandlerFunc {
 			return next(w, r)
 		}
 		return &httperror.Error{
-			Message: "prefetch rejected", Level: slog.LevelInfo, Reason: string(templates.PagePrefetch),
+			Message: "prefetch rejected", Level: slog.LevelDebug, Reason: string(templates.PagePrefetch),
 			Err:    errors.New("the browser requested the page before anybody opened it"),
 			Status: http.StatusForbidden,
 			Page:   templates.ErrorData{Page: templates.PagePrefetch},

@@ -3,57 +3,49 @@ package simulator
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"fmt"
 	"net/url"
 	"strings"
 )
 
-// Request is what the Alexa app asks for when a person enables a skill.
+// Request is the authorization request that the Alexa app sends when a person enables a skill.
 type Request struct {
 	AuthorizationURI string
 	ClientID         string
-	ResponseType     string
+	ResponseType     string // token or code
 	State            string
 	Scopes           []string
 	RedirectURI      string
 }
 
-// NewState returns a state of the form and length that Alexa sends: 737 characters, the longest seen.
+// NewState returns a random state of the form and the length that Alexa sends: 737 characters, the longest seen.
 func NewState() string {
 	random := make([]byte, 600)
 	rand.Read(random)
 	return "A2SAAEAE" + base64.RawURLEncoding.EncodeToString(random)[:729]
 }
 
-// URL writes the request as Alexa does, with its parameters in Alexa's order and a space of the scope as %20.
+// URL returns the request as Alexa writes it: the parameters in Alexa's order, and spaces as %20.
 func (r Request) URL() string {
-	var b strings.Builder
-	b.WriteString(r.AuthorizationURI)
+	parameters := []string{"client_id=" + escape(r.ClientID), "response_type=" + escape(r.ResponseType),
+		"state=" + escape(r.State)}
+	if len(r.Scopes) > 0 {
+		parameters = append(parameters, "scope="+escape(strings.Join(r.Scopes, " ")))
+	}
+	parameters = append(parameters, "redirect_uri="+escape(r.RedirectURI))
 	separator := "?"
 	if strings.Contains(r.AuthorizationURI, "?") {
 		separator = "&"
 	}
-	add := func(name, value string) {
-		fmt.Fprintf(&b, "%s%s=%s", separator, name, escape(value))
-		separator = "&"
-	}
-	add("client_id", r.ClientID)
-	add("response_type", r.ResponseType)
-	add("state", r.State)
-	if len(r.Scopes) > 0 {
-		add("scope", strings.Join(r.Scopes, " "))
-	}
-	add("redirect_uri", r.RedirectURI)
-	return b.String()
+	return r.AuthorizationURI + separator + strings.Join(parameters, "&")
 }
 
-// Answer takes the parameters out of the redirect that ended a request: those of the fragment for the implicit grant,
+// Answer returns the parameters of the redirect that ended a request: those of the fragment for the implicit grant,
 // those of the query otherwise.
-func (r Request) Answer(at *url.URL) (url.Values, error) {
+func (r Request) Answer(redirect *url.URL) (url.Values, error) {
 	if r.ResponseType != "token" {
-		return url.ParseQuery(at.RawQuery)
+		return url.ParseQuery(redirect.RawQuery)
 	}
-	_, fragment, _ := strings.Cut(at.String(), "#")
+	_, fragment, _ := strings.Cut(redirect.String(), "#")
 	return url.ParseQuery(fragment)
 }
 

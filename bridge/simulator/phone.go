@@ -1,11 +1,12 @@
-// Package simulator plays Alexa and the person who holds the phone: it opens the authorization URI as the Alexa app does,
-// follows redirects, fills in forms, and takes the answer at Alexa's redirect URI. It is for tests and for the demo.
+// Package simulator plays Alexa and the person with the phone: it opens the authorization URI as the Alexa app does,
+// follows redirects, submits forms, and stops at Alexa's redirect URI. It is for tests and for the demo.
 package simulator
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -18,17 +19,17 @@ import (
 	"alexa-oidc-bridge/bridge/alexa"
 )
 
-// Phone is a browser without scripts, with cookies of its own.
+// Phone is a browser without scripts, with its own cookies.
 type Phone struct {
 	Client *http.Client
-	// Destinations are URIs besides Alexa's own at which a redirect is taken and not followed, compared without query and
-	// fragment.
+	// Destinations are URIs, in addition to Alexa's own, at which a redirect is not followed. They are compared without
+	// query and fragment.
 	Destinations []string
-	// Trace, when set, is told every exchange.
+	// Trace is called after every request unless it is nil.
 	Trace func(Exchange)
 }
 
-// Exchange is one request of a [Phone] and what came of it.
+// Exchange is one request of a [Phone] and its response.
 type Exchange struct {
 	Method   string
 	URL      *url.URL
@@ -37,21 +38,18 @@ type Exchange struct {
 	Location string
 }
 
-// Page is where a phone came to rest: a page, or one of Alexa's redirect URIs, which has no body.
+// Page is where a phone stopped: at a page, or at a redirect URI of Alexa, which is not requested and has no body.
 type Page struct {
 	URL     *url.URL
 	Status  int
 	Header  http.Header
 	Body    string
-	Arrived bool // at a redirect URI of Alexa's
+	Arrived bool // at a redirect URI of Alexa, or at one of the phone's destinations
 }
 
 // NewPhone returns a phone without cookies.
 func NewPhone() *Phone {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		panic(err) // it never is
-	}
+	jar, _ := cookiejar.New(nil) // never fails
 	return &Phone{Client: &http.Client{
 		Jar:           jar,
 		Timeout:       30 * time.Second,
@@ -59,7 +57,7 @@ func NewPhone() *Phone {
 	}}
 }
 
-// Open goes to an address as if it had been typed, and follows redirects.
+// Open requests an address as if it were typed, and follows redirects.
 func (p *Phone) Open(address string) (*Page, error) {
 	request, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
@@ -68,7 +66,8 @@ func (p *Phone) Open(address string) (*Page, error) {
 	return p.Do(request)
 }
 
-// Submit sends the page's form with the values given in place of its own. A button counts only when it is among them.
+// Submit sends the form of the page, with the given values instead of its own. A button is sent only if it is among
+// them.
 func (p *Phone) Submit(page *Page, values url.Values) (*Page, error) {
 	request, err := page.FormRequest(values)
 	if err != nil {
@@ -77,14 +76,14 @@ func (p *Phone) Submit(page *Page, values url.Values) (*Page, error) {
 	return p.Do(request)
 }
 
-// Do sends a request and follows redirects to where they end.
+// Do sends a request and follows redirects.
 func (p *Phone) Do(request *http.Request) (*Page, error) {
 	for range 20 {
 		page, next, err := p.exchange(request)
 		if err != nil || next == nil {
 			return page, err
 		}
-		if p.arrived(next) {
+		if p.stopsAt(next) {
 			return &Page{URL: next, Status: page.Status, Header: page.Header, Arrived: true}, nil
 		}
 		if request, err = http.NewRequest(http.MethodGet, next.String(), nil); err != nil {
@@ -94,7 +93,7 @@ func (p *Phone) Do(request *http.Request) (*Page, error) {
 	return nil, errors.New("simulator: more than 20 redirects")
 }
 
-// exchange sends one request. The second result is where it redirects to, if it does.
+// exchange sends one request. The second result is the target of a redirect, or nil.
 func (p *Phone) exchange(request *http.Request) (*Page, *url.URL, error) {
 	response, err := p.Client.Do(request)
 	if err != nil {
@@ -105,27 +104,25 @@ func (p *Phone) exchange(request *http.Request) (*Page, *url.URL, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	location := response.Header.Get("Location")
 	if p.Trace != nil {
-		p.Trace(Exchange{Method: request.Method, URL: request.URL, Form: request.Form, Status: response.StatusCode,
-			Location: response.Header.Get("Location")})
+		p.Trace(Exchange{request.Method, request.URL, request.Form, response.StatusCode, location})
 	}
 	page := &Page{URL: request.URL, Status: response.StatusCode, Header: response.Header, Body: string(body)}
 	if response.StatusCode/100 != 3 {
 		return page, nil, nil
 	}
-	next, err := request.URL.Parse(response.Header.Get("Location"))
+	next, err := request.URL.Parse(location)
 	return page, next, err
 }
 
-func (p *Phone) arrived(at *url.URL) bool {
-	if slices.Contains(alexa.Hosts(), at.Host) {
-		return true
-	}
-	bare := url.URL{Scheme: at.Scheme, Host: at.Host, Path: at.Path}
-	return slices.Contains(p.Destinations, bare.String())
+func (p *Phone) stopsAt(target *url.URL) bool {
+	bare := url.URL{Scheme: target.Scheme, Host: target.Host, Path: target.Path}
+	return slices.Contains(alexa.Hosts(), target.Host) || slices.Contains(p.Destinations, bare.String())
 }
 
-// FormRequest is the request that a browser would send for the page's form, with the values given in place of its own.
+// FormRequest returns the request that a browser would send for the form of the page, with the given values instead of
+// its own.
 func (page *Page) FormRequest(values url.Values) (*http.Request, error) {
 	form, err := page.form()
 	if err != nil {
@@ -136,14 +133,12 @@ func (page *Page) FormRequest(values url.Values) (*http.Request, error) {
 		return nil, err
 	}
 	filled := inputs(form)
-	for name, value := range values {
-		filled[name] = value
-	}
+	maps.Copy(filled, values)
 	request, err := http.NewRequest(http.MethodPost, action.String(), strings.NewReader(filled.Encode()))
 	if err != nil {
 		return nil, err
 	}
-	request.Form = filled // only for the trace
+	request.Form = filled // for Trace
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set("Origin", page.URL.Scheme+"://"+page.URL.Host)
 	request.Header.Set("Sec-Fetch-Site", "same-origin")
@@ -160,7 +155,8 @@ func (page *Page) form() (*html.Node, error) {
 			return node, nil
 		}
 	}
-	return nil, fmt.Errorf("simulator: the page at %s%s (status %d) has no form", page.URL.Host, page.URL.Path, page.Status)
+	return nil, fmt.Errorf("simulator: the page at %s%s (status %d) has no form", page.URL.Host, page.URL.Path,
+		page.Status)
 }
 
 func inputs(form *html.Node) url.Values {

@@ -9,21 +9,24 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"alexa-oidc-bridge/bridge/sqlstore/internal/engine"
 )
 
 // Errors of [Store.Backup].
 var (
-	ErrNotSQLite = errors.New("only a SQLite database can be copied")
+	ErrNotSQLite = errors.New("only a SQLite database can be backed up this way")
 	ErrNoRoom    = errors.New("there is not enough room")
 )
 
-// Backup copies a SQLite database, as it is at one moment, into a file that is empty or is not there. Others write meanwhile.
-// The copy gets an epoch of its own, so that processes which see it in place of the original drop what they hold.
+// Backup copies a SQLite database, as it is at one moment, to a path at which there is no file or an empty one. Other
+// connections write meanwhile. The copy has an epoch of its own, so that processes that open it in place of the original
+// discard their caches.
 //
-// When it returns, the copy is complete but may not be on disk. After an error, part of it may be there, and files of the
-// same name that end in -journal, -wal or -shm.
+// When Backup returns, the copy is complete but may not be on disk. After an error, part of it may exist, and files with
+// the same name and -journal, -wal or -shm. Its errors wrap [ErrNotSQLite] or [ErrNoRoom], or come from the driver.
 func (s *Store) Backup(ctx context.Context, path string) error {
-	if s.options.Driver != SQLite {
+	if s.db.Options.Driver != SQLite {
 		return ErrNotSQLite
 	}
 	err := s.vacuumInto(ctx, path)
@@ -36,9 +39,9 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 	return err
 }
 
-// vacuumInto copies by a connection of its own: those that the store reads with may not write, not even elsewhere.
+// vacuumInto uses a connection of its own: those of the store that read cannot write to any file.
 func (s *Store) vacuumInto(ctx context.Context, path string) error {
-	db, err := openFile(s.options.DSN, nil, 1, nil)
+	db, err := engine.OpenFile(s.db.Options.DSN, 1, nil)
 	if err != nil {
 		return err
 	}
@@ -46,10 +49,10 @@ func (s *Store) vacuumInto(ctx context.Context, path string) error {
 	return errors.Join(err, db.Close())
 }
 
-// renewEpoch gives the copy an epoch of its own, and turns it to the write-ahead log, which VACUUM INTO does not: a server
-// that finds it in the place of its database needs no lock then to open it. The log is gone when it is closed.
+// renewEpoch gives the copy a new epoch, and turns on its write-ahead log, which VACUUM INTO does not: a server that opens
+// the copy then needs no exclusive lock. Closing it removes the log.
 func renewEpoch(ctx context.Context, path string) error {
-	db, err := sql.Open("sqlite", fileURI(path)+"?mode=rw&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	db, err := sql.Open("sqlite", engine.FileURI(path)+"?mode=rw&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
 	if err != nil {
 		return err
 	}

@@ -9,64 +9,74 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-func insertCode(tx *transaction, linkID string, code *bridge.NewCode) error {
-	_, err := tx.Exec(`INSERT INTO codes (hash, link_id, redirect_uri, code_challenge, expires_at, redeemed_at)
-		VALUES ($1, $2, $3, $4, $5, 0)`,
-		string(code.Hash), linkID, code.RedirectURI, code.CodeChallenge, seconds(code.ExpiresAt))
-	return err
+// presentedCode is an authorization code as it is stored, with its link.
+type presentedCode struct {
+	link                       bridge.Link
+	redirectURI, codeChallenge string
+	expires, redeemed          int64
 }
 
-// Redeem turns a code into tokens; see [bridge.Store].
+// check decides whether a code is good for a redemption. It is the only place that does.
+func (c *presentedCode) check(redemption *bridge.Redemption) error {
+	switch {
+	case c.link.ClientID != redemption.ClientID,
+		redemption.RedirectURI != "" && redemption.RedirectURI != c.redirectURI,
+		redemption.CodeChallenge != c.codeChallenge:
+		return bridge.ErrMismatch
+	case c.redeemed != 0:
+		return bridge.ErrReplayed
+	case seconds(redemption.Now) >= c.expires:
+		return bridge.ErrNotFound
+	case c.link.Revoked():
+		return bridge.ErrRevoked
+	case !redemption.Honours(&c.link):
+		return bridge.ErrSuspended
+	}
+	return nil
+}
+
+// Redeem exchanges a code for tokens; see [bridge.Store].
 func (s *Store) Redeem(ctx context.Context, redemption bridge.Redemption) (bridge.Link, error) {
-	return s.present(ctx, func(tx *transaction) (bridge.Link, bool, error) { return redeem(tx, &redemption) })
-}
-
-// present runs a transaction in which a code or a refresh token is presented. That it was presented before is an answer,
-// which may end the link: so that transaction is committed, and the answer given afterwards.
-func (s *Store) present(ctx context.Context, do func(*transaction) (bridge.Link, bool, error)) (bridge.Link, error) {
-	var link bridge.Link
-	var replayed bool
+	var code presentedCode
+	var replayed error // returned after the commit, because a replay may revoke the link
 	err := s.write(ctx, func(tx *transaction) (err error) {
-		link, replayed, err = do(tx)
-		return err
+		replayed = nil
+		if code, err = selectCode(tx, redemption.Code); err != nil {
+			return err
+		}
+		err = code.check(&redemption)
+		if errors.Is(err, bridge.ErrReplayed) {
+			replayed = err
+			return revokeAfterReplay(tx, &code, redemption.Now)
+		}
+		if err != nil {
+			return err
+		}
+		return redeem(tx, &code.link, &redemption)
 	})
-	if err == nil && replayed {
-		err = bridge.ErrReplayed
+	if err == nil {
+		err = replayed
 	}
 	if err != nil {
 		return bridge.Link{}, err
 	}
-	return link, nil
+	return code.link, nil
 }
 
-func redeem(tx *transaction, redemption *bridge.Redemption) (link bridge.Link, replayed bool, err error) {
-	var redirectURI, challenge string
-	var expires, redeemed int64
-	link, err = scanLink(tx.QueryRow(`SELECT `+linkColumns+`, codes.redirect_uri, codes.code_challenge, codes.expires_at, codes.redeemed_at
-		FROM links JOIN codes ON codes.link_id = links.id WHERE codes.hash = $1`+tx.rowLock, string(redemption.Code)),
-		&redirectURI, &challenge, &expires, &redeemed)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return link, false, bridge.ErrNotFound
-	case err != nil:
-		return link, false, err
-	case link.ClientID != redemption.ClientID,
-		redemption.RedirectURI != "" && redemption.RedirectURI != redirectURI,
-		redemption.CodeChallenge != challenge:
-		return link, false, bridge.ErrMismatch
-	case redeemed != 0:
-		return link, true, endAfterReplay(tx, &link, redeemed, redemption.Now)
-	case seconds(redemption.Now) >= expires:
-		return link, false, bridge.ErrNotFound
-	case link.Revoked():
-		return link, false, bridge.ErrRevoked
-	case !redemption.Honours(&link):
-		return link, false, bridge.ErrSuspended
+// selectCode returns a code, or ErrNotFound. It locks the link and the code.
+func selectCode(tx *transaction, hash bridge.Hash) (presentedCode, error) {
+	var code presentedCode
+	var err error
+	row := tx.QueryRow(`SELECT `+linkColumns+`, codes.redirect_uri, codes.code_challenge, codes.expires_at, codes.redeemed_at
+		FROM links JOIN codes ON codes.link_id = links.id WHERE codes.hash = $1`+tx.RowLock, string(hash))
+	code.link, err = scanLink(row, &code.redirectURI, &code.codeChallenge, &code.expires, &code.redeemed)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = bridge.ErrNotFound
 	}
-	return link, false, redeemNow(tx, &link, redemption)
+	return code, err
 }
 
-func redeemNow(tx *transaction, link *bridge.Link, redemption *bridge.Redemption) error {
+func redeem(tx *transaction, link *bridge.Link, redemption *bridge.Redemption) error {
 	_, err := tx.Exec(`UPDATE codes SET redeemed_at = $1 WHERE hash = $2`, seconds(redemption.Now), string(redemption.Code))
 	if err != nil {
 		return err
@@ -74,24 +84,15 @@ func redeemNow(tx *transaction, link *bridge.Link, redemption *bridge.Redemption
 	if err := insertPair(tx, link.ID, redemption.Tokens, redemption.Now, "", 0); err != nil {
 		return err
 	}
-	return replaceOldest(tx, link, redemption.MaxLinks, redemption.Now)
+	return revokeOldest(tx, link, redemption.MaxLinks, redemption.Now)
 }
 
-// endAfterReplay ends the link of a code that comes again, unless so soon that an answer may have been lost.
-func endAfterReplay(tx *transaction, link *bridge.Link, redeemed int64, now time.Time) error {
-	if seconds(now)-redeemed <= int64(bridge.CodeReplayGrace.Seconds()) {
+// revokeAfterReplay revokes the link of a code that is presented again (RFC 6749 §4.1.2), unless it comes so soon that the
+// first response may have been lost.
+func revokeAfterReplay(tx *transaction, code *presentedCode, now time.Time) error {
+	if seconds(now)-code.redeemed <= int64(bridge.CodeReplayGrace.Seconds()) {
 		return nil
 	}
-	_, err := tx.end(bridge.ReasonCodeReplayed, now, `id = $3`, link.ID)
+	_, err := tx.revokeLinks(bridge.ReasonCodeReplayed, now, `id = $3`, code.link.ID)
 	return err
-}
-
-// insertPair adds an access token and, if there is one, a refresh token.
-func insertPair(tx *transaction, linkID string, tokens bridge.NewTokens, now time.Time, parent bridge.Hash, place int64) error {
-	access := newToken{hash: tokens.Access, linkID: linkID, kind: kindAccess, created: now, expires: tokens.AccessExpiresAt}
-	if err := insertToken(tx, access); err != nil || tokens.Refresh == "" {
-		return err
-	}
-	return insertToken(tx, newToken{hash: tokens.Refresh, linkID: linkID, kind: kindRefresh, created: now,
-		expires: tokens.RefreshExpiresAt, parent: parent, place: place})
 }

@@ -10,7 +10,7 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// CreatePendingConsent keeps a pending consent; see [bridge.Store].
+// CreatePendingConsent stores a pending consent; see [bridge.Store].
 func (s *Store) CreatePendingConsent(ctx context.Context, pending bridge.PendingConsent) error {
 	return s.write(ctx, func(tx *transaction) error {
 		_, err := tx.Exec(`INSERT INTO pending_consents (handle, sealed, expires_at, decision, decided_at)
@@ -20,16 +20,12 @@ func (s *Store) CreatePendingConsent(ctx context.Context, pending bridge.Pending
 	})
 }
 
-// PendingConsent finds a pending consent; see [bridge.Store].
+// PendingConsent returns a pending consent; see [bridge.Store].
 func (s *Store) PendingConsent(ctx context.Context, handle bridge.Hash, now time.Time) (bridge.PendingConsent, error) {
-	reader, err := s.reader(ctx)
-	if err != nil {
-		return bridge.PendingConsent{}, err
-	}
 	pending := bridge.PendingConsent{Handle: handle}
 	var sealed string
 	var expires, decided int64
-	err = reader.QueryRowContext(ctx, `SELECT sealed, expires_at, decision, decided_at FROM pending_consents
+	err := s.db.QueryRow(ctx, `SELECT sealed, expires_at, decision, decided_at FROM pending_consents
 		WHERE handle = $1 AND expires_at > $2`, string(handle), seconds(now)).
 		Scan(&sealed, &expires, &pending.Decision, &decided)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -43,16 +39,15 @@ func (s *Store) PendingConsent(ctx context.Context, handle bridge.Hash, now time
 	return pending, err
 }
 
-// Decide decides a pending consent for anything but a link; see [bridge.Store].
+// Decide records any decision but DecisionLink; see [bridge.Store].
 func (s *Store) Decide(ctx context.Context, handle bridge.Hash, decision bridge.Decision, now time.Time) error {
 	return s.write(ctx, func(tx *transaction) error { return decide(tx, handle, decision, now) })
 }
 
-// decide turns an undecided row into a decided one, or says why it cannot. The update comes first: it is what two
-// requests at once are decided by.
+// decide records a decision, if there is none. The UPDATE comes first: it serializes concurrent decisions.
 func decide(tx *transaction, handle bridge.Hash, decision bridge.Decision, now time.Time) error {
-	n, err := changed(tx.Exec(`UPDATE pending_consents SET decision = $1, decided_at = $2
-		WHERE handle = $3 AND decision = '' AND expires_at > $2`, string(decision), seconds(now), string(handle)))
+	n, err := tx.ExecCount(`UPDATE pending_consents SET decision = $1, decided_at = $2
+		WHERE handle = $3 AND decision = '' AND expires_at > $2`, string(decision), seconds(now), string(handle))
 	if err != nil || n == 1 {
 		return err
 	}

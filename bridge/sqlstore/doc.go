@@ -1,14 +1,11 @@
-// Package sqlstore keeps links in a SQL database, SQLite or PostgreSQL. It is the only package that knows a driver.
+// Package sqlstore is a [bridge.Store] on a SQL database, SQLite or PostgreSQL.
 //
-// The SQL is one text for both (see migrations): placeholders are $1, $2, …, and the first mention of each in a statement is
-// in that order, because SQLite numbers them as it meets them.
+// Each transition of the Store is one function with its SQL in it, which is the same for both databases. How they are
+// opened and written to is in internal/engine: on SQLite one writer commits the transactions that wait together, on
+// PostgreSQL each transaction has a connection and is run again after a deadlock. Two transitions have a shortcut that
+// shares queries between callers: [Store.Lookup] on SQLite and [Store.Refresh] on PostgreSQL.
 //
-// Every write goes through [Store.write] as one function that is one [transaction]. On SQLite one writer collects the
-// functions that wait and commits them together ([groupCommit]), since the sync to disk is what a commit costs; reads go
-// through a few connections of their own, which the write-ahead log lets run beside the writer. On PostgreSQL each function has
-// a connection of a [pool], and runs again when the database gave it up for another. On both, lookups that come together share
-// queries ([lookups]).
-//
-// What a transaction ended is written to the feed at its end, by [transaction.run]; nothing else in the package ends links.
-// Processes follow the feed on a connection of their own ([follower]).
+// A SQLite file must not be replaced while it is open: stop the servers first. A server finds a replaced file when it
+// reads the feed, at most 250 ms later and the time of one read, and [Store.ReadFeed] returns [bridge.ErrStoreReplaced]
+// from then on. What was written in between went to the old file and is lost.
 package sqlstore

@@ -6,226 +6,168 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
-	"slices"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/transfer"
 )
 
-// Imported says what an import did.
+// Imported is what an import did, in numbers of links.
 type Imported struct {
-	Added int // links that the database did not know
-	Ended int // links that lived, and that had ended where they come from
-	Known int // links that were there already and were not changed
+	Added   int // that the database did not have
+	Revoked int // that were live, and are revoked in the import
+	Known   int // that the database had, and that were not changed
 }
 
-// RecordError says which record of an import cannot be kept, counted from 1.
-type RecordError struct {
-	Number int
-	LinkID string
+// RowError is the error of a row that cannot be imported. Rows are numbered from 1.
+type RowError struct {
+	Row    int
+	LinkID string // of the last link up to the row
 	Err    error
 }
 
-func (e *RecordError) Error() string {
-	return fmt.Sprintf("record %d, %s: %v", e.Number, e.LinkID, e.Err)
-}
-func (e *RecordError) Unwrap() error { return e.Err }
+func (e *RowError) Error() string { return fmt.Sprintf("row %d, link %s: %v", e.Row, e.LinkID, e.Err) }
 
-// ErrTaken says that a token or code of a record belongs to another link already.
-var ErrTaken = errors.New("a token or code of it belongs to another link already")
+// Unwrap returns Err.
+func (e *RowError) Unwrap() error { return e.Err }
 
-// Import adds the links that the database does not know, ended ones too, with everything they own. A link that it knows is
-// not changed; only when it lives, and the record says that it has ended, it is ended now for the record's reason. So
-// nothing lives again that has ended in either place, and the same import again changes nothing.
-//
-// It is many transactions, each with whole links: one that was interrupted goes on when it is done again. What it returns
-// was done also when there is an error, which is that of the records, a [*RecordError], or the database's. Sorted ids are
-// quicker. On SQLite it holds the write lock for short times only and leaves the others time in between.
-func (s *Store) Import(ctx context.Context, records iter.Seq2[Record, error], now func() time.Time) (Imported, error) {
-	i := &importing{store: s, now: now, room: firstRoom}
-	for record, err := range records {
-		if err != nil {
-			return i.done, errors.Join(err, i.write(ctx))
-		}
-		if err := i.add(ctx, record); err != nil {
-			return i.done, err
-		}
-	}
-	return i.done, i.write(ctx)
-}
-
-const (
-	// How many rows a transaction has: as many as can be written in a short time, within bounds.
-	firstRoom, leastRoom, mostRoom = 1024, 512, 16384
-	shortTime                      = 100 * time.Millisecond
+// Errors in a [RowError].
+var (
+	ErrTaken  = errors.New("the token or code is in the database already, or twice in the import")
+	ErrNoLink = errors.New("the token or code does not follow its link")
 )
 
-// importing is an import under way.
-type importing struct {
-	store *Store
-	now   func() time.Time
-	done  Imported
+// importSize is how many rows a transaction of an import has, and as many more as its last link needs.
+const importSize = 1000
 
-	waiting []Record
-	rows    int // of those
-	before  int // records that were waiting before these
-	room    int
-
-	seen int64 // how often others had written, as SQLite counts it
-}
-
-func (i *importing) add(ctx context.Context, record Record) error {
-	i.waiting = append(i.waiting, record)
-	i.rows += record.rows()
-	if err := record.check(); err != nil {
-		return &RecordError{i.before + len(i.waiting), record.Link.ID, err}
-	}
-	if i.rows < i.room {
-		return nil
-	}
-	return i.write(ctx)
-}
-
-// write imports the records that wait, in one transaction.
-func (i *importing) write(ctx context.Context) error {
-	var did Imported
-	var began time.Time
-	others := false
-	err := i.store.write(ctx, func(tx *transaction) (err error) {
-		began = time.Now() // that others held the lock does not count
-		if others, err = i.begin(tx); err != nil {
-			return err
-		}
-		did, err = i.transact(tx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	i.done.Added, i.done.Ended, i.done.Known = i.done.Added+did.Added, i.done.Ended+did.Ended, i.done.Known+did.Known
-	i.before += len(i.waiting)
-	i.waiting, i.rows = i.waiting[:0], 0
-	return i.rest(ctx, time.Since(began), others)
-}
-
-// rest finds a better size for the next transaction, and lets others write. SQLite has no queue: who waits for the lock asks
-// for it every now and then, so it must be free for a good part of the time, for longer when somebody else is writing.
-func (i *importing) rest(ctx context.Context, took time.Duration, others bool) error {
-	switch {
-	case took > shortTime:
-		i.room = max(i.room/2, leastRoom)
-	case took < shortTime/2:
-		i.room = min(i.room*2, mostRoom)
-	}
-	switch {
-	case i.store.options.Driver != SQLite:
-		return nil
-	case others:
-		return pause(ctx, took)
-	}
-	return pause(ctx, took/5)
-}
-
-// begin says whether others have written since the last time. SQLite is given memory for the pages that a transaction
-// changes, which are many because hashes lie everywhere, and moves them to the file less often than for a small one.
-func (i *importing) begin(tx *transaction) (others bool, err error) {
-	if i.store.options.Driver != SQLite {
-		return false, nil
-	}
-	for _, pragma := range []string{`PRAGMA cache_size = -65536`, `PRAGMA wal_autocheckpoint = 16384`} {
-		if _, err := tx.Exec(pragma); err != nil {
-			return false, err
-		}
-	}
-	before := i.seen
-	err = tx.QueryRow(`PRAGMA data_version`).Scan(&i.seen)
-	return before != 0 && before != i.seen, err
-}
-
-func (i *importing) transact(tx *transaction) (Imported, error) {
-	isNew, err := i.insertLinks(tx)
-	if err != nil {
-		return Imported{}, err
-	}
-	if err := i.insertOwned(tx, isNew); err != nil {
-		return Imported{}, err
-	}
-	added := 0
-	for _, is := range isNew {
-		if is {
-			added++
-		}
-	}
-	ended, err := i.endKnown(tx, isNew)
-	return Imported{Added: added, Ended: ended, Known: len(i.waiting) - added - ended}, err
-}
-
-// insertLinks adds the links that are not known, and says of each record whether its link was new.
-func (i *importing) insertLinks(tx *transaction) (isNew []bool, err error) {
-	into := table{name: "links", columns: []string{"id", "client_id", "grant_type", "provider", "issuer", "subject_claim",
-		"groups_claim", "subject", "claims", "email", "scope", "alexa_user", "created_at", "last_used_at", "revoked_at", "reason"}}
-	for n := range i.waiting {
-		link := &i.waiting[n].Link
-		claims, err := json.Marshal(link.Claims)
+// Import adds links that the database does not have, live or revoked, with all that they own. A link that the database has
+// is not changed, with one exception: if it is live and revoked in the import, it is revoked now for the import's reason.
+// So no link that is revoked on either side becomes live, and importing the same rows again changes nothing.
+//
+// The rows must be valid, as [transfer.Read] returns them. Each transaction adds whole links: an import that was
+// interrupted is completed by running it again. What Import returns was done also when there is an error, which is that of
+// the rows, a [*RowError], or the database's. The rows before an error of theirs are imported up to the last complete link.
+func (s *Store) Import(ctx context.Context, rows iter.Seq2[transfer.Row, error], now func() time.Time) (Imported, error) {
+	var done Imported
+	var batch []transfer.Row
+	first, lastLink := 1, 0 // the number of the batch's first row, and where its last link begins
+	for row, err := range rows {
 		if err != nil {
-			return nil, err
+			return done, errors.Join(err, s.importBatch(ctx, batch[:lastLink], first, now(), &done))
 		}
-		into.add(n, link.ID, link.ClientID, string(link.Grant), link.Provider.ID, link.Issuer, link.SubjectClaim,
-			link.GroupsClaim, link.Subject, string(claims), lowerASCII(link.Claims.String(bridge.ClaimEmail)), link.Scope,
-			string(link.AlexaUser), seconds(link.CreatedAt), seconds(link.LastUsedAt), seconds(link.RevokedAt), string(link.Reason))
-	}
-	return i.insert(tx, &into)
-}
-
-// insertOwned adds what the new links own.
-func (i *importing) insertOwned(tx *transaction, isNew []bool) error {
-	tokens := table{name: "tokens", columns: []string{"hash", "link_id", "kind", "created_at", "expires_at", "parent",
-		"place", "superseded_at"}}
-	codes := table{name: "codes", columns: []string{"hash", "link_id", "redirect_uri", "code_challenge", "expires_at",
-		"redeemed_at"}}
-	for n := range i.waiting {
-		record := &i.waiting[n]
-		if !isNew[n] {
-			continue
-		}
-		for _, t := range record.Tokens {
-			tokens.add(n, string(t.Hash), record.Link.ID, t.Kind, seconds(t.CreatedAt), seconds(t.ExpiresAt), string(t.Parent),
-				t.Place, seconds(t.SupersededAt))
-		}
-		for _, c := range record.Codes {
-			codes.add(n, string(c.Hash), record.Link.ID, c.RedirectURI, c.CodeChallenge, seconds(c.ExpiresAt), seconds(c.RedeemedAt))
-		}
-	}
-	for _, into := range []*table{&tokens, &codes} {
-		inserted, err := i.insert(tx, into)
-		if err != nil {
-			return err
-		}
-		if n := slices.Index(inserted, false); n >= 0 {
-			return i.fault(into.owners[n], ErrTaken)
-		}
-	}
-	return nil
-}
-
-// endKnown ends the links that were known and that have ended elsewhere, and returns how many lived.
-func (i *importing) endKnown(tx *transaction, isNew []bool) (int, error) {
-	ids := map[bridge.Reason][]any{}
-	for n := range i.waiting {
-		if link := &i.waiting[n].Link; link.Revoked() && !isNew[n] {
-			ids[link.Reason] = append(ids[link.Reason], link.ID)
-		}
-	}
-	ended := 0
-	for _, reason := range slices.Sorted(maps.Keys(ids)) {
-		for some := range slices.Chunk(ids[reason], rowsAtOnce) {
-			links, err := tx.end(reason, i.now(), `id IN (`+i.places(len(some), 3)+`)`, some...)
-			if err != nil {
-				return 0, err
+		if row.Link != nil && len(batch) >= importSize {
+			if err := s.importBatch(ctx, batch, first, now(), &done); err != nil {
+				return done, err
 			}
-			ended += len(links)
+			first, batch = first+len(batch), batch[:0]
 		}
+		if row.Link != nil {
+			lastLink = len(batch)
+		}
+		batch = append(batch, row)
 	}
-	return ended, nil
+	return done, s.importBatch(ctx, batch, first, now(), &done)
+}
+
+// importBatch imports whole links in one transaction.
+func (s *Store) importBatch(ctx context.Context, rows []transfer.Row, first int, now time.Time, done *Imported) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	var did Imported
+	err := s.write(ctx, func(tx *transaction) error {
+		batch := importing{tx: tx, now: now, done: *done}
+		for i, row := range rows {
+			err := batch.add(row)
+			if errors.Is(err, ErrTaken) || errors.Is(err, ErrNoLink) {
+				return &RowError{first + i, batch.linkID, err}
+			}
+			if err != nil {
+				return err
+			}
+		}
+		did = batch.done
+		return nil
+	})
+	if err == nil {
+		*done = did
+	}
+	return err
+}
+
+// importing is a transaction of an import.
+type importing struct {
+	tx   *transaction
+	now  time.Time
+	done Imported
+
+	linkID string // of the last link
+	isNew  bool   // whether this transaction inserted it for its last row
+}
+
+func (i *importing) add(row transfer.Row) error {
+	switch {
+	case row.Link != nil:
+		return i.addLink(row.Link)
+	case row.Token != nil && row.Token.LinkID == i.linkID:
+		return i.addToken(row.Token)
+	case row.Code != nil && row.Code.LinkID == i.linkID:
+		return i.addCode(row.Code)
+	}
+	return ErrNoLink
+}
+
+func (i *importing) addLink(l *transfer.Link) error {
+	i.linkID = l.ID
+	claims, err := json.Marshal(l.Claims)
+	if err != nil {
+		return err
+	}
+	n, err := i.tx.ExecCount(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, groups_claim, subject,
+		claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (id) DO NOTHING`,
+		l.ID, l.ClientID, string(l.Grant), l.Provider, l.Issuer, l.SubjectClaim, l.GroupsClaim, l.Subject, string(claims),
+		emailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt, l.LastUsedAt, l.RevokedAt, string(l.Reason))
+	if err != nil {
+		return err
+	}
+	if i.isNew = n == 1; i.isNew {
+		i.done.Added++
+		return nil
+	}
+	var revoked []bridge.Link
+	if l.RevokedAt != 0 {
+		revoked, err = i.tx.revokeLinks(l.Reason, i.now, `id = $3`, l.ID)
+	}
+	i.done.Revoked += len(revoked)
+	i.done.Known += 1 - len(revoked)
+	return err
+}
+
+// addToken adds a token of a new link. Those of a link that the database had are passed over: some may have been removed
+// there for good reason.
+func (i *importing) addToken(t *transfer.Token) error {
+	if !i.isNew {
+		return nil
+	}
+	return taken(i.tx.ExecCount(`INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (hash) DO NOTHING`,
+		string(t.Hash), t.LinkID, t.Kind, t.CreatedAt, t.ExpiresAt, string(t.Parent), t.Place, t.SupersededAt))
+}
+
+func (i *importing) addCode(c *transfer.Code) error {
+	if !i.isNew {
+		return nil
+	}
+	return taken(i.tx.ExecCount(`INSERT INTO codes (hash, link_id, redirect_uri, code_challenge, expires_at, redeemed_at)
+		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (hash) DO NOTHING`,
+		string(c.Hash), c.LinkID, c.RedirectURI, c.CodeChallenge, c.ExpiresAt, c.RedeemedAt))
+}
+
+// taken returns ErrTaken if an INSERT inserted nothing.
+func taken(inserted int64, err error) error {
+	if err == nil && inserted == 0 {
+		err = ErrTaken
+	}
+	return err
 }

@@ -6,110 +6,112 @@ import (
 	"errors"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/sqlstore/internal/engine"
 )
 
-// lookups reads access tokens, those that are asked for at the same time by one query: a burst, as after a restart, when
-// memory is empty, costs the database a few queries. When a query that was shared fails, which may be due to one of those who
-// shared it or to the client of who led, each reads again alone.
-type lookups struct {
-	db       *sql.DB
-	prepared map[int]*sql.Stmt // by how many tokens they read; nil on PostgreSQL
-	sharing  sharing[lookup]
-}
-
-// lookup is an access token that is asked for, and what is found.
-type lookup struct {
-	token string
-	found bridge.AccessToken
-}
-
-func newLookups(db *sql.DB, connections int) *lookups {
-	l := &lookups{db: db}
-	l.sharing.turns, l.sharing.query = newTurns(connections), l.query
-	return l
-}
-
-// prepare prepares the queries. It is not for PostgreSQL: pgx does it by itself, and to close a statement would wait for the
-// server.
-func (l *lookups) prepare(ctx context.Context) error {
-	l.prepared = map[int]*sql.Stmt{}
-	for _, tokens := range []int{1, maxShared} {
-		statement, err := l.db.PrepareContext(ctx, lookupQuery(tokens))
-		if err != nil {
-			return err
-		}
-		l.prepared[tokens] = statement
+// Lookup finds an access token; see [bridge.Store].
+func (s *Store) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
+	var found bridge.AccessToken
+	var err error
+	if s.lookups != nil {
+		found, err = s.lookups.find(ctx, token)
+	} else {
+		found, _, err = scanAccessToken(s.db.QueryRow(ctx, lookupQuery(1), string(token)))
 	}
-	return nil
+	if errors.Is(err, sql.ErrNoRows) {
+		err = bridge.ErrNotFound
+	}
+	return found, err
 }
 
 func lookupQuery(tokens int) string {
 	return `SELECT ` + linkColumns + `, tokens.created_at, tokens.expires_at, tokens.hash
 		FROM tokens JOIN links ON links.id = tokens.link_id
-		WHERE tokens.hash IN ` + places(tokens) + ` AND tokens.kind = '` + kindAccess + `'`
+		WHERE tokens.hash IN ` + placeholders(1, tokens) + ` AND tokens.kind = '` + kindAccess + `'`
 }
 
-// find reads an access token; [sql.ErrNoRows] if there is none.
-func (l *lookups) find(ctx context.Context, token string) (bridge.AccessToken, error) {
-	a, err := l.sharing.ask(ctx, lookup{token: token})
-	if err == nil && a.shared && a.err != nil && !errors.Is(a.err, sql.ErrNoRows) {
-		a, err = l.sharing.askAlone(ctx, lookup{token: token})
+func scanAccessToken(row interface{ Scan(...any) error }) (token bridge.AccessToken, hash bridge.Hash, err error) {
+	var issued, expires int64
+	token.Link, err = scanLink(row, &issued, &expires, &hash)
+	if err != nil {
+		return bridge.AccessToken{}, "", err
+	}
+	token.IssuedAt, token.ExpiresAt = timeOf(issued), timeOf(expires)
+	return token, hash, nil
+}
+
+// lookups shares queries between the lookups that come at the same time on SQLite, as they do after a restart, when the
+// cache in memory is empty.
+type lookups struct {
+	batcher   *engine.Batcher[*pendingLookup]
+	one, many *sql.Stmt // for one token, and for engine.MaxBatch
+}
+
+// pendingLookup is a lookup in a batch, and its result.
+type pendingLookup struct {
+	hash  bridge.Hash
+	token bridge.AccessToken
+	err   error
+}
+
+func newLookups(ctx context.Context, db *engine.DB) (l *lookups, err error) {
+	l = &lookups{}
+	l.batcher = engine.NewBatcher(engine.SQLiteReaders, l.run)
+	if l.one, err = db.Prepare(ctx, lookupQuery(1)); err != nil {
+		return nil, err
+	}
+	l.many, err = db.Prepare(ctx, lookupQuery(engine.MaxBatch))
+	return l, err
+}
+
+// find returns an access token, or [sql.ErrNoRows]. When a shared query fails, the row of another caller may be the cause,
+// so the token is read again alone.
+func (l *lookups) find(ctx context.Context, hash bridge.Hash) (bridge.AccessToken, error) {
+	pending := &pendingLookup{hash: hash}
+	batch, err := l.batcher.Do(ctx, pending)
+	if err != nil && batch > 1 {
+		pending = &pendingLookup{hash: hash}
+		err = l.run(ctx, []*pendingLookup{pending})
 	}
 	if err != nil {
 		return bridge.AccessToken{}, err
 	}
-	if a.err != nil {
-		return bridge.AccessToken{}, a.err
-	}
-	return a.question.found, nil
+	return pending.token, pending.err
 }
 
-func (l *lookups) query(ctx context.Context, group []*asked[lookup]) error {
-	rows, err := l.rows(ctx, group)
+func (l *lookups) run(ctx context.Context, batch []*pendingLookup) error {
+	rows, err := l.query(ctx, batch)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	for _, a := range group {
-		a.err = sql.ErrNoRows
+	for _, pending := range batch {
+		pending.err = sql.ErrNoRows
 	}
 	for rows.Next() {
-		if err := readRow(rows, group); err != nil {
+		token, hash, err := scanAccessToken(rows)
+		if err != nil {
 			return err
+		}
+		for _, pending := range batch { // two may look up the same token
+			if pending.hash == hash {
+				pending.token, pending.err = token, nil
+			}
 		}
 	}
 	return rows.Err()
 }
 
-// rows asks SQLite with a context that cannot end: for one that can, the driver starts a goroutine at every query. The wait for
-// a lock is bounded by busy_timeout; a disk that hangs could not be interrupted anyway.
-func (l *lookups) rows(ctx context.Context, group []*asked[lookup]) (*sql.Rows, error) {
-	tokens := padded(len(group), func(n int) string { return group[n].question.token })
-	if l.prepared == nil {
-		return l.db.QueryContext(ctx, lookupQuery(len(tokens)), tokens...)
+// query queries with a context that does not end, because the driver starts a goroutine for each query with one that may.
+// The wait for a lock is limited by busy_timeout.
+func (l *lookups) query(ctx context.Context, batch []*pendingLookup) (*sql.Rows, error) {
+	ctx = context.WithoutCancel(ctx)
+	if len(batch) == 1 {
+		return l.one.QueryContext(ctx, string(batch[0].hash))
 	}
-	return l.prepared[len(tokens)].QueryContext(context.WithoutCancel(ctx), tokens...)
-}
-
-func readRow(rows *sql.Rows, group []*asked[lookup]) error {
-	var hash string
-	var issued, expires int64
-	link, err := scanLink(rows, &issued, &expires, &hash)
-	if err != nil {
-		return err
+	hashes := make([]any, engine.MaxBatch) // the last hash fills up the list
+	for i := range hashes {
+		hashes[i] = string(batch[min(i, len(batch)-1)].hash)
 	}
-	for _, a := range group { // two may ask for the same one
-		if a.question.token == hash {
-			a.question.found, a.err = bridge.AccessToken{Link: link, IssuedAt: timeOf(issued), ExpiresAt: timeOf(expires)}, nil
-		}
-	}
-	return nil
-}
-
-func (l *lookups) close() error {
-	var errs []error
-	for _, statement := range l.prepared {
-		errs = append(errs, statement.Close())
-	}
-	return errors.Join(errs...)
+	return l.many.QueryContext(ctx, hashes...)
 }

@@ -5,188 +5,129 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
-	"runtime"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/sqlstore/internal/engine"
 )
 
-// granted puts links into a store, and returns their ids by the hashes of their access tokens.
-func granted(t *testing.T, store *Store, links int) map[string]string {
-	f := &furnished{T: t, store: store, now: begin}
-	ids := map[string]string{}
+// grantMany makes links, and returns their ids by the hashes of their access tokens.
+func grantMany(t testing.TB, store *Store, links int) map[bridge.Hash]string {
+	f := newFixture(t, store)
+	ids := map[bridge.Hash]string{}
 	for i := range links {
-		name := fmt.Sprint("shared ", i)
+		name := fmt.Sprint("many ", i)
 		f.grant(name)
-		ids[string(bridge.HashOf(name+" access"))] = "lnk_" + name
+		ids[bridge.HashOf(name+" access")] = "lnk_" + name
 	}
 	return ids
 }
 
-func numberWaiting(l *lookups) int {
-	l.sharing.mu.Lock()
-	defer l.sharing.mu.Unlock()
-	return l.sharing.waiting.Len()
-}
-
-// wantAnswer checks what was found against the link that there should be, or none.
-func wantAnswer(t *testing.T, found bridge.AccessToken, err error, id string) {
+// wantToken compares the result of a lookup with the id of the link, or "" for none.
+func wantToken(t testing.TB, found bridge.AccessToken, err error, id string) {
 	t.Helper()
 	switch {
-	case id == "" && !errors.Is(err, sql.ErrNoRows):
-		t.Errorf("what is no access token was found: %v, %v", found.Link.ID, err)
+	case id == "" && !errors.Is(err, sql.ErrNoRows) && !errors.Is(err, bridge.ErrNotFound):
+		t.Errorf("found link %q, %v; want none", found.Link.ID, err)
 	case id != "" && (err != nil || found.Link.ID != id || found.Link.Subject == "" || found.IssuedAt.IsZero() || found.ExpiresAt.IsZero()):
-		t.Errorf("for %s %+v was found: %v", id, found, err)
+		t.Errorf("found %+v, %v; want link %s", found, err, id)
 	}
 }
 
-// Those that ask at the same time are answered by one query, each what they asked for.
-func TestLookUpsShareAQuery(t *testing.T) {
-	onBoth(t, func(t *testing.T, empty func(t *testing.T) *Store) {
-		store := empty(t)
-		ids := granted(t, store, maxShared)
-		l := store.open.Load().lookups
-		var waiting []*asked[lookup]
-		for i := range maxShared + 2 {
-			waiting = append(waiting, l.sharing.join(lookup{token: string(bridge.HashOf(fmt.Sprintf("shared %d access", i%(maxShared-3))))}))
+func TestLookupBatch(t *testing.T) {
+	t.Parallel()
+	store := newSQLite(t)
+	ids := grantMany(t, store, engine.MaxBatch-2)
+	for _, size := range []int{1, 2, engine.MaxBatch} {
+		var batch []*pendingLookup
+		for i := range size { // the last two are repeated
+			batch = append(batch, &pendingLookup{hash: bridge.HashOf(fmt.Sprintf("many %d access", i%(engine.MaxBatch-2)))})
 		}
-		waiting[3].question.token = string(bridge.HashOf("unknown"))
-		waiting[4].question.token = string(bridge.HashOf("shared 4 refresh"))
-		waiting[5].question.token = ""
-		l.sharing.leave(waiting[6])
-		l.sharing.turns <- struct{}{}
-		if !l.sharing.lead(t.Context(), waiting[maxShared]) {
-			t.Fatal("nothing was read")
+		if size > 3 {
+			batch[3].hash = bridge.HashOf("unknown")
+			batch[4].hash = bridge.HashOf("many 4 refresh")
+			batch[5].hash = ""
 		}
-		for i, a := range waiting {
-			if read := isClosed(a.done); read != (i != 6 && i <= maxShared) {
-				t.Errorf("%d was answered: %v", i, read)
-			} else if read {
-				wantAnswer(t, a.question.found, a.err, ids[a.question.token])
-			}
+		if err := store.lookups.run(t.Context(), batch); err != nil {
+			t.Fatal(err)
 		}
-		l.sharing.turns <- struct{}{}
-		if l.sharing.lead(t.Context(), waiting[0]) || isClosed(waiting[maxShared+1].done) || len(l.sharing.turns) > 0 {
-			t.Error("one who has an answer led again, or kept the turn")
+		for _, pending := range batch {
+			wantToken(t, pending.token, pending.err, ids[pending.hash])
 		}
-		l.sharing.turns <- struct{}{}
-		if !l.sharing.lead(t.Context(), waiting[maxShared+1]) || numberWaiting(l) > 0 {
-			t.Error("the last was not read")
-		}
-		wantAnswer(t, waiting[maxShared+1].question.found, waiting[maxShared+1].err, ids[waiting[maxShared+1].question.token])
-	})
+	}
 }
 
-// Whatever comes together, everybody gets their own answer.
-func TestManyLookUpsAtOnce(t *testing.T) {
-	onBoth(t, func(t *testing.T, empty func(t *testing.T) *Store) {
-		store := empty(t)
-		ids := granted(t, store, 40)
+func TestLookupsAtOnce(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
+		store := open(t)
+		ids := grantMany(t, store, 20)
 		var callers sync.WaitGroup
-		for caller := range 100 {
+		for caller := range 50 {
 			callers.Go(func() {
 				random := rand.New(rand.NewPCG(1, uint64(caller)))
-				for range 30 {
-					token := bridge.HashOf(fmt.Sprintf("shared %d access", random.IntN(50)))
-					found, err := store.Lookup(t.Context(), token)
-					if errors.Is(err, bridge.ErrNotFound) {
-						err = sql.ErrNoRows
-					}
-					wantAnswer(t, found, err, ids[string(token)])
+				for range 20 {
+					hash := bridge.HashOf(fmt.Sprintf("many %d access", random.IntN(25)))
+					found, err := store.Lookup(t.Context(), hash)
+					wantToken(t, found, err, ids[hash])
 				}
 			})
 		}
 		callers.Wait()
-		if l := store.open.Load().lookups; numberWaiting(l)+len(l.sharing.turns) > 0 {
-			t.Errorf("%d wait still and %d turns are taken", numberWaiting(l), len(l.sharing.turns))
-		}
 	})
 }
 
-// together lets callers ask for these tokens at once, so that they share queries. It returns what each got.
-func together(t *testing.T, store *Store, hashes []string) []reading {
-	l, got := store.open.Load().lookups, make([]reading, len(hashes))
-	for range cap(l.sharing.turns) {
-		l.sharing.turns <- struct{}{}
+// replaceLinks replaces the table links of a SQLite database by a view, with another expression for a column.
+func replaceLinks(t *testing.T, store *Store, column, expression string) {
+	t.Helper()
+	columns := strings.Replace(strings.ReplaceAll(linkColumns, "links.", ""), column+",", expression+" AS "+column+",", 1)
+	other, err := sql.Open("sqlite", store.db.Options.DSN)
+	if err != nil {
+		t.Fatal(err)
 	}
-	var callers sync.WaitGroup
-	for i, hash := range hashes {
-		callers.Go(func() { got[i].token, got[i].err = l.find(t.Context(), hash) })
-		for numberWaiting(l) <= i {
-			runtime.Gosched()
-		}
+	defer other.Close()
+	if _, err := other.Exec(`ALTER TABLE links RENAME TO stored; CREATE VIEW links AS SELECT ` + columns + ` FROM stored`); err != nil {
+		t.Fatal(err)
 	}
-	for range cap(l.sharing.turns) {
-		l.sharing.turns.giveBack()
-	}
-	callers.Wait()
-	if numberWaiting(l)+len(l.sharing.turns) > 0 {
-		t.Errorf("%d wait still and %d turns are taken", numberWaiting(l), len(l.sharing.turns))
-	}
-	return got
 }
 
-// reading is what a caller got.
-type reading struct {
-	token bridge.AccessToken
-	err   error
-}
-
-// Who is being read by another one waits for that, even if there are turns to have.
-func TestLookUpWaitsForWhoLeads(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLookups(nil, 1)
-		l.sharing.turns <- struct{}{}
-		got := make(chan error)
-		go func() {
-			_, err := l.find(t.Context(), "token")
-			got <- err
-		}()
-		synctest.Wait()
-		group := l.sharing.take(l.sharing.waiting.Front().Value.(*asked[lookup]))
-		l.sharing.turns.giveBack()
-		synctest.Wait() // never returns if it tries again and again
-		group[0].err = sql.ErrNoRows
-		close(group[0].done)
-		if err := <-got; !errors.Is(err, sql.ErrNoRows) || len(l.sharing.turns) > 0 {
-			t.Errorf("got %v, and %d turns are taken", err, len(l.sharing.turns))
-		}
-	})
-}
-
-// Who has waited for too long gives up and is not read any more.
-func TestLookUpGivesUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLookups(nil, 1)
-		l.sharing.turns <- struct{}{}
-		patient, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
-		impatient, hangUp := context.WithCancel(t.Context())
-		gaveUp := make(chan error, 2)
-		for _, ctx := range []context.Context{patient, impatient} {
-			go func() {
-				_, err := l.find(ctx, "token")
-				gaveUp <- err
-			}()
-			synctest.Wait()
-		}
-		hangUp()
-		synctest.Wait()
-		if err := <-gaveUp; !errors.Is(err, context.Canceled) || numberWaiting(l) != 1 {
-			t.Errorf("who hung up got %v, and %d wait", err, numberWaiting(l))
-		}
-		if err := <-gaveUp; !errors.Is(err, context.DeadlineExceeded) || numberWaiting(l) != 0 {
-			t.Errorf("who waited got %v, and %d wait", err, numberWaiting(l))
-		}
-		l.sharing.turns.giveBack()
-		for range 20 { // so often that it is not by chance
-			if _, err := l.find(impatient, "token"); !errors.Is(err, context.Canceled) || numberWaiting(l) != 0 {
-				t.Fatalf("a caller that is gone got %v", err)
+// TestLookupBesideAMalformedLink verifies that lookups of other links, and of none, succeed when they share a query with one
+// whose row cannot be read.
+func TestLookupBesideAMalformedLink(t *testing.T) {
+	t.Parallel()
+	for column, value := range map[string]string{"subject": "abs(-9223372036854775808)", "claims": "'{'", "created_at": "'soon'"} {
+		store := newSQLite(t)
+		ids := grantMany(t, store, 3)
+		hashes := slices.Sorted(maps.Keys(ids))
+		bad := hashes[1]
+		replaceLinks(t, store, column, `CASE id WHEN '`+ids[bad]+`' THEN `+value+` ELSE `+column+` END`)
+		hashes = append(hashes, bridge.HashOf("unknown"))
+		var shared atomic.Bool // whether a batch with the malformed link was shared
+		l := store.lookups
+		l.batcher = engine.NewBatcher(1, func(ctx context.Context, batch []*pendingLookup) error {
+			if len(batch) > 1 && slices.ContainsFunc(batch, func(p *pendingLookup) bool { return p.hash == bad }) {
+				shared.Store(true)
 			}
+			return l.run(ctx, batch)
+		})
+		var callers sync.WaitGroup
+		for !shared.Load() {
+			for _, hash := range slices.Concat(hashes, hashes, hashes) {
+				callers.Go(func() {
+					found, err := store.Lookup(t.Context(), hash)
+					if hash != bad {
+						wantToken(t, found, err, ids[hash])
+					} else if err == nil || errors.Is(err, bridge.ErrNotFound) {
+						t.Errorf("%s: found %+v, %v", column, found, err)
+					}
+				})
+			}
+			callers.Wait()
 		}
-	})
+	}
 }

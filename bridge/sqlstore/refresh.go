@@ -4,134 +4,117 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strings"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
 )
 
-// Refresh adds an access token for a refresh token; see [bridge.Store].
-func (s *Store) Refresh(ctx context.Context, refresh bridge.Refresh) (bridge.Link, error) {
-	open, err := s.opened(ctx)
-	if err != nil {
-		return bridge.Link{}, err
-	}
-	if link, done, err := open.refreshes.try(ctx, &refresh); done || err != nil {
-		return link, err
-	}
-	return s.present(ctx, func(tx *transaction) (bridge.Link, bool, error) { return refreshOnce(tx, &refresh) })
-}
-
-// presented is a refresh token that is presented, with its link.
-type presented struct {
+// presentedToken is a refresh token as it is stored, with its link.
+type presentedToken struct {
 	link                bridge.Link
-	token, parent       bridge.Hash
+	hash, parent        bridge.Hash
 	expires, superseded int64
 }
 
-// selectPresented is to be completed by which hashes.
-const selectPresented = `SELECT ` + linkColumns + `, tokens.hash, tokens.parent, tokens.expires_at, tokens.superseded_at
-	FROM links JOIN tokens ON tokens.link_id = links.id WHERE tokens.kind = '` + kindRefresh + `' AND tokens.hash`
-
-func scanPresented(row interface{ Scan(...any) error }) (presented, error) {
-	var p presented
-	var err error
-	p.link, err = scanLink(row, &p.token, &p.parent, &p.expires, &p.superseded)
-	return p, err
-}
-
-// refusal says why it is good for nothing; nil: it is good.
-func (p *presented) refusal(refresh *bridge.Refresh) error {
+// check decides whether a refresh token is good for a refresh. It is the only place that does.
+func (t *presentedToken) check(refresh *bridge.Refresh) error {
 	switch {
-	case p.link.ClientID != refresh.ClientID:
+	case t.link.ClientID != refresh.ClientID:
 		return bridge.ErrMismatch
-	case p.link.Revoked():
+	case t.link.Revoked():
 		return bridge.ErrRevoked
-	case p.expires != 0 && seconds(refresh.Now) >= p.expires:
+	case t.expires != 0 && seconds(refresh.Now) >= t.expires:
 		return bridge.ErrNotFound
-	case p.superseded != 0:
+	case t.superseded != 0:
 		return bridge.ErrReplayed
-	case !refresh.Honours(&p.link):
+	case !refresh.Honours(&t.link):
 		return bridge.ErrSuspended
-	case !p.link.HasScopes(refresh.Scope):
+	case !t.link.HasScopes(refresh.Scope):
 		return bridge.ErrScope
 	}
 	return nil
 }
 
-func refreshOnce(tx *transaction, refresh *bridge.Refresh) (link bridge.Link, replayed bool, err error) {
-	found, err := scanPresented(tx.QueryRow(selectPresented+` = $1`+tx.rowLock, string(refresh.Token)))
+// Refresh adds an access token for a refresh token; see [bridge.Store].
+func (s *Store) Refresh(ctx context.Context, refresh bridge.Refresh) (bridge.Link, error) {
+	if s.refreshes != nil && refresh.Tokens.Refresh == "" {
+		if link, done, err := s.refreshInBatch(ctx, &refresh); done || err != nil {
+			return link, err
+		}
+	}
+	var token presentedToken
+	var replayed error // returned after the commit, because a replay revokes the link
+	err := s.write(ctx, func(tx *transaction) (err error) {
+		replayed = nil
+		if token, err = selectRefreshToken(tx, refresh.Token); err != nil {
+			return err
+		}
+		err = token.check(&refresh)
+		if errors.Is(err, bridge.ErrReplayed) {
+			replayed = err
+			_, err = tx.revokeLinks(bridge.ReasonRefreshReplayed, refresh.Now, `id = $3`, token.link.ID)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		return addRefreshed(tx, &token, &refresh)
+	})
+	if err == nil {
+		err = replayed
+	}
+	if err != nil {
+		return bridge.Link{}, err
+	}
+	return token.link, nil
+}
+
+// selectPresented is completed with a condition on tokens.hash.
+const selectPresented = `SELECT ` + linkColumns + `, tokens.hash, tokens.parent, tokens.expires_at, tokens.superseded_at
+	FROM links JOIN tokens ON tokens.link_id = links.id WHERE tokens.kind = '` + kindRefresh + `' AND tokens.hash`
+
+// selectRefreshToken returns a refresh token, or ErrNotFound. It locks the link and the token.
+func selectRefreshToken(tx *transaction, hash bridge.Hash) (presentedToken, error) {
+	token, err := scanPresented(tx.QueryRow(selectPresented+` = $1`+tx.RowLock, string(hash)))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = bridge.ErrNotFound
 	}
-	if err == nil {
-		err = found.refusal(refresh)
-	}
-	switch {
-	case errors.Is(err, bridge.ErrReplayed):
-		_, err = tx.end(bridge.ReasonRefreshReplayed, refresh.Now, `id = $3`, found.link.ID)
-		return found.link, true, err
-	case err != nil:
-		return found.link, false, err
-	}
-	return found.link, false, refreshNow(tx, &found.link, refresh, found.parent)
+	return token, err
 }
 
-func refreshNow(tx *transaction, link *bridge.Link, refresh *bridge.Refresh, parent bridge.Hash) error {
-	if parent != "" {
-		if err := supersede(tx, link.ID, refresh.Token, parent, refresh.Now); err != nil {
+func scanPresented(row interface{ Scan(...any) error }) (presentedToken, error) {
+	var token presentedToken
+	var err error
+	token.link, err = scanLink(row, &token.hash, &token.parent, &token.expires, &token.superseded)
+	return token, err
+}
+
+func addRefreshed(tx *transaction, token *presentedToken, refresh *bridge.Refresh) error {
+	if token.parent != "" {
+		if err := supersede(tx, token, refresh.Now); err != nil {
 			return err
 		}
 	}
 	if refresh.Tokens.Refresh == "" {
-		return insertPair(tx, link.ID, refresh.Tokens, refresh.Now, "", 0)
+		return insertPair(tx, token.link.ID, refresh.Tokens, refresh.Now, "", 0)
 	}
 	var place int64
-	err := tx.QueryRow(`SELECT COALESCE(MAX(place), 0) + 1 FROM tokens WHERE parent = $1`, string(refresh.Token)).Scan(&place)
+	err := tx.QueryRow(`SELECT COALESCE(MAX(place), 0) + 1 FROM tokens WHERE parent = $1`, string(token.hash)).Scan(&place)
 	if err != nil {
 		return err
 	}
-	if err := insertPair(tx, link.ID, refresh.Tokens, refresh.Now, refresh.Token, place); err != nil {
+	if err := insertPair(tx, token.link.ID, refresh.Tokens, refresh.Now, token.hash, place); err != nil {
 		return err
 	}
-	// None of its children was presented, or it would be superseded itself.
-	_, err = tx.Exec(`DELETE FROM tokens WHERE parent = $1 AND place <= $2`, string(refresh.Token), place-bridge.MaxSuccessors)
+	// The oldest children beyond the limit. None of them was presented, or this token would be superseded.
+	_, err = tx.Exec(`DELETE FROM tokens WHERE parent = $1 AND place <= $2`, string(token.hash), place-bridge.MaxSuccessors)
 	return err
 }
 
-// supersede ends a presented token's parent and siblings: that it was presented confirms that the answer arrived.
-func supersede(tx *transaction, linkID string, token, parent bridge.Hash, now time.Time) error {
+// supersede supersedes the parent and the siblings of a presented token: presenting it confirms that the response with it
+// arrived.
+func supersede(tx *transaction, token *presentedToken, now time.Time) error {
 	_, err := tx.Exec(`UPDATE tokens SET superseded_at = $1 WHERE superseded_at = 0 AND (hash = $2 OR parent = $2) AND hash <> $3 AND link_id = $4`,
-		seconds(now), string(parent), string(token), linkID)
+		seconds(now), string(token.parent), string(token.hash), token.link.ID)
 	return err
-}
-
-// RevokeByToken ends the link of a live token; see [bridge.Store].
-func (s *Store) RevokeByToken(ctx context.Context, token bridge.Hash, clients []string, now time.Time) (bridge.Link, error) {
-	if len(clients) == 0 {
-		return bridge.Link{}, bridge.ErrNotFound
-	}
-	var link bridge.Link
-	err := s.write(ctx, func(tx *transaction) error {
-		args := []any{string(token), seconds(now)}
-		var places []string
-		for _, client := range clients {
-			args = append(args, client)
-			places = append(places, placeholder(2+len(args)))
-		}
-		ended, err := tx.end(bridge.ReasonClient, now, `id IN (SELECT link_id FROM tokens WHERE hash = $3
-			AND superseded_at = 0 AND (expires_at = 0 OR expires_at > $4)) AND client_id IN (`+strings.Join(places, ", ")+`)`, args...)
-		if err != nil {
-			return err
-		}
-		if len(ended) == 0 {
-			return bridge.ErrNotFound
-		}
-		link = ended[0]
-		return nil
-	})
-	if err != nil {
-		return bridge.Link{}, err
-	}
-	return link, nil
 }

@@ -2,133 +2,102 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
-	"errors"
+	"crypto/rand"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/sqlstore/internal/engine"
 )
 
-// The databases there are, for [Options].
+// Drivers, for [Options].
 const (
-	SQLite     = "sqlite"
-	PostgreSQL = "postgres"
+	SQLite     = engine.SQLite
+	PostgreSQL = engine.PostgreSQL
 )
 
-// Options say which database to open.
+// Options selects a database.
 type Options struct {
 	Driver string // SQLite or PostgreSQL
-	// DSN is the path of the database file, or the postgres:// URL of the database.
+	// DSN is the path of the SQLite file, or the postgres:// URL of the database.
 	DSN string
-	// Create makes what is missing: the file, the tables, the changes that an older schema needs. Without it Open refuses
-	// such a database.
+	// Create lets Open create what is missing: the file, the tables, the migrations of an older schema. Without it, Open
+	// returns an error for such a database.
 	Create bool
 }
 
-// Errors of [Open] that an operator can mend.
+// Errors of [Open] that an operator can correct.
 var (
-	ErrNoDatabase = errors.New("there is no database")
-	ErrSchema     = errors.New("the database does not have the schema of this program")
-	ErrUnsafe     = errors.New("the database is set up so that it could lose or garble what it was given")
+	ErrNoDatabase = engine.ErrNoDatabase
+	ErrSchema     = engine.ErrSchema
+	ErrUnsafe     = engine.ErrUnsafe
 )
 
 // Store is a [bridge.Store] on a SQL database.
 type Store struct {
-	options Options
-	open    atomic.Pointer[database] // nil: closed, or to be opened again
-	reopen  chan struct{}            // has room for who opens or closes
-	closed  bool
+	db        *engine.DB
+	lookups   *lookups                         // nil on PostgreSQL
+	refreshes *engine.Batcher[*pendingRefresh] // nil on SQLite
 
-	mu   sync.Mutex
-	told []func(linkIDs []string)
+	mu       sync.Mutex
+	onRevoke []func(linkIDs []string)
 }
 
 var _ bridge.Store = (*Store)(nil)
 
-// database is a database that is open.
-type database struct {
-	reader    *sql.DB
-	lookups   *lookups
-	writer    writer
-	refreshes *refreshes
-	follower  *follower
-	file      *sqliteFile // nil on PostgreSQL
-}
-
-// Open opens a database. Its errors are [ErrNoDatabase], [ErrSchema], [ErrUnsafe] or what the driver says.
+// Open opens a database. Its errors wrap [ErrNoDatabase], [ErrSchema] or [ErrUnsafe], or come from the driver.
 func Open(ctx context.Context, options Options) (*Store, error) {
-	s := &Store{options: options, reopen: make(chan struct{}, 1)}
-	open, err := s.openDatabase(ctx)
+	db, err := engine.Open(ctx, engine.Options(options))
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: %w", err)
 	}
-	s.open.Store(open)
+	s := &Store{db: db}
+	if err := s.prepare(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("sqlstore: %w", err)
+	}
 	return s, nil
 }
 
-func (s *Store) openDatabase(ctx context.Context) (*database, error) {
-	switch s.options.Driver {
+func (s *Store) prepare(ctx context.Context) (err error) {
+	switch s.db.Options.Driver {
 	case SQLite:
-		return openSQLite(ctx, s.options, s.tell)
+		s.lookups, err = newLookups(ctx, s.db)
 	case PostgreSQL:
-		return openPostgreSQL(ctx, s.options, s.tell)
+		s.refreshes = engine.NewBatcher(refreshBatches, s.refreshBatch)
 	}
-	return nil, fmt.Errorf("unknown driver %q", s.options.Driver)
-}
-
-// OnRevoke registers who is told of ends; see [bridge.Store].
-func (s *Store) OnRevoke(told func(linkIDs []string)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.told = append(s.told, told)
-}
-
-// tell passes on what this process has ended.
-func (s *Store) tell(linkIDs []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, told := range s.told {
-		told(linkIDs)
-	}
-}
-
-// Close finishes the writes that were begun and closes the database.
-func (s *Store) Close() error {
-	s.reopen <- struct{}{}
-	defer func() { <-s.reopen }()
-	s.closed = true
-	if open := s.open.Swap(nil); open != nil {
-		return open.close()
-	}
-	return nil
-}
-
-func (d *database) close() error {
-	return errors.Join(d.lookups.close(), d.writer.close(), d.follower.close(), d.reader.Close())
-}
-
-// write runs one transaction. When it returns nil, the transaction is on disk.
-func (s *Store) write(ctx context.Context, do func(*transaction) error) error {
-	open, err := s.opened(ctx)
-	if err != nil {
+	if err != nil || !s.db.Options.Create {
 		return err
 	}
-	return open.writer.write(ctx, do)
+	return s.write(ctx, setEpoch)
 }
 
-// reader is for reading.
-func (s *Store) reader(ctx context.Context) (*sql.DB, error) {
-	open, err := s.opened(ctx)
-	if err != nil {
-		return nil, err
+// setEpoch gives a new database its epoch; see [bridge.Position].
+func setEpoch(tx *transaction) error {
+	_, err := tx.Exec(`UPDATE feed SET epoch = $1 WHERE id = 1 AND epoch = ''`, rand.Text())
+	return err
+}
+
+// Close waits for the writes that have begun and closes the database.
+func (s *Store) Close() error { return s.db.Close() }
+
+// OnRevoke registers a function to call with revoked links; see [bridge.Store].
+func (s *Store) OnRevoke(do func(linkIDs []string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onRevoke = append(s.onRevoke, do)
+}
+
+func (s *Store) callOnRevoke(linkIDs []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, do := range s.onRevoke {
+		do(linkIDs)
 	}
-	return open.reader, nil
 }
 
-// seconds is how a time is kept: whole seconds, 0 for the zero time.
+// seconds converts a time to the database's form: seconds since 1970, 0 for the zero time.
 func seconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -141,12 +110,4 @@ func timeOf(seconds int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(seconds, 0).UTC()
-}
-
-// changed says how many rows a statement changed.
-func changed(result sql.Result, err error) (int64, error) {
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }

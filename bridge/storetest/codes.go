@@ -8,7 +8,7 @@ import (
 
 const onePerson = "one person"
 
-// newCodeLink returns a link by the code grant, of one person.
+// newCodeLink returns a link by the code grant. All are of one person.
 func (s *suite) newCodeLink() bridge.NewLink {
 	made := s.newLink()
 	made.Link.Grant, made.Token = bridge.GrantAuthorizationCode, ""
@@ -20,20 +20,20 @@ func (s *suite) newCodeLink() bridge.NewLink {
 	return made
 }
 
-// code makes a link by the code grant and returns what redeems it.
-func (s *suite) code() bridge.Redemption {
+// newCode adds a link by the code grant and returns the redemption of its code.
+func (s *suite) newCode() bridge.Redemption {
 	s.Helper()
 	made := s.link(s.newCodeLink())
 	return bridge.Redemption{
 		Code: made.Code.Hash, ClientID: "pizza", RedirectURI: made.Code.RedirectURI, CodeChallenge: made.Code.CodeChallenge,
-		Tokens: s.pair(made.Link.ID), Now: s.now, Honours: always,
+		Tokens: s.newTokens(made.Link.ID), Now: s.now, Honours: honourAll,
 	}
 }
 
-func always(*bridge.Link) bool { return true }
+func honourAll(*bridge.Link) bool { return true }
 
-// pair returns a fresh pair of tokens; the access token lives for an hour.
-func (s *suite) pair(of string) bridge.NewTokens {
+// newTokens returns a new pair of tokens. The access token expires in an hour.
+func (s *suite) newTokens(of string) bridge.NewTokens {
 	s.count++
 	return bridge.NewTokens{
 		Access: bridge.HashOf(of + "access" + string(rune(s.count))), AccessExpiresAt: s.now.Add(time.Hour),
@@ -43,7 +43,7 @@ func (s *suite) pair(of string) bridge.NewTokens {
 
 func (s *suite) mustRedeem() (bridge.Redemption, bridge.Link) {
 	s.Helper()
-	redemption := s.code()
+	redemption := s.newCode()
 	link, err := s.store.Redeem(s.Context(), redemption)
 	if err != nil {
 		s.Fatalf("Redeem: %v", err)
@@ -67,7 +67,7 @@ func (s *suite) redeem() {
 }
 
 func (s *suite) redeemMismatch() {
-	redemption := s.code()
+	redemption := s.newCode()
 	for name, change := range map[string]func(*bridge.Redemption){
 		"client":       func(r *bridge.Redemption) { r.ClientID = "lights" },
 		"redirect URI": func(r *bridge.Redemption) { r.RedirectURI += "/" },
@@ -85,20 +85,20 @@ func (s *suite) redeemMismatch() {
 	_, err := s.store.Redeem(s.Context(), wrong)
 	s.wantError(err, bridge.ErrSuspended)
 
-	redemption.RedirectURI = "" // is not said
+	redemption.RedirectURI = "" // the client sent none
 	if _, err := s.store.Redeem(s.Context(), redemption); err != nil {
 		s.Errorf("afterwards: %v", err)
 	}
 }
 
-func (s *suite) redeemAtOnce() {
-	redemption := s.code()
+func (s *suite) concurrentRedemptions() {
+	redemption := s.newCode()
 	const callers = 32
 	errs, pairs := make([]error, callers), make([]bridge.NewTokens, callers)
 	for i := range pairs {
-		pairs[i] = s.pair("x")
+		pairs[i] = s.newTokens("x")
 	}
-	inParallel(callers, func(i int) {
+	concurrently(callers, func(i int) {
 		mine := redemption
 		mine.Tokens = pairs[i]
 		_, errs[i] = s.store.Redeem(s.Context(), mine)
@@ -108,7 +108,7 @@ func (s *suite) redeemAtOnce() {
 		if err == nil {
 			succeeded++
 			if !s.lookup(pairs[i].Access).Active(s.now) {
-				s.Error("the token that was given out is not active")
+				s.Error("the token of the successful redemption is not active")
 			}
 			continue
 		}
@@ -120,22 +120,22 @@ func (s *suite) redeemAtOnce() {
 }
 
 func (s *suite) codeReplay() {
-	s.now = s.now.Add(950 * time.Millisecond) // the grace is ten whole seconds, also for a time that is kept as a whole one
+	s.now = s.now.Add(950 * time.Millisecond) // the store rounds times down, which must not shorten the grace
 	redemption, _ := s.mustRedeem()
 	again := redemption
-	again.Tokens = s.pair("again")
+	again.Tokens = s.newTokens("again")
 	again.Now = s.now.Add(bridge.CodeReplayGrace)
 	_, err := s.store.Redeem(s.Context(), again)
 	s.wantError(err, bridge.ErrReplayed)
 	if !s.lookup(redemption.Tokens.Access).Active(s.now) {
-		s.Fatal("a lost answer ended the link")
+		s.Fatal("a replay within the grace revoked the link")
 	}
 	foreign := again
 	foreign.ClientID, foreign.Now = "lights", s.now.Add(time.Minute)
 	_, err = s.store.Redeem(s.Context(), foreign)
 	s.wantError(err, bridge.ErrMismatch)
 	if !s.lookup(redemption.Tokens.Access).Active(s.now) {
-		s.Fatal("another client ended the link")
+		s.Fatal("another client revoked the link")
 	}
 	again.Now = s.now.Add(bridge.CodeReplayGrace + time.Second)
 	_, err = s.store.Redeem(s.Context(), again)
@@ -148,17 +148,17 @@ func (s *suite) codeReplay() {
 }
 
 func (s *suite) codeExpires() {
-	redemption := s.code()
+	redemption := s.newCode()
 	redemption.Now = s.now.Add(time.Minute)
 	_, err := s.store.Redeem(s.Context(), redemption)
 	s.wantError(err, bridge.ErrNotFound)
 	for _, early := range []time.Duration{0, bridge.RedeemGrace - time.Second} {
 		if n, err := s.store.Sweep(s.Context(), redemption.Now.Add(early), 100); err != nil || n != 0 {
-			s.Fatalf("swept %d too early, %v", n, err)
+			s.Fatalf("Sweep removed %d too early, %v", n, err)
 		}
 	}
 	if n, err := s.store.Sweep(s.Context(), redemption.Now.Add(bridge.RedeemGrace), 100); err != nil || n != 2 {
-		s.Errorf("swept %d, %v; want the link and its code", n, err)
+		s.Errorf("Sweep removed %d, %v; want the link and its code", n, err)
 	}
 	links, err := s.store.Links(s.Context(), bridge.LinkFilter{})
 	if err != nil || len(links) != 1 || links[0].Reason != bridge.ReasonNotRedeemed {
@@ -166,12 +166,12 @@ func (s *suite) codeExpires() {
 	}
 }
 
-// A link by a code replaces older ones when its code is redeemed, not before: nobody may ever come for it.
+// codeReplaces verifies that a code counts for MaxLinks when it is redeemed, not before.
 func (s *suite) codeReplaces() {
 	first, _ := s.mustRedeem()
-	second := s.code()
+	second := s.newCode()
 	if !s.lookup(first.Tokens.Access).Active(s.now) {
-		s.Fatal("a code that was not redeemed replaced a link")
+		s.Fatal("a code that was not redeemed revoked a link")
 	}
 	third := s.newLink() // by the implicit grant, with a limit of one
 	third.Link.Subject = onePerson
@@ -179,7 +179,7 @@ func (s *suite) codeReplaces() {
 	s.link(third)
 	second.MaxLinks = 1
 	if _, err := s.store.Redeem(s.Context(), second); err != nil {
-		s.Fatalf("an implicit link replaced one whose code was under way: %v", err)
+		s.Fatalf("a link whose code was not redeemed was revoked: %v", err)
 	}
 	for i, want := range map[bridge.Hash]bool{first.Tokens.Access: false, third.Token: false, second.Tokens.Access: true} {
 		if s.lookup(i).Active(s.now) != want {

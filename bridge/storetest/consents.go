@@ -9,7 +9,7 @@ import (
 )
 
 func (s *suite) pendingConsent() {
-	handle := s.await()
+	handle := s.createPending()
 	got, err := s.store.PendingConsent(s.Context(), handle, s.now)
 	if err != nil {
 		s.Fatal(err)
@@ -29,8 +29,8 @@ func (s *suite) pendingConsent() {
 	s.wantError(err, bridge.ErrNotFound)
 }
 
-func (s *suite) awaitTwice() {
-	handle := s.await()
+func (s *suite) createTwice() {
+	handle := s.createPending()
 	err := s.store.CreatePendingConsent(s.Context(), bridge.PendingConsent{Handle: handle, Sealed: []byte("other"), ExpiresAt: s.now.Add(time.Hour)})
 	if err != nil {
 		s.Fatal(err)
@@ -40,11 +40,11 @@ func (s *suite) awaitTwice() {
 	}
 }
 
-func (s *suite) pendingConsentEnds() {
-	handle := s.await()
+func (s *suite) pendingConsentExpires() {
+	handle := s.createPending()
 	end := s.now.Add(10 * time.Minute)
 	if _, err := s.store.PendingConsent(s.Context(), handle, end.Add(-time.Second)); err != nil {
-		s.Errorf("a second before its end: %v", err)
+		s.Errorf("a second before it expires: %v", err)
 	}
 	_, err := s.store.PendingConsent(s.Context(), handle, end)
 	s.wantError(err, bridge.ErrNotFound)
@@ -57,7 +57,7 @@ func (s *suite) pendingConsentEnds() {
 }
 
 func (s *suite) decisionIsFinal() {
-	linked, cancelled := s.await(), s.await()
+	linked, cancelled := s.createPending(), s.createPending()
 	if err := s.store.Link(s.Context(), linked, s.newLink()); err != nil {
 		s.Fatal(err)
 	}
@@ -78,25 +78,25 @@ func (s *suite) decisionIsFinal() {
 	s.wantError(s.store.Decide(s.Context(), bridge.HashOf("unknown"), bridge.DecisionCancel, s.now), bridge.ErrNotFound)
 }
 
-func (s *suite) decisionsAtOnce() {
-	handle := s.await()
+func (s *suite) concurrentDecisions() {
+	handle := s.createPending()
 	const callers = 32
 	links := make([]bridge.NewLink, callers)
 	for i := range links {
 		links[i] = s.newLink()
 	}
 	errs := make([]error, callers)
-	inParallel(callers, func(i int) {
+	concurrently(callers, func(i int) {
 		if i%4 == 3 {
 			errs[i] = s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now)
 		} else {
 			errs[i] = s.store.Link(s.Context(), handle, links[i])
 		}
 	})
-	held := 0
+	succeeded := 0
 	for i, err := range errs {
 		if err == nil {
-			held++
+			succeeded++
 			continue
 		}
 		if _, ok := errors.AsType[*bridge.DecidedError](err); !ok {
@@ -105,31 +105,31 @@ func (s *suite) decisionsAtOnce() {
 		_, err := s.store.Lookup(s.Context(), links[i].Token)
 		s.wantError(err, bridge.ErrNotFound)
 	}
-	if held != 1 {
-		s.Errorf("%d decisions held", held)
+	if succeeded != 1 {
+		s.Errorf("%d decisions succeeded", succeeded)
 	}
 }
 
 func (s *suite) failedLink() {
 	first := s.link(s.newLink())
-	handle := s.await()
+	handle := s.createPending()
 	second := s.newLink()
-	second.Token = first.Token // cannot be inserted twice
+	second.Token = first.Token // which exists
 	if err := s.store.Link(s.Context(), handle, second); err == nil {
-		s.Fatal("two links have one token")
+		s.Fatal("two links got one token")
 	}
 	if links, err := s.store.Links(s.Context(), bridge.LinkFilter{IDs: []string{second.Link.ID}}); err != nil || len(links) != 0 {
-		s.Errorf("half a link is left: %v, %v", links, err)
+		s.Errorf("a part of the link was stored: %v, %v", links, err)
 	}
 	if err := s.store.Link(s.Context(), handle, s.newLink()); err != nil {
-		s.Errorf("the consent was used up: %v", err)
+		s.Errorf("the consent was decided: %v", err)
 	}
 }
 
 func (s *suite) sweep() {
 	made := s.link(s.newLink())
 	for range 4 {
-		s.await()
+		s.createPending()
 	}
 	end := s.now.Add(10 * time.Minute)
 	for i, step := range []struct {
@@ -141,6 +141,6 @@ func (s *suite) sweep() {
 		}
 	}
 	if !s.lookup(made.Token).Active(end) {
-		s.Error("a live link was swept away")
+		s.Error("a live link was removed")
 	}
 }

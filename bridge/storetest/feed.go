@@ -10,8 +10,8 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// follow reads the feed and returns which links ended.
-func (s *suite) follow(after bridge.Position) (bridge.Position, []string) {
+// readEvents reads the feed, which must not be broken, and returns the revoked links.
+func (s *suite) readEvents(after bridge.Position) (bridge.Position, []string) {
 	s.Helper()
 	feed, err := s.store.ReadFeed(s.Context(), after)
 	if err != nil {
@@ -20,38 +20,36 @@ func (s *suite) follow(after bridge.Position) (bridge.Position, []string) {
 	if feed.Broken {
 		s.Fatalf("ReadFeed(%+v): broken at %+v", after, feed.Position)
 	}
-	var ended []string
+	var revoked []string
 	for _, event := range feed.Events {
-		ended = append(ended, event.LinkID)
+		revoked = append(revoked, event.LinkID)
 	}
-	return feed.Position, ended
+	return feed.Position, revoked
 }
 
-// start returns where the feed stands.
-func (s *suite) start() bridge.Position {
+// position returns the position of the feed.
+func (s *suite) position() bridge.Position {
 	s.Helper()
 	feed, err := s.store.ReadFeed(s.Context(), bridge.Position{})
 	if err != nil || !feed.Broken || feed.Position.Epoch == "" {
-		s.Fatalf("the first reading: %+v, %v", feed, err)
+		s.Fatalf("ReadFeed from the beginning: %+v, %v", feed, err)
 	}
 	return feed.Position
 }
 
-// everyEnd ends a link in each way that there is, and expects it in the feed, and told at once.
-func (s *suite) everyEnd() {
+// everyRevocation revokes a link in each possible way, and expects it in the feed and in OnRevoke.
+func (s *suite) everyRevocation() {
 	var mu sync.Mutex
-	var told []string
+	var called []string
 	s.store.OnRevoke(func(ids []string) {
 		mu.Lock()
 		defer mu.Unlock()
-		told = append(told, ids...)
+		called = append(called, ids...)
 	})
-	ends := map[string]func() (ended string){
+	revocations := map[string]func() (revoked string){
 		"revoked": func() string {
 			link := s.link(s.newLink()).Link.ID
-			if _, err := s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: []string{link}}, "x", s.now); err != nil {
-				s.Fatal(err)
-			}
+			s.mustRevoke(link)
 			return link
 		},
 		"by token": func() string {
@@ -101,56 +99,50 @@ func (s *suite) everyEnd() {
 			return link.Link.ID
 		},
 	}
-	for name, end := range ends {
-		before := s.start()
-		told = nil
-		link := end()
-		if _, ended := s.follow(before); !slices.Equal(ended, []string{link}) {
-			s.Errorf("%s: the feed has %v", name, ended)
+	for name, revoke := range revocations {
+		before := s.position()
+		called = nil
+		link := revoke()
+		if _, revoked := s.readEvents(before); !slices.Equal(revoked, []string{link}) {
+			s.Errorf("%s: the feed has %v", name, revoked)
 		}
-		if !slices.Equal(told, []string{link}) {
-			s.Errorf("%s: told of %v", name, told)
+		if !slices.Equal(called, []string{link}) {
+			s.Errorf("%s: OnRevoke got %v", name, called)
 		}
 	}
 }
 
-func (s *suite) feedGoesOn() {
-	begin := s.start()
+func (s *suite) feedContinues() {
+	begin := s.position()
 	position, want := begin, []string(nil)
 	for range 3 {
 		link := s.link(s.newLink()).Link.ID
-		if _, err := s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: []string{link}}, "x", s.now); err != nil {
-			s.Fatal(err)
-		}
+		s.mustRevoke(link)
 		want = append(want, link)
-		var ended []string
-		if position, ended = s.follow(position); !slices.Equal(ended, []string{link}) {
-			s.Errorf("after each: %v", ended)
+		var revoked []string
+		if position, revoked = s.readEvents(position); !slices.Equal(revoked, []string{link}) {
+			s.Errorf("after one revocation: %v", revoked)
 		}
 	}
-	if end, ended := s.follow(begin); !slices.Equal(ended, want) || end != position {
-		s.Errorf("from the beginning: %v, want %v", ended, want)
+	if end, revoked := s.readEvents(begin); !slices.Equal(revoked, want) || end != position {
+		s.Errorf("from the beginning: %v, want %v", revoked, want)
 	}
-	if _, ended := s.follow(position); ended != nil {
-		s.Errorf("from the end: %v", ended)
+	if _, revoked := s.readEvents(position); revoked != nil {
+		s.Errorf("from the end: %v", revoked)
 	}
-	if _, err := s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: want}, "x", s.now); err != nil {
-		s.Fatal(err)
-	}
-	if end, _ := s.follow(position); end != position {
-		s.Errorf("links that had ended before are in the feed again")
+	s.mustRevoke(want...)
+	if end, _ := s.readEvents(position); end != position {
+		s.Error("links that were revoked before are in the feed again")
 	}
 }
 
-// feedBreaks asks from positions that are not on the way to where the feed stands.
+// feedBreaks reads from positions that do not lead to the present one.
 func (s *suite) feedBreaks() {
 	var positions []bridge.Position
 	for range 4 {
 		link := s.link(s.newLink()).Link.ID
-		if _, err := s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: []string{link}}, "x", s.now); err != nil {
-			s.Fatal(err)
-		}
-		positions = append(positions, s.start())
+		s.mustRevoke(link)
+		positions = append(positions, s.position())
 	}
 	last := positions[3]
 	changed := func(p bridge.Position, change func(*bridge.Position)) bridge.Position {
@@ -158,11 +150,11 @@ func (s *suite) feedBreaks() {
 		return p
 	}
 	for name, after := range map[string]bridge.Position{
-		"another epoch":             changed(last, func(p *bridge.Position) { p.Epoch = "other" }),
-		"ahead of the feed":         changed(last, func(p *bridge.Position) { p.Count++ }),
-		"another event at its end":  changed(last, func(p *bridge.Position) { p.Mark = "other" }),
-		"another event on the way":  changed(positions[1], func(p *bridge.Position) { p.Mark = "other" }),
-		"too far behind to be told": changed(last, func(p *bridge.Position) { p.Count -= bridge.MaxEvents + 1 }),
+		"another epoch":              changed(last, func(p *bridge.Position) { p.Epoch = "other" }),
+		"ahead of the feed":          changed(last, func(p *bridge.Position) { p.Count++ }),
+		"another event at its end":   changed(last, func(p *bridge.Position) { p.Mark = "other" }),
+		"another event on the way":   changed(positions[1], func(p *bridge.Position) { p.Mark = "other" }),
+		"more than MaxEvents behind": changed(last, func(p *bridge.Position) { p.Count -= bridge.MaxEvents + 1 }),
 	} {
 		feed, err := s.store.ReadFeed(s.Context(), after)
 		if err != nil || !feed.Broken || feed.Position != last {
@@ -170,28 +162,26 @@ func (s *suite) feedBreaks() {
 		}
 	}
 
-	// What was trimmed breaks the feed for those who have not seen it, and for nobody else.
+	// Sweeping events breaks the feed for positions before them only.
 	if _, err := s.store.Sweep(s.Context(), s.now.Add(bridge.EventMemory-time.Second), 100); err != nil {
 		s.Fatal(err)
 	}
-	s.follow(positions[0])
+	s.readEvents(positions[0])
 	if _, err := s.store.Sweep(s.Context(), s.now.Add(bridge.EventMemory), 100); err != nil {
 		s.Fatal(err)
 	}
 	if feed, err := s.store.ReadFeed(s.Context(), positions[0]); err != nil || !feed.Broken {
-		s.Errorf("from before the trimmed: %+v, %v", feed, err)
+		s.Errorf("from before the swept events: %+v, %v", feed, err)
 	}
 	link := s.link(s.newLink()).Link.ID
-	if _, err := s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: []string{link}}, "x", s.now); err != nil {
-		s.Fatal(err)
-	}
-	if _, ended := s.follow(last); !slices.Equal(ended, []string{link}) {
-		s.Errorf("from behind the trimmed: %v", ended)
+	s.mustRevoke(link)
+	if _, revoked := s.readEvents(last); !slices.Equal(revoked, []string{link}) {
+		s.Errorf("from after the swept events: %v", revoked)
 	}
 }
 
-// feedAtOnce follows while many end links: every one comes once, and none is passed over.
-func (s *suite) feedAtOnce() {
+// concurrentFeed reads the feed while many callers revoke links. Each link comes once.
+func (s *suite) concurrentFeed() {
 	const callers, each = 8, 10
 	links := make([][]string, callers)
 	for i := range links {
@@ -199,12 +189,12 @@ func (s *suite) feedAtOnce() {
 			links[i] = append(links[i], s.link(s.newLink()).Link.ID)
 		}
 	}
-	position := s.start()
+	position := s.position()
 	done := make(chan struct{})
 	errs := make([]error, callers)
 	go func() {
 		defer close(done)
-		inParallel(callers, func(i int) {
+		concurrently(callers, func(i int) {
 			for j, id := range links[i] {
 				if _, err := s.store.Revoke(context.WithoutCancel(s.Context()), bridge.LinkFilter{IDs: []string{id}}, "x", s.now); err != nil {
 					errs[i] = fmt.Errorf("link %d: %w", j, err)
@@ -213,14 +203,14 @@ func (s *suite) feedAtOnce() {
 		})
 	}()
 	var seen []string
-	for ended := false; !ended; {
+	for finished := false; !finished; {
 		select {
 		case <-done:
-			ended = true
+			finished = true
 		default:
 		}
 		var more []string
-		position, more = s.follow(position)
+		position, more = s.readEvents(position)
 		seen = append(seen, more...)
 	}
 	for i, err := range errs {
@@ -234,18 +224,18 @@ func (s *suite) feedAtOnce() {
 	}
 }
 
-// noTokenAfterTheEnd races refreshes and redemptions with revocations. Whatever comes first, no live token remains.
-func (s *suite) noTokenAfterTheEnd() {
+// concurrentRevoke races refreshes with a revocation. Whichever is first, no live token remains.
+func (s *suite) concurrentRevoke() {
 	for range 20 {
 		redemption, link := s.mustRedeem()
 		tokens := make([]bridge.NewTokens, 4)
 		errs := make([]error, len(tokens))
 		refreshes := make([]bridge.Refresh, len(tokens))
 		for i := range tokens {
-			tokens[i] = s.pair("race")
-			refreshes[i] = bridge.Refresh{Token: redemption.Tokens.Refresh, ClientID: "pizza", Tokens: tokens[i], Now: s.now, Honours: always}
+			tokens[i] = s.newTokens("race")
+			refreshes[i] = bridge.Refresh{Token: redemption.Tokens.Refresh, ClientID: "pizza", Tokens: tokens[i], Now: s.now, Honours: honourAll}
 		}
-		inParallel(len(tokens)+1, func(i int) {
+		concurrently(len(tokens)+1, func(i int) {
 			if i == len(tokens) {
 				if _, err := s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: []string{link.ID}}, "x", s.now); err != nil {
 					s.Error(err)
@@ -260,21 +250,21 @@ func (s *suite) noTokenAfterTheEnd() {
 				continue
 			}
 			if s.lookup(tokens[i].Access).Active(s.now) {
-				s.Error("a token lives though its link has ended")
+				s.Error("a token of a revoked link is active")
 			}
 		}
 	}
 }
 
-// maxLinksAtOnce makes many links of one person at once. Not more than allowed remain.
-func (s *suite) maxLinksAtOnce() {
+// concurrentMaxLinks makes many links of one person concurrently. No more than MaxLinks stay live.
+func (s *suite) concurrentMaxLinks() {
 	const callers = 8
 	links, handles := make([]bridge.NewLink, callers), make([]bridge.Hash, callers)
 	for i := range links {
-		links[i], handles[i] = s.newLink(), s.await()
+		links[i], handles[i] = s.newLink(), s.createPending()
 		links[i].Link.Subject, links[i].MaxLinks = "one person", 2
 	}
-	inParallel(callers, func(i int) {
+	concurrently(callers, func(i int) {
 		if err := s.store.Link(s.Context(), handles[i], links[i]); err != nil {
 			s.Errorf("caller %d: %v", i, err)
 		}
@@ -285,8 +275,8 @@ func (s *suite) maxLinksAtOnce() {
 	}
 }
 
-// sweepsAtOnce sweeps from several sides: every link whose code nobody came for is ended, and none is forgotten.
-func (s *suite) sweepsAtOnce() {
+// concurrentSweeps runs sweeps concurrently. They revoke every link whose code was not redeemed.
+func (s *suite) concurrentSweeps() {
 	const links = 40
 	var ids []string
 	var end time.Time
@@ -295,7 +285,7 @@ func (s *suite) sweepsAtOnce() {
 		s.link(link)
 		ids, end = append(ids, link.Link.ID), link.Code.ExpiresAt.Add(bridge.RedeemGrace)
 	}
-	inParallel(4, func(int) {
+	concurrently(4, func(int) {
 		for range links {
 			if _, err := s.store.Sweep(s.Context(), end, 3); err != nil {
 				s.Error(err)
@@ -304,6 +294,6 @@ func (s *suite) sweepsAtOnce() {
 	})
 	live, err := s.store.Links(s.Context(), bridge.LinkFilter{IDs: ids, Live: true})
 	if err != nil || len(live) != 0 {
-		s.Errorf("%d links were not ended, %v", len(live), err)
+		s.Errorf("%d links were not revoked, %v", len(live), err)
 	}
 }

@@ -8,18 +8,18 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-func (s *suite) linkIsFound() {
+func (s *suite) lookupLink() {
 	made := s.link(s.newLink())
 	found := s.lookup(made.Token)
 	if want := (bridge.AccessToken{Link: made.Link, IssuedAt: s.now}); !reflect.DeepEqual(found, want) {
 		s.Errorf("found %+v\nwant  %+v", found, want)
 	}
 	if !found.Active(s.now.Add(100 * 365 * 24 * time.Hour)) {
-		s.Error("a token without an end is not active")
+		s.Error("a token that does not expire is not active")
 	}
 }
 
-func (s *suite) unknownToken() {
+func (s *suite) lookupUnknown() {
 	s.link(s.newLink())
 	_, err := s.store.Lookup(s.Context(), bridge.HashOf("unknown"))
 	s.wantError(err, bridge.ErrNotFound)
@@ -27,7 +27,7 @@ func (s *suite) unknownToken() {
 	s.wantError(err, bridge.ErrNotFound)
 }
 
-func (s *suite) expiringToken() {
+func (s *suite) lookupExpiring() {
 	made := s.newLink()
 	made.ExpiresAt = s.now.Add(time.Hour)
 	s.link(made)
@@ -56,7 +56,7 @@ func (s *suite) revoke() {
 		s.Errorf("after revoking: %+v", found)
 	}
 	if found := s.lookup(other.Token); !found.Active(s.now) {
-		s.Error("another link ended too")
+		s.Error("another link was revoked")
 	}
 	revoked, err = s.store.Revoke(s.Context(), filter, "again", s.now.Add(time.Hour))
 	if err != nil || len(revoked) != 0 {
@@ -76,9 +76,7 @@ func (s *suite) filters() {
 	s.link(a)
 	s.link(b)
 	s.link(c)
-	if _, err := s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: []string{c.Link.ID}}, "x", s.now); err != nil {
-		s.Fatal(err)
-	}
+	s.mustRevoke(c.Link.ID)
 	tests := []struct {
 		name   string
 		filter bridge.LinkFilter
@@ -127,17 +125,17 @@ func (s *suite) maxLinks() {
 			s.Errorf("link %d: live = %v", i, !wantLive)
 		}
 		if !wantLive && found.Link.Reason != bridge.ReasonReplaced {
-			s.Errorf("link %d ended for %q", i, found.Link.Reason)
+			s.Errorf("link %d was revoked for %q", i, found.Link.Reason)
 		}
 	}
 	if !s.lookup(stranger.Token).Active(s.now) {
-		s.Error("a link of the same subject at another issuer ended")
+		s.Error("a link of the same subject at another issuer was revoked")
 	}
 }
 
-func (s *suite) uses() {
+func (s *suite) touchLinks() {
 	made := s.link(s.newLink())
-	note := func(at time.Time, user bridge.Hash) bridge.Link {
+	touch := func(at time.Time, user bridge.Hash) bridge.Link {
 		s.Helper()
 		err := s.store.TouchLinks(s.Context(), []bridge.Use{{LinkID: "lnk_unknown", At: at}, {LinkID: made.Link.ID, At: at, AlexaUser: user}})
 		if err != nil {
@@ -145,16 +143,16 @@ func (s *suite) uses() {
 		}
 		return s.lookup(made.Token).Link
 	}
-	if got := note(s.now, bridge.HashOf("user")); !got.LastUsedAt.Equal(s.now) || got.AlexaUser != bridge.HashOf("user") {
+	if got := touch(s.now, bridge.HashOf("user")); !got.LastUsedAt.Equal(s.now) || got.AlexaUser != bridge.HashOf("user") {
 		s.Errorf("the first use: %+v", got)
 	}
-	if got := note(s.now.Add(59*time.Minute), ""); !got.LastUsedAt.Equal(s.now) || got.AlexaUser == "" {
+	if got := touch(s.now.Add(59*time.Minute), ""); !got.LastUsedAt.Equal(s.now) || got.AlexaUser == "" {
 		s.Errorf("within the hour: %+v", got)
 	}
-	if got := note(s.now.Add(time.Hour), ""); !got.LastUsedAt.Equal(s.now.Add(time.Hour)) {
+	if got := touch(s.now.Add(time.Hour), ""); !got.LastUsedAt.Equal(s.now.Add(time.Hour)) {
 		s.Errorf("after an hour: %+v", got)
 	}
-	if got := note(s.now, ""); !got.LastUsedAt.Equal(s.now.Add(time.Hour)) {
+	if got := touch(s.now, ""); !got.LastUsedAt.Equal(s.now.Add(time.Hour)) {
 		s.Errorf("an older use overwrote a newer: %+v", got)
 	}
 }

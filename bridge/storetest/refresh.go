@@ -6,14 +6,14 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// refresh presents a refresh token. With a successor it rotates.
+// refresh presents a refresh token, with a successor to rotate.
 func (s *suite) refresh(token bridge.Hash, rotate bool, now time.Time) (bridge.NewTokens, error) {
-	tokens := s.pair("r")
+	tokens := s.newTokens("r")
 	if !rotate {
 		tokens.Refresh = ""
 	}
 	tokens.AccessExpiresAt = now.Add(time.Hour)
-	_, err := s.store.Refresh(s.Context(), bridge.Refresh{Token: token, ClientID: "pizza", Tokens: tokens, Now: now, Honours: always})
+	_, err := s.store.Refresh(s.Context(), bridge.Refresh{Token: token, ClientID: "pizza", Tokens: tokens, Now: now, Honours: honourAll})
 	return tokens, err
 }
 
@@ -35,28 +35,29 @@ func (s *suite) refreshStable() {
 	second := s.mustRefresh(redemption.Tokens.Refresh, false)
 	for _, token := range []bridge.Hash{redemption.Tokens.Access, first.Access, second.Access} {
 		if !s.lookup(token).Active(s.now) {
-			s.Error("an access token ended by a refresh")
+			s.Error("a refresh ended an access token")
 		}
 	}
-	if _, err := s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: []string{link.ID}}, "x", s.now); err != nil {
-		s.Fatal(err)
-	}
+	s.mustRevoke(link.ID)
 	_, err := s.refresh(redemption.Tokens.Refresh, false, s.now)
 	s.wantError(err, bridge.ErrRevoked)
+	_, err = s.store.Refresh(s.Context(), bridge.Refresh{Token: redemption.Tokens.Refresh, ClientID: "pizza", Tokens: s.newTokens("r"),
+		Now: s.now, Honours: func(*bridge.Link) bool { return false }})
+	s.wantError(err, bridge.ErrRevoked) // and not ErrSuspended
 }
 
 func (s *suite) refreshRotates() {
 	redemption, _ := s.mustRedeem()
 	root := redemption.Tokens.Refresh
-	lost := s.mustRefresh(root, true) // its answer never arrived
+	lost := s.mustRefresh(root, true) // as if the response was lost
 	child := s.mustRefresh(root, true)
 	grandchild := s.mustRefresh(child.Refresh, true) // confirms child
-	s.mustRefresh(child.Refresh, true)               // and is lost: child lives until one of its own is presented
+	s.mustRefresh(child.Refresh, true)               // lost: child stays good until one of its children is presented
 	if !s.lookup(redemption.Tokens.Access).Active(s.now) || !s.lookup(lost.Access).Active(s.now) {
 		s.Error("superseding ended an access token")
 	}
 	s.mustRefresh(grandchild.Refresh, true)
-	_, err := s.refresh(lost.Refresh, true, s.now) // a sibling that was superseded
+	_, err := s.refresh(lost.Refresh, true, s.now) // a superseded sibling
 	s.wantError(err, bridge.ErrReplayed)
 	found := s.lookup(redemption.Tokens.Access)
 	if found.Active(s.now) || found.Link.Reason != bridge.ReasonRefreshReplayed {
@@ -82,9 +83,9 @@ func (s *suite) refreshManySuccessors() {
 	s.mustRefresh(successors[2].Refresh, true)
 }
 
-func (s *suite) refreshRefused() {
+func (s *suite) refreshErrors() {
 	redemption, _ := s.mustRedeem()
-	refresh := bridge.Refresh{Token: redemption.Tokens.Refresh, ClientID: "pizza", Tokens: s.pair("n"), Now: s.now, Honours: always}
+	refresh := bridge.Refresh{Token: redemption.Tokens.Refresh, ClientID: "pizza", Tokens: s.newTokens("n"), Now: s.now, Honours: honourAll}
 	for want, change := range map[error]func(*bridge.Refresh){
 		bridge.ErrMismatch:  func(r *bridge.Refresh) { r.ClientID = "lights" },
 		bridge.ErrSuspended: func(r *bridge.Refresh) { r.Honours = func(*bridge.Link) bool { return false } },
@@ -115,11 +116,11 @@ func (s *suite) revokeByToken() {
 	s.wantError(revoke(bridge.HashOf("unknown"), s.now, "pizza"), bridge.ErrNotFound)
 	s.wantError(revoke(redemption.Tokens.Access, s.now.Add(time.Hour), "pizza"), bridge.ErrNotFound) // expired
 	if !s.lookup(redemption.Tokens.Access).Active(s.now) {
-		s.Fatal("the link ended")
+		s.Fatal("the link was revoked")
 	}
-	ended, err := s.store.RevokeByToken(s.Context(), redemption.Tokens.Refresh, []string{"lights", "pizza"}, s.now)
-	if err != nil || ended.ID != link.ID || s.lookup(redemption.Tokens.Access).Active(s.now) {
-		s.Errorf("%+v, %v", ended, err)
+	revoked, err := s.store.RevokeByToken(s.Context(), redemption.Tokens.Refresh, []string{"lights", "pizza"}, s.now)
+	if err != nil || revoked.ID != link.ID || s.lookup(redemption.Tokens.Access).Active(s.now) {
+		s.Errorf("%+v, %v", revoked, err)
 	}
 	s.wantError(revoke(redemption.Tokens.Refresh, s.now, "pizza"), bridge.ErrNotFound)
 }
@@ -139,7 +140,7 @@ func (s *suite) sweepTokens() {
 	}
 	sweep(s.now.Add(59 * time.Minute))
 	if !s.lookup(implicit.Token).Active(s.now) || !s.lookup(redemption.Tokens.Access).Active(s.now) {
-		s.Error("a token was swept before its time")
+		s.Error("a token was removed before it expired")
 	}
 	later := s.now.Add(time.Hour)
 	sweep(later)
@@ -152,10 +153,10 @@ func (s *suite) sweepTokens() {
 		s.wantError(err, bridge.ErrNotFound)
 	}
 	if _, err := s.refresh(child.Refresh, true, later); err != nil {
-		s.Errorf("a live refresh token was swept: %v", err)
+		s.Errorf("a live refresh token was removed: %v", err)
 	}
 	_, err = s.refresh(redemption.Tokens.Refresh, true, later)
-	s.wantError(err, bridge.ErrReplayed) // is remembered
+	s.wantError(err, bridge.ErrReplayed) // it is still remembered
 	sweep(s.now.Add(bridge.ReplayMemory))
 	_, err = s.refresh(redemption.Tokens.Refresh, true, later)
 	s.wantError(err, bridge.ErrNotFound)

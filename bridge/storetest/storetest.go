@@ -1,4 +1,12 @@
-// Package storetest is the one suite that every [bridge.Store] must pass.
+// Package storetest is the test suite of [bridge.Store]: it verifies the promises of the interface on an implementation.
+//
+//	func TestMyStore(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T) bridge.Store {
+//			store := mystore.New(t.TempDir())
+//			t.Cleanup(func() { store.Close() })
+//			return store
+//		})
+//	}
 package storetest
 
 import (
@@ -12,50 +20,52 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// Run runs the suite. Each test gets a fresh, empty store from open, which closes it when the test ends.
+// Run runs the suite. Each test calls open for an empty store, which open must close when the test ends (T.Cleanup). Tests
+// run in parallel.
 func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 	tests := []struct {
 		name string
 		run  func(*suite)
 	}{
-		{"a link is found by its token, whole", (*suite).linkIsFound},
-		{"an unknown token is not found", (*suite).unknownToken},
-		{"a token that expires keeps its time", (*suite).expiringToken},
-		{"a pending consent is kept as it is", (*suite).pendingConsent},
-		{"of two pending consents with one handle the first stays", (*suite).awaitTwice},
-		{"a pending consent ends", (*suite).pendingConsentEnds},
+		{"Lookup finds the whole link", (*suite).lookupLink},
+		{"Lookup of an unknown token", (*suite).lookupUnknown},
+		{"Lookup of a token that expires", (*suite).lookupExpiring},
+		{"PendingConsent returns what was stored", (*suite).pendingConsent},
+		{"CreatePendingConsent twice keeps the first", (*suite).createTwice},
+		{"PendingConsent expires", (*suite).pendingConsentExpires},
 		{"a decision is final", (*suite).decisionIsFinal},
-		{"of many decisions at once one holds", (*suite).decisionsAtOnce},
-		{"a link that fails leaves the consent undecided", (*suite).failedLink},
-		{"revoking ends live links once", (*suite).revoke},
-		{"filters select", (*suite).filters},
-		{"beyond the limit the oldest is replaced", (*suite).maxLinks},
-		{"a use is noted once an hour", (*suite).uses},
-		{"sweeping takes what is over, and no more", (*suite).sweep},
-		{"a code is redeemed once", (*suite).redeem},
-		{"what does not belong to a code burns nothing", (*suite).redeemMismatch},
-		{"of many redemptions at once one succeeds", (*suite).redeemAtOnce},
-		{"a code that comes again late ends its link", (*suite).codeReplay},
-		{"a code that is not redeemed takes its link with it", (*suite).codeExpires},
-		{"a code replaces older links when it is redeemed", (*suite).codeReplaces},
-		{"a refresh token stays the same", (*suite).refreshStable},
-		{"a refresh token rotates when its successor is presented", (*suite).refreshRotates},
-		{"of unpresented successors the newest live", (*suite).refreshManySuccessors},
-		{"a refresh that is refused adds nothing", (*suite).refreshRefused},
-		{"any live token ends its link for its clients", (*suite).revokeByToken},
-		{"sweeping ends what expired, and forgets replays late", (*suite).sweepTokens},
-		{"every end of a link is in the feed, and told at once", (*suite).everyEnd},
-		{"the feed goes on from where one was", (*suite).feedGoesOn},
-		{"the feed breaks where it does not go on", (*suite).feedBreaks},
-		{"the feed has what many end at once", (*suite).feedAtOnce},
-		{"no token outlives its link, whatever races", (*suite).noTokenAfterTheEnd},
-		{"links made at once keep to the limit", (*suite).maxLinksAtOnce},
-		{"sweeps at once forget nothing", (*suite).sweepsAtOnce},
-		{"many writers at once all succeed", (*suite).manyWriters},
-		{"a context that is over is refused", (*suite).endedContext},
+		{"concurrent decisions, one succeeds", (*suite).concurrentDecisions},
+		{"a failed Link leaves the consent undecided", (*suite).failedLink},
+		{"Revoke revokes live links once", (*suite).revoke},
+		{"filters", (*suite).filters},
+		{"MaxLinks revokes the oldest", (*suite).maxLinks},
+		{"TouchLinks writes once an hour", (*suite).touchLinks},
+		{"Sweep removes what has expired, and no more", (*suite).sweep},
+		{"Redeem", (*suite).redeem},
+		{"Redeem with a mismatch changes nothing", (*suite).redeemMismatch},
+		{"concurrent redemptions, one succeeds", (*suite).concurrentRedemptions},
+		{"a replayed code revokes its link", (*suite).codeReplay},
+		{"Sweep revokes links whose code was not redeemed", (*suite).codeExpires},
+		{"Redeem revokes the oldest links", (*suite).codeReplaces},
+		{"Refresh without rotation", (*suite).refreshStable},
+		{"Refresh with rotation", (*suite).refreshRotates},
+		{"Refresh keeps the newest successors", (*suite).refreshManySuccessors},
+		{"a failed Refresh adds nothing", (*suite).refreshErrors},
+		{"RevokeByToken", (*suite).revokeByToken},
+		{"Sweep revokes expired links and remembers replays", (*suite).sweepTokens},
+		{"every revocation is in the feed and passed to OnRevoke", (*suite).everyRevocation},
+		{"ReadFeed continues from a position", (*suite).feedContinues},
+		{"ReadFeed is broken where it cannot continue", (*suite).feedBreaks},
+		{"ReadFeed returns concurrent revocations once", (*suite).concurrentFeed},
+		{"concurrent refreshes and revocations leave no live token", (*suite).concurrentRevoke},
+		{"MaxLinks with concurrent links", (*suite).concurrentMaxLinks},
+		{"concurrent sweeps revoke every link", (*suite).concurrentSweeps},
+		{"concurrent writers all succeed", (*suite).concurrentWriters},
+		{"an ended context", (*suite).endedContext},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			test.run(&suite{T: t, store: open(t), now: time.Unix(1_800_000_000, 0).UTC()})
 		})
 	}
@@ -68,7 +78,7 @@ type suite struct {
 	count int
 }
 
-// newLink returns a link with everything set, for a person of its own.
+// newLink returns an implicit link of a new person, with every field set.
 func (s *suite) newLink() bridge.NewLink {
 	s.count++
 	id := bridge.NewLinkID()
@@ -90,17 +100,17 @@ func (s *suite) newLink() bridge.NewLink {
 	}
 }
 
-// link takes a link through a pending consent into the store.
+// link adds a link to the store, by way of a pending consent.
 func (s *suite) link(made bridge.NewLink) bridge.NewLink {
 	s.Helper()
-	if err := s.store.Link(s.Context(), s.await(), made); err != nil {
+	if err := s.store.Link(s.Context(), s.createPending(), made); err != nil {
 		s.Fatalf("Link: %v", err)
 	}
 	return made
 }
 
-// await keeps a pending consent and returns its handle.
-func (s *suite) await() bridge.Hash {
+// createPending stores a pending consent and returns its handle.
+func (s *suite) createPending() bridge.Hash {
 	s.Helper()
 	s.count++
 	handle := bridge.HashOf(fmt.Sprintf("handle %d", s.count))
@@ -111,6 +121,13 @@ func (s *suite) await() bridge.Hash {
 		s.Fatalf("CreatePendingConsent: %v", err)
 	}
 	return handle
+}
+
+func (s *suite) mustRevoke(linkIDs ...string) {
+	s.Helper()
+	if _, err := s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: linkIDs}, "x", s.now); err != nil {
+		s.Fatalf("Revoke: %v", err)
+	}
 }
 
 func (s *suite) lookup(token bridge.Hash) bridge.AccessToken {
@@ -137,15 +154,15 @@ func (s *suite) wantDecided(err error, want bridge.DecidedError) {
 	}
 }
 
-func (s *suite) manyWriters() {
+func (s *suite) concurrentWriters() {
 	const callers = 64
 	links := make([]bridge.NewLink, callers)
 	handles := make([]bridge.Hash, callers)
 	for i := range links {
-		links[i], handles[i] = s.newLink(), s.await()
+		links[i], handles[i] = s.newLink(), s.createPending()
 	}
 	errs := make([]error, callers)
-	inParallel(callers, func(i int) {
+	concurrently(callers, func(i int) {
 		errs[i] = s.store.Link(s.Context(), handles[i], links[i])
 	})
 	for i, err := range errs {
@@ -160,17 +177,17 @@ func (s *suite) endedContext() {
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
 	if _, err := s.store.Lookup(ctx, bridge.HashOf("x")); err == nil || errors.Is(err, bridge.ErrNotFound) {
-		s.Errorf("Lookup: %v; that is an answer", err)
+		s.Errorf("Lookup: %v", err)
 	}
 	if _, err := s.store.Revoke(ctx, bridge.LinkFilter{}, "x", s.now); err == nil {
-		s.Error("Revoke: no error")
+		s.Error("Revoke succeeded")
 	}
 	if _, err := s.store.Links(s.Context(), bridge.LinkFilter{}); err != nil {
 		s.Errorf("afterwards: %v", err)
 	}
 }
 
-func inParallel(n int, do func(i int)) {
+func concurrently(n int, do func(i int)) {
 	var group sync.WaitGroup
 	for i := range n {
 		group.Go(func() { do(i) })

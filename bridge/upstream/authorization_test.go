@@ -11,8 +11,8 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
-// asked is what every authorization request has.
-func asked() url.Values {
+// requiredParams returns the parameters of every authorization request.
+func requiredParams() url.Values {
 	challenge := sha256.Sum256([]byte(login().Verifier))
 	return url.Values{
 		"response_type":         {"code"},
@@ -28,40 +28,42 @@ func asked() url.Values {
 
 func TestAuthorizationURL(t *testing.T) {
 	selectAccount := metadata("prompt_values_supported", []string{"none", "select_account"})
-	policy := func(f *forge) { f.metadata["authorization_endpoint"] = f.issuer + "/authorize?p=B2C_1&empty=" }
+	policy := func(f *fakeProvider) { f.metadata["authorization_endpoint"] = f.issuer + "/authorize?p=B2C_1&empty=" }
 	tests := []struct {
 		name   string
-		bend   func(*forge)
+		setup  func(*fakeProvider)
 		params url.Values // configured
 		prompt upstream.Prompt
-		more   url.Values // beside what every request has
+		more   url.Values // beside the required ones
 	}{
-		{"plain", unbent, nil, upstream.PromptDefault, nil},
+		{"plain", unchanged, nil, upstream.PromptDefault, nil},
 		{"the endpoint has a query", policy, nil, upstream.PromptDefault, url.Values{"p": {"B2C_1"}, "empty": {""}}},
-		{"parameters are configured", unbent, url.Values{"hd": {"contoso.com"}, "acr_values": {"a b"}}, upstream.PromptDefault,
+		{"parameters are configured", unchanged, url.Values{"hd": {"contoso.com"}, "acr_values": {"a b"}},
+			upstream.PromptDefault,
 			url.Values{"hd": {"contoso.com"}, "acr_values": {"a b"}}},
 		{"a query and parameters", policy, url.Values{"hd": {"contoso.com"}}, upstream.PromptDefault,
 			url.Values{"p": {"B2C_1"}, "empty": {""}, "hd": {"contoso.com"}}},
 		{"a parameter wins over the endpoint's", policy, url.Values{"p": {"B2C_2"}}, upstream.PromptDefault,
 			url.Values{"p": {"B2C_2"}, "empty": {""}}},
-		{"prompt is configured", unbent, url.Values{"prompt": {"consent"}}, upstream.PromptDefault, url.Values{"prompt": {"consent"}}},
+		{"prompt is configured", unchanged, url.Values{"prompt": {"consent"}}, upstream.PromptDefault,
+			url.Values{"prompt": {"consent"}}},
 		{"sign in anew", selectAccount, nil, upstream.PromptLogin, url.Values{"prompt": {"login"}}},
-		{"sign in anew, prompt is configured", unbent, url.Values{"prompt": {"select_account"}}, upstream.PromptLogin,
+		{"sign in anew, prompt is configured", unchanged, url.Values{"prompt": {"select_account"}}, upstream.PromptLogin,
 			url.Values{"prompt": {"login"}}},
 		{"another account", selectAccount, nil, upstream.PromptAccount, url.Values{"prompt": {"select_account"}}},
-		{"another account, not announced", unbent, nil, upstream.PromptAccount, url.Values{"prompt": {"login"}}},
+		{"another account, not announced", unchanged, nil, upstream.PromptAccount, url.Values{"prompt": {"login"}}},
 		{"another account, not among the announced", metadata("prompt_values_supported", []string{"none"}), nil,
 			upstream.PromptAccount, url.Values{"prompt": {"login"}}},
 		{"another account, consent is configured", selectAccount, url.Values{"prompt": {"consent"}}, upstream.PromptAccount,
 			url.Values{"prompt": {"consent select_account"}}},
-		{"another account, select_account is configured", unbent, url.Values{"prompt": {"select_account consent"}},
+		{"another account, select_account is configured", unchanged, url.Values{"prompt": {"select_account consent"}},
 			upstream.PromptAccount, url.Values{"prompt": {"select_account consent"}}},
 		{"another account, login is configured", selectAccount, url.Values{"prompt": {"login"}}, upstream.PromptAccount,
 			url.Values{"prompt": {"login"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newForge(t, tt.bend)
+			f := newFake(t, tt.setup)
 			p := f.provider(func(config *upstream.Config) { config.AuthParams = tt.params })
 			text, err := p.AuthorizationURL(t.Context(), login(), tt.prompt)
 			wantKind(t, err, "")
@@ -70,7 +72,7 @@ func TestAuthorizationURL(t *testing.T) {
 				t.Errorf("endpoint %q, want %q", target, want)
 			}
 			got, err := url.ParseQuery(query)
-			want := asked()
+			want := requiredParams()
 			maps.Copy(want, tt.more)
 			if err != nil || got.Encode() != want.Encode() {
 				t.Errorf("query\n%v (%v), want\n%v", got, err, want)
@@ -81,7 +83,7 @@ func TestAuthorizationURL(t *testing.T) {
 
 func TestAuthorizationURLKeepsTheConfiguration(t *testing.T) {
 	params := url.Values{"prompt": {"consent"}}
-	p := newForge(t).provider(func(config *upstream.Config) { config.AuthParams = params })
+	p := newFake(t).provider(func(config *upstream.Config) { config.AuthParams = params })
 	for _, prompt := range []upstream.Prompt{upstream.PromptLogin, upstream.PromptAccount} {
 		_, err := p.AuthorizationURL(t.Context(), login(), prompt)
 		wantKind(t, err, "")
@@ -92,10 +94,20 @@ func TestAuthorizationURLKeepsTheConfiguration(t *testing.T) {
 }
 
 func TestAuthorizationURLWhileDown(t *testing.T) {
-	p := newForge(t, instead(discoveryPath, cut)).provider()
+	p := newFake(t, override(discoveryPath, cut)).provider()
 	target, err := p.AuthorizationURL(t.Context(), login(), upstream.PromptDefault)
 	wantKind(t, err, "unavailable at discovery")
 	if target != "" {
 		t.Error("there is a URL to a provider that is not known")
+	}
+}
+
+func TestAuthParamsDoNotCarryTheProtocol(t *testing.T) {
+	p := newFake(t).provider(func(c *upstream.Config) {
+		c.AuthParams = map[string][]string{"state": {"fixed"}, "nonce": {"fixed"}, "code_challenge_method": {"plain"}}
+	})
+	u, _ := p.AuthorizationURL(t.Context(), login(), upstream.PromptDefault)
+	if strings.Contains(u, "fixed") || strings.Contains(u, "plain") {
+		t.Error("auth_params override state, nonce, PKCE")
 	}
 }

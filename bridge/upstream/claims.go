@@ -8,22 +8,25 @@ import (
 	"strings"
 )
 
-// rawClaims are claims by name, each still as the provider wrote it.
+// groupsClaim is where an [Identity] has the groups, whatever the provider calls them.
+const groupsClaim = "groups"
+
+// rawClaims maps names of claims to JSON values as the provider wrote them.
 type rawClaims map[string]json.RawMessage
 
-// dropNulls removes claims that are null, which say as much as claims that are not there.
+// dropNulls removes claims that are null: they count as missing.
 func (c rawClaims) dropNulls() {
 	maps.DeleteFunc(c, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
 }
 
-// text returns a claim that is a text, or nothing.
-func (c rawClaims) text(name string) string {
+// string returns the value of a claim, or "" if the claim is missing or not a string.
+func (c rawClaims) string(name string) string {
 	var text string
 	_ = json.Unmarshal(c[name], &text)
 	return text
 }
 
-// list follows a path into nested objects to a list of texts, or to one text, which is a list of one.
+// list follows a path through nested objects to a list of strings, or to one string, which counts as a list of one.
 func (c rawClaims) list(path []string) []string {
 	value := c[path[0]]
 	for _, name := range path[1:] {
@@ -42,22 +45,22 @@ func (c rawClaims) list(path []string) []string {
 	return many
 }
 
-// missing says whether the ID token lacks a claim that is needed, or the subject.
-func (p *Provider) missing(idToken rawClaims, needed []string) bool {
-	lacks := func(name string) bool {
+// lacks reports whether the ID token lacks the subject or a claim that is needed.
+func (p *Provider) lacks(idToken rawClaims, needed []string) bool {
+	missing := func(name string) bool {
 		if name == groupsClaim {
 			return idToken.list(p.config.GroupsClaim) == nil
 		}
 		return idToken[name] == nil
 	}
-	return lacks(p.config.SubjectClaim) || slices.ContainsFunc(needed, lacks)
+	return missing(p.config.SubjectClaim) || slices.ContainsFunc(needed, missing)
 }
 
-// identity puts together what the ID token and userinfo say. The ID token wins.
+// identity combines the claims of ID token and userinfo.
 func (p *Provider) identity(idToken, userinfo rawClaims, needed []string) (*Identity, error) {
-	claims := merged(idToken, userinfo)
+	claims := merge(idToken, userinfo)
 	if slices.Contains(needed, groupsClaim) {
-		if p.groupsOverage(claims) {
+		if p.hasGroupsOverage(claims) {
 			return nil, ErrGroupsOverage
 		}
 		groups := idToken.list(p.config.GroupsClaim)
@@ -69,40 +72,43 @@ func (p *Provider) identity(idToken, userinfo rawClaims, needed []string) (*Iden
 			claims[groupsClaim], _ = json.Marshal(groups)
 		}
 	}
-	subject := claims.text(p.config.SubjectClaim)
+	subject := claims.string(p.config.SubjectClaim)
+	reject := func(problem string) error {
+		return &RefusedError{Stage: StageIDToken, Err: fmt.Errorf("subject claim %q %s", p.config.SubjectClaim, problem)}
+	}
 	switch {
 	case subject == "":
-		return nil, &RefusedError{Stage: StageIDToken, Err: fmt.Errorf("it has no %q, which is configured as the subject", p.config.SubjectClaim)}
-	case strings.ContainsRune(subject, 0): // which PostgreSQL cannot keep
-		return nil, &RefusedError{Stage: StageIDToken, Err: fmt.Errorf("its %q holds a NUL", p.config.SubjectClaim)}
+		return nil, reject("is missing or not a string")
+	case strings.ContainsRune(subject, 0): // PostgreSQL cannot store it
+		return nil, reject("contains a NUL")
 	}
 	object, err := json.Marshal(claims)
 	return &Identity{Issuer: p.config.Issuer, Subject: subject, Claims: object}, err
 }
 
-// merged takes what the ID token says, and from userinfo what it does not say. An e-mail address and its email_verified
-// belong together: one source must not verify the other's.
-func merged(idToken, userinfo rawClaims) rawClaims {
-	all := rawClaims{}
-	maps.Copy(all, userinfo)
-	email := idToken.text("email")
-	if email != "" && userinfo.text("email") != email {
-		delete(all, "email_verified")
+// merge adds the claims of userinfo to those of the ID token, which take precedence. An e-mail address and its
+// email_verified belong together: one source must not verify the address of the other.
+func merge(idToken, userinfo rawClaims) rawClaims {
+	merged := rawClaims{}
+	maps.Copy(merged, userinfo)
+	email := idToken.string("email")
+	if email != "" && userinfo.string("email") != email {
+		delete(merged, "email_verified")
 	}
 	for name, value := range idToken {
-		if name == "email_verified" && email == "" && all["email"] != nil {
+		if name == "email_verified" && email == "" && merged["email"] != nil {
 			continue
 		}
-		all[name] = value
+		merged[name] = value
 	}
-	return all
+	return merged
 }
 
-// groupsOverage recognises the two forms in which Entra ID says that it left the groups out. The second, hasgroups, does
-// not say which claim it means; it is always groups.
-func (p *Provider) groupsOverage(claims rawClaims) bool {
+// hasGroupsOverage reports whether Entra ID left out the groups, which it says in two ways: by _claim_names, or by
+// hasgroups, which is always about the claim groups.
+func (p *Provider) hasGroupsOverage(claims rawClaims) bool {
 	var names map[string]json.RawMessage
 	_ = json.Unmarshal(claims["_claim_names"], &names)
-	_, pointer := names[p.config.GroupsClaim[0]]
-	return pointer || p.config.GroupsClaim[0] == groupsClaim && string(claims["hasgroups"]) == "true"
+	_, named := names[p.config.GroupsClaim[0]]
+	return named || p.config.GroupsClaim[0] == groupsClaim && string(claims["hasgroups"]) == "true"
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestNew(t *testing.T) {
-	f := newForge(t)
+	f := newFake(t)
 	p := f.provider()
 	if len(f.requests(discoveryPath)) != 0 {
 		t.Error("the provider was asked before anybody needed it")
@@ -36,17 +36,17 @@ func TestNew(t *testing.T) {
 func TestDiscoverChecks(t *testing.T) {
 	const down = "unavailable at discovery"
 	tests := []struct {
-		name string
-		bend func(*forge)
-		want string
+		name  string
+		setup func(*fakeProvider)
+		want  string
 	}{
-		{"as it should be", unbent, ""},
+		{"as it should be", unchanged, ""},
 		{"the issuer of another", metadata("issuer", "http://other.example.com"), down},
-		{"the issuer with a slash more", func(f *forge) { f.metadata["issuer"] = f.issuer + "/" }, down},
+		{"the issuer with a slash more", func(f *fakeProvider) { f.metadata["issuer"] = f.issuer + "/" }, down},
 		{"no issuer", notAnnounced("issuer"), down},
-		{"not found", instead(discoveryPath, http.NotFound), down},
-		{"not JSON", instead(discoveryPath, reply(http.StatusOK, []byte("<html>"))), down},
-		{"a list in place of an object", instead(discoveryPath, reply(http.StatusOK, []byte("[]"))), down},
+		{"not found", override(discoveryPath, http.NotFound), down},
+		{"not JSON", override(discoveryPath, reply(http.StatusOK, []byte("<html>"))), down},
+		{"a list in place of an object", override(discoveryPath, reply(http.StatusOK, []byte("[]"))), down},
 		{"an endpoint that is no text", metadata("jwks_uri", 1), down},
 		{"no authorization_endpoint", notAnnounced("authorization_endpoint"), down},
 		{"no token_endpoint", notAnnounced("token_endpoint"), down},
@@ -54,18 +54,22 @@ func TestDiscoverChecks(t *testing.T) {
 		{"no userinfo_endpoint", notAnnounced("userinfo_endpoint"), ""},
 		{"an endpoint without a host", metadata("token_endpoint", "http:///token"), down},
 		{"an endpoint that is a path", metadata("token_endpoint", "/token"), down},
-		{"an endpoint with a fragment", func(f *forge) { f.metadata["authorization_endpoint"] = f.issuer + "/authorize#top" }, down},
+		{"an endpoint with a fragment", func(f *fakeProvider) {
+			f.metadata["authorization_endpoint"] = f.issuer +
+				"/authorize#top"
+		}, down},
+		{"an endpoint that is a script", metadata("authorization_endpoint", "javascript://x/%0aalert(1)"), down},
 		{"an https endpoint of an http issuer", metadata("userinfo_endpoint", "https://other.example.com/"), ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			wantKind(t, newForge(t, tt.bend).provider().Discover(t.Context()), tt.want)
+			wantKind(t, newFake(t, tt.setup).provider().Discover(t.Context()), tt.want)
 		})
 	}
 }
 
 func TestDiscoverIssuerWithSlash(t *testing.T) {
-	f := newForge(t, func(f *forge) {
+	f := newFake(t, func(f *fakeProvider) {
 		f.issuer += "/"
 		f.metadata["issuer"] = f.issuer
 		f.claims["iss"] = f.issuer
@@ -80,7 +84,7 @@ func TestDiscoverIssuerWithSlash(t *testing.T) {
 func TestDiscoverRefusesPlainHTTP(t *testing.T) {
 	for _, name := range []string{"authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"} {
 		t.Run(name, func(t *testing.T) {
-			f := newTLSForge(t, func(f *forge) {
+			f := newTLSFake(t, func(f *fakeProvider) {
 				f.metadata[name] = strings.Replace(f.metadata[name].(string), "https://", "http://", 1)
 			})
 			wantKind(t, f.provider(f.trusting(t)).Discover(t.Context()), "unavailable at discovery")
@@ -88,7 +92,7 @@ func TestDiscoverRefusesPlainHTTP(t *testing.T) {
 	}
 }
 
-// clock is a time that a test moves.
+// clock is a clock that a test advances.
 type clock struct {
 	mu     sync.Mutex
 	passed time.Duration
@@ -107,13 +111,13 @@ func (c *clock) pass(d time.Duration) {
 }
 
 func TestDiscoveryIsRetried(t *testing.T) {
-	f := newForge(t, instead(discoveryPath, cut))
+	f := newFake(t, override(discoveryPath, cut))
 	clock := &clock{}
 	p := upstream.New(f.config(), clock.now)
 	wantKind(t, p.Discover(t.Context()), "unavailable at discovery")
 	asked := len(f.requests(discoveryPath))
 
-	f.change(func() { delete(f.instead, discoveryPath) })
+	f.update(func() { delete(f.override, discoveryPath) })
 	clock.pass(2*time.Second - 1)
 	wantKind(t, p.Discover(t.Context()), "unavailable at discovery")
 	if got := len(f.requests(discoveryPath)); got != asked {
@@ -129,8 +133,7 @@ func TestDiscoveryIsRetried(t *testing.T) {
 	}
 }
 
-// atOnce calls from many goroutines and returns when the last has its answer. The started group is done when all are about
-// to call.
+// atOnce calls from many goroutines and waits for them. The started group is done when all are about to call.
 func atOnce(started *sync.WaitGroup, call func()) {
 	const callers = 32
 	var group sync.WaitGroup
@@ -147,17 +150,17 @@ func atOnce(started *sync.WaitGroup, call func()) {
 func TestDiscoveryIsShared(t *testing.T) {
 	tests := []struct {
 		name   string
-		answer func(f *forge) http.HandlerFunc
+		answer func(f *fakeProvider) http.HandlerFunc
 		want   string
 	}{
-		{"that succeeds", func(f *forge) http.HandlerFunc { return f.straight }, ""},
-		{"that fails", func(*forge) http.HandlerFunc { return cut }, "unavailable at discovery"},
+		{"that succeeds", func(f *fakeProvider) http.HandlerFunc { return f.respond }, ""},
+		{"that fails", func(*fakeProvider) http.HandlerFunc { return cut }, "unavailable at discovery"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var started sync.WaitGroup
-			f := newForge(t)
-			f.instead[discoveryPath] = func(w http.ResponseWriter, r *http.Request) {
+			f := newFake(t)
+			f.override[discoveryPath] = func(w http.ResponseWriter, r *http.Request) {
 				started.Wait()
 				tt.answer(f)(w, r)
 			}
@@ -177,18 +180,18 @@ func TestDiscoveryIsShared(t *testing.T) {
 func TestDiscoverOutlivesItsCaller(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	p := newForge(t).provider()
+	p := newFake(t).provider()
 	if err := p.Discover(ctx); err != nil {
 		t.Errorf("discovery, which serves everybody, ended with the request that asked: %v", err)
 	}
 }
 
 func TestRediscover(t *testing.T) {
-	f := newForge(t)
+	f := newFake(t)
 	p := f.provider()
 	wantKind(t, p.Rediscover(t.Context()), "")
 
-	f.change(func() { f.instead[discoveryPath] = reply(http.StatusServiceUnavailable, []byte("down")) })
+	f.update(func() { f.override[discoveryPath] = reply(http.StatusServiceUnavailable, []byte("down")) })
 	wantKind(t, p.Rediscover(t.Context()), "unavailable at discovery")
 	asked := len(f.requests(discoveryPath))
 	if _, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil); err != nil {
@@ -198,8 +201,8 @@ func TestRediscover(t *testing.T) {
 		t.Errorf("asked %d times, want %d", got, asked)
 	}
 
-	f.change(func() {
-		delete(f.instead, discoveryPath)
+	f.update(func() {
+		delete(f.override, discoveryPath)
 		f.metadata["authorization_endpoint"] = f.issuer + "/moved"
 	})
 	wantKind(t, p.Rediscover(t.Context()), "")
@@ -209,14 +212,14 @@ func TestRediscover(t *testing.T) {
 	}
 }
 
-// TestRediscoverHoldsNobodyUp lets people sign in while the provider takes its time to say anew what it is.
-func TestRediscoverHoldsNobodyUp(t *testing.T) {
-	f := newForge(t)
+// TestRediscoverDoesNotBlock signs a person in during a slow discovery.
+func TestRediscoverDoesNotBlock(t *testing.T) {
+	f := newFake(t)
 	p := f.provider()
 	wantKind(t, p.Discover(t.Context()), "")
 	asked, over, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	f.change(func() {
-		f.instead[discoveryPath] = func(http.ResponseWriter, *http.Request) {
+	f.update(func() {
+		f.override[discoveryPath] = func(http.ResponseWriter, *http.Request) {
 			close(asked)
 			<-over
 		}
@@ -239,13 +242,13 @@ func TestRediscoverHoldsNobodyUp(t *testing.T) {
 	select {
 	case err := <-signedIn:
 		wantKind(t, err, "")
-	case <-time.After(5 * time.Second): // half of the time limit that the one who waits would wait
+	case <-time.After(5 * time.Second): // half of the timeout of the discovery
 		t.Error("the sign-in waits for the discovery")
 	}
 }
 
 func TestConcurrentUse(t *testing.T) {
-	f := newForge(t)
+	f := newFake(t)
 	p := f.provider()
 	var started sync.WaitGroup
 	atOnce(&started, func() {

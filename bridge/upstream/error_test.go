@@ -9,9 +9,9 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
-// unreachable moves an endpoint to where nobody listens.
-func unreachable(endpoint string) func(*forge) {
-	return func(f *forge) {
+// unreachable moves an endpoint to a port that is closed.
+func unreachable(endpoint string) func(*fakeProvider) {
+	return func(f *fakeProvider) {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			panic(err)
@@ -23,28 +23,32 @@ func unreachable(endpoint string) func(*forge) {
 
 func TestKeysFail(t *testing.T) {
 	const unavailable = "unavailable at keys"
-	answer := func(status int, body string) func(*forge) { return instead(keysPath, reply(status, []byte(body))) }
+	answer := func(status int, body string) func(*fakeProvider) {
+		return override(keysPath, reply(status, []byte(body)))
+	}
 	tests := []struct {
-		name string
-		bend func(*forge)
-		want string
+		name  string
+		setup func(*fakeProvider)
+		want  string
 	}{
 		{"not found", answer(http.StatusNotFound, ""), unavailable},
 		{"a failure", answer(http.StatusInternalServerError, ""), unavailable},
-		{"the connection is cut", instead(keysPath, cut), unavailable},
+		{"the connection is cut", override(keysPath, cut), unavailable},
 		{"nobody listens", unreachable("jwks_uri"), unavailable},
 		{"not JSON", answer(http.StatusOK, "<html>"), unavailable},
-		{"an ID token that no key could help", bent(instead(keysPath, cut), func(f *forge) { f.idToken = unsecured }), refusedIDToken},
+		{"an ID token that no key could help", combine(override(keysPath, cut),
+			func(f *fakeProvider) { f.idToken = unsecured }),
+			refusedIDToken},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newForge(t, tt.bend)
+			f := newFake(t, tt.setup)
 			p := f.provider()
 			_, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
 			wantKind(t, err, tt.want)
 
-			f.change(func() {
-				delete(f.instead, keysPath)
+			f.update(func() {
+				delete(f.override, keysPath)
 				f.metadata["jwks_uri"], f.idToken = f.issuer+keysPath, nil
 			})
 			wantKind(t, p.Rediscover(t.Context()), "")
@@ -54,7 +58,7 @@ func TestKeysFail(t *testing.T) {
 	}
 }
 
-// wantPrintable holds the text of an error to what a log takes.
+// wantPrintable checks that an error is fit for a log.
 func wantPrintable(t *testing.T, err error) {
 	t.Helper()
 	if err == nil {
@@ -68,30 +72,32 @@ func wantPrintable(t *testing.T, err error) {
 	}
 }
 
-// TestErrorsArePrintable lets everything that a provider can say hold control characters, and be long.
+// TestErrorsArePrintable puts long text with control characters into everything that a provider sends.
 func TestErrorsArePrintable(t *testing.T) {
-	foul := "\x1b[31m\r\nlevel=INFO\x00\u2028\u202e\u00e9\x7f" + strings.Repeat("long ", 10_000)
-	answer := func(path string, status int) func(*forge) { return instead(path, reply(status, []byte(foul))) }
+	dirty := "\x1b[31m\r\nlevel=INFO\x00\u2028\u202e\u00e9\x7f" + strings.Repeat("long ", 10_000)
+	answer := func(path string, status int) func(*fakeProvider) { return override(path, reply(status, []byte(dirty))) }
 	withCode := upstream.Response{Code: code}
 	tests := []struct {
 		name     string
-		bend     func(*forge)
+		setup    func(*fakeProvider)
 		response upstream.Response
 	}{
-		{"response", unbent, upstream.Response{Error: foul, ErrorDescription: foul}},
-		{"response of an overload", unbent, upstream.Response{Error: "temporarily_unavailable", ErrorDescription: foul}},
-		{"response to an embedded browser", unbent, upstream.Response{Error: "disallowed_useragent", ErrorDescription: foul}},
-		{"response with iss", unbent, upstream.Response{Code: code, ISS: foul}},
+		{"response", unchanged, upstream.Response{Error: dirty, ErrorDescription: dirty}},
+		{"response of an overload", unchanged, upstream.Response{Error: "temporarily_unavailable", ErrorDescription: dirty}},
+		{"response to an embedded browser", unchanged,
+			upstream.Response{Error: "disallowed_useragent", ErrorDescription: dirty}},
+		{"response with iss", unchanged, upstream.Response{Code: code, ISS: dirty}},
 		{"discovery", answer(discoveryPath, http.StatusNotFound), withCode},
-		{"discovery with another issuer", metadata("issuer", foul), withCode},
-		{"token", instead(tokenPath, reply(http.StatusBadRequest, encode(map[string]any{"error": foul, "error_description": foul}))), withCode},
+		{"discovery with another issuer", metadata("issuer", dirty), withCode},
+		{"token", override(tokenPath, reply(http.StatusBadRequest,
+			encode(map[string]any{"error": dirty, "error_description": dirty}))), withCode},
 		{"keys", answer(keysPath, http.StatusNotFound), withCode},
-		{"ID token", with("iss", foul), withCode},
+		{"ID token", with("iss", dirty), withCode},
 		{"userinfo", answer(userinfoPath, http.StatusNotFound), withCode},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newForge(t, tt.bend).provider().Identify(t.Context(), login(), tt.response, []string{needsUserinfo})
+			_, err := newFake(t, tt.setup).provider().Identify(t.Context(), login(), tt.response, []string{needsUserinfo})
 			wantPrintable(t, err)
 		})
 	}
@@ -111,6 +117,7 @@ func TestLogText(t *testing.T) {
 		{"longer", long + "y", nil, long},
 		{"long in bytes, not in characters", strings.Repeat("\u00e9", 301), nil, strings.Repeat(".", 300)},
 		{"secrets, everywhere", "s1 and s2 and s1", []string{"s1", "s2"}, "[removed] and [removed] and [removed]"},
+		{"a secret that begins another", "abcdef", []string{"abc", "abcdef"}, "[removed]"},
 		{"an empty secret", "ab", []string{""}, "ab"},
 		{"a secret with control characters", "a s\n1", []string{"s\n1"}, "a [removed]"},
 		{"a secret across the cut", long[:297] + "secret", []string{"secret"}, long[:297] + "[re"},

@@ -6,50 +6,55 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
-// groupsIn configures where the groups are.
+// groupsIn sets GroupsClaim.
 func groupsIn(path ...string) func(*upstream.Config) {
 	return func(config *upstream.Config) { config.GroupsClaim = path }
 }
 
-// subjectIn configures which claim is the subject.
+// subjectIn sets SubjectClaim.
 func subjectIn(name string) func(*upstream.Config) {
 	return func(config *upstream.Config) { config.SubjectClaim = name }
 }
 
 func TestGroups(t *testing.T) {
-	realm := func(value any) func(*forge) { return with("realm_access", value) }
+	realm := func(value any) func(*fakeProvider) { return with("realm_access", value) }
 	roles := map[string]any{"roles": []string{"a", "b"}}
 	tests := []struct {
-		name string
-		bend func(*forge)
-		path []string
-		want string // as JSON; empty: no such claim
+		name  string
+		setup func(*fakeProvider)
+		path  []string
+		want  string // as JSON; empty: no such claim
 	}{
 		{"a list", with("groups", []string{"a", "b"}), nil, `["a","b"]`},
 		{"an empty list", with("groups", []string{}), nil, `[]`},
 		{"one text", with("groups", "a"), nil, `["a"]`},
 		{"an empty text", with("groups", ""), nil, ""},
-		{"none", unbent, nil, ""},
+		{"none", unchanged, nil, ""},
 		{"null", with("groups", nil), nil, ""},
 		{"an object", with("groups", map[string]any{"a": true}), nil, ""},
 		{"a list with what is no text", with("groups", []any{"a", 1}), nil, ""},
 		{"in userinfo", userinfo(map[string]any{"groups": []string{"a"}}), nil, `["a"]`},
 		{"by another name", with("roles", []string{"a"}), []string{"roles"}, `["a"]`},
 		{"by another name, one text", with("roles", "a"), []string{"roles"}, `["a"]`},
-		{"by another name, and others as groups", bent(with("roles", []string{"a"}), with("groups", []string{"admins"})), []string{"roles"}, `["a"]`},
+		{"by another name, and others as groups", combine(with("roles", []string{"a"}), with("groups", []string{"admins"})),
+			[]string{"roles"}, `["a"]`},
 		{"by another name that is missing, and others as groups", with("groups", []string{"admins"}), []string{"roles"}, ""},
 		{"by a name with a colon", with("cognito:groups", []string{"a"}), []string{"cognito:groups"}, `["a"]`},
 		{"by a URL", with("https://contoso.com/groups", []string{"a"}), []string{"https://contoso.com/groups"}, `["a"]`},
 		{"in an object", realm(roles), []string{"realm_access", "roles"}, `["a","b"]`},
-		{"in an object of userinfo", userinfo(map[string]any{"realm_access": roles}), []string{"realm_access", "roles"}, `["a","b"]`},
-		{"deeper", with("resource_access", map[string]any{clientID: roles}), []string{"resource_access", clientID, "roles"}, `["a","b"]`},
+		{"in an object of userinfo, with an empty object in the ID token", combine(realm(map[string]any{}),
+			userinfo(map[string]any{"realm_access": roles})), []string{"realm_access", "roles"}, `["a","b"]`},
+		{"in an object of userinfo", userinfo(map[string]any{"realm_access": roles}), []string{"realm_access", "roles"},
+			`["a","b"]`},
+		{"deeper", with("resource_access", map[string]any{clientID: roles}), []string{"resource_access", clientID, "roles"},
+			`["a","b"]`},
 		{"in an object that lacks them", realm(map[string]any{}), []string{"realm_access", "roles"}, ""},
 		{"in what is no object", realm("roles"), []string{"realm_access", "roles"}, ""},
 		{"a name that is not a path", with("realm_access.roles", []string{"a"}), []string{"realm_access", "roles"}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			identity, err := newForge(t, tt.bend).identify(t, []string{"groups"}, groupsIn(tt.path...))
+			identity, err := newFake(t, tt.setup).identify(t, []string{"groups"}, groupsIn(tt.path...))
 			wantKind(t, err, "")
 			if got := claim(t, identity, "groups"); got != tt.want {
 				t.Errorf("groups %q, want %q", got, tt.want)
@@ -58,9 +63,9 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// pointer is how Entra ID says that it left a claim out: a name for where it is (OIDC Core §5.6.2).
-func pointer(claim string) func(*forge) {
-	return func(f *forge) {
+// pointer replaces a claim by a reference (OIDC Core §5.6.2), as Entra ID does.
+func pointer(claim string) func(*fakeProvider) {
+	return func(f *fakeProvider) {
 		f.claims["_claim_names"] = map[string]any{claim: "src1"}
 		f.claims["_claim_sources"] = map[string]any{
 			"src1": map[string]any{"endpoint": f.issuer + graphPath, "access_token": "token-for-the-graph"},
@@ -73,31 +78,36 @@ func TestGroupsOverage(t *testing.T) {
 	noUserinfo := notAnnounced("userinfo_endpoint")
 	tests := []struct {
 		name   string
-		bend   func(*forge)
+		setup  func(*fakeProvider)
 		needed []string
 		path   []string
 		want   string
 	}{
 		{"a pointer", pointer("groups"), []string{"groups"}, nil, overage},
-		{"a pointer, no userinfo", bent(pointer("groups"), noUserinfo), []string{"email", "groups"}, nil, overage},
+		{"a pointer, no userinfo", combine(pointer("groups"), noUserinfo), []string{"email", "groups"}, nil, overage},
 		{"a pointer in userinfo", userinfo(map[string]any{
 			"_claim_names": map[string]any{"groups": "src1"}, "_claim_sources": map[string]any{"src1": map[string]any{}},
 		}), []string{"groups"}, nil, overage},
 		{"a pointer to the configured claim", pointer("roles"), []string{"groups"}, []string{"roles"}, overage},
-		{"a pointer to the object with the groups", pointer("realm_access"), []string{"groups"}, []string{"realm_access", "roles"}, overage},
+		{"a pointer to the object with the groups", pointer("realm_access"), []string{"groups"},
+			[]string{"realm_access", "roles"}, overage},
 		{"hasgroups", with("hasgroups", true), []string{"groups"}, nil, overage},
-		{"hasgroups, no userinfo", bent(with("hasgroups", true), noUserinfo), []string{"groups"}, nil, overage},
+		{"hasgroups, no userinfo", combine(with("hasgroups", true), noUserinfo), []string{"groups"}, nil, overage},
 
+		{"hasgroups, groups by another name", combine(with("hasgroups", true), with("roles", []string{"a"})),
+			[]string{"groups"},
+			[]string{"roles"}, ""},
 		{"hasgroups is false", with("hasgroups", false), []string{"groups"}, nil, ""},
 		{"a pointer to another claim", pointer("address"), []string{"groups"}, nil, ""},
-		{"a pointer, groups by another name", bent(pointer("groups"), with("roles", "a")), []string{"groups"}, []string{"roles"}, ""},
+		{"a pointer, groups by another name", combine(pointer("groups"), with("roles", "a")), []string{"groups"},
+			[]string{"roles"}, ""},
 		{"a pointer, groups not needed", pointer("groups"), []string{"email"}, nil, ""},
 		{"a pointer, nothing needed", pointer("groups"), nil, nil, ""},
 		{"hasgroups, groups not needed", with("hasgroups", true), []string{"email"}, nil, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newForge(t, tt.bend)
+			f := newFake(t, tt.setup)
 			_, err := f.identify(t, tt.needed, groupsIn(tt.path...))
 			wantKind(t, err, tt.want)
 			if got := len(f.requests(graphPath)); got != 0 {
@@ -110,16 +120,17 @@ func TestGroupsOverage(t *testing.T) {
 func TestSubjectClaim(t *testing.T) {
 	tests := []struct {
 		name  string
-		bend  func(*forge)
+		setup func(*fakeProvider)
 		claim string
 		want  string // empty: refused
 	}{
-		{"not configured", unbent, "", subject},
-		{"sub", unbent, "sub", subject},
+		{"not configured", unchanged, "", subject},
+		{"sub", unchanged, "sub", subject},
 		{"oid", with("oid", "object-1"), "oid", "object-1"},
 		{"oid in userinfo", userinfo(map[string]any{"oid": "object-1"}), "oid", "object-1"},
-		{"oid of the ID token before userinfo's", bent(with("oid", "object-1"), userinfo(map[string]any{"oid": "object-2"})), "oid", "object-1"},
-		{"oid missing", unbent, "oid", ""},
+		{"oid of the ID token before userinfo's", combine(with("oid", "object-1"),
+			userinfo(map[string]any{"oid": "object-2"})), "oid", "object-1"},
+		{"oid missing", unchanged, "oid", ""},
 		{"oid missing, no userinfo", notAnnounced("userinfo_endpoint"), "oid", ""},
 		{"oid empty", with("oid", ""), "oid", ""},
 		{"oid null", with("oid", nil), "oid", ""},
@@ -127,7 +138,7 @@ func TestSubjectClaim(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			identity, err := newForge(t, tt.bend).identify(t, []string{"email"}, subjectIn(tt.claim))
+			identity, err := newFake(t, tt.setup).identify(t, []string{"email"}, subjectIn(tt.claim))
 			if tt.want == "" {
 				wantKind(t, err, refusedIDToken)
 				return

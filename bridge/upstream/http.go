@@ -2,23 +2,24 @@ package upstream
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 )
 
-// maxBody bounds what is read of any answer of a provider.
-const maxBody = 1 << 20
+const (
+	maxBody  = 1 << 20 // bytes of a response body
+	maxConns = 64      // concurrent requests to a provider, since anybody can start a sign-in
+)
 
-// maxConns bounds how many requests to a provider are under way at once: sign-ins are free to begin.
-const maxConns = 64
+var errTooLarge = errors.New("the response is larger than 1 MiB")
 
-// errTooLarge is what reading an answer beyond maxBody gives.
-var errTooLarge = errors.New("the answer is larger than 1 MiB")
-
-// newHTTPClient returns how this program speaks to one provider: with time limits, bounded answers and no redirects, which
-// would carry a code or a secret to where nobody configured.
+// newHTTPClient returns a client for one provider: with timeouts, bounded responses and no redirects, which could carry
+// a code or a secret to another server.
 func newHTTPClient(config Config) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone() // keeps HTTPS_PROXY and NO_PROXY
 	transport.TLSClientConfig = &tls.Config{RootCAs: config.CAs, MinVersion: tls.VersionTLS12}
@@ -31,12 +32,12 @@ func newHTTPClient(config Config) *http.Client {
 		Transport: boundedTransport{transport},
 		Timeout:   config.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return errors.New("the provider answered with a redirect, which is not followed")
+			return errors.New("the provider responded with a redirect, which is not followed")
 		},
 	}
 }
 
-// boundedTransport bounds the body of every answer.
+// boundedTransport limits the body of every response to maxBody.
 type boundedTransport struct {
 	http.RoundTripper
 }
@@ -51,7 +52,7 @@ func (t boundedTransport) RoundTrip(request *http.Request) (*http.Response, erro
 
 type boundedBody struct {
 	io.ReadCloser
-	left int
+	left int // negative: the body was too large
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
@@ -63,4 +64,20 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		return 0, errTooLarge
 	}
 	return n, err
+}
+
+// LoadCAs reads a PEM file of certificate authorities to trust in addition to those of the system.
+func LoadCAs(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s contains no certificate in PEM format", path)
+	}
+	return pool, nil
 }

@@ -16,10 +16,10 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
-// needsUserinfo is a claim that a forge gives in userinfo only.
+// needsUserinfo is a claim that a fake provider has in userinfo only.
 const needsUserinfo = "email"
 
-// stages are the endpoints in the order in which a sign-in asks them, and how their failing is reported.
+// stages returns the endpoints of a sign-in and the kind of the error when each fails.
 func stages() map[string]string {
 	return map[string]string{
 		discoveryPath: "unavailable at discovery",
@@ -33,14 +33,14 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	for path, want := range stages() {
 		for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect} {
 			t.Run(path+" "+http.StatusText(status), func(t *testing.T) {
-				f := newForge(t)
+				f := newFake(t)
 				var carried atomic.Int64
 				elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					carried.Add(1)
-					f.straight(w, r)
+					f.respond(w, r)
 				}))
 				defer elsewhere.Close()
-				f.instead[path] = func(w http.ResponseWriter, r *http.Request) {
+				f.override[path] = func(w http.ResponseWriter, r *http.Request) {
 					http.Redirect(w, r, elsewhere.URL+path, status)
 				}
 				_, err := f.identify(t, []string{needsUserinfo})
@@ -53,7 +53,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// padded is an object as JSON of exactly that size.
+// padded returns an object as JSON of exactly that size.
 func padded(object map[string]any, size int) []byte {
 	object = maps.Clone(object)
 	object["padding"] = ""
@@ -77,17 +77,28 @@ func TestAnswersAreBounded(t *testing.T) {
 	for path, want := range stages() {
 		tests := []struct {
 			name   string
-			answer func(*forge) http.HandlerFunc
+			answer func(*fakeProvider) http.HandlerFunc
 			want   string
 		}{
-			{"at the limit", func(f *forge) http.HandlerFunc { return reply(http.StatusOK, padded(f.object(path), limit)) }, ""},
-			{"beyond it", func(f *forge) http.HandlerFunc { return reply(http.StatusOK, padded(f.object(path), limit+1)) }, want},
-			{"beyond it once unpacked", func(f *forge) http.HandlerFunc { return zipped(padded(f.object(path), limit+1)) }, want},
+			{"at the limit", func(f *fakeProvider) http.HandlerFunc {
+				return reply(http.StatusOK,
+					padded(f.object(path), limit))
+			}, ""},
+			{"beyond it", func(f *fakeProvider) http.HandlerFunc {
+				return reply(http.StatusOK,
+					padded(f.object(path), limit+1))
+			},
+				want},
+			{"beyond it once unpacked", func(f *fakeProvider) http.HandlerFunc {
+				return zipped(padded(f.object(path),
+					limit+1))
+			},
+				want},
 		}
 		for _, tt := range tests {
 			t.Run(path+" "+tt.name, func(t *testing.T) {
-				f := newForge(t)
-				f.instead[path] = tt.answer(f)
+				f := newFake(t)
+				f.override[path] = tt.answer(f)
 				_, err := f.identify(t, []string{needsUserinfo})
 				wantKind(t, err, tt.want)
 			})
@@ -96,7 +107,10 @@ func TestAnswersAreBounded(t *testing.T) {
 }
 
 func TestSlowProvider(t *testing.T) {
-	var group sync.WaitGroup // all at once, since each waits for its time limit
+	if testing.Short() {
+		t.Skip("waits for timeouts")
+	}
+	var group sync.WaitGroup // in parallel, since each waits for its timeout
 	for path, want := range stages() {
 		for name, begins := range map[string]bool{" does not begin": false, " does not end": true} {
 			group.Go(func() { t.Run(path+name, func(t *testing.T) { testSlow(t, path, begins, want) }) })
@@ -107,22 +121,22 @@ func TestSlowProvider(t *testing.T) {
 
 func testSlow(t *testing.T, path string, begins bool, want string) {
 	over := make(chan struct{})
-	f := newForge(t, instead(path, func(w http.ResponseWriter, _ *http.Request) {
+	f := newFake(t, override(path, func(w http.ResponseWriter, _ *http.Request) {
 		if begins {
 			w.WriteHeader(http.StatusOK)
 			http.NewResponseController(w).Flush()
 		}
 		<-over
 	}))
-	t.Cleanup(func() { close(over) }) // before the forge is closed, which waits for its handlers
+	t.Cleanup(func() { close(over) }) // before the server is closed, which waits for its handlers
 	p := f.provider(func(config *upstream.Config) { config.Timeout = 1500 * time.Millisecond })
 
-	// Only a provider without a time limit of its own meets this one.
+	// Reached only if the provider has no timeout of its own.
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	_, err := p.Identify(ctx, login(), upstream.Response{Code: code}, []string{needsUserinfo})
 	if ctx.Err() != nil {
-		t.Fatal("the request had no end of its own")
+		t.Fatal("the request had no timeout")
 	}
 	wantKind(t, err, want)
 }

@@ -22,30 +22,32 @@ import (
 const refusedIDToken = "refused at id_token"
 
 func TestIDTokenClaims(t *testing.T) {
-	expired := func(ago time.Duration) func(*forge) { return with("exp", now().Add(-ago).Unix()) }
+	expired := func(ago time.Duration) func(*fakeProvider) { return with("exp", now().Add(-ago).Unix()) }
 	tests := []struct {
-		name string
-		bend func(*forge)
-		want string
+		name  string
+		setup func(*fakeProvider)
+		want  string
 	}{
-		{"as it should be", unbent, ""},
+		{"as it should be", unchanged, ""},
 
 		{"iss of another", with("iss", "http://other.example.com"), refusedIDToken},
-		{"iss with a slash more", func(f *forge) { f.claims["iss"] = f.issuer + "/" }, refusedIDToken},
+		{"iss with a slash more", func(f *fakeProvider) { f.claims["iss"] = f.issuer + "/" }, refusedIDToken},
 		{"no iss", without("iss"), refusedIDToken},
 
 		{"aud is a list", with("aud", []string{clientID}), ""},
 		{"aud of another", with("aud", "other"), refusedIDToken},
 		{"aud of another, in a list", with("aud", []string{"other"}), refusedIDToken},
-		{"aud of others, azp ours", bent(with("aud", []string{"other", "third"}), with("azp", clientID)), refusedIDToken},
+		{"aud of others, azp ours", combine(with("aud", []string{"other", "third"}), with("azp", clientID)), refusedIDToken},
 		{"aud begins as ours", with("aud", clientID+"-2"), refusedIDToken},
 		{"no aud", without("aud"), refusedIDToken},
-		{"no aud, azp ours", bent(without("aud"), with("azp", clientID)), refusedIDToken},
+		{"no aud, azp ours", combine(without("aud"), with("azp", clientID)), refusedIDToken},
 
-		{"several aud, azp ours", bent(with("aud", []string{"other", clientID}), with("azp", clientID)), ""},
-		{"several aud, azp of another", bent(with("aud", []string{"other", clientID}), with("azp", "other")), refusedIDToken},
+		{"several aud, azp ours", combine(with("aud", []string{"other", clientID}), with("azp", clientID)), ""},
+		{"several aud, azp of another", combine(with("aud", []string{"other", clientID}), with("azp", "other")),
+			refusedIDToken},
 		{"several aud, no azp", with("aud", []string{"other", clientID}), refusedIDToken},
-		{"several aud, azp is no text", bent(with("aud", []string{"other", clientID}), with("azp", []string{clientID})), refusedIDToken},
+		{"several aud, azp is no text", combine(with("aud", []string{"other", clientID}), with("azp", []string{clientID})),
+			refusedIDToken},
 		{"one aud, azp ours", with("azp", clientID), ""},
 		{"one aud, azp of another", with("azp", "other"), refusedIDToken},
 
@@ -69,50 +71,55 @@ func TestIDTokenClaims(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newForge(t, tt.bend).identify(t, nil)
+			_, err := newFake(t, tt.setup).identify(t, nil)
 			wantKind(t, err, tt.want)
 		})
 	}
 }
 
-// halfHash is the at_hash for ES256 and RS256 (OIDC Core §3.1.3.6).
+// halfHash returns the at_hash for ES256 and RS256 (OIDC Core §3.1.3.6).
 func halfHash(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// TestIDTokenForNobody has another claim as the subject, so that it is not for want of that one that it is refused.
-func TestIDTokenForNobody(t *testing.T) {
-	for name, bend := range map[string]func(*forge){"no sub": without("sub"), "sub empty": with("sub", "")} {
+// TestIDTokenWithoutSub takes the subject from another claim, so that it is not the subject that is missing.
+func TestIDTokenWithoutSub(t *testing.T) {
+	for name, setup := range map[string]func(*fakeProvider){"no sub": without("sub"), "sub empty": with("sub", "")} {
 		t.Run(name, func(t *testing.T) {
-			f := newForge(t, bend, with("oid", "object-1"))
+			f := newFake(t, setup, with("oid", "object-1"))
 			_, err := f.identify(t, nil, func(config *upstream.Config) { config.SubjectClaim = "oid" })
 			wantKind(t, err, refusedIDToken)
 		})
 	}
 }
 
-// TestLoginWithoutNonce takes no ID token without a nonce as the answer to a login that lost its own.
+// TestLoginWithoutNonce checks that an empty nonce matches nothing.
 func TestLoginWithoutNonce(t *testing.T) {
-	for name, bend := range map[string]func(*forge){"none in the ID token": without("nonce"), "empty in it": with("nonce", "")} {
+	for name, setup := range map[string]func(*fakeProvider){"none in the ID token": without("nonce"),
+		"empty in it": with("nonce", "")} {
 		t.Run(name, func(t *testing.T) {
 			lost := login()
 			lost.Nonce = ""
-			_, err := newForge(t, bend).provider().Identify(t.Context(), lost, upstream.Response{Code: code}, nil)
+			_, err := newFake(t, setup).provider().Identify(t.Context(), lost, upstream.Response{Code: code}, nil)
 			wantKind(t, err, refusedIDToken)
 		})
 	}
 }
 
 func TestIDTokenAnswer(t *testing.T) {
-	answer := func(idToken any) func(*forge) { return func(f *forge) { f.answer["id_token"] = idToken } }
-	payload := func(text string) func(*forge) {
-		return func(f *forge) { f.idToken = func(map[string]any) string { return f.key.signBytes([]byte(text)) } }
+	answer := func(idToken any) func(*fakeProvider) {
+		return func(f *fakeProvider) { f.tokenResponse["id_token"] = idToken }
+	}
+	payload := func(text string) func(*fakeProvider) {
+		return func(f *fakeProvider) {
+			f.idToken = func(map[string]any) string { return f.key.signBytes([]byte(text)) }
+		}
 	}
 	tests := []struct {
 		name   string
-		bend   func(*forge)
-		absent bool // and the operator is told what to look at
+		setup  func(*fakeProvider)
+		absent bool // the error names the scope to check
 	}{
 		{"none", answer(nil), true},
 		{"empty", answer(""), true},
@@ -124,7 +131,7 @@ func TestIDTokenAnswer(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newForge(t, tt.bend).identify(t, nil)
+			_, err := newFake(t, tt.setup).identify(t, nil)
 			wantKind(t, err, refusedIDToken)
 			if got := strings.Contains(err.Error(), "openid"); got != tt.absent {
 				t.Errorf("%q asks for the scope: %v, want %v", err, got, tt.absent)
@@ -133,14 +140,14 @@ func TestIDTokenAnswer(t *testing.T) {
 	}
 }
 
-// unsecured is a JWT whose header says that it has no signature (RFC 7519 §6).
+// unsecured returns a JWT without a signature, alg none (RFC 7519 §6).
 func unsecured(claims map[string]any) string {
 	part := base64.RawURLEncoding.EncodeToString
 	return part([]byte(`{"alg":"none"}`)) + "." + part(encode(claims)) + "."
 }
 
-// tampered is signed for one subject and speaks of another.
-func tampered(f *forge) func(map[string]any) string {
+// tampered returns an ID token whose sub was changed after it was signed.
+func tampered(f *fakeProvider) func(map[string]any) string {
 	return func(claims map[string]any) string {
 		parts := strings.Split(f.key.sign(claims), ".")
 		claims["sub"] = "somebody-else"
@@ -152,41 +159,46 @@ func tampered(f *forge) func(map[string]any) string {
 func TestIDTokenSignature(t *testing.T) {
 	ed25519Key, rsaKey := newEd25519Key(t), newRSAKey(t)
 	shared := signingKey{"", jose.HS256, []byte(clientSecret)} // published without an alg, which go-oidc would skip
-	algorithms := func(names ...string) func(*forge) {
+	algorithms := func(names ...string) func(*fakeProvider) {
 		return metadata("id_token_signing_alg_values_supported", names)
 	}
-	signedBy := func(key signingKey, published ...signingKey) func(*forge) {
-		return func(f *forge) { f.key, f.published = key, append(f.published, published...) }
+	signedBy := func(key signingKey, published ...signingKey) func(*fakeProvider) {
+		return func(f *fakeProvider) { f.key, f.published = key, append(f.published, published...) }
 	}
 	tests := []struct {
-		name string
-		bend func(*forge)
-		want string
+		name  string
+		setup func(*fakeProvider)
+		want  string
 	}{
-		{"announced", bent(algorithms("RS256", "EdDSA"), signedBy(ed25519Key, ed25519Key)), ""},
-		{"not announced", bent(algorithms("RS256"), signedBy(ed25519Key, ed25519Key)), refusedIDToken},
-		{"RS256 where nothing is announced", bent(notAnnounced("id_token_signing_alg_values_supported"), signedBy(rsaKey, rsaKey)), ""},
+		{"announced", combine(algorithms("RS256", "EdDSA"), signedBy(ed25519Key, ed25519Key)), ""},
+		{"not announced", combine(algorithms("RS256"), signedBy(ed25519Key, ed25519Key)), refusedIDToken},
+		{"RS256 where nothing is announced", combine(notAnnounced("id_token_signing_alg_values_supported"),
+			signedBy(rsaKey, rsaKey)), ""},
 		{"another where nothing is announced", notAnnounced("id_token_signing_alg_values_supported"), refusedIDToken},
-		{"RS256 where only HS256 is announced", bent(algorithms("HS256"), signedBy(rsaKey, rsaKey)), ""},
-		{"at_hash of EdDSA", bent(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key), with("at_hash", longHalfHash(accessToken))), ""},
+		{"RS256 where only HS256 is announced", combine(algorithms("HS256"), signedBy(rsaKey, rsaKey)), ""},
+		{"at_hash of EdDSA", combine(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key),
+			with("at_hash", longHalfHash(accessToken))), ""},
 		{"at_hash of EdDSA by the hash of ES256",
-			bent(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key), with("at_hash", halfHash(accessToken))), refusedIDToken},
+			combine(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key),
+				with("at_hash", halfHash(accessToken))), refusedIDToken},
 
-		{"none", func(f *forge) { f.idToken = unsecured }, refusedIDToken},
-		{"none, announced", bent(algorithms("none", "ES256"), func(f *forge) { f.idToken = unsecured }), refusedIDToken},
+		{"none", func(f *fakeProvider) { f.idToken = unsecured }, refusedIDToken},
+		{"none, announced", combine(algorithms("none", "ES256"), func(f *fakeProvider) { f.idToken = unsecured }),
+			refusedIDToken},
 		{"the client secret", signedBy(shared), refusedIDToken},
-		{"the client secret, announced and published", bent(algorithms("HS256", "ES256"), signedBy(shared, shared)), refusedIDToken},
+		{"the client secret, announced and published", combine(algorithms("HS256", "ES256"), signedBy(shared, shared)),
+			refusedIDToken},
 
 		{"another key of the same id", signedBy(newKey(t, "key 1")), refusedIDToken},
 		{"a key of an unknown id", signedBy(newKey(t, "key 2")), refusedIDToken},
-		{"a key without an id", func(f *forge) { f.key.id = "" }, ""},
+		{"a key without an id", func(f *fakeProvider) { f.key.id = "" }, ""},
 		{"another key without an id", signedBy(newKey(t, "")), refusedIDToken},
-		{"for another subject", func(f *forge) { f.idToken = tampered(f) }, refusedIDToken},
-		{"no keys published", func(f *forge) { f.published = nil }, refusedIDToken},
+		{"for another subject", func(f *fakeProvider) { f.idToken = tampered(f) }, refusedIDToken},
+		{"no keys published", func(f *fakeProvider) { f.published = nil }, refusedIDToken},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newForge(t, tt.bend).identify(t, nil)
+			_, err := newFake(t, tt.setup).identify(t, nil)
 			wantKind(t, err, tt.want)
 		})
 	}
@@ -216,7 +228,7 @@ func newRSAKey(t *testing.T) signingKey {
 }
 
 func TestKeyRotation(t *testing.T) {
-	f := newForge(t)
+	f := newFake(t)
 	p := f.provider()
 	signIn := func() error {
 		_, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
@@ -229,25 +241,25 @@ func TestKeyRotation(t *testing.T) {
 		t.Errorf("the keys were asked for %d times, want 1", got)
 	}
 
-	f.change(func() { f.key = newKey(t, "key 2") })
+	f.update(func() { f.key = newKey(t, "key 2") })
 	wantKind(t, signIn(), refusedIDToken)
-	f.change(func() { f.published = append(f.published, f.key) })
+	f.update(func() { f.published = append(f.published, f.key) })
 	err := signIn()
-	for tries := 1; err != nil && tries < 50; tries++ { // go-oidc takes a fetch for one under way until it has put it aside
+	for tries := 1; err != nil && tries < 50; tries++ { // go-oidc may still share the result of the previous fetch
 		err = signIn()
 	}
 	wantKind(t, err, "")
 
-	f.change(func() { f.key, f.published = f.published[0], f.published[1:] })
-	wantKind(t, p.Rediscover(t.Context()), "") // which forgets the keys
+	f.update(func() { f.key, f.published = f.published[0], f.published[1:] })
+	wantKind(t, p.Rediscover(t.Context()), "") // drops the cached keys
 	wantKind(t, signIn(), refusedIDToken)
 }
 
-// TestGoogle reaches a forge under Google's name: its ID tokens may name their issuer without the scheme, which must not
-// make two people of one.
+// TestGoogle reaches a fake provider under Google's name. Google's ID tokens may have an iss without the scheme; the
+// identity must have the configured issuer all the same.
 func TestGoogle(t *testing.T) {
 	const issuer = "https://accounts.google.com"
-	f := newTLSForge(t, metadata("issuer", issuer), with("iss", "accounts.google.com"))
+	f := newTLSFake(t, metadata("issuer", issuer), with("iss", "accounts.google.com"))
 	trusting := f.trusting(t)
 
 	usual := http.DefaultTransport

@@ -26,7 +26,7 @@ func TestResponse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newForge(t)
+			f := newFake(t)
 			_, err := f.provider().Identify(t.Context(), login(), tt.response, nil)
 			wantKind(t, err, tt.want)
 			if sent := len(f.requests(tokenPath)) > 0; sent != (tt.want == "") {
@@ -36,34 +36,35 @@ func TestResponse(t *testing.T) {
 	}
 }
 
-// TestResponseISS holds responses to RFC 9207. The errors are such that another kind is reported when iss is not looked at.
+// TestResponseISS tests RFC 9207. The errors in it are of another kind if iss is not checked.
 func TestResponseISS(t *testing.T) {
 	const refused = "refused at response"
 	announced := metadata("authorization_response_iss_parameter_supported", true)
 	tests := []struct {
 		name     string
-		bend     func(*forge)
+		setup    func(*fakeProvider)
 		response upstream.Response
-		iss      func(*forge) string
+		iss      func(*fakeProvider) string
 		want     string
 	}{
-		{"not announced, absent", unbent, upstream.Response{Code: code}, noISS, ""},
-		{"not announced, right", unbent, upstream.Response{Code: code}, itsISS, ""},
-		{"not announced, wrong", unbent, upstream.Response{Code: code}, anotherISS, refused},
+		{"not announced, absent", unchanged, upstream.Response{Code: code}, noISS, ""},
+		{"not announced, right", unchanged, upstream.Response{Code: code}, itsISS, ""},
+		{"not announced, wrong", unchanged, upstream.Response{Code: code}, anotherISS, refused},
 		{"announced, absent", announced, upstream.Response{Code: code}, noISS, refused},
 		{"announced, right", announced, upstream.Response{Code: code}, itsISS, ""},
 		{"announced, wrong", announced, upstream.Response{Code: code}, anotherISS, refused},
 		{"announced, a slash more", announced, upstream.Response{Code: code}, slashISS, refused},
 		{"announced as false, absent", metadata("authorization_response_iss_parameter_supported", false),
 			upstream.Response{Code: code}, noISS, ""},
-		{"an error, not announced, wrong", unbent, upstream.Response{Error: "server_error"}, anotherISS, refused},
+		{"an error, not announced, wrong", unchanged, upstream.Response{Error: "server_error"}, anotherISS, refused},
 		{"an error, announced, absent", announced, upstream.Response{Error: "disallowed_useragent"}, noISS, refused},
 		{"an error, announced, wrong", announced, upstream.Response{Error: "temporarily_unavailable"}, anotherISS, refused},
-		{"an error, announced, right", announced, upstream.Response{Error: "server_error"}, itsISS, "unavailable at response"},
+		{"an error, announced, right", announced, upstream.Response{Error: "server_error"}, itsISS,
+			"unavailable at response"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newForge(t, tt.bend)
+			f := newFake(t, tt.setup)
 			tt.response.ISS = tt.iss(f)
 			_, err := f.provider().Identify(t.Context(), login(), tt.response, nil)
 			wantKind(t, err, tt.want)
@@ -74,13 +75,13 @@ func TestResponseISS(t *testing.T) {
 	}
 }
 
-func noISS(*forge) string      { return "" }
-func itsISS(f *forge) string   { return f.issuer }
-func slashISS(f *forge) string { return f.issuer + "/" }
-func anotherISS(*forge) string { return "https://other.example.com" }
+func noISS(*fakeProvider) string      { return "" }
+func itsISS(f *fakeProvider) string   { return f.issuer }
+func slashISS(f *fakeProvider) string { return f.issuer + "/" }
+func anotherISS(*fakeProvider) string { return "https://other.example.com" }
 
 func TestResponseWhileDown(t *testing.T) {
-	f := newForge(t, instead(discoveryPath, cut))
+	f := newFake(t, override(discoveryPath, cut))
 	_, err := f.provider().Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
 	wantKind(t, err, "unavailable at discovery")
 }

@@ -17,7 +17,7 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
-// newCertificate makes a certificate that vouches for itself, for a forge and for Google.
+// newCertificate makes a self-signed certificate for a fake provider and for Google.
 func newCertificate(t *testing.T) tls.Certificate {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -40,8 +40,8 @@ func newCertificate(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: private}
 }
 
-// caFile writes down the certificate authority of a forge on HTTPS.
-func (f *forge) caFile(t *testing.T) string {
+// caFile writes the certificate of a fake provider on HTTPS to a file.
+func (f *fakeProvider) caFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ca.pem")
 	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.server.Certificate().Raw})
@@ -51,8 +51,8 @@ func (f *forge) caFile(t *testing.T) string {
 	return path
 }
 
-// trusting makes a relying party trust that authority.
-func (f *forge) trusting(t *testing.T) func(*upstream.Config) {
+// trusting returns a change that makes a relying party trust the certificate.
+func (f *fakeProvider) trusting(t *testing.T) func(*upstream.Config) {
 	t.Helper()
 	pool, err := upstream.LoadCAs(f.caFile(t))
 	if err != nil {
@@ -62,7 +62,7 @@ func (f *forge) trusting(t *testing.T) func(*upstream.Config) {
 }
 
 func TestCertificateAuthority(t *testing.T) {
-	f, other := newTLSForge(t), newTLSForge(t)
+	f, other := newTLSFake(t), newTLSFake(t)
 	tests := []struct {
 		name   string
 		change func(*upstream.Config)
@@ -85,7 +85,7 @@ func TestCertificateAuthority(t *testing.T) {
 }
 
 func TestLoadCAs(t *testing.T) {
-	f := newTLSForge(t)
+	f := newTLSFake(t)
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	if err := os.WriteFile(empty, []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)

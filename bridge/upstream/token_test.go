@@ -9,9 +9,10 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
-// authenticated says how a token request authenticates; sent in two ways at once it is none of them.
+// authenticated returns the client authentication of a token request. Two methods at once are none of them.
 func authenticated(r request) string {
-	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(clientID)+":"+url.QueryEscape(clientSecret)))
+	credentials := url.QueryEscape(clientID) + ":" + url.QueryEscape(clientSecret)
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(credentials))
 	switch {
 	case r.authorization == basic && !r.form.Has("client_secret"):
 		return "basic"
@@ -24,7 +25,7 @@ func authenticated(r request) string {
 }
 
 func TestTokenEndpointAuthentication(t *testing.T) {
-	methods := func(announced ...string) func(*forge) {
+	methods := func(announced ...string) func(*fakeProvider) {
 		return metadata("token_endpoint_auth_methods_supported", announced)
 	}
 	configured := func(method string) func(*upstream.Config) {
@@ -33,29 +34,31 @@ func TestTokenEndpointAuthentication(t *testing.T) {
 	public := func(config *upstream.Config) { config.ClientSecret = "" }
 	tests := []struct {
 		name   string
-		bend   func(*forge)
+		setup  func(*fakeProvider)
 		change func(*upstream.Config)
-		want   string // none asked: a discovery that fails
+		want   string // empty: discovery fails
 	}{
-		{"nothing announced", unbent, configured(""), "basic"},
+		{"nothing announced", unchanged, configured(""), "basic"},
 		{"an empty list announced", methods(), configured(""), "basic"},
 		{"basic announced", methods("private_key_jwt", "client_secret_basic"), configured(""), "basic"},
 		{"both announced", methods("client_secret_post", "client_secret_basic"), configured(""), "basic"},
 		{"only post announced", methods("private_key_jwt", "client_secret_post"), configured(""), "post"},
 		{"neither announced", methods("private_key_jwt", "none"), configured(""), ""},
-		{"a public client", unbent, public, "none"},
+		{"a public client", unchanged, public, "none"},
 		{"a public client, basic announced", methods("client_secret_basic"), public, "none"},
 		{"a public client, configured", methods("client_secret_basic"), func(config *upstream.Config) {
 			config.AuthMethod, config.ClientSecret = upstream.AuthMethodNone, ""
 		}, "none"},
+		{"none configured, beside a secret", unchanged, configured(upstream.AuthMethodNone), "none"},
+		{"an unknown one configured", unchanged, configured("private_key_jwt"), ""},
 		{"post configured, basic announced", methods("client_secret_basic"), configured(upstream.AuthMethodPost), "post"},
-		{"post configured, nothing announced", unbent, configured(upstream.AuthMethodPost), "post"},
+		{"post configured, nothing announced", unchanged, configured(upstream.AuthMethodPost), "post"},
 		{"basic configured, post announced", methods("client_secret_post"), configured(upstream.AuthMethodBasic), "basic"},
 		{"basic configured, neither announced", methods("private_key_jwt"), configured(upstream.AuthMethodBasic), "basic"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newForge(t, tt.bend)
+			f := newFake(t, tt.setup)
 			_, err := f.identify(t, nil, tt.change)
 			if tt.want == "" {
 				wantKind(t, err, "unavailable at discovery")
@@ -74,7 +77,7 @@ func TestTokenEndpointAuthentication(t *testing.T) {
 }
 
 func TestTokenRequest(t *testing.T) {
-	f := newForge(t)
+	f := newFake(t)
 	_, err := f.identify(t, nil)
 	wantKind(t, err, "")
 	want := url.Values{
@@ -99,6 +102,7 @@ func TestTokenAnswers(t *testing.T) {
 		{"the code is refused", reply(http.StatusBadRequest, oauthError("invalid_grant")), refused},
 		{"the client is refused", reply(http.StatusUnauthorized, oauthError("invalid_client")), refused},
 		{"forbidden, not as JSON", reply(http.StatusForbidden, []byte("<html>")), refused},
+		{"the code is refused with status 200", reply(http.StatusOK, oauthError("invalid_grant")), refused},
 		{"too many requests", reply(http.StatusTooManyRequests, []byte("slow down")), unavailable},
 		{"a failure", reply(http.StatusInternalServerError, []byte("oops")), unavailable},
 		{"a failure with an error code", reply(http.StatusInternalServerError, oauthError("server_error")), unavailable},
@@ -111,7 +115,7 @@ func TestTokenAnswers(t *testing.T) {
 	for _, tt := range tests {
 		for way, client := range unconfiguredClients() {
 			t.Run(tt.name+", "+way, func(t *testing.T) {
-				f := newForge(t, client.bend, instead(tokenPath, tt.answer))
+				f := newFake(t, client.setup, override(tokenPath, tt.answer))
 				_, err := f.identify(t, nil, client.change)
 				wantKind(t, err, tt.want)
 				if got := len(f.requests(tokenPath)); got != 1 {
@@ -122,29 +126,30 @@ func TestTokenAnswers(t *testing.T) {
 	}
 }
 
-// unconfiguredClients are clients that leave to discovery how to authenticate. x/oauth2 would try another way after a
-// refusal if it were left to find out.
+// unconfiguredClients leave the method of authentication to discovery. By itself x/oauth2 would try another one after
+// an error.
 func unconfiguredClients() map[string]struct {
-	bend   func(*forge)
+	setup  func(*fakeProvider)
 	change func(*upstream.Config)
 } {
 	return map[string]struct {
-		bend   func(*forge)
+		setup  func(*fakeProvider)
 		change func(*upstream.Config)
 	}{
-		"basic": {unbent, func(*upstream.Config) {}},
-		"post":  {metadata("token_endpoint_auth_methods_supported", []string{"client_secret_post"}), func(*upstream.Config) {}},
-		"none":  {unbent, func(config *upstream.Config) { config.ClientSecret = "" }},
+		"basic": {unchanged, func(*upstream.Config) {}},
+		"post": {metadata("token_endpoint_auth_methods_supported", []string{"client_secret_post"}),
+			func(*upstream.Config) {}},
+		"none": {unchanged, func(config *upstream.Config) { config.ClientSecret = "" }},
 	}
 }
 
-// TestTokenConnectionCutLater cuts a connection that served a request before: what may be sent again, net/http sends again.
+// TestTokenConnectionCutLater cuts a connection that is reused, after which net/http repeats idempotent requests.
 func TestTokenConnectionCutLater(t *testing.T) {
-	f := newForge(t)
+	f := newFake(t)
 	p := f.provider()
 	_, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
 	wantKind(t, err, "")
-	f.change(func() { f.instead[tokenPath] = cut })
+	f.update(func() { f.override[tokenPath] = cut })
 	_, err = p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
 	wantKind(t, err, "unavailable at token")
 	if got := len(f.requests(tokenPath)); got != 2 {

@@ -8,24 +8,25 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
-// userinfo sets claims that userinfo has.
-func userinfo(claims map[string]any) func(*forge) {
-	return func(f *forge) { maps.Copy(f.userinfo, claims) }
+// userinfo sets claims of userinfo.
+func userinfo(claims map[string]any) func(*fakeProvider) {
+	return func(f *fakeProvider) { maps.Copy(f.userinfo, claims) }
 }
 
 func TestUserinfoIsAskedWhenNeeded(t *testing.T) {
-	inIDToken := bent(with("email", "ada@contoso.com"), with("name", "Ada"), with("oid", "object-1"), with("groups", []string{"a"}))
+	inIDToken := combine(with("email", "ada@contoso.com"), with("name", "Ada"), with("oid", "object-1"),
+		with("groups", []string{"a"}))
 	tests := []struct {
 		name   string
-		bend   func(*forge)
+		setup  func(*fakeProvider)
 		needed []string
 		change func(*upstream.Config)
 		want   int
 	}{
-		{"nothing needed", unbent, nil, nil, 0},
+		{"nothing needed", unchanged, nil, nil, 0},
 		{"all in the ID token", inIDToken, []string{"email", "name", "groups"}, nil, 0},
 		{"one missing", inIDToken, []string{"email", "phone_number"}, nil, 1},
-		{"groups missing", unbent, []string{"groups"}, nil, 1},
+		{"groups missing", unchanged, []string{"groups"}, nil, 1},
 		{"groups by another name", with("roles", "a"), []string{"groups"}, groupsIn("roles"), 0},
 		{"groups by another name, missing", with("groups", "a"), []string{"groups"}, groupsIn("roles"), 1},
 		{"groups in an object", with("realm_access", map[string]any{"roles": []string{"a"}}), []string{"groups"},
@@ -35,7 +36,7 @@ func TestUserinfoIsAskedWhenNeeded(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newForge(t, tt.bend)
+			f := newFake(t, tt.setup)
 			if tt.change == nil {
 				tt.change = func(*upstream.Config) {}
 			}
@@ -54,42 +55,43 @@ func TestUserinfoIsAskedWhenNeeded(t *testing.T) {
 
 func TestUserinfoFails(t *testing.T) {
 	const unavailable, refused = "unavailable at userinfo", "refused at userinfo"
-	answer := func(status int, body string) func(*forge) {
-		return instead(userinfoPath, reply(status, []byte(body)))
+	answer := func(status int, body string) func(*fakeProvider) {
+		return override(userinfoPath, reply(status, []byte(body)))
 	}
 	tests := []struct {
-		name string
-		bend func(*forge)
-		want string
+		name  string
+		setup func(*fakeProvider)
+		want  string
 	}{
 		{"for another person", userinfo(map[string]any{"sub": "somebody-else"}), refused},
-		{"for nobody", func(f *forge) { f.userinfo = map[string]any{"email": "ada@contoso.com"} }, refused},
+		{"for nobody", func(f *fakeProvider) { f.userinfo = map[string]any{"email": "ada@contoso.com"} }, refused},
 		{"for an empty sub", userinfo(map[string]any{"sub": ""}), refused},
 		{"null", answer(http.StatusOK, "null"), refused},
+		{"sub in another case", answer(http.StatusOK, `{"sub":"somebody-else","SUB":"`+subject+`"}`), refused},
 		{"the access token is refused", answer(http.StatusUnauthorized, `{"error":"invalid_token"}`), unavailable},
 		{"a failure", answer(http.StatusInternalServerError, ""), unavailable},
 		{"too many requests", answer(http.StatusTooManyRequests, ""), unavailable},
-		{"the connection is cut", instead(userinfoPath, cut), unavailable},
+		{"the connection is cut", override(userinfoPath, cut), unavailable},
 		{"not JSON", answer(http.StatusOK, "<html>"), unavailable},
 		{"a list", answer(http.StatusOK, "[]"), unavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newForge(t, tt.bend).identify(t, []string{"email"})
+			_, err := newFake(t, tt.setup).identify(t, []string{"email"})
 			wantKind(t, err, tt.want)
 		})
 	}
 }
 
-// TestUserinfoForAnother gives the same answer under another subject claim: it is sub that must agree.
+// TestUserinfoForAnother has the same configured subject but another sub: sub must match.
 func TestUserinfoForAnother(t *testing.T) {
-	f := newForge(t, with("oid", "object-1"), userinfo(map[string]any{"sub": "somebody-else", "oid": "object-1"}))
+	f := newFake(t, with("oid", "object-1"), userinfo(map[string]any{"sub": "somebody-else", "oid": "object-1"}))
 	_, err := f.identify(t, []string{"email"}, subjectIn("oid"))
 	wantKind(t, err, "refused at userinfo")
 }
 
 func TestIDTokenWinsOverUserinfo(t *testing.T) {
-	f := newForge(t,
+	f := newFake(t,
 		with("name", "Ada"), with("hd", "contoso.com"), with("groups", []string{"few"}),
 		userinfo(map[string]any{
 			"name": "Mallory", "hd": "evil.example.com", "groups": []string{"admins"}, "phone_number": "1",
@@ -109,7 +111,7 @@ func TestIDTokenWinsOverUserinfo(t *testing.T) {
 	}
 }
 
-// TestEmailIsVerifiedByItsSource lets neither source verify the other's address.
+// TestEmailIsVerifiedByItsSource checks that neither source verifies the other's address.
 func TestEmailIsVerifiedByItsSource(t *testing.T) {
 	type claims = map[string]any
 	const ada, other = "ada@contoso.com", "mallory@contoso.com"
@@ -120,22 +122,31 @@ func TestEmailIsVerifiedByItsSource(t *testing.T) {
 	}{
 		{"both in userinfo", claims{}, claims{"email": ada, "email_verified": true}, ada, "true"},
 		{"both in the ID token", claims{"email": ada, "email_verified": true}, claims{}, ada, "true"},
-		{"the same address in both, verified by userinfo", claims{"email": ada}, claims{"email": ada, "email_verified": true}, ada, "true"},
-		{"the same address in both, userinfo says it as text", claims{"email": ada}, claims{"email": ada, "email_verified": "true"}, ada, `"true"`},
-		{"the same address in both, they disagree", claims{"email": ada, "email_verified": false}, claims{"email": ada, "email_verified": true}, ada, "false"},
+		{"the same address in both, verified by userinfo", claims{"email": ada},
+			claims{"email": ada, "email_verified": true}, ada, "true"},
+		{"the same address in both, userinfo says it as text", claims{"email": ada},
+			claims{"email": ada, "email_verified": "true"}, ada, `"true"`},
+		{"the same address in both, they disagree", claims{"email": ada, "email_verified": false},
+			claims{"email": ada, "email_verified": true}, ada, "false"},
 		{"userinfo verifies another address", claims{"email": ada}, claims{"email": other, "email_verified": true}, ada, ""},
-		{"userinfo verifies an address in another case", claims{"email": "Ada@contoso.com"}, claims{"email": ada, "email_verified": true}, "Ada@contoso.com", ""},
+		{"userinfo verifies an address in another case", claims{"email": "Ada@contoso.com"},
+			claims{"email": ada, "email_verified": true}, "Ada@contoso.com", ""},
 		{"userinfo verifies no address", claims{"email": ada}, claims{"email_verified": true}, ada, ""},
-		{"userinfo verifies another, the ID token its own", claims{"email": ada, "email_verified": true}, claims{"email": other, "email_verified": false}, ada, "true"},
-		{"userinfo verifies another, the ID token says no", claims{"email": ada, "email_verified": false}, claims{"email": other, "email_verified": true}, ada, "false"},
+		{"userinfo verifies another, the ID token its own", claims{"email": ada, "email_verified": true},
+			claims{"email": other, "email_verified": false}, ada, "true"},
+		{"userinfo verifies another, the ID token says no", claims{"email": ada, "email_verified": false},
+			claims{"email": other, "email_verified": true}, ada, "false"},
 		{"the ID token verifies no address", claims{"email_verified": true}, claims{"email": other}, other, ""},
-		{"the ID token verifies an empty address", claims{"email": "", "email_verified": true}, claims{"email": other}, "", ""},
-		{"the ID token verifies no address, userinfo says no", claims{"email_verified": true}, claims{"email": other, "email_verified": false}, other, "false"},
-		{"the ID token says no of no address", claims{"email_verified": false}, claims{"email": ada, "email_verified": true}, ada, "true"},
+		{"the ID token verifies an empty address", claims{"email": "", "email_verified": true}, claims{"email": other}, "",
+			""},
+		{"the ID token verifies no address, userinfo says no", claims{"email_verified": true},
+			claims{"email": other, "email_verified": false}, other, "false"},
+		{"the ID token says no of no address", claims{"email_verified": false},
+			claims{"email": ada, "email_verified": true}, ada, "true"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newForge(t, func(f *forge) { maps.Copy(f.claims, tt.idToken) }, userinfo(tt.userinfo))
+			f := newFake(t, func(f *fakeProvider) { maps.Copy(f.claims, tt.idToken) }, userinfo(tt.userinfo))
 			identity, err := f.identify(t, []string{"email", "email_verified", "phone_number"})
 			wantKind(t, err, "")
 			if got, want := claim(t, identity, "email"), `"`+tt.email+`"`; got != want {
@@ -145,5 +156,20 @@ func TestEmailIsVerifiedByItsSource(t *testing.T) {
 				t.Errorf("email_verified %q, want %q", got, tt.verified)
 			}
 		})
+	}
+}
+
+func TestNullCountsAsMissing(t *testing.T) {
+	f := newFake(t, with("email", nil), userinfo(map[string]any{"email": "a@b", "email_verified": true}))
+	identity, err := f.identify(t, []string{"email"})
+	wantKind(t, err, "")
+	if got := claim(t, identity, "email"); got != `"a@b"` {
+		t.Errorf("email %s", got)
+	}
+	f = newFake(t, with("email", nil), userinfo(map[string]any{"email": "a@b", "email_verified": true}))
+	identity, err = f.identify(t, []string{"email", "x"})
+	wantKind(t, err, "")
+	if got := claim(t, identity, "email"); got != `"a@b"` {
+		t.Errorf("merged email %s", got)
 	}
 }

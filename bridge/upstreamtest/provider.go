@@ -1,13 +1,10 @@
-// Package upstreamtest is a real OpenID Provider in process, with people who sign in by a password. The protocol is that
-// of zitadel/oidc; the people, and the faults that one can order, are ours. It is for tests and for the demo: it keeps
-// passwords in clear and shows them.
+// Package upstreamtest runs a real OpenID Provider in process, with people who sign in by password, for tests and for
+// the demo. Package zitadel/oidc implements the protocol. Tests can stop the provider and disable accounts. It stores
+// passwords in plain text and shows them on its login page.
 package upstreamtest
 
 import (
-	"context"
 	"crypto/rand"
-	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,7 +14,6 @@ import (
 	"time"
 
 	"github.com/zitadel/oidc/v3/example/server/storage"
-	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
@@ -31,79 +27,79 @@ type Person struct {
 	Email         string
 	EmailVerified bool
 	Groups        []string
-	Claims        map[string]any // further claims in userinfo
+	Claims        map[string]any // further claims of userinfo
 }
 
-// Client is the relying party.
+// Client is a relying party.
 type Client struct {
 	ID          string
-	Secret      string // empty: a public client, which needs PKCE
+	Secret      string // empty for a public client, which must use PKCE
 	RedirectURI string
 }
 
-// Config says who there is.
+// Config describes a provider.
 type Config struct {
-	// Around, when set, wraps the provider's handler, so that a demo can show what comes by.
-	Around  func(http.Handler) http.Handler
 	Name    string // of the company, for the login page
 	Clients []Client
 	People  []Person
+	// Wrap, unless nil, wraps the handler of the provider, for example to record requests.
+	Wrap func(http.Handler) http.Handler
 }
 
 // Provider is a running provider. It is safe for concurrent use.
 type Provider struct {
-	issuer  string
-	name    string
-	server  *http.Server
-	storage *storage.Storage
-	op      *op.Provider
-
+	issuer   string
+	name     string
 	listener net.Listener
+	server   *http.Server
+	storage  *storage.Storage
+	op       *op.Provider
 	down     atomic.Bool
-	requests sync.Map // path -> *atomic.Int64
 
 	mu       sync.Mutex
 	people   []Person
 	disabled map[string]bool // by login
+	requests map[string]int  // by path
 }
 
-// Start starts a provider that runs until Close.
+// Start starts a provider on a loopback port. It runs until Close.
 func Start(config Config) (*Provider, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	p := &Provider{
-		// Real issuers end in a slash or not; this one does, so that a comparison that trims is found out.
+		// With a slash, as some real issuers, so that a comparison that trims slashes fails.
 		issuer:   "http://" + listener.Addr().String() + "/",
 		name:     config.Name,
+		listener: listener,
 		people:   slices.Clone(config.People),
 		disabled: map[string]bool{},
+		requests: map[string]int{},
 	}
-	if err := p.build(config.Clients); err != nil {
+	if err := p.newOP(config.Clients); err != nil {
 		listener.Close()
 		return nil, err
 	}
 	var handler http.Handler = p
-	if config.Around != nil {
-		handler = config.Around(p)
+	if config.Wrap != nil {
+		handler = config.Wrap(p)
 	}
-	p.listener = listener
 	p.server = &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	go p.server.Serve(listener)
 	return p, nil
 }
 
-func (p *Provider) build(clients []Client) error {
-	known := map[string]*storage.Client{}
+func (p *Provider) newOP(clients []Client) error {
+	byID := map[string]*storage.Client{}
 	for _, client := range clients {
 		if client.Secret == "" {
-			known[client.ID] = storage.NativeClient(client.ID, client.RedirectURI)
+			byID[client.ID] = storage.NativeClient(client.ID, client.RedirectURI)
 		} else {
-			known[client.ID] = storage.WebClient(client.ID, client.Secret, client.RedirectURI)
+			byID[client.ID] = storage.WebClient(client.ID, client.Secret, client.RedirectURI)
 		}
 	}
-	p.storage = storage.NewStorageWithClients(peopleStore{p}, known)
+	p.storage = storage.NewStorageWithClients(userStore{p}, byID)
 	var err error
 	p.op, err = op.NewProvider(&op.Config{
 		CryptoKey:             [32]byte([]byte(rand.Text() + rand.Text())),
@@ -111,24 +107,24 @@ func (p *Provider) build(clients []Client) error {
 		CodeMethodS256:        true,
 		AuthMethodPost:        true,
 		GrantTypeRefreshToken: true,
-	}, withGroups{p.storage, p}, op.StaticIssuer(p.issuer), op.WithAllowInsecure(),
-		op.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+	}, claimsStorage{p.storage, p}, op.StaticIssuer(p.issuer), op.WithAllowInsecure(),
+		op.WithLogger(slog.New(slog.DiscardHandler)))
 	return err
 }
 
-// Issuer is the provider's issuer.
+// Issuer returns the issuer, which ends with a slash.
 func (p *Provider) Issuer() string { return p.issuer }
 
 // Close stops the provider.
 func (p *Provider) Close() error {
-	defer p.listener.Close() // which Serve may not have taken over yet
+	defer p.listener.Close() // in case Serve has not taken it over yet
 	return p.server.Close()
 }
 
-// SetDown cuts every connection without an answer, until it is called with false.
+// SetDown makes the provider close every connection without a response, or serve again.
 func (p *Provider) SetDown(down bool) { p.down.Store(down) }
 
-// SetDisabled takes an account out of service, or puts it back.
+// SetDisabled disables or enables the account with that login.
 func (p *Provider) SetDisabled(login string, disabled bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -142,7 +138,7 @@ func (p *Provider) AddPerson(person Person) {
 	p.people = append(p.people, person)
 }
 
-// SetPerson changes what the provider says of the person with that login.
+// SetPerson replaces the person with the same login.
 func (p *Provider) SetPerson(person Person) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -153,84 +149,31 @@ func (p *Provider) SetPerson(person Person) {
 	}
 }
 
-// Requests counts the requests that came for a path.
+// Requests returns how many requests for a path were served.
 func (p *Provider) Requests(path string) int {
-	count, _ := p.requests.LoadOrStore(path, new(atomic.Int64))
-	return int(count.(*atomic.Int64).Load())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.requests[path]
 }
 
-// ServeHTTP serves the provider's endpoints and its login page.
+// ServeHTTP serves the endpoints of the provider and its login page.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.down.Load() {
 		panic(http.ErrAbortHandler)
 	}
-	count, _ := p.requests.LoadOrStore(r.URL.Path, new(atomic.Int64))
-	count.(*atomic.Int64).Add(1)
+	p.count(r.URL.Path)
 	switch r.Method + " " + r.URL.Path {
 	case "GET " + loginPath:
 		p.showLogin(w, r.FormValue("authRequestID"), "")
 	case "POST " + loginPath:
-		p.takeLogin(w, r)
+		p.login(w, r)
 	default:
 		p.op.ServeHTTP(w, r)
 	}
 }
 
-// person finds somebody who is not disabled.
-func (p *Provider) person(matches func(Person) bool) (Person, bool) {
+func (p *Provider) count(path string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i := slices.IndexFunc(p.people, matches)
-	if i < 0 || p.disabled[p.people[i].Login] {
-		return Person{}, false
-	}
-	return p.people[i], true
-}
-
-// peopleStore shows our people to the storage of zitadel/oidc.
-type peopleStore struct{ provider *Provider }
-
-func (s peopleStore) GetUserByID(subject string) *storage.User {
-	return s.user(func(person Person) bool { return person.Subject == subject })
-}
-
-func (s peopleStore) GetUserByUsername(login string) *storage.User {
-	return s.user(func(person Person) bool { return person.Login == login })
-}
-
-func (s peopleStore) ExampleClientID() string { return "unused" }
-
-func (s peopleStore) user(matches func(Person) bool) *storage.User {
-	person, found := s.provider.person(matches)
-	if !found {
-		return nil
-	}
-	return &storage.User{
-		ID: person.Subject, Username: person.Login, Password: person.Password,
-		FirstName: person.GivenName, LastName: person.FamilyName,
-		Email: person.Email, EmailVerified: person.EmailVerified,
-	}
-}
-
-// withGroups adds groups and further claims to userinfo.
-type withGroups struct {
-	*storage.Storage
-	provider *Provider
-}
-
-func (s withGroups) SetUserinfoFromToken(ctx context.Context, info *oidc.UserInfo, tokenID, subject, origin string) error {
-	if err := s.Storage.SetUserinfoFromToken(ctx, info, tokenID, subject, origin); err != nil {
-		return err
-	}
-	person, found := s.provider.person(func(person Person) bool { return person.Subject == subject })
-	if !found {
-		return errors.New("account disabled")
-	}
-	if person.Groups != nil {
-		info.AppendClaims("groups", person.Groups)
-	}
-	for name, value := range person.Claims {
-		info.AppendClaims(name, value)
-	}
-	return nil
+	p.requests[path]++
 }

@@ -26,7 +26,7 @@ that is not complete never has the name of one: it is written beside it as FILE.
 remain only when the command or the machine is killed, and can be deleted then.
 
 The copy is a database that serve opens as it is. To restore it, stop the servers, remove bridge.db-wal and bridge.db-shm,
-and put the copy in the place of bridge.db. Links that ended after the backup are live in it: end them again.`,
+and put the copy in the place of bridge.db. Links that were revoked after the backup are live in it: revoke them again.`,
 		Example: `  alexa-oidc-bridge backup /var/backups/bridge-$(date +%F).db`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -50,20 +50,20 @@ func backUp(ctx context.Context, cmd *cobra.Command, storage config.Storage, pat
 	if err != nil {
 		return err
 	}
-	err = makeFile(path, func(temporary string) error { return store.Backup(ctx, temporary) })
+	err = createFile(path, func(temporary string) error { return store.Backup(ctx, temporary) })
 	if err = errors.Join(err, store.Close()); err != nil {
-		return notMade(ctx, path, err)
+		return notCreated(ctx, path, err)
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), "backed up to", path)
 	return nil
 }
 
-// untilStopped is a context that ends when the program is asked to stop, so that it can tidy up.
+// untilStopped returns a context that ends at SIGTERM and SIGINT, so that the command can remove what it began.
 func untilStopped(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 }
 
-// loadStorage reads only where links are kept.
+// loadStorage reads only the storage section of the configuration.
 func loadStorage(cmd *cobra.Command) (config.Storage, error) {
 	storage, err := config.LoadStorage(configPath(cmd))
 	if err != nil {
@@ -72,39 +72,39 @@ func loadStorage(cmd *cobra.Command) (config.Storage, error) {
 	return storage, nil
 }
 
-// openStore opens a database that is there.
+// openStore opens an existing database.
 func openStore(ctx context.Context, storage config.Storage) (*sqlstore.Store, error) {
 	store, err := sqlstore.Open(ctx, sqlstore.Options{Driver: storage.Driver, DSN: storage.DSN})
 	switch {
 	case errors.Is(err, sqlstore.ErrNoDatabase):
-		return nil, failed(err, "check storage.dsn; serve makes the database when it starts")
+		return nil, failed(err, "check storage.dsn; serve creates the database when it starts")
 	case err != nil:
 		return nil, failed(err, "check storage.dsn")
 	}
 	return store, nil
 }
 
-// notMade words why makeFile made no file.
-func notMade(ctx context.Context, path string, err error) error {
+// notCreated returns the error of a command for an error of createFile.
+func notCreated(ctx context.Context, path string, err error) error {
 	switch {
 	case ctx.Err() != nil:
-		return failed(errors.New("interrupted; no file was made"), "run it again")
+		return failed(errors.New("interrupted; no file was created"), "run it again")
 	case errors.Is(err, fs.ErrExist):
-		return failed(fmt.Errorf("%s is there already", path), "name another file; none is ever overwritten")
+		return failed(fmt.Errorf("%s exists already", path), "name another file; existing files are never overwritten")
 	case errors.Is(err, sqlstore.ErrNoRoom), errors.Is(err, syscall.ENOSPC):
-		return failed(err, "make room, or name a file on another disk; nothing remains of what was written")
+		return failed(err, "free some space, or name a file on another disk; no file was created")
 	}
-	return failed(err, "check that the folder is there and can be written, and that the database can be read")
+	return failed(err, "check that the folder exists and can be written, and that the database can be read")
 }
 
-// makeFile makes a file that only its owner can read, from what write puts into a temporary one beside it. The file gets its
-// name when it is complete and on disk. When it cannot be made, nothing remains.
-func makeFile(path string, write func(temporary string) error) (err error) {
-	// With its folders, since SQLite takes what begins with file: for something else.
+// createFile creates a file that only its owner can read. The function writes a temporary file beside it, which gets its name
+// when it is complete and on disk. After an error no file remains. It returns fs.ErrExist for a path that exists.
+func createFile(path string, write func(temporary string) error) (err error) {
+	// Absolute, because SQLite takes a path that begins with file: for a URI.
 	if path, err = filepath.Abs(path); err != nil {
 		return err
 	}
-	if err := refuseExisting(path); err != nil {
+	if err := rejectExisting(path); err != nil {
 		return err
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
@@ -122,8 +122,8 @@ func makeFile(path string, write func(temporary string) error) (err error) {
 	if err = errors.Join(write(temporary), file.Sync(), file.Close()); err != nil {
 		return err
 	}
-	// Again: it may have been made meanwhile, by a backup that began at the same time.
-	if err = refuseExisting(path); err != nil {
+	// Again: another command may have created it meanwhile.
+	if err = rejectExisting(path); err != nil {
 		return err
 	}
 	if err = os.Rename(temporary, path); err != nil {
@@ -132,7 +132,7 @@ func makeFile(path string, write func(temporary string) error) (err error) {
 	return syncFolder(filepath.Dir(path))
 }
 
-func refuseExisting(path string) error {
+func rejectExisting(path string) error {
 	_, err := os.Lstat(path)
 	if err == nil {
 		return fs.ErrExist
@@ -143,7 +143,7 @@ func refuseExisting(path string) error {
 	return err
 }
 
-// syncFolder makes the new name outlive a crash.
+// syncFolder makes a new name in a folder survive a crash.
 func syncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {

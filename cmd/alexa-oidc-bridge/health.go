@@ -15,23 +15,24 @@ import (
 func healthCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "health",
-		Short: "Ask a running server on this machine whether it lives",
-		Long:  `health asks the admin listener of the configuration for /healthz. It is meant for a container's health check.`,
-		Args:  cobra.NoArgs,
+		Short: "Check that the server on this machine is running",
+		Long: `health requests /healthz from the admin listener of the configuration. It is meant for a container's health
+check.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			address, err := config.LoadAdminListen(configPath(cmd))
 			if err != nil {
 				return badConfig(configPath(cmd), err)
 			}
-			if err := askHealth(cmd.Context(), address); err != nil {
-				return failed(err, "is serve running with this configuration?")
+			if err := requestHealth(cmd.Context(), address); err != nil {
+				return failed(err, "check that serve is running with this configuration")
 			}
 			return nil
 		},
 	}
 }
 
-func askHealth(ctx context.Context, address string) error {
+func requestHealth(ctx context.Context, address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return err
@@ -45,14 +46,14 @@ func askHealth(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	client := &http.Client{Transport: &http.Transport{}} // no proxy: it asks this machine
+	client := &http.Client{Transport: &http.Transport{}} // without a proxy: the request stays on this machine
 	response, err := client.Do(request)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("it answered with status %d", response.StatusCode)
+		return fmt.Errorf("/healthz responded with status %d", response.StatusCode)
 	}
 	return nil
 }

@@ -22,9 +22,9 @@ import (
 func linksCommand() *cobra.Command {
 	links := &cobra.Command{
 		Use:   "links",
-		Short: "List, end and move links",
-		Long: `links works on the database directly, also while servers run. It needs only storage of the configuration, so that a
-link can be ended in an emergency whatever else is wrong.`,
+		Short: "List, revoke and move links",
+		Long: `links works on the database directly, also while servers run. It reads only the storage section of the
+configuration, so that links can be revoked in an emergency whatever else is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -35,13 +35,13 @@ link can be ended in an emergency whatever else is wrong.`,
 func linksListCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use:   "list",
-		Short: "List links, the oldest first",
+		Short: "List links, oldest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkGrant(cmd); err != nil {
 				return err
 			}
-			links, err := onStore(cmd, func(store *sqlstore.Store) ([]bridge.Link, error) {
+			links, err := withStore(cmd, func(store *sqlstore.Store) ([]bridge.Link, error) {
 				return store.Links(cmd.Context(), linkFilter(cmd))
 			})
 			if err != nil {
@@ -61,9 +61,10 @@ func linksListCommand() *cobra.Command {
 func linksRevokeCommand() *cobra.Command {
 	revoke := &cobra.Command{
 		Use:   "revoke [link_id ...]",
-		Short: "End links at once, by their ids or by what they have in common",
-		Long: `revoke ends the links named, or all live links that every flag given matches. Their tokens read inactive within a second in
-every server that reaches this database. Of several ids those that are known are ended, and the exit code is 1 if any is not.`,
+		Short: "Revoke links by id, or all that match the flags",
+		Long: `revoke revokes the links with the given ids, or all live links that match every given flag. Every server that
+reaches this database treats their tokens as inactive within a second. If some ids are unknown, the other links are
+revoked and the exit code is 1.`,
 		Example: `  alexa-oidc-bridge links revoke lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa
   alexa-oidc-bridge links revoke --provider corp --subject 8a7f5c31 --reason "left the company"`,
 		RunE: func(cmd *cobra.Command, ids []string) error {
@@ -73,66 +74,74 @@ every server that reaches this database. Of several ids those that are known are
 			if err := errors.Join(checkGrant(cmd), checkRevoke(cmd, filter, reason)); err != nil {
 				return err
 			}
-			return revokeLinks(cmd, filter, bridge.Reason(reason))
+			revoked, matching, err := revokeLinks(cmd, filter, bridge.Reason(reason))
+			for _, link := range revoked { // also after an error
+				fmt.Fprintln(cmd.OutOrStdout(), "revoked", link.ID)
+			}
+			switch {
+			case err != nil:
+				return err
+			case len(ids) == 0:
+				return reportCount(cmd, len(revoked), len(matching))
+			}
+			return reportRest(cmd, ids, revoked, matching)
 		},
 	}
 	addLinkFilter(revoke)
-	revoke.Flags().String("reason", string(bridge.ReasonOperator), "`why`, kept with the links")
+	revoke.Flags().String("reason", string(bridge.ReasonOperator), "the `reason`, stored with the links")
 	return revoke
 }
 
-var reasonForm = regexp.MustCompile(`^[ -~]{1,200}$`)
+var reasonPattern = regexp.MustCompile(`^[ -~]{1,200}$`)
 
-// checkRevoke refuses what would end links that nobody named.
+// checkRevoke rejects arguments that would revoke links by accident.
 func checkRevoke(cmd *cobra.Command, filter bridge.LinkFilter, reason string) error {
 	byFlags := false
 	for _, name := range []string{"skill", "subject", "email", "provider", "grant"} {
 		value, _ := cmd.Flags().GetString(name)
 		byFlags = byFlags || value != ""
 		if cmd.Flags().Changed(name) && value == "" {
-			return &failure{exitUsage, fmt.Errorf("--%s is empty", name), "give it a value; an empty one would select everything"}
+			return &failure{exitUsage, fmt.Errorf("--%s is empty", name), "set a value; an empty one would match every link"}
 		}
 	}
 	switch {
 	case !byFlags && len(filter.IDs) == 0:
-		return &failure{exitUsage, errors.New("no links are named"), "name link ids, or select by --skill, --subject, --email, --provider or --grant"}
+		return &failure{exitUsage, errors.New("no links are named"),
+			"give link ids, or --skill, --subject, --email, --provider or --grant"}
 	case byFlags && len(filter.IDs) > 0:
-		return &failure{exitUsage, errors.New("link ids and flags are given"), "name link ids or select by flags, not both"}
+		return &failure{exitUsage, errors.New("link ids and flags are given"), "give link ids or flags, not both"}
 	case slices.Contains(filter.IDs, ""):
-		return &failure{exitUsage, errors.New("an empty link id is given"), "see links list"}
-	case !reasonForm.MatchString(reason):
-		return &failure{exitUsage, errors.New("the reason cannot be kept"), "write 1 to 200 printable ASCII characters"}
+		return &failure{exitUsage, errors.New("an empty link id is given"), "see links list for the ids"}
+	case !reasonPattern.MatchString(reason):
+		return &failure{exitUsage, errors.New("the reason cannot be kept"), "use 1 to 200 printable ASCII characters"}
 	}
 	return nil
 }
 
-func revokeLinks(cmd *cobra.Command, filter bridge.LinkFilter, reason bridge.Reason) error {
-	var known []bridge.Link
-	revoked, err := onStore(cmd, func(store *sqlstore.Store) (revoked []bridge.Link, err error) {
+// revokeLinks returns the links that it revoked, and all links that match the filter, live or revoked.
+func revokeLinks(cmd *cobra.Command, filter bridge.LinkFilter, reason bridge.Reason,
+) (revoked, matching []bridge.Link, err error) {
+	revoked, err = withStore(cmd, func(store *sqlstore.Store) (revoked []bridge.Link, err error) {
 		if revoked, err = store.Revoke(cmd.Context(), filter, reason, time.Now()); err == nil {
-			known, err = store.Links(cmd.Context(), filter)
+			matching, err = store.Links(cmd.Context(), filter)
 		}
 		return revoked, err
 	})
-	for _, link := range revoked {
-		fmt.Fprintln(cmd.OutOrStdout(), "revoked", link.ID)
-	}
-	if err != nil {
-		return err
-	}
-	if len(filter.IDs) == 0 {
-		fmt.Fprintln(cmd.OutOrStdout(), "links revoked:", len(revoked))
-		if len(known) == 0 {
-			return failed(errors.New("no link matches, live or ended"),
-				"see links list; only links whose skill keeps the e-mail claim are found by --email")
-		}
-		return nil
-	}
-	return reportOthers(cmd, filter.IDs, revoked, known)
+	return revoked, matching, err
 }
 
-// reportOthers says what became of the ids that were not revoked just now.
-func reportOthers(cmd *cobra.Command, ids []string, revoked, known []bridge.Link) error {
+// reportCount reports how many links were revoked by flags.
+func reportCount(cmd *cobra.Command, revoked, matching int) error {
+	fmt.Fprintln(cmd.OutOrStdout(), "links revoked:", revoked)
+	if matching == 0 {
+		return failed(errors.New("no link matches, live or revoked"),
+			"see links list; --email finds only links whose skill keeps the email claim")
+	}
+	return nil
+}
+
+// reportRest reports the ids that this command did not revoke: already revoked, or unknown.
+func reportRest(cmd *cobra.Command, ids []string, revoked, matching []bridge.Link) error {
 	has := func(links []bridge.Link, id string) bool {
 		return slices.ContainsFunc(links, func(link bridge.Link) bool { return link.ID == id })
 	}
@@ -140,34 +149,35 @@ func reportOthers(cmd *cobra.Command, ids []string, revoked, known []bridge.Link
 	for _, id := range ids {
 		switch {
 		case has(revoked, id):
-		case has(known, id):
-			fmt.Fprintln(cmd.OutOrStdout(), "had ended before", id)
+		case has(matching, id):
+			fmt.Fprintln(cmd.OutOrStdout(), "already revoked", id)
 		default:
 			unknown++
 			fmt.Fprintln(cmd.ErrOrStderr(), "unknown", upstream.LogText(id))
 		}
 	}
 	if unknown > 0 {
-		return failed(fmt.Errorf("%d of %d links are unknown", unknown, len(ids)), "see links list for the ids; is this the right database?")
+		return failed(fmt.Errorf("%d of %d links are unknown", unknown, len(ids)),
+			"see links list for the ids, and check that storage.dsn is the right database")
 	}
 	return nil
 }
 
 func addLinkFilter(cmd *cobra.Command) {
-	cmd.Flags().String("skill", "", "only links of this skill, by its `client_id`")
-	cmd.Flags().String("subject", "", "only links of this `subject` at its provider")
-	cmd.Flags().String("email", "", "only links of this e-mail `address`, if their skill keeps the claim")
-	cmd.Flags().String("provider", "", "only links made at this provider, by its `id`")
-	cmd.Flags().String("grant", "", "only links by this `grant`: implicit or authorization_code")
+	cmd.Flags().String("skill", "", "only links of the skill with this `client_id`")
+	cmd.Flags().String("subject", "", "only links of this `subject` at the provider")
+	cmd.Flags().String("email", "", "only links with this e-mail `address`, if the skill keeps the email claim")
+	cmd.Flags().String("provider", "", "only links of the provider with this `id`")
+	cmd.Flags().String("grant", "", "only links of this `grant`: implicit or authorization_code")
 }
 
-// checkGrant refuses a name that no grant has, which would select nothing without a word.
+// checkGrant rejects an unknown grant, which would silently match no link.
 func checkGrant(cmd *cobra.Command) error {
 	switch grant, _ := cmd.Flags().GetString("grant"); bridge.Grant(grant) {
 	case "", bridge.GrantImplicit, bridge.GrantAuthorizationCode:
 		return nil
 	}
-	return &failure{exitUsage, errors.New("--grant is not the name of a grant"), "write implicit or authorization_code"}
+	return &failure{exitUsage, errors.New("--grant is not the name of a grant"), "use implicit or authorization_code"}
 }
 
 func linkFilter(cmd *cobra.Command) bridge.LinkFilter {
@@ -179,8 +189,8 @@ func linkFilter(cmd *cobra.Command) bridge.LinkFilter {
 		Provider: text("provider"), Grant: bridge.Grant(text("grant"))}
 }
 
-// onStore does something on the database of the configuration.
-func onStore(cmd *cobra.Command, do func(*sqlstore.Store) ([]bridge.Link, error)) ([]bridge.Link, error) {
+// withStore calls a function with the database of the configuration.
+func withStore(cmd *cobra.Command, do func(*sqlstore.Store) ([]bridge.Link, error)) ([]bridge.Link, error) {
 	store, err := openConfigured(cmd)
 	if err != nil {
 		return nil, err
@@ -219,7 +229,7 @@ func printLinksJSON(w io.Writer, links []bridge.Link) error {
 	return err
 }
 
-// asciiJSON writes the same JSON without a character that a terminal could take for a command.
+// asciiJSON escapes all characters beyond ASCII in a JSON text, so that none can control a terminal.
 func asciiJSON(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -245,20 +255,20 @@ func orNull(t time.Time) *time.Time {
 
 func printLinks(w io.Writer, links []bridge.Link) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "LINK\tSKILL\tPROVIDER\tSUBJECT\tCREATED\tLAST USED\tENDED")
+	fmt.Fprintln(table, "LINK\tSKILL\tPROVIDER\tSUBJECT\tCREATED\tLAST USED\tREVOKED")
 	for _, link := range links {
-		ended := day(link.RevokedAt)
+		revoked := minute(link.RevokedAt)
 		if link.Revoked() {
-			ended += ", " + string(link.Reason)
+			revoked += ", " + string(link.Reason)
 		}
-		// A subject is a stranger's text, which must not reach the terminal as it is.
+		// A subject is untrusted text, which could control the terminal.
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.ID, link.ClientID, link.Provider.ID,
-			upstream.LogText(link.Subject), day(link.CreatedAt), day(link.LastUsedAt), ended)
+			upstream.LogText(link.Subject), minute(link.CreatedAt), minute(link.LastUsedAt), revoked)
 	}
 	return table.Flush()
 }
 
-func day(t time.Time) string {
+func minute(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}

@@ -35,29 +35,29 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitDone
 	}
 	failed, ok := errors.AsType[*failure](err)
-	if !ok { // cobra's own: an unknown command or flag, or arguments that do not fit
+	if !ok { // an error of cobra: an unknown command or flag, or wrong arguments
 		failed = &failure{exitUsage, err, "see alexa-oidc-bridge --help"}
 	}
 	fmt.Fprintf(stderr, "alexa-oidc-bridge: %v\n", failed.what)
-	if failed.cure != "" {
-		fmt.Fprintf(stderr, "  %s\n", failed.cure)
+	if failed.hint != "" {
+		fmt.Fprintf(stderr, "  %s\n", failed.hint)
 	}
 	return failed.code
 }
 
-// failure is an error of a command: what went wrong, what to do about it, and the exit code.
+// failure is the error of a command.
 type failure struct {
-	code int
-	what error
-	cure string
+	code int    // the exit code
+	what error  // what went wrong
+	hint string // what to do; empty: the error says it
 }
 
 func (f *failure) Error() string { return f.what.Error() }
 func (f *failure) Unwrap() error { return f.what }
 
-func failed(what error, cure string) error { return &failure{exitFailed, what, cure} }
+func failed(what error, hint string) error { return &failure{exitFailed, what, hint} }
 
-// badConfig words faults of the configuration: each has a line of its own that says what to do.
+// badConfig returns the error for a configuration with problems. Each is on a line of its own and says what to do.
 func badConfig(path string, err error) error {
 	text := strings.ReplaceAll(err.Error(), "\n", "\n  ")
 	return &failure{exitUsage, fmt.Errorf("the configuration %s cannot be used:\n  %s", path, text), ""}
@@ -67,21 +67,21 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "alexa-oidc-bridge",
 		Short: "Link Alexa skills to your company's OpenID Connect sign-in",
-		Long: `alexa-oidc-bridge is the OAuth 2.0 authorization server that an Alexa skill needs for account linking, in front of the
-OpenID Provider that your company has. It is configured by one YAML file.`,
+		Long: `alexa-oidc-bridge is the OAuth 2.0 authorization server that an Alexa skill needs for account linking, in
+front of the OpenID Provider that your company already has. It is configured by one YAML file.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.PersistentFlags().String("config", "", "the configuration `file` (default $BRIDGE_CONFIG, else config.yaml)")
+	root.PersistentFlags().String("config", "", "the configuration `file` (default $BRIDGE_CONFIG, or config.yaml)")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(serveCommand(), checkCommand(), secretCommand(), versionCommand(), healthCommand(), linksCommand(),
 		backupCommand())
 	return root
 }
 
-// configPath is where the configuration is.
+// configPath returns the path of the configuration file.
 func configPath(cmd *cobra.Command) string {
 	if path, _ := cmd.Flags().GetString("config"); path != "" {
 		return path
@@ -92,7 +92,6 @@ func configPath(cmd *cobra.Command) string {
 	return "config.yaml"
 }
 
-// loadConfig reads the configuration.
 func loadConfig(cmd *cobra.Command) (*config.Config, []config.Warning, error) {
 	path := configPath(cmd)
 	loaded, warnings, err := config.Load(path)

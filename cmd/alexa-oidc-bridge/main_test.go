@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 	"alexa-oidc-bridge/bridge/sqlstore"
 )
 
-// TestMain lets the test binary be the program, so that tests can start, stop and kill real processes of it.
+// TestMain runs the program instead of the tests in processes that tests start.
 func TestMain(m *testing.M) {
 	if os.Getenv("BRIDGE_TEST_RUN_AS_PROGRAM") != "" {
 		main()
@@ -28,6 +29,26 @@ func runCommand(args ...string) (code int, stdout, stderr string) {
 	var out, err bytes.Buffer
 	code = run(args, &out, &err)
 	return code, out.String(), err.String()
+}
+
+// smallFileSystem mounts a file system of 96 MiB. It skips the test without the right to do so, or fails it if
+// BRIDGE_TEST_STRICT=1 is set.
+func smallFileSystem(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=96m,mode=0700")
+	if err != nil && os.Getenv("BRIDGE_TEST_STRICT") != "1" {
+		t.Skipf("mount a small file system: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return folder
 }
 
 func TestUsage(t *testing.T) {
@@ -65,7 +86,7 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%q: exit code %d\n%s\n%s", tt.args, code, stdout, stderr)
 		}
 		if lines := strings.Count(stderr, "\n"); tt.code != 0 && lines < 2 {
-			t.Errorf("%q: what is wrong, or what to do, is not said: %s", tt.args, stderr)
+			t.Errorf("%q: stderr does not say what is wrong and what to do: %s", tt.args, stderr)
 		}
 	}
 	if code, _, _ := runCommand("links", "revoke", ""); code != 2 {
@@ -73,7 +94,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-func TestSecretIsGoodAsKeyAndSecret(t *testing.T) {
+func TestSecret(t *testing.T) {
 	_, stdout, _ := runCommand("secret")
 	secret := strings.TrimSpace(stdout)
 	if _, err := keys.Parse(secret); err != nil || !regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`).MatchString(secret) {
@@ -86,7 +107,7 @@ func TestSecretIsGoodAsKeyAndSecret(t *testing.T) {
 
 const storageOnly = "storage: {dsn: bridge.db}\nproviders: nonsense\nkeys: [\"${NOT_SET_ANYWHERE}\"]\n"
 
-// newDatabase makes a database with links of three people, and a configuration in which everything else is wrong.
+// newDatabase creates a database with links of three people, and a configuration that is valid only in storage.
 func newDatabase(t *testing.T) (configPath string, links []bridge.Link) {
 	t.Helper()
 	dir := t.TempDir()
@@ -94,21 +115,27 @@ func newDatabase(t *testing.T) (configPath string, links []bridge.Link) {
 	if err := os.WriteFile(configPath, []byte(storageOnly), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	store, err := sqlstore.Open(t.Context(), sqlstore.Options{Driver: "sqlite", DSN: filepath.Join(dir, "bridge.db"), Create: true})
+	options := sqlstore.Options{Driver: sqlstore.SQLite, DSN: filepath.Join(dir, "bridge.db"), Create: true}
+	store, err := sqlstore.Open(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()
 	now := time.Unix(1_800_000_000, 0).UTC()
 	for i, subject := range []string{"ada", "grace", "\x1b[31m\u009b\u202eevil"} {
-		link := bridge.Link{ID: bridge.NewLinkID(), ClientID: "pizza", Grant: bridge.GrantImplicit, Scope: "orders", CreatedAt: now,
+		link := bridge.Link{
+			ID: bridge.NewLinkID(), ClientID: "pizza", Grant: bridge.GrantImplicit, Scope: "orders",
+			CreatedAt: now,
 			Identity: bridge.Identity{Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com"}, Subject: subject,
-				Claims: bridge.Claims{"email": fmt.Sprintf("p%d@contoso.com", i)}}}
+				Claims: bridge.Claims{"email": fmt.Sprintf("p%d@contoso.com", i)}},
+		}
 		handle := bridge.HashOf(link.ID)
-		if err := store.CreatePendingConsent(t.Context(), bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Minute)}); err != nil {
+		consent := bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Minute)}
+		if err := store.CreatePendingConsent(t.Context(), consent); err != nil {
 			t.Fatal(err)
 		}
-		if err := store.Link(t.Context(), handle, bridge.NewLink{Link: link, Token: bridge.HashOf("token of " + link.ID)}); err != nil {
+		newLink := bridge.NewLink{Link: link, Token: bridge.HashOf("token of " + link.ID)}
+		if err := store.Link(t.Context(), handle, newLink); err != nil {
 			t.Fatal(err)
 		}
 		links = append(links, link)
@@ -144,19 +171,21 @@ func TestLinksList(t *testing.T) {
 
 func TestLinksRevoke(t *testing.T) {
 	path, links := newDatabase(t)
-	code, stdout, stderr := runCommand("links", "revoke", links[0].ID, "lnk_unknown", "--config", path, "--reason", "left the company")
+	code, stdout, stderr := runCommand("links", "revoke", links[0].ID, "lnk_unknown", "--config", path,
+		"--reason", "left the company")
 	if code != 1 || stdout != "revoked "+links[0].ID+"\n" || !strings.Contains(stderr, "unknown lnk_unknown") {
 		t.Errorf("exit code %d\n%s\n%s", code, stdout, stderr)
 	}
 	code, stdout, _ = runCommand("links", "revoke", links[0].ID, "--config", path)
-	if code != 0 || stdout != "had ended before "+links[0].ID+"\n" {
+	if code != 0 || stdout != "already revoked "+links[0].ID+"\n" {
 		t.Errorf("again: exit code %d, %s", code, stdout)
 	}
 	code, stdout, _ = runCommand("links", "revoke", "--provider", "corp", "--config", path)
 	if code != 0 || !strings.HasSuffix(stdout, "links revoked: 2\n") {
 		t.Errorf("the rest: exit code %d, %s", code, stdout)
 	}
-	if code, _, stderr = runCommand("links", "revoke", "--email", "nobody@contoso.com", "--config", path); code != 1 || !strings.Contains(stderr, "no link matches") {
+	code, _, stderr = runCommand("links", "revoke", "--email", "nobody@contoso.com", "--config", path)
+	if code != 1 || !strings.Contains(stderr, "no link matches") {
 		t.Errorf("nobody: exit code %d, %s", code, stderr)
 	}
 	if code, _, _ = runCommand("links", "revoke", "--provider", "corp", "--config", path); code != 0 {
@@ -198,7 +227,7 @@ func TestCheck(t *testing.T) {
 	}
 	for _, want := range []string{"https://link.example.com/authorize", "https://link.example.com/callback/corp", "pizza"} {
 		if !strings.Contains(stdout, want) {
-			t.Errorf("%s is not said:\n%s", want, stdout)
+			t.Errorf("the output does not contain %s:\n%s", want, stdout)
 		}
 	}
 	t.Setenv("BRIDGE_KEY", "")

@@ -11,7 +11,7 @@ import (
 func secretCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "secret",
-		Short: "Print 32 random bytes, good as a key or as a secret",
+		Short: "Print 32 random bytes, for use as a key or a secret",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), keys.Generate())

@@ -1,13 +1,11 @@
+//go:build strict
+
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"os"
-	"os/exec"
+	"maps"
 	"path/filepath"
-	"reflect"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,21 +14,16 @@ import (
 	"alexa-oidc-bridge/internal/postgrestest"
 )
 
-// commandProcess is a process of the program.
-func commandProcess(stdin string, args ...string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
-	cmd = exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), "BRIDGE_TEST_RUN_AS_PROGRAM=1")
-	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), stdout, stderr
-	return cmd, stdout, stderr
+func TestLinksMoveToPostgreSQL(t *testing.T) {
+	testMove(t, emptyDatabase(t, sqlstore.PostgreSQL, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)))
 }
 
-// An import that is killed at any moment has whole links only, and doing it again completes it.
+// TestImportKilled verifies that an import that is killed at any moment leaves whole links only, and that running it again
+// completes it.
 func TestImportKilled(t *testing.T) {
 	const n = 2000
-	from := emptyFile(t)
-	mustFill(t, from, n)
-	want := recordsIn(t, from)
+	from := filledFile(t, n)
+	want := storedLinks(t, from)
 	path := filepath.Join(t.TempDir(), "links.jsonl")
 	mustRun(t, fmt.Sprintf("links exported: %d\n", n), "links", "export", path, "--config", from)
 	targets := map[string]string{
@@ -46,15 +39,15 @@ func TestImportKilled(t *testing.T) {
 			waitForLinks(t, to, enough, stderr)
 			cmd.Process.Kill()
 			cmd.Wait()
-			for id, record := range recordsIn(t, to) {
-				if !reflect.DeepEqual(record, want[id]) {
-					t.Fatalf("%s: half a link: %+v", driver, record)
+			for id, rows := range storedLinks(t, to) {
+				if rows != want[id] {
+					t.Fatalf("%s: a part of a link: %s", driver, rows)
 				}
 			}
 		}
-		there := len(recordsIn(t, to))
-		mustRun(t, imported(n-there, 0, there), "links", "import", path, "--config", to)
-		if got := recordsIn(t, to); !reflect.DeepEqual(got, want) {
+		known := len(storedLinks(t, to))
+		mustRun(t, importOutput(n-known, 0, known), "links", "import", path, "--config", to)
+		if got := storedLinks(t, to); !maps.Equal(got, want) {
 			t.Errorf("%s: %d links, not as they were", driver, len(got))
 		}
 	}
@@ -62,7 +55,7 @@ func TestImportKilled(t *testing.T) {
 
 func waitForLinks(t *testing.T, config string, enough int, stderr fmt.Stringer) {
 	t.Helper()
-	onDatabase(t, config, func(store *sqlstore.Store) {
+	withTestStore(t, config, func(store *sqlstore.Store) {
 		for deadline := time.Now().Add(time.Minute); ; {
 			links, err := store.Links(t.Context(), bridge.LinkFilter{})
 			switch {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -9,17 +10,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/sqlstore"
-	"alexa-oidc-bridge/internal/postgrestest"
+	"alexa-oidc-bridge/bridge/transfer"
 )
 
-// emptyDatabase makes a database without links, and a configuration in which everything but storage is wrong.
+// emptyDatabase creates a database without links, and returns a configuration in which everything but storage is wrong.
 func emptyDatabase(t *testing.T, driver, dsn string) (config string) {
 	t.Helper()
 	store, err := sqlstore.Open(t.Context(), sqlstore.Options{Driver: driver, DSN: dsn, Create: true})
@@ -41,8 +42,8 @@ func emptyFile(t *testing.T) (config string) {
 	return emptyDatabase(t, sqlstore.SQLite, filepath.Join(t.TempDir(), "bridge.db"))
 }
 
-// onDatabase does something on the database of a configuration.
-func onDatabase(t *testing.T, config string, do func(*sqlstore.Store)) {
+// withStore opens the database of a configuration.
+func withTestStore(t *testing.T, config string, do func(*sqlstore.Store)) {
 	t.Helper()
 	cmd := rootCommand()
 	cmd.SetContext(t.Context())
@@ -57,54 +58,63 @@ func onDatabase(t *testing.T, config string, do func(*sqlstore.Store)) {
 	do(store)
 }
 
-var moveTime = time.Unix(1_800_000_000, 0).UTC()
-
-// someRecords are links of the code grant, with a chain of refresh tokens.
-func someRecords(n int) iter.Seq2[sqlstore.Record, error] {
-	return func(yield func(sqlstore.Record, error) bool) {
+// linkRows returns five rows for each of n links of the code grant: the link, a chain of refresh tokens, and the code.
+func linkRows(n int) iter.Seq2[transfer.Row, error] {
+	const created = 1_800_000_000
+	return func(yield func(transfer.Row, error) bool) {
 		for i := range n {
 			id := fmt.Sprintf("lnk_%07d", i)
 			hash := func(what string) bridge.Hash { return bridge.HashOf(what + " of " + id) }
-			record := sqlstore.Record{
-				Link: bridge.Link{ID: id, ClientID: "pizza", Grant: bridge.GrantAuthorizationCode, Scope: "orders", CreatedAt: moveTime,
-					Identity: bridge.Identity{Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com"}, Subject: id,
-						Claims: bridge.Claims{"email": id + "@contoso.com", "name": "Ζωή <&>"}}},
-				Tokens: []sqlstore.TokenRecord{
-					{Hash: hash("access"), Kind: "access", CreatedAt: moveTime, ExpiresAt: moveTime.Add(time.Hour)},
-					{Hash: hash("old"), Kind: "refresh", CreatedAt: moveTime, SupersededAt: moveTime},
-					{Hash: hash("new"), Kind: "refresh", CreatedAt: moveTime, Parent: hash("old"), Place: 1},
-				},
-				Codes: []sqlstore.CodeRecord{{NewCode: bridge.NewCode{Hash: hash("code"), ExpiresAt: moveTime}, RedeemedAt: moveTime}},
-			}
-			if !yield(record, nil) {
-				return
+			for _, row := range []transfer.Row{
+				{Link: &transfer.Link{ID: id, ClientID: "pizza", Grant: bridge.GrantAuthorizationCode, Scope: "orders", CreatedAt: created,
+					Provider: "corp", Issuer: "https://login.example.com", Subject: id,
+					Claims: bridge.Claims{"email": id + "@contoso.com", "name": "Ζωή <&>"}}},
+				{Token: &transfer.Token{LinkID: id, Hash: hash("access"), Kind: "access", CreatedAt: created, ExpiresAt: created + 3600}},
+				{Token: &transfer.Token{LinkID: id, Hash: hash("old"), Kind: "refresh", CreatedAt: created, SupersededAt: created}},
+				{Token: &transfer.Token{LinkID: id, Hash: hash("new"), Kind: "refresh", CreatedAt: created, Parent: hash("old"), Place: 1}},
+				{Code: &transfer.Code{LinkID: id, Hash: hash("code"), ExpiresAt: created, RedeemedAt: created}},
+			} {
+				if !yield(row, nil) {
+					return
+				}
 			}
 		}
 	}
 }
 
-func mustFill(t *testing.T, config string, n int) {
+// filledFile returns the configuration of a SQLite database with n links.
+func filledFile(t *testing.T, n int) (config string) {
 	t.Helper()
-	onDatabase(t, config, func(store *sqlstore.Store) {
-		if did, err := store.Import(t.Context(), someRecords(n), time.Now); err != nil || did.Added != n {
+	config = emptyFile(t)
+	withTestStore(t, config, func(store *sqlstore.Store) {
+		if did, err := store.Import(t.Context(), linkRows(n), time.Now); err != nil || did.Added != n {
 			t.Fatalf("%+v, %v", did, err)
 		}
 	})
+	return config
 }
 
-// recordsIn are the links of a database by their ids.
-func recordsIn(t *testing.T, config string) map[string]sqlstore.Record {
+// storedLinks returns the rows of each link of a database as JSON, by link id.
+func storedLinks(t *testing.T, config string) map[string]string {
 	t.Helper()
-	records := map[string]sqlstore.Record{}
-	onDatabase(t, config, func(store *sqlstore.Store) {
-		for record, err := range store.Export(t.Context()) {
+	links := map[string]string{}
+	withTestStore(t, config, func(store *sqlstore.Store) {
+		var id string
+		for row, err := range store.Export(t.Context()) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			records[record.Link.ID] = record
+			if row.Link != nil {
+				id = row.Link.ID
+			}
+			text, err := json.Marshal(row)
+			if err != nil {
+				t.Fatal(err)
+			}
+			links[id] += string(text) + "\n"
 		}
 	})
-	return records
+	return links
 }
 
 func mustRun(t *testing.T, want string, args ...string) {
@@ -114,49 +124,23 @@ func mustRun(t *testing.T, want string, args ...string) {
 	}
 }
 
-func imported(added, ended, known int) string {
+func mustRevoke(t *testing.T, config, linkID string) {
+	t.Helper()
+	mustRun(t, "revoked "+linkID+"\n", "links", "revoke", linkID, "--reason", "left", "--config", config)
+}
+
+// importOutput is what links import prints.
+func importOutput(added, ended, known int) string {
 	return fmt.Sprintf("links added: %d\nlinks ended: %d\nlinks there before: %d\n", added, ended, known)
 }
 
-// A deployment moves to PostgreSQL and back, by files and by a pipe.
-func TestLinksMove(t *testing.T) {
-	folder := t.TempDir()
-	from, _ := newDatabase(t)
-	mustFill(t, from, 40)
-	if code, _, stderr := runCommand("links", "revoke", "lnk_0000007", "--reason", "left", "--config", from); code != 0 {
-		t.Fatal(stderr)
-	}
-	between := emptyDatabase(t, sqlstore.PostgreSQL, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t))
-	back := emptyFile(t)
-	there, again := filepath.Join(folder, "links.jsonl"), filepath.Join(folder, "again.jsonl")
-	mustRun(t, "links exported: 43\n", "links", "export", there, "--config", from)
-	mustRun(t, imported(43, 0, 0), "links", "import", there, "--config", between)
-	mustRun(t, imported(0, 0, 43), "links", "import", there, "--config", between)
-	mustRun(t, "links exported: 43\n", "links", "export", again, "--config", between)
-	mustRun(t, imported(43, 0, 0), "links", "import", again, "--config", back)
-	if got, want := recordsIn(t, back), recordsIn(t, from); len(want) != 43 || !reflect.DeepEqual(got, want) {
-		t.Errorf("%+v\nwant\n%+v", got, want)
-	}
-	for _, path := range []string{there, again} {
-		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s can be read by others: %v, %v", path, info.Mode(), err)
-		}
-	}
-
-	if code, _, stderr := runCommand("links", "revoke", "lnk_0000008", "--reason", "left", "--config", from); code != 0 {
-		t.Fatal(stderr)
-	}
-	code, exported, stderr := runCommand("links", "export", "--config", from)
-	if code != 0 || stderr != "" {
-		t.Fatalf("exit code %d, %s", code, stderr)
-	}
-	code, stdout, stderr := runWithInput(exported, "links", "import", "-", "--config", between)
-	if code != 0 || stdout != imported(0, 1, 42) {
-		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
-	}
-	if _, list, _ := runCommand("links", "list", "--json", "--config", between); strings.Count(list, `"reason": "left"`) != 2 {
-		t.Errorf("ended: %s", list)
-	}
+// commandProcess is the program in a process of its own.
+func commandProcess(stdin string, args ...string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
+	cmd = exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), "BRIDGE_TEST_RUN_AS_PROGRAM=1")
+	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), stdout, stderr
+	return cmd, stdout, stderr
 }
 
 func runWithInput(stdin string, args ...string) (code int, stdout, stderr string) {
@@ -167,53 +151,129 @@ func runWithInput(stdin string, args ...string) (code int, stdout, stderr string
 	return code, out.String(), err.String()
 }
 
-func TestLinksImportRefuses(t *testing.T) {
-	from, to := emptyFile(t), emptyFile(t)
-	mustFill(t, from, 1200)
-	_, whole, _ := runCommand("links", "export", "--config", from)
+// wantFiles verifies which files a folder has.
+func wantFiles(t *testing.T, folder string, names ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, entry := range entries {
+		found = append(found, entry.Name())
+	}
+	if slices.Sort(names); !slices.Equal(found, names) {
+		t.Errorf("%s has %v, want %v", folder, found, names)
+	}
+}
+
+func TestLinksMove(t *testing.T) {
+	testMove(t, emptyFile(t))
+}
+
+// testMove moves links to an empty database by a file, back by another, and later revocations by a pipe.
+func testMove(t *testing.T, between string) {
+	folder := t.TempDir()
+	from, back := filledFile(t, 40), emptyFile(t)
+	mustRevoke(t, from, "lnk_0000007")
+	there, again := filepath.Join(folder, "links.jsonl"), filepath.Join(folder, "again.jsonl")
+	mustRun(t, "links exported: 40\n", "links", "export", there, "--config", from)
+	mustRun(t, importOutput(40, 0, 0), "links", "import", there, "--config", between)
+	mustRun(t, importOutput(0, 0, 40), "links", "import", there, "--config", between)
+	mustRun(t, "links exported: 40\n", "links", "export", again, "--config", between)
+	mustRun(t, importOutput(40, 0, 0), "links", "import", again, "--config", back)
+	if got, want := storedLinks(t, back), storedLinks(t, from); len(want) != 40 || !maps.Equal(got, want) {
+		t.Errorf("%v\nwant\n%v", got, want)
+	}
+	for _, path := range []string{there, again} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode of %s: %v, %v", path, info.Mode(), err)
+		}
+	}
+
+	mustRevoke(t, from, "lnk_0000008")
+	code, exported, stderr := runCommand("links", "export", "--config", from)
+	if code != 0 || stderr != "" {
+		t.Fatalf("exit code %d, %s", code, stderr)
+	}
+	code, stdout, stderr := runWithInput(exported, "links", "import", "-", "--config", between)
+	if code != 0 || stdout != importOutput(0, 1, 39) {
+		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
+	}
+	if _, list, _ := runCommand("links", "list", "--json", "--config", between); strings.Count(list, `"reason": "left"`) != 2 {
+		t.Errorf("revoked: %s", list)
+	}
+}
+
+// importTest imports texts into an empty database.
+type importTest struct {
+	*testing.T
+	config, path string
+}
+
+func newImportTest(t *testing.T) *importTest {
+	return &importTest{t, emptyFile(t), filepath.Join(t.TempDir(), "links.jsonl")}
+}
+
+func (i *importTest) write(text string) {
+	i.Helper()
+	if err := os.WriteFile(i.path, []byte(text), 0o600); err != nil {
+		i.Fatal(err)
+	}
+}
+
+// wantError imports a file, which must fail with a message and a hint and without standard output for a bad file.
+func (i *importTest) wantError(want, path string) {
+	i.Helper()
+	code, _, stderr := runCommand("links", "import", path, "--config", i.config)
+	if code != 1 || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 2 {
+		i.Errorf("exit code %d, %s; want %q", code, stderr, want)
+	}
+}
+
+func TestLinksImportErrors(t *testing.T) {
+	const n = 500 // of five rows each, in three transactions
+	i := newImportTest(t)
+	_, whole, _ := runCommand("links", "export", "--config", filledFile(t, n))
 	lines := strings.SplitAfter(whole, "\n")
-	cut := strings.Join(lines[:1000], "")
-	path := filepath.Join(t.TempDir(), "links.jsonl")
-	write := func(text string) {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	refused := func(want string, args ...string) {
-		t.Helper()
-		code, _, stderr := runCommand(append([]string{"links", "import", "--config", to}, args...)...)
-		if code != 1 || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 2 {
-			t.Errorf("%v: exit code %d, %s", args, code, stderr)
-		}
-	}
-	refused("no such file", filepath.Join(t.TempDir(), "none"))
-	write(cut)
-	refused("line 1001: the file ends here", path)
-	write(strings.Replace(whole, `"sub":"lnk_0001000"`, `"subject":"lnk_0001000"`, 1))
-	refused(`line 1002: it cannot be read: json: unknown field "subject"`, path)
-	if found := recordsIn(t, to); len(found) != 0 {
+	truncated := strings.Join(lines[:2000], "") // in the middle of link 399
+	i.wantError("no such file", filepath.Join(t.TempDir(), "none"))
+	i.write(truncated)
+	i.wantError("line 2001: the file is truncated", i.path)
+	i.write(strings.Replace(whole, `"sub":"lnk_0000400"`, `"subject":"lnk_0000400"`, 1))
+	i.wantError("line 2002: ", i.path)
+	i.write(strings.Replace(whole, `"version":2`, `"version":1`, 1))
+	i.wantError("export the links again with this program", i.path)
+	if found := storedLinks(t, i.config); len(found) != 0 {
 		t.Errorf("a bad file added %d links", len(found))
 	}
 
-	code, stdout, stderr := runWithInput(cut, "links", "import", "-", "--config", to)
-	found := recordsIn(t, to)
-	if code != 1 || !strings.Contains(stderr, "line 1001: ") || stdout != imported(len(found), 0, 0) || len(found) > 999 {
+	code, stdout, stderr := runWithInput(truncated, "links", "import", "-", "--config", i.config)
+	if code != 1 || !strings.Contains(stderr, "line 2001: ") || stdout != importOutput(399, 0, 0) {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
-	write(whole)
-	mustRun(t, imported(1200-len(found), 0, len(found)), "links", "import", path, "--config", to)
-
-	// A token that is another link's in the target is found out when it is reached.
-	other := emptyFile(t)
-	mustFill(t, other, 1)
-	write(lines[0] + strings.Replace(lines[1201-1], "lnk_0001199", "lnk_x", 1) +
-		strings.Replace(lines[1], "lnk_0000000", "lnk_y", 1) + `{"links":2}` + "\n")
-	to = other
-	refused("line 3: lnk_y: a token or code of it belongs to another link already", path)
+	i.write(whole)
+	mustRun(t, importOutput(n-399, 0, 399), "links", "import", i.path, "--config", i.config)
+	if _, again, _ := runCommand("links", "export", "--config", i.config); !strings.HasSuffix(again, strings.Join(lines[1:], "")) {
+		t.Error("the completed import is not what was exported")
+	}
 }
 
-func TestLinksExportRefuses(t *testing.T) {
-	from, _ := newDatabase(t)
+// TestLinksImportTaken verifies that a token that another link of the database has is an error where it comes.
+func TestLinksImportTaken(t *testing.T) {
+	i := newImportTest(t)
+	i.config = filledFile(t, 1)
+	_, whole, _ := runCommand("links", "export", "--config", i.config)
+	before := storedLinks(t, i.config)
+	i.write(strings.ReplaceAll(whole, "lnk_0000000", "lnk_other"))
+	i.wantError("line 3: lnk_other: the token or code is in the database already", i.path)
+	if after := storedLinks(t, i.config); !maps.Equal(after, before) {
+		t.Errorf("%v, want %v", after, before)
+	}
+}
+
+func TestLinksExportErrors(t *testing.T) {
+	from := filledFile(t, 3)
 	folder := t.TempDir()
 	path := filepath.Join(folder, "links.jsonl")
 	mustRun(t, "links exported: 3\n", "links", "export", path, "--config", from)
@@ -221,45 +281,37 @@ func TestLinksExportRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, _, stderr := runCommand("links", "export", path, "--config", from)
-	if code != 1 || !strings.Contains(stderr, "is there already") || strings.Count(stderr, "\n") != 2 {
-		t.Errorf("exit code %d, %s", code, stderr)
+	wantError := func(want, path, config string) {
+		t.Helper()
+		code, _, stderr := runCommand("links", "export", path, "--config", config)
+		if code != 1 || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 2 {
+			t.Errorf("exit code %d, %s", code, stderr)
+		}
 	}
+	wantError("exists already", path, from)
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
 		t.Errorf("%v: %s", err, after)
 	}
-	code, _, stderr = runCommand("links", "export", filepath.Join(folder, "no", "links.jsonl"), "--config", from)
-	if code != 1 || strings.Count(stderr, "\n") != 2 {
-		t.Errorf("exit code %d, %s", code, stderr)
-	}
+	wantError("no such file", filepath.Join(folder, "no", "links.jsonl"), from)
+	withTestStore(t, from, func(store *sqlstore.Store) { // a link that is too long for the file
+		long := func(yield func(transfer.Row, error) bool) {
+			link := &transfer.Link{ID: "lnk_long", Grant: bridge.GrantImplicit, Scope: strings.Repeat("x", transfer.MaxLine), CreatedAt: 1}
+			yield(transfer.Row{Link: link}, nil)
+		}
+		if _, err := store.Import(t.Context(), long, time.Now); err != nil {
+			t.Fatal(err)
+		}
+	})
+	wantError("lnk_long", filepath.Join(folder, "long.jsonl"), from)
 	wantFiles(t, folder, "links.jsonl")
 
-	device, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0) // as much a device as a terminal
+	device, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0) // a device, as a terminal is
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer device.Close()
-	var errors bytes.Buffer
-	if code := run([]string{"links", "export", "--config", from}, device, &errors); code != 2 || !strings.Contains(errors.String(), "is a terminal") {
-		t.Errorf("exit code %d, %s", code, errors.String())
-	}
-}
-
-// wantFiles fails if a folder has other files than these.
-func wantFiles(t *testing.T, folder string, names ...string) {
-	t.Helper()
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, want := map[string]bool{}, map[string]bool{}
-	for _, entry := range entries {
-		found[entry.Name()] = true
-	}
-	for _, name := range names {
-		want[name] = true
-	}
-	if !maps.Equal(found, want) {
-		t.Errorf("%s has %v, want %v", folder, found, want)
+	var stderr bytes.Buffer
+	if code := run([]string{"links", "export", "--config", from}, device, &stderr); code != 2 || !strings.Contains(stderr.String(), "is a terminal") {
+		t.Errorf("exit code %d, %s", code, &stderr)
 	}
 }

@@ -10,7 +10,7 @@ import (
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print which version this is",
+		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionText())
@@ -19,7 +19,7 @@ func versionCommand() *cobra.Command {
 	}
 }
 
-// versionText is what the Go toolchain wrote into the program when it was built.
+// versionText returns the version, the commit and the Go version that the toolchain recorded at build time.
 func versionText() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -17,68 +17,68 @@ import (
 
 const (
 	alexaSkillID = "amzn1.ask.skill.6f1b4d2e-52c7-4c58-9a3e-0d1c2b3a4f5e"
-	// skillWithin is how long Alexa waits for a skill.
-	skillWithin = 8 * time.Second
-	maxAnswer   = 1 << 20
+	// skillTimeout is how long Alexa waits for a skill.
+	skillTimeout = 8 * time.Second
+	maxResponse  = 1 << 20
 )
 
-// pretendAlexa is Alexa with the account of one customer. It does what the real one does, as far as a skill and a bridge
-// can see. It is safe for concurrent use.
-type pretendAlexa struct {
-	origins origins
-	secret  string // the skill's, as its account linking settings have it
-	story   *story
-	client  *http.Client
+// fakeAlexa is Alexa with one customer. To a skill and a bridge it behaves as the real one. It is safe for concurrent
+// use.
+type fakeAlexa struct {
+	origins    origins
+	secret     string // of the skill, in its account linking settings
+	transcript *transcript
+	client     *http.Client
 
 	mu      sync.Mutex
 	account account
 }
 
-// account is what Alexa knows about the one skill of its one customer.
+// account is the state of the skill for the customer.
 type account struct {
-	Grant     bridge.Grant       // by which the skill is linked, or will be
-	Asked     *simulator.Request // what linking was begun with and has not ended; nil: nothing
-	Verifier  string             // what only Alexa knows about the code that it asked for
-	UserID    string             // another one after each enabling
-	Token     string             // empty: not linked
-	Refresh   string             // the refresh token; empty: nothing can renew the token
-	ExpiresAt time.Time          // of the token; zero: never
-	Refreshed bool               // Alexa has got a new token since it linked
-	Fault     string             // why the last linking failed
-	Ended     bool               // the operator has ended the link, which Alexa does not know
-	Lost      bool               // the bridge refused a new token, so Alexa knows
-	Heard     *reply             // the skill's last answer, since something changed
+	Grant     bridge.Grant       // by which the skill is linked
+	Pending   *simulator.Request // the authorization request without a response yet, or nil
+	Verifier  string             // PKCE code verifier of the pending request
+	UserID    string             // a new one each time the skill is enabled
+	Token     string             // the access token; empty: not linked
+	Refresh   string             // the refresh token; empty: none
+	ExpiresAt time.Time          // of the access token; zero: never
+	Refreshed bool               // Alexa has refreshed the access token
+	Problem   string             // why the last attempt to link failed
+	Revoked   bool               // the operator revoked the link; Alexa does not know
+	Unlinked  bool               // the bridge rejected the refresh token, so Alexa knows
+	LastReply *reply             // of the skill, since the last change; nil: none
 }
 
-// Expired says whether Alexa needs a new token before it can send one.
+// Expired reports whether the access token has expired.
 func (a account) Expired() bool { return !a.ExpiresAt.IsZero() && !time.Now().Before(a.ExpiresAt) }
 
-// reply is what a skill said.
+// reply is the response of a skill.
 type reply struct {
 	Speech string
-	Card   string // the type of its card; LinkAccount asks for linking
+	Card   string // the type of the card; empty: none
 }
 
-// cardLinkAccount makes the Alexa app show "Link account".
+// cardLinkAccount is the type of the card that asks the person to link the account.
 const cardLinkAccount = "LinkAccount"
 
-func newPretendAlexa(at origins, secret string, s *story) *pretendAlexa {
-	return &pretendAlexa{
-		origins: at, secret: secret, story: s,
-		client:  &http.Client{Timeout: skillWithin},
+func newFakeAlexa(at origins, secret string, s *transcript) *fakeAlexa {
+	return &fakeAlexa{
+		origins: at, secret: secret, transcript: s,
+		client:  &http.Client{Timeout: skillTimeout},
 		account: account{Grant: bridge.GrantImplicit},
 	}
 }
 
-// now returns the account as it is.
-func (a *pretendAlexa) now() account {
+// snapshot returns the current account.
+func (a *fakeAlexa) snapshot() account {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.account
 }
 
-// change changes the account if it is still linked as it was, and not disabled or enabled anew meanwhile.
-func (a *pretendAlexa) change(was account, change func(*account)) {
+// update changes the account unless the skill was disabled or enabled again meanwhile.
+func (a *fakeAlexa) update(was account, change func(*account)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.account.UserID == was.UserID {
@@ -86,10 +86,11 @@ func (a *pretendAlexa) change(was account, change func(*account)) {
 	}
 }
 
-// enable begins to link, and returns the URL that the Alexa app opens.
-func (a *pretendAlexa) enable(grant bridge.Grant) string {
-	begun := account{Grant: grant, Asked: a.origins.request(grant), UserID: "amzn1.ask.account." + rand.Text() + rand.Text() + rand.Text()}
-	title, address := "Link the account by the implicit grant", begun.Asked.URL()
+// enable starts to link and returns the URL that the Alexa app opens.
+func (a *fakeAlexa) enable(grant bridge.Grant) string {
+	begun := account{Grant: grant, Pending: a.origins.request(grant),
+		UserID: "amzn1.ask.account." + rand.Text() + rand.Text() + rand.Text()}
+	title, address := "Link the account by the implicit grant", begun.Pending.URL()
 	if grant == bridge.GrantAuthorizationCode {
 		begun.Verifier = newVerifier()
 		title = "Link the account by the code grant"
@@ -98,11 +99,11 @@ func (a *pretendAlexa) enable(grant bridge.Grant) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.account = begun
-	a.story.begin(title)
+	a.transcript.startSection(title)
 	return address
 }
 
-// request is what the Alexa app asks the bridge for.
+// request returns the authorization request of the Alexa app.
 func (o origins) request(grant bridge.Grant) *simulator.Request {
 	asked := &simulator.Request{
 		AuthorizationURI: o.Bridge + "/authorize", ClientID: skillClientID, ResponseType: bridge.ResponseTypeToken,
@@ -114,13 +115,13 @@ func (o origins) request(grant bridge.Grant) *simulator.Request {
 	return asked
 }
 
-// ask sends what a person said to the skill and returns its answer. Before that it gets a new token if that is due.
-func (a *pretendAlexa) ask(ctx context.Context) (reply, error) {
-	a.story.begin("Ask the skill")
-	if err := a.renew(ctx); err != nil {
+// ask sends what a person said to the skill and returns its reply. It first refreshes an expired access token.
+func (a *fakeAlexa) ask(ctx context.Context) (reply, error) {
+	a.transcript.startSection("Ask the skill")
+	if err := a.refresh(ctx); err != nil {
 		return reply{}, err
 	}
-	from := a.now()
+	from := a.snapshot()
 	body, err := json.MarshalIndent(newIntentRequest(from), "", "  ")
 	if err != nil {
 		return reply{}, err
@@ -129,12 +130,12 @@ func (a *pretendAlexa) ask(ctx context.Context) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	a.change(from, func(now *account) { now.Heard = &heard })
+	a.update(from, func(now *account) { now.LastReply = &heard })
 	return heard, nil
 }
 
 // send posts a request to the skill.
-func (a *pretendAlexa) send(ctx context.Context, body []byte) (reply, error) {
+func (a *fakeAlexa) send(ctx context.Context, body []byte) (reply, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.origins.Skill+"/", bytes.NewReader(body))
 	if err != nil {
 		return reply{}, err
@@ -142,15 +143,15 @@ func (a *pretendAlexa) send(ctx context.Context, body []byte) (reply, error) {
 	request.Header.Set("Content-Type", "application/json;charset=utf-8")
 	response, err := a.client.Do(request)
 	if err != nil {
-		return reply{}, fmt.Errorf("the skill does not answer: %w", err)
+		return reply{}, fmt.Errorf("the skill does not respond: %w", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return reply{}, fmt.Errorf("the skill answered with status %d", response.StatusCode)
+		return reply{}, fmt.Errorf("the skill responded with status %d", response.StatusCode)
 	}
 	var envelope skillResponse
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&envelope); err != nil {
-		return reply{}, fmt.Errorf("the skill's answer cannot be read: %w", err)
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxResponse)).Decode(&envelope); err != nil {
+		return reply{}, fmt.Errorf("the skill's response cannot be decoded: %w", err)
 	}
 	heard := reply{Speech: envelope.Response.OutputSpeech.Text}
 	if envelope.Response.Card != nil {
@@ -160,31 +161,31 @@ func (a *pretendAlexa) send(ctx context.Context, body []byte) (reply, error) {
 }
 
 // hourLater makes Alexa believe that its access token has expired. A token that never expires stays.
-func (a *pretendAlexa) hourLater() {
+func (a *fakeAlexa) hourLater() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.account.ExpiresAt.IsZero() {
 		return
 	}
 	a.account.ExpiresAt = time.Now()
-	a.account.Heard = nil
-	a.story.begin("An hour later")
-	a.story.tell(hourLaterStep())
+	a.account.LastReply = nil
+	a.transcript.startSection("An hour later")
+	a.transcript.add(hourLaterStep())
 }
 
 // disable forgets the tokens, as Alexa does when a person disables the skill.
-func (a *pretendAlexa) disable() {
+func (a *fakeAlexa) disable() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.account = account{Grant: a.account.Grant}
-	a.story.begin("Disable the skill")
-	a.story.tell(disableStep())
+	a.transcript.startSection("Disable the skill")
+	a.transcript.add(disableStep())
 }
 
-// linkEnded notes for the page that the operator ended the link. The real Alexa is not told.
-func (a *pretendAlexa) linkEnded() {
+// linkRevoked records for the page that the operator revoked the link. The real Alexa is not notified.
+func (a *fakeAlexa) linkRevoked() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.account.Ended = a.account.Token != ""
-	a.account.Heard = nil
+	a.account.Revoked = a.account.Token != ""
+	a.account.LastReply = nil
 }

@@ -18,22 +18,22 @@ import (
 //go:embed pages
 var pageFiles embed.FS
 
-var pages = template.Must(template.New("").Funcs(template.FuncMap{"indented": indented}).ParseFS(pageFiles, "pages/*.html"))
+var pages = template.Must(template.New("").Funcs(template.FuncMap{"indented": indented}).ParseFS(pageFiles,
+	"pages/*.html"))
 
-// indented keeps a line's indentation from being taken for a place to break the line.
+// indented replaces the indentation of a line by spaces at which it is not broken.
 func indented(line string) string {
 	text := strings.TrimLeft(line, " ")
 	return strings.Repeat("\u00a0", len(line)-len(text)) + text
 }
 
-// app is what the browser sees of the demo: the Alexa app, the page at Alexa's redirect URI, the operator's desk, and the
-// story.
+// app serves the demo's pages: the Alexa app, Alexa's redirect URIs, the operator's desk and the transcript.
 type app struct {
-	world *world
+	demo *demo
 }
 
-func newApp(w *world) http.Handler {
-	a := &app{world: w}
+func newApp(w *demo) http.Handler {
+	a := &app{demo: w}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.home)
 	mux.HandleFunc("POST /enable", a.enable)
@@ -50,18 +50,17 @@ func newApp(w *world) http.Handler {
 	return a.guard(http.NewCrossOriginProtection().Handler(mux))
 }
 
-// guard answers only those who came by the demo's own address, so that no page from elsewhere can point a name of its own
-// at this port, and sets what every answer needs.
+// guard rejects requests for another host, against DNS rebinding, and sets the headers of every response.
 func (a *app) guard(next http.Handler) http.Handler {
-	at := a.world.origins
+	at := a.demo.origins
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(at.Alexa, "http://"))
 	hosts := []string{"127.0.0.1:" + port, "localhost:" + port}
-	// Browsers hold every redirect after a form to form-action, and linking begins with two.
-	policy := "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'; " +
-		"form-action 'self' " + at.Bridge + " " + at.Provider
+	// Browsers apply form-action to every redirect after a form, and linking starts with two.
+	policy := "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; base-uri 'none'; " +
+		"frame-ancestors 'none'; form-action 'self' " + at.Bridge + " " + at.Provider
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !slices.Contains(hosts, r.Host) {
-			http.Error(w, "this is not an address of the demo", http.StatusMisdirectedRequest)
+			http.Error(w, "not an address of the demo", http.StatusMisdirectedRequest)
 			return
 		}
 		header := w.Header()
@@ -77,111 +76,112 @@ func (a *app) file(w http.ResponseWriter, r *http.Request) {
 	http.ServeFileFS(w, r, pageFiles, "pages"+r.URL.Path)
 }
 
-// homePage is what pages/home.html shows.
+// homePage is the data of pages/home.html.
 type homePage struct {
 	Skill    string
 	Account  account
 	Notice   notice
 	Guide    guide
-	Chapters []chapter // the latest first
+	Sections []section // latest first
 	People   []upstreamtest.Person
 	Origins  origins
 }
 
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
-	account := a.world.alexa.now()
-	chapters := a.world.story.told()
-	slices.Reverse(chapters)
+	account := a.demo.alexa.snapshot()
+	sections := a.demo.transcript.snapshot()
+	slices.Reverse(sections)
 	a.show(w, http.StatusOK, "home.html", homePage{
 		Skill: skillName, Account: account, Notice: noticeOf(account),
 		Guide:    guideOf(account),
-		Chapters: chapters, People: a.world.people, Origins: a.world.origins,
+		Sections: sections, People: a.demo.people, Origins: a.demo.origins,
 	})
 }
 
 func (a *app) enable(w http.ResponseWriter, r *http.Request) {
 	grant := bridge.Grant(r.PostFormValue("grant"))
 	if grant != bridge.GrantImplicit && grant != bridge.GrantAuthorizationCode {
-		a.fail(w, http.StatusBadRequest, "Nothing was begun", errors.New("the form names no grant that there is"))
+		a.fail(w, http.StatusBadRequest, "Linking was not started", errors.New("the form contains no valid grant"))
 		return
 	}
-	http.Redirect(w, r, a.world.alexa.enable(grant), http.StatusSeeOther)
+	http.Redirect(w, r, a.demo.alexa.enable(grant), http.StatusSeeOther)
 }
 
-// arrival is the page at Alexa's redirect URI for the implicit grant. What matters is in the fragment, which only its script can read.
+// arrival is the page at the redirect URI of the implicit grant. Its script reads the fragment.
 func (a *app) arrival(w http.ResponseWriter, r *http.Request) {
 	a.show(w, http.StatusOK, "arrival.html", homePage{Skill: skillName})
 }
 
 func (a *app) arrived(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
-	if err := a.world.alexa.arrive(r.PostFormValue("fragment")); err != nil {
-		a.fail(w, http.StatusBadRequest, "Nothing was linked", err)
+	if err := a.demo.alexa.arrive(r.PostFormValue("fragment")); err != nil {
+		a.fail(w, http.StatusBadRequest, "The account was not linked", err)
 		return
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// codeArrived is Alexa's redirect URI for the code grant. All that matters is in the query, so no page is needed.
+// codeArrived is the redirect URI of the authorization code grant. The response is in the query.
 func (a *app) codeArrived(w http.ResponseWriter, r *http.Request) {
-	if err := a.world.alexa.arriveWithCode(r.Context(), r.URL.RawQuery); err != nil {
-		a.fail(w, http.StatusBadRequest, "Nothing was linked", err)
+	if err := a.demo.alexa.arriveWithCode(r.Context(), r.URL.RawQuery); err != nil {
+		a.fail(w, http.StatusBadRequest, "The account was not linked", err)
 		return
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
 func (a *app) ask(w http.ResponseWriter, r *http.Request) {
-	if _, err := a.world.alexa.ask(r.Context()); err != nil {
-		a.fail(w, http.StatusBadGateway, "Alexa has no answer", err)
+	if _, err := a.demo.alexa.ask(r.Context()); err != nil {
+		a.fail(w, http.StatusBadGateway, "Alexa has no reply", err)
 		return
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
 func (a *app) later(w http.ResponseWriter, r *http.Request) {
-	a.world.alexa.hourLater()
+	a.demo.alexa.hourLater()
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
 func (a *app) disable(w http.ResponseWriter, r *http.Request) {
-	a.world.alexa.disable()
+	a.demo.alexa.disable()
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
 func (a *app) revoke(w http.ResponseWriter, r *http.Request) {
-	if err := a.world.endLinks(r.Context()); err != nil {
-		a.fail(w, http.StatusInternalServerError, "The link was not ended", err)
+	if err := a.demo.revokeLinks(r.Context()); err != nil {
+		a.fail(w, http.StatusInternalServerError, "The link was not revoked", err)
 		return
 	}
-	a.world.alexa.linkEnded()
+	a.demo.alexa.linkRevoked()
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// configurationPage is what pages/configuration.html shows.
+// configurationPage is the data of pages/configuration.html.
 type configurationPage struct {
 	Path, Text string
 }
 
 func (a *app) configuration(w http.ResponseWriter, r *http.Request) {
-	text, err := a.world.settings.text()
+	text, err := a.demo.settings.text()
 	if err != nil {
 		a.fail(w, http.StatusInternalServerError, "The configuration cannot be shown", err)
 		return
 	}
-	a.show(w, http.StatusOK, "configuration.html", configurationPage{filepath.Join(a.world.folder, configurationFile), text})
+	a.show(w, http.StatusOK, "configuration.html",
+		configurationPage{filepath.Join(a.demo.folder, configurationFile), text})
 }
 
-// faultPage is what pages/fault.html shows.
-type faultPage struct {
+// errorPage is the data of pages/error.html.
+type errorPage struct {
 	Title, Why string
 }
 
 func (a *app) fail(w http.ResponseWriter, status int, title string, err error) {
-	a.show(w, status, "fault.html", faultPage{title, err.Error()})
+	a.show(w, status, "error.html", errorPage{title, err.Error()})
 }
 
-// show writes a whole page, or says that it cannot.
+// show renders a page completely before it writes it.
 func (a *app) show(w http.ResponseWriter, status int, name string, page any) {
 	var body bytes.Buffer
 	if err := pages.ExecuteTemplate(&body, name, page); err != nil {

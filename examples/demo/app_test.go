@@ -12,39 +12,40 @@ import (
 	"alexa-oidc-bridge/bridge/simulator"
 )
 
-// visit is a newcomer with a browser, who does what the page's script would do.
+// visit is a person with a browser. It does what the script of the page would do.
 type visit struct {
 	*testing.T
-	world   *world
+	demo    *demo
 	grant   bridge.Grant
 	phone   *simulator.Phone
-	secrets []string // that no page may show
+	secrets []string // must not be on any page
 }
 
 func newVisit(t *testing.T) *visit {
 	t.Helper()
 	ownTemp(t)
-	w, err := startWorld(0, io.Discard)
+	d, err := startDemo(0, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := w.stop(); err != nil {
+		if err := d.stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	v := &visit{T: t, world: w, grant: bridge.GrantImplicit, phone: simulator.NewPhone()}
-	v.phone.Destinations = w.alexa.destinations()
+	v := &visit{T: t, demo: d, grant: bridge.GrantImplicit, phone: simulator.NewPhone()}
+	v.phone.Destinations = d.alexa.destinations()
 	v.phone.Trace = v.remember
 	return v
 }
 
-// remember keeps the secrets of what went through the browser.
+// remember records the secrets that pass through the browser.
 func (v *visit) remember(exchange simulator.Exchange) {
 	location, _ := url.Parse(exchange.Location)
 	fragment, _ := url.ParseQuery(location.EscapedFragment())
 	for _, values := range []url.Values{exchange.URL.Query(), exchange.Form, location.Query(), fragment} {
-		for _, name := range []string{"state", "code", "nonce", "code_challenge", "token", "access_token", "authRequestID", "id"} {
+		for _, name := range []string{"state", "code", "nonce", "code_challenge", "token", "access_token", "authRequestID",
+			"id"} {
 			if values.Has(name) {
 				v.secrets = append(v.secrets, values.Get(name))
 			}
@@ -52,10 +53,10 @@ func (v *visit) remember(exchange simulator.Exchange) {
 	}
 }
 
-// come opens Alexa's redirect URI for the code grant, as a browser does, and goes where that sends it.
+// come opens Alexa's redirect URI for the authorization code grant and follows its redirect.
 func (v *visit) come(query string) *simulator.Page {
 	v.Helper()
-	request, err := http.NewRequestWithContext(v.Context(), http.MethodGet, v.world.origins.Alexa+codePath+"?"+query, nil)
+	request, err := http.NewRequestWithContext(v.Context(), http.MethodGet, v.demo.origins.Alexa+codePath+"?"+query, nil)
 	if err != nil {
 		v.Fatal(err)
 	}
@@ -67,10 +68,11 @@ func (v *visit) come(query string) *simulator.Page {
 	return page
 }
 
-// press sends one of the page's forms.
+// press submits a form of the page.
 func (v *visit) press(path string, form url.Values) *simulator.Page {
 	v.Helper()
-	request, err := http.NewRequestWithContext(v.Context(), http.MethodPost, v.world.origins.Alexa+path, strings.NewReader(form.Encode()))
+	request, err := http.NewRequestWithContext(v.Context(), http.MethodPost, v.demo.origins.Alexa+path,
+		strings.NewReader(form.Encode()))
 	if err != nil {
 		v.Fatal(err)
 	}
@@ -92,10 +94,10 @@ func (v *visit) submit(page *simulator.Page, values url.Values) *simulator.Page 
 	return next
 }
 
-// signIn goes from the Alexa app through the company's sign-in.
+// signIn enables the skill and signs in at the company.
 func (v *visit) signIn(login string) *simulator.Page {
 	v.Helper()
-	for _, person := range v.world.people {
+	for _, person := range v.demo.people {
 		if person.Login == login {
 			page := v.press("/enable", url.Values{"grant": {string(v.grant)}})
 			return v.submit(page, url.Values{"login": {login}, "password": {person.Password}, "action": {"sign-in"}})
@@ -145,21 +147,23 @@ func (v *visit) want(page *simulator.Page, status int, texts ...string) {
 
 func TestLinkAndAsk(t *testing.T) {
 	v := newVisit(t)
-	start, err := v.phone.Open(v.world.origins.Alexa)
+	start, err := v.phone.Open(v.demo.origins.Alexa)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.want(start, http.StatusOK, "Enable to use", "Nothing yet.", v.world.origins.Bridge)
+	v.want(start, http.StatusOK, "Enable to use", "Nothing yet.", v.demo.origins.Bridge)
 
-	v.want(v.link("ada"), http.StatusOK, "Your account is linked", "access_token=aob_at_", "state=A2SAAEAE…(737 characters)",
+	v.want(v.link("ada"), http.StatusOK, "Your account is linked", "access_token=aob_at_",
+		"state=A2SAAEAE…(737 characters)",
 		"password=•••", "A page: Link Contoso Pizza to Alexa")
 	if len(v.secrets) < 10 {
 		t.Errorf("only %d secrets were seen, so nothing is proved", len(v.secrets))
 	}
-	v.want(v.press("/ask", nil), http.StatusOK, "Hello Ada", `"upstream_iss": "`+v.world.origins.Provider+`/"`)
+	v.want(v.press("/ask", nil), http.StatusOK, "Hello Ada", `"upstream_iss": "`+v.demo.origins.Provider+`/"`)
 
-	v.want(v.press("/revoke", nil), http.StatusOK, "revoked lnk_", "Ask the skill once more")
-	v.want(v.press("/ask", nil), http.StatusOK, "please link your account in the Alexa app", `"active": false`, "Link account")
+	v.want(v.press("/revoke", nil), http.StatusOK, "revoked lnk_", "Ask the skill again.")
+	v.want(v.press("/ask", nil), http.StatusOK, "please link your account in the Alexa app", `"active": false`,
+		"Link account")
 
 	v.want(v.link("grace"), http.StatusOK, "Your account is linked")
 	v.want(v.press("/ask", nil), http.StatusOK, "Hello Grace")
@@ -169,7 +173,8 @@ func TestLinkAndAsk(t *testing.T) {
 func TestNotLinked(t *testing.T) {
 	t.Run("the skill's allow does not hold", func(t *testing.T) {
 		v := newVisit(t)
-		v.want(v.arrive(v.signIn("guest")), http.StatusOK, "Your account is not linked", "access_denied: The account was not linked.")
+		v.want(v.arrive(v.signIn("guest")), http.StatusOK, "Your account is not linked",
+			"access_denied: The account was not linked.")
 		v.want(v.press("/ask", nil), http.StatusOK, "please link your account in the Alexa app")
 	})
 	t.Run("the person cancels", func(t *testing.T) {
@@ -180,8 +185,9 @@ func TestNotLinked(t *testing.T) {
 	t.Run("the answer is neither", func(t *testing.T) {
 		v := newVisit(t)
 		v.press("/enable", url.Values{"grant": {"implicit"}})
-		answer := url.Values{"state": {v.world.alexa.now().Asked.State}}
-		v.want(v.press("/arrived", url.Values{"fragment": {answer.Encode()}}), http.StatusOK, "neither what was asked for nor an error")
+		answer := url.Values{"state": {v.demo.alexa.snapshot().Pending.State}}
+		v.want(v.press("/arrived", url.Values{"fragment": {answer.Encode()}}), http.StatusOK,
+			"neither what was requested nor an error")
 	})
 }
 
@@ -206,20 +212,21 @@ func TestForeignState(t *testing.T) {
 			if test.begin {
 				v.press("/enable", url.Values{"grant": {"implicit"}})
 			}
-			v.want(v.press("/arrived", url.Values{"fragment": {test.fragment}}), http.StatusBadRequest, "Nothing was linked")
-			if now := v.world.alexa.now(); now.Token != "" || (now.Asked != nil) != test.begin {
-				t.Errorf("the account has changed: token %t, begun %t", now.Token != "", now.Asked != nil)
+			v.want(v.press("/arrived", url.Values{"fragment": {test.fragment}}), http.StatusBadRequest,
+				"The account was not linked")
+			if now := v.demo.alexa.snapshot(); now.Token != "" || (now.Pending != nil) != test.begin {
+				t.Errorf("the account has changed: token %t, begun %t", now.Token != "", now.Pending != nil)
 			}
 		})
 	}
 }
 
-// TestStateOnce hands the same answer over twice, as a browser's back button does.
+// TestStateOnce sends the same response twice, as a browser's back button does.
 func TestStateOnce(t *testing.T) {
 	v := newVisit(t)
 	end := v.submit(v.signIn("ada"), url.Values{"decision": {"link"}})
 	v.want(v.arrive(end), http.StatusOK, "Your account is linked")
-	v.want(v.arrive(end), http.StatusBadRequest, "Nothing was linked")
+	v.want(v.arrive(end), http.StatusBadRequest, "The account was not linked")
 	v.want(v.press("/ask", nil), http.StatusOK, "Hello Ada")
 }
 
@@ -243,7 +250,7 @@ func TestGuard(t *testing.T) {
 		{"nothing", "GET", "/pages/home.html", "", "", http.StatusNotFound},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			request, err := http.NewRequestWithContext(t.Context(), test.method, v.world.origins.Alexa+test.path, nil)
+			request, err := http.NewRequestWithContext(t.Context(), test.method, v.demo.origins.Alexa+test.path, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -262,21 +269,23 @@ func TestGuard(t *testing.T) {
 				t.Errorf("status %d, want %d", response.StatusCode, test.status)
 			}
 			policy := response.Header.Get("Content-Security-Policy")
-			if test.status == http.StatusOK && (!strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe")) {
+			if test.status == http.StatusOK && (!strings.HasPrefix(policy, "default-src 'none'") ||
+				strings.Contains(policy, "unsafe")) {
 				t.Errorf("policy %q", policy)
 			}
 		})
 	}
 }
 
-// TestConfigurationPage checks that the page shows what the bridge runs on, and no secret.
+// TestConfigurationPage checks that the page shows the configuration, and no secret.
 func TestConfigurationPage(t *testing.T) {
 	v := newVisit(t)
-	page, err := v.phone.Open(v.world.origins.Alexa + "/configuration")
+	page, err := v.phone.Open(v.demo.origins.Alexa + "/configuration")
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.want(page, http.StatusOK, "public_url: "+v.world.origins.Bridge, "${file:skill_secret}", "${file:backend_secret}", v.world.folder)
+	v.want(page, http.StatusOK, "public_url: "+v.demo.origins.Bridge, "${file:skill_secret}", "${file:backend_secret}",
+		v.demo.folder)
 	if found := secretRun.FindString(page.Body); found != "" {
 		t.Errorf("a secret is on the page: %s", found)
 	}

@@ -10,7 +10,7 @@ import (
 	"alexa-oidc-bridge/bridge/simulator"
 )
 
-// Alexa's own paths: to the one, implicit answers come, to the other, codes.
+// Paths of Alexa's redirect URIs, for the implicit and for the authorization code grant.
 const (
 	implicitPath = "/spa/skill/account-linking-status.html"
 	codePath     = "/api/skill/link/" + vendorID
@@ -22,86 +22,86 @@ func (o origins) implicitRedirectURI() string {
 
 func (o origins) codeRedirectURI() string { return o.Alexa + codePath }
 
-// destinations are where the bridge sends browsers in the end, without their queries.
-func (a *pretendAlexa) destinations() []string {
+// destinations returns the redirect URIs without query.
+func (a *fakeAlexa) destinations() []string {
 	return []string{a.origins.Alexa + implicitPath, a.origins.Alexa + codePath}
 }
 
-// Answers that Alexa takes nothing from. One with another state than ours belongs to another linking than this one; somebody
-// may have sent it to give us their account (RFC 6749 §10.12). One with another iss comes from another server than the one
-// that we asked, and its code must not be shown to ours (RFC 9207 §2.4).
+// Errors of a rejected authorization response. A wrong state may be an attempt to link the attacker's account (RFC 6749
+// §10.12). A wrong iss means that the code is of another server, to which it must not be revealed (RFC 9207 §2.4).
 var (
-	errNotOurs       = errors.New("the state is not the one that this app began with, so nothing was taken")
-	errForeignIssuer = errors.New("the iss is not the bridge that this app asked, so nothing was taken")
+	errWrongState  = errors.New("the state is not that of the request, so the response is rejected")
+	errWrongIssuer = errors.New("the iss is not the bridge, so the response is rejected")
 )
 
-// arrive takes the fragment of the redirect URI, the end of the implicit grant.
-func (a *pretendAlexa) arrive(fragment string) error {
-	begun, answer, err := a.take(bridge.ResponseTypeToken, fragment)
+// arrive accepts the fragment of the redirect URI, the end of the implicit grant.
+func (a *fakeAlexa) arrive(fragment string) error {
+	begun, response, err := a.acceptResponse(bridge.ResponseTypeToken, fragment)
 	if err != nil {
-		a.story.tell(fragmentStep(a.origins.Alexa, fragment, err.Error()))
+		a.transcript.add(fragmentStep(a.origins.Alexa, fragment, err.Error()))
 		return err
 	}
-	token, fault, outcome := answer.Get("access_token"), "", "The state is ours. The account is linked; Alexa keeps the token."
+	token, problem := response.Get("access_token"), ""
+	outcome := "The state matches. The account is linked; Alexa stores the token."
 	if token == "" {
-		fault = describeFault(answer)
-		outcome = "The state is ours. No token came: " + fault
+		problem = describeError(response)
+		outcome = "The state matches. There is no token: " + problem
 	}
-	a.change(begun, func(now *account) { now.Token, now.Fault = token, fault })
-	a.story.tell(fragmentStep(a.origins.Alexa, fragment, outcome))
+	a.update(begun, func(now *account) { now.Token, now.Problem = token, problem })
+	a.transcript.add(fragmentStep(a.origins.Alexa, fragment, outcome))
 	return nil
 }
 
-// arriveWithCode takes the query of the redirect URI, and exchanges the code in it: the end of the code grant.
-func (a *pretendAlexa) arriveWithCode(ctx context.Context, query string) error {
-	begun, answer, err := a.take(bridge.ResponseTypeCode, query)
+// arriveWithCode accepts the query of the redirect URI and exchanges its code, the end of the authorization code grant.
+func (a *fakeAlexa) arriveWithCode(ctx context.Context, query string) error {
+	begun, response, err := a.acceptResponse(bridge.ResponseTypeCode, query)
 	if err != nil {
-		a.story.tell(queryStep(a.origins.Alexa, query, err.Error()))
+		a.transcript.add(queryStep(a.origins.Alexa, query, err.Error()))
 		return err
 	}
-	code := answer.Get("code")
+	code := response.Get("code")
 	if code == "" {
-		fault := describeFault(answer)
-		a.story.tell(queryStep(a.origins.Alexa, query, "The state and the iss are right. No code came: "+fault))
-		a.change(begun, func(now *account) { now.Fault = fault })
+		problem := describeError(response)
+		a.transcript.add(queryStep(a.origins.Alexa, query, "State and iss match. There is no code: "+problem))
+		a.update(begun, func(now *account) { now.Problem = problem })
 		return nil
 	}
-	a.story.tell(queryStep(a.origins.Alexa, query, "The state and the iss are right. Alexa will exchange the code."))
+	a.transcript.add(queryStep(a.origins.Alexa, query, "State and iss match. Alexa will exchange the code."))
 	return a.redeem(ctx, begun, code)
 }
 
-// take reads an answer to what was asked, which is over by that, and returns the account as it was before. An answer to
-// something else leaves all as it is.
-func (a *pretendAlexa) take(responseType, raw string) (account, url.Values, error) {
+// acceptResponse parses the authorization response to the pending request, which it completes, and returns the account
+// as it was before. A rejected response changes nothing.
+func (a *fakeAlexa) acceptResponse(responseType, raw string) (account, url.Values, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	answer, err := url.ParseQuery(raw)
+	response, err := url.ParseQuery(raw)
 	if err != nil {
-		return account{}, nil, errNotOurs
+		return account{}, nil, errWrongState
 	}
-	if err := checkAnswer(a.account.Asked, responseType, a.origins.Bridge, answer); err != nil {
+	if err := checkResponse(a.account.Pending, responseType, a.origins.Bridge, response); err != nil {
 		return account{}, nil, err
 	}
 	begun := a.account
-	a.account.Asked, a.account.Verifier = nil, ""
-	return begun, answer, nil
+	a.account.Pending, a.account.Verifier = nil, ""
+	return begun, response, nil
 }
 
-// checkAnswer holds an answer to what was asked. Only what comes in a query names its issuer.
-func checkAnswer(asked *simulator.Request, responseType, issuer string, answer url.Values) error {
+// checkResponse compares a response with the request. Only a response in the query has an iss.
+func checkResponse(asked *simulator.Request, responseType, issuer string, response url.Values) error {
 	switch {
-	case asked == nil, asked.ResponseType != responseType, answer.Get("state") != asked.State:
-		return errNotOurs
-	case responseType == bridge.ResponseTypeCode && answer.Get("iss") != issuer:
-		return errForeignIssuer
+	case asked == nil, asked.ResponseType != responseType, response.Get("state") != asked.State:
+		return errWrongState
+	case responseType == bridge.ResponseTypeCode && response.Get("iss") != issuer:
+		return errWrongIssuer
 	}
 	return nil
 }
 
-func describeFault(answer url.Values) string {
-	fault := answer.Get("error")
-	if fault == "" {
-		return "the answer has neither what was asked for nor an error"
+func describeError(response url.Values) string {
+	problem := response.Get("error")
+	if problem == "" {
+		return "the response contains neither what was requested nor an error"
 	}
-	return strings.TrimSuffix(fault+": "+answer.Get("error_description"), ": ")
+	return strings.TrimSuffix(problem+": "+response.Get("error_description"), ": ")
 }

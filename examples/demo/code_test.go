@@ -20,19 +20,19 @@ func newCodeVisit(t *testing.T) *visit {
 	v := newVisit(t)
 	v.grant = bridge.GrantAuthorizationCode
 	for _, name := range []string{"skill_secret", "backend_secret", "provider_secret", "bridge_key"} {
-		secret, err := os.ReadFile(filepath.Join(v.world.folder, name))
+		secret, err := os.ReadFile(filepath.Join(v.demo.folder, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		v.secrets = append(v.secrets, strings.TrimSpace(string(secret)))
-		v.secrets = append(v.secrets, base64.StdEncoding.EncodeToString([]byte(skillClientID+":"+strings.TrimSpace(string(secret)))))
+		text := strings.TrimSpace(string(secret))
+		v.secrets = append(v.secrets, text, base64.StdEncoding.EncodeToString([]byte(skillClientID+":"+text)))
 	}
 	return v
 }
 
-// note keeps the secrets that Alexa has, which no browser ever sees, and returns them.
+// note records and returns Alexa's secrets, which never pass through a browser.
 func (v *visit) note() account {
-	now := v.world.alexa.now()
+	now := v.demo.alexa.snapshot()
 	v.secrets = append(v.secrets, now.Token, now.Refresh, now.Verifier)
 	return now
 }
@@ -45,26 +45,31 @@ func TestCodeGrant(t *testing.T) {
 	}
 	linked := v.arrive(v.submit(consent, url.Values{"decision": {"link"}}))
 	first := v.note()
-	v.want(linked, http.StatusOK, "Your account is linked", "response_type=code", "code_challenge_method=S256", "&iss="+v.world.origins.Bridge,
-		"?code=aob_ac_", "grant_type=authorization_code", "code_verifier=", "Authorization: Basic cGl6…", `"expires_in": 3600`, `"refresh_token": "aob_rt_`)
+	v.want(linked, http.StatusOK, "Your account is linked", "response_type=code", "code_challenge_method=S256",
+		"&iss="+v.demo.origins.Bridge,
+		"?code=aob_ac_", "grant_type=authorization_code", "code_verifier=", "Authorization: Basic cGl6…",
+		`"expires_in": 3600`, `"refresh_token": "aob_rt_`)
 	if linked.URL.RawQuery != "" {
 		t.Error("the code is still in the address bar")
 	}
-	v.want(v.press("/ask", nil), http.StatusOK, "Hello Ada", "let that pass")
+	v.want(v.press("/ask", nil), http.StatusOK, "Hello Ada", "let the hour pass")
 
 	v.want(v.press("/later", nil), http.StatusOK, "An hour later", "will get a new access token")
 	again := v.press("/ask", nil)
 	second := v.note()
-	v.want(again, http.StatusOK, "Hello Ada", "grant_type=refresh_token", "refresh_token=aob_rt_", "Now be the operator")
+	v.want(again, http.StatusOK, "Hello Ada", "grant_type=refresh_token", "refresh_token=aob_rt_",
+		"Now revoke the link as the operator.")
 	if second.Token == first.Token || second.Refresh != first.Refresh || second.Expired() {
-		t.Errorf("another access token %t, same refresh token %t, expired %t", second.Token != first.Token, second.Refresh == first.Refresh, second.Expired())
+		t.Errorf("another access token %t, same refresh token %t, expired %t", second.Token != first.Token,
+			second.Refresh == first.Refresh, second.Expired())
 	}
 
-	v.want(v.press("/revoke", nil), http.StatusOK, "revoked lnk_", "Ask the skill once more")
+	v.want(v.press("/revoke", nil), http.StatusOK, "revoked lnk_", "Ask the skill again.")
 	v.want(v.press("/ask", nil), http.StatusOK, `"active": false`, "Link account", "Let an hour pass")
-	v.want(v.press("/later", nil), http.StatusOK, "and not get it")
-	v.want(v.press("/ask", nil), http.StatusOK, `"error": "invalid_grant"`, "Your account is not linked any more", "please link your account in the Alexa app", "Link account")
-	if lost := v.note(); lost.Token != "" || lost.Refresh != "" || !lost.Lost {
+	v.want(v.press("/later", nil), http.StatusOK, "and fail.")
+	v.want(v.press("/ask", nil), http.StatusOK, `"error": "invalid_grant"`, "Your account is not linked any more",
+		"please link your account in the Alexa app", "Link account")
+	if lost := v.note(); lost.Token != "" || lost.Refresh != "" || !lost.Unlinked {
 		t.Errorf("access token %t, refresh token %t", lost.Token != "", lost.Refresh != "")
 	}
 	v.want(v.link("grace"), http.StatusOK, "Your account is linked")
@@ -73,32 +78,33 @@ func TestCodeGrant(t *testing.T) {
 func TestCodeGrantNotLinked(t *testing.T) {
 	t.Run("the skill's allow does not hold", func(t *testing.T) {
 		v := newCodeVisit(t)
-		v.want(v.arrive(v.signIn("guest")), http.StatusOK, "Your account is not linked", "access_denied: The account was not linked.", "&iss=")
+		v.want(v.arrive(v.signIn("guest")), http.StatusOK, "Your account is not linked",
+			"access_denied: The account was not linked.", "&iss=")
 	})
 	t.Run("another verifier", func(t *testing.T) {
 		v := newCodeVisit(t)
 		end := v.submit(v.signIn("ada"), url.Values{"decision": {"link"}})
-		v.world.alexa.change(v.note(), func(now *account) { now.Verifier = newVerifier() })
+		v.demo.alexa.update(v.note(), func(now *account) { now.Verifier = newVerifier() })
 		v.note()
 		v.want(v.arrive(end), http.StatusOK, "Your account is not linked", "invalid_grant")
 	})
 	t.Run("another secret", func(t *testing.T) {
 		v := newCodeVisit(t)
-		v.world.alexa.secret = strings.Repeat("x", 43)
+		v.demo.alexa.secret = strings.Repeat("x", 43)
 		v.want(v.link("ada"), http.StatusOK, "Your account is not linked", "invalid_client")
 	})
 	t.Run("nothing that expires", func(t *testing.T) {
 		v := newVisit(t)
 		v.want(v.link("ada"), http.StatusOK, "Your account is linked")
 		v.want(v.press("/later", nil), http.StatusOK, "Your account is linked")
-		if v.world.alexa.now().Expired() {
+		if v.demo.alexa.snapshot().Expired() {
 			t.Error("an implicit token has expired")
 		}
 	})
 }
 
-// TestForeignCode holds answers to Alexa that are not the bridge's answer to what it asked. Nothing may be taken from them,
-// and above all no code be sent anywhere.
+// TestForeignCode sends Alexa responses that are not the response to its request. They must change nothing, and no code
+// must be sent to a token endpoint.
 func TestForeignCode(t *testing.T) {
 	v := newCodeVisit(t)
 	end := v.submit(v.signIn("ada"), url.Values{"decision": {"link"}})
@@ -121,35 +127,36 @@ func TestForeignCode(t *testing.T) {
 			v.T = t
 			answer := end.URL.Query()
 			test.change(answer)
-			v.want(v.come(answer.Encode()), http.StatusBadRequest, "Nothing was linked")
+			v.want(v.come(answer.Encode()), http.StatusBadRequest, "The account was not linked")
 			v.wantUntouched()
 		})
 	}
 	v.T = t
-	v.want(v.press("/arrived", url.Values{"fragment": {end.URL.RawQuery}}), http.StatusBadRequest, "Nothing was linked")
-	v.want(v.come("%zz"), http.StatusBadRequest, "Nothing was linked")
+	v.want(v.press("/arrived", url.Values{"fragment": {end.URL.RawQuery}}), http.StatusBadRequest,
+		"The account was not linked")
+	v.want(v.come("%zz"), http.StatusBadRequest, "The account was not linked")
 	v.wantUntouched()
 
 	v.want(v.arrive(end), http.StatusOK, "Your account is linked")
-	v.want(v.arrive(end), http.StatusBadRequest, "Nothing was linked")
+	v.want(v.arrive(end), http.StatusBadRequest, "The account was not linked")
 	v.want(v.press("/ask", nil), http.StatusOK, "Hello Ada")
 }
 
 func (v *visit) wantUntouched() {
 	v.Helper()
-	now := v.world.alexa.now()
-	if now.Token != "" || now.Fault != "" || now.Asked == nil || now.Verifier == "" {
-		v.Errorf("the account has changed: token %t, fault %q, begun %t", now.Token != "", now.Fault, now.Asked != nil)
+	now := v.demo.alexa.snapshot()
+	if now.Token != "" || now.Problem != "" || now.Pending == nil || now.Verifier == "" {
+		v.Errorf("the account has changed: token %t, problem %q, pending %t", now.Token != "", now.Problem, now.Pending != nil)
 	}
-	for _, chapter := range v.world.story.told() {
-		if slices.ContainsFunc(chapter.Steps, func(s step) bool { return s.From == partyAlexa && s.To == partyBridge }) {
+	for _, section := range v.demo.transcript.snapshot() {
+		if slices.ContainsFunc(section.Steps, func(s step) bool { return s.From == partyAlexa && s.To == partyBridge }) {
 			v.Error("a code was sent to the bridge")
 		}
 	}
 }
 
-// TestRenew holds what bridges answer to a refresh against what Alexa must make of it.
-func TestRenew(t *testing.T) {
+// TestRefresh tests what Alexa does after each response to a refresh request.
+func TestRefresh(t *testing.T) {
 	const soon = time.Minute
 	for _, test := range []struct {
 		name    string
@@ -178,20 +185,21 @@ func TestRenew(t *testing.T) {
 				w.Write([]byte(test.body))
 			}))
 			defer server.Close()
-			alexa := newPretendAlexa(origins{Bridge: server.URL}, "secret", &story{})
+			alexa := newFakeAlexa(origins{Bridge: server.URL}, "secret", &transcript{})
 			alexa.account = account{UserID: "user", Token: "a1", Refresh: "r1", ExpiresAt: time.Now().Add(-soon)}
-			if err := alexa.renew(t.Context()); (err != nil) != test.fails {
+			if err := alexa.refresh(t.Context()); (err != nil) != test.fails {
 				t.Errorf("error %v", err)
 			}
-			if now := alexa.now(); now.Token != test.token || now.Refresh != test.refresh || now.Lost != test.lost {
-				t.Errorf("has %q and %q, lost %t; want %q and %q, %t", now.Token, now.Refresh, now.Lost, test.token, test.refresh, test.lost)
+			if now := alexa.snapshot(); now.Token != test.token || now.Refresh != test.refresh || now.Unlinked != test.lost {
+				t.Errorf("has %q and %q, lost %t; want %q and %q, %t", now.Token, now.Refresh, now.Unlinked, test.token,
+					test.refresh, test.lost)
 			}
 		})
 	}
 	t.Run("not due", func(t *testing.T) {
-		alexa := newPretendAlexa(origins{Bridge: "http://127.0.0.1:1"}, "secret", &story{})
+		alexa := newFakeAlexa(origins{Bridge: "http://127.0.0.1:1"}, "secret", &transcript{})
 		alexa.account = account{UserID: "user", Token: "a1", Refresh: "r1", ExpiresAt: time.Now().Add(soon)}
-		if err := alexa.renew(t.Context()); err != nil {
+		if err := alexa.refresh(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})

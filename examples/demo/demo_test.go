@@ -13,11 +13,11 @@ import (
 	"testing"
 )
 
-// ownTemp gives the test a folder for temporary files of its own, and returns it.
+// ownTemp sets and returns a directory for the temporary files of the test.
 func ownTemp(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} { // as Unix and Windows call it
+	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} { // on Unix and Windows
 		t.Setenv(name, folder)
 	}
 	return folder
@@ -34,8 +34,8 @@ func wantEmpty(t *testing.T, folder string) {
 	}
 }
 
-// secretRun is what only a secret looks like: tokens, codes, states, challenges and cookies are longer, and nothing else in
-// the demo is.
+// secretRun matches what only a secret looks like: tokens, codes, states, challenges and cookies are longer than
+// anything else in the demo.
 var secretRun = regexp.MustCompile(`[A-Za-z0-9_-]{40,}`)
 
 func TestOnce(t *testing.T) {
@@ -46,9 +46,9 @@ func TestOnce(t *testing.T) {
 	}
 	for _, want := range []string{`"text": "Hello Ada"`, `"type": "LinkAccount"`, `"active": true`, `"active": false`,
 		"revoked lnk_", "state=A2SAAEAE…(737 characters)", "access_token=aob_at_", "password=•••",
-		"response_type=code", "code_challenge_method=S256", "?code=aob_ac_", "grant_type=authorization_code", "code_verifier=",
-		"grant_type=refresh_token", `"expires_in": 3600`, `"error": "invalid_grant"`, "Your account is not linked any more.",
-		"the refresh was refused (invalid_grant)"} {
+		"response_type=code", "code_challenge_method=S256", "?code=aob_ac_", "grant_type=authorization_code",
+		"code_verifier=", "grant_type=refresh_token", `"expires_in": 3600`, `"error": "invalid_grant"`, "Your account is not linked any more.",
+		"without a new token: invalid_grant"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("no %s in the transcript", want)
 		}
@@ -93,7 +93,7 @@ func TestUsage(t *testing.T) {
 		{"help", []string{"-help"}, 0, "-once"},
 		{"unknown flag", []string{"-twice"}, 2, "-twice"},
 		{"port is no number", []string{"-port", "high"}, 2, "-port"},
-		{"argument", []string{"once"}, 2, `"once" is not expected`},
+		{"argument", []string{"once"}, 2, `unexpected argument "once"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -107,7 +107,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestServe runs two demos at once, as `go run` does, and stops them.
+// TestServe runs two demos at once and stops them.
 func TestServe(t *testing.T) {
 	folder := ownTemp(t)
 	first, second := startServe(t), startServe(t)
@@ -133,7 +133,7 @@ func TestServe(t *testing.T) {
 	wantEmpty(t, folder)
 }
 
-// TestForeignEnvironment starts a demo where somebody runs a bridge of their own, which it must not touch.
+// TestForeignEnvironment starts a demo in the environment of a real bridge, which it must not use.
 func TestForeignEnvironment(t *testing.T) {
 	ownTemp(t)
 	foreign := filepath.Join(t.TempDir(), "bridge.db")

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// describeRequest writes a request as a person can read it: parameters on lines of their own, secrets shortened, headers
-// only where they teach something.
+// describeRequest formats a request for a reader: one parameter per line, secrets shortened, and only the headers that
+// matter.
 func describeRequest(to party, r *http.Request, body []byte) []string {
 	lines := []string{r.Method + " http://" + r.Host + r.URL.Path}
 	lines = append(lines, parameters("?", r.URL.RawQuery)...)
@@ -26,8 +26,8 @@ func describeRequest(to party, r *http.Request, body []byte) []string {
 	return append(lines, describeBody(r.Header.Get("Content-Type"), body)...)
 }
 
-// describeCookies writes the cookie of the sign-in that the request names. Cookies of earlier ones come along with it, and
-// since browsers do not tell ports apart, those of other programs on this computer.
+// describeCookies formats the cookie of the sign-in that the request is about. There may be others: of earlier
+// sign-ins, and, since cookies are shared by all ports, of other programs on this computer.
 func describeCookies(r *http.Request, body []byte) []string {
 	var lines []string
 	for _, cookie := range r.Cookies() {
@@ -39,8 +39,8 @@ func describeCookies(r *http.Request, body []byte) []string {
 	return lines
 }
 
-// describeAnswer writes an answer in the same way.
-func describeAnswer(status int, header http.Header, body []byte) []string {
+// describeResponse formats a response in the same way.
+func describeResponse(status int, header http.Header, body []byte) []string {
 	lines := []string{fmt.Sprintf("%d %s", status, http.StatusText(status))}
 	if location := header.Get("Location"); location != "" {
 		lines = append(lines, describeLocation(location)...)
@@ -50,7 +50,7 @@ func describeAnswer(status int, header http.Header, body []byte) []string {
 			lines = append(lines, describeSetCookie(line))
 		}
 	}
-	if status/100 != 3 { // a redirect's body only repeats where to
+	if status/100 != 3 { // the body of a redirect repeats its location
 		lines = append(lines, describeBody(header.Get("Content-Type"), body)...)
 	}
 	return lines
@@ -80,7 +80,7 @@ func describeBody(contentType string, body []byte) []string {
 	return nil
 }
 
-// jsonText is a line of indented JSON whose value is a text.
+// jsonText matches a line of indented JSON whose value is a string.
 var jsonText = regexp.MustCompile(`^(\s*"(\w+)": ")(.*)(",?)$`)
 
 func describeJSON(body []byte) []string {
@@ -91,14 +91,14 @@ func describeJSON(body []byte) []string {
 	lines := strings.Split(indented.String(), "\n")
 	for i, line := range lines {
 		if found := jsonText.FindStringSubmatch(line); found != nil {
-			lines[i] = found[1] + shown(found[2], found[3]) + found[4]
+			lines[i] = found[1] + mask(found[2], found[3]) + found[4]
 		}
 	}
 	return lines
 }
 
-// parameters writes each on a line, in the order of the text: those of an address behind the sign given and then an &,
-// those of a body, which have no sign, as they are.
+// parameters formats each parameter on a line. Those of a URL begin with ? or #, which is the sign, or with &; those of
+// a body, without a sign, are not indented.
 func parameters(sign, raw string) []string {
 	if raw == "" {
 		return nil
@@ -110,39 +110,38 @@ func parameters(sign, raw string) []string {
 			value = decoded
 		}
 		if sign != "" {
-			lines = append(lines, "  "+sign+name+"="+shown(name, value))
+			lines = append(lines, "  "+sign+name+"="+mask(name, value))
 			sign = "&"
 			continue
 		}
-		lines = append(lines, name+"="+shown(name, value))
+		lines = append(lines, name+"="+mask(name, value))
 	}
 	return lines
 }
 
-// secretNames are the parameters and JSON members that are never shown in full.
+// secretNames returns the parameters and JSON members that are never shown in full.
 func secretNames() []string {
 	return []string{
-		"state", "code", "nonce", "code_challenge", "code_verifier", "access_token", "accessToken", "refresh_token", "id_token",
-		"token", "client_secret", "flow", "id", "authRequestID", "userId", "sessionId", "requestId",
+		"state", "code", "nonce", "code_challenge", "code_verifier", "access_token", "accessToken", "refresh_token",
+		"id_token", "token", "client_secret", "flow", "id", "authRequestID", "userId", "sessionId", "requestId",
 	}
 }
 
-// longRun is what no name of anything is: it is shortened wherever it stands, so that a secret under a name that is not
-// known above does not show either.
-var longRun = regexp.MustCompile(`[A-Za-z0-9_-]{40,}`)
+// longToken matches what is probably a secret, whatever its name is.
+var longToken = regexp.MustCompile(`[A-Za-z0-9_-]{40,}`)
 
-// shown is a parameter's value as it may be shown.
-func shown(name, value string) string {
+// mask returns the value of a parameter as it may be shown.
+func mask(name, value string) string {
 	switch {
 	case name == "password":
 		return "•••"
 	case slices.Contains(secretNames(), name):
 		return shorten(value)
 	}
-	return longRun.ReplaceAllStringFunc(value, shorten)
+	return longToken.ReplaceAllStringFunc(value, shorten)
 }
 
-// shorten keeps of a secret no more than what tells it from another.
+// shorten keeps the first characters of a secret, so that a reader can tell it from another.
 func shorten(secret string) string {
 	keep := 4
 	for _, prefix := range []string{"aob_at_", "aob_rt_", "aob_ac_", "A2SAA", "amzn1.ask.account."} {
@@ -156,7 +155,7 @@ func shorten(secret string) string {
 	return fmt.Sprintf("%s…(%d characters)", secret[:keep], len(secret))
 }
 
-// loginCookie is how the names of the bridge's cookies begin.
+// loginCookie is the prefix of the names of the bridge's cookies.
 const loginCookie = "login-"
 
 func shortenCookie(name string) string {
@@ -168,7 +167,7 @@ func describeSetCookie(line string) string {
 	pair, attributes, _ := strings.Cut(line, ";")
 	name, value, _ := strings.Cut(pair, "=")
 	if value == "" {
-		return "Set-Cookie: " + shortenCookie(name) + "= (taken away)"
+		return "Set-Cookie: " + shortenCookie(name) + "= (deleted)"
 	}
 	line = "Set-Cookie: " + shortenCookie(name) + "=" + shorten(value)
 	for attribute := range strings.SplitSeq(attributes, ";") {

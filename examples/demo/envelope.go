@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// intentRequest is what Alexa sends to a custom skill when a person spoke to it, as far as this skill needs it and a little
-// more. The token that the bridge made is in it twice; skills read the one in the context.
+// intentRequest is the main part of the request that Alexa sends to a custom skill. The access token is in it twice;
+// skills use the one in the context.
 type intentRequest struct {
 	Version string        `json:"version"`
 	Session alexaSession  `json:"session"`
@@ -37,7 +37,7 @@ type alexaApplication struct {
 
 type alexaUser struct {
 	UserID      string `json:"userId"`
-	AccessToken string `json:"accessToken,omitempty"` // absent: the person has not linked
+	AccessToken string `json:"accessToken,omitempty"` // absent if the account is not linked
 }
 
 type spokenRequest struct {
@@ -52,7 +52,7 @@ type spokenIntent struct {
 	Name string `json:"name"`
 }
 
-// intentWhoAmI is what the skill understands of "who I am".
+// intentWhoAmI is the intent for "who I am".
 const intentWhoAmI = "WhoAmIIntent"
 
 func newIntentRequest(from account) intentRequest {
@@ -60,7 +60,8 @@ func newIntentRequest(from account) intentRequest {
 	user := alexaUser{UserID: from.UserID, AccessToken: from.Token}
 	return intentRequest{
 		Version: "1.0",
-		Session: alexaSession{New: true, SessionID: "amzn1.echo-api.session." + rand.Text(), Application: application, User: user},
+		Session: alexaSession{New: true, SessionID: "amzn1.echo-api.session." + rand.Text(), Application: application,
+			User: user},
 		Context: alexaContext{alexaSystem{Application: application, User: user, APIEndpoint: "https://api.amazonalexa.com"}},
 		Request: spokenRequest{
 			Type: "IntentRequest", RequestID: "amzn1.echo-api.request." + rand.Text(),
@@ -69,7 +70,7 @@ func newIntentRequest(from account) intentRequest {
 	}
 }
 
-// skillResponse is what a skill answers.
+// skillResponse is the response of a skill.
 type skillResponse struct {
 	Version  string         `json:"version"`
 	Response spokenResponse `json:"response"`

@@ -2,53 +2,54 @@ package main
 
 import "alexa-oidc-bridge/bridge"
 
-// notice is what the Alexa app says on top. Kind is good, bad, later, or empty, when there is nothing to say.
+// notice is the message at the top of the Alexa app. Kind is good, bad or later; empty: no message.
 type notice struct {
 	Kind, Title, Text string
 }
 
 func noticeOf(a account) notice {
 	switch {
-	case a.Fault != "":
-		return notice{"bad", "Your account is not linked", a.Fault}
-	case a.Lost:
-		return notice{"bad", "Your account is not linked any more", "The bridge gave no new token, so Alexa has forgotten the old ones."}
+	case a.Problem != "":
+		return notice{"bad", "Your account is not linked", a.Problem}
+	case a.Unlinked:
+		return notice{"bad", "Your account is not linked any more",
+			"The bridge issued no new token, so Alexa has forgotten the old ones."}
 	case a.Expired():
-		return notice{"later", "An hour later", "Alexa’s access token has expired. Nobody has to do anything about it."}
-	case a.Token != "" && a.Heard == nil && !a.Ended:
-		return notice{"good", "Your account is linked", "Alexa has a token of the bridge’s for " + skillName + "."}
+		return notice{"later", "An hour later", "Alexa’s access token has expired. Alexa will refresh it by itself."}
+	case a.Token != "" && a.LastReply == nil && !a.Revoked:
+		return notice{"good", "Your account is linked", "Alexa has an access token for " + skillName + "."}
 	}
 	return notice{}
 }
 
-// Stages of a newcomer's way. Only the code grant has one an hour later.
+// Stages of the demo. Only the authorization code grant has stageLater.
 const (
 	stageLink  = "Link"
 	stageAsk   = "Ask"
 	stageLater = "Ask an hour later"
-	stageEnd   = "End the link"
+	stageEnd   = "Revoke the link"
 	stageAgain = "Ask again"
 )
 
-// deed is a form of the page, by its path.
-type deed string
+// action is the path of a form of the page.
+type action string
 
 const (
-	deedLink  deed = "/enable"
-	deedAsk   deed = "/ask"
-	deedLater deed = "/later"
-	deedEnd   deed = "/revoke"
+	actionLink   action = "/enable"
+	actionAsk    action = "/ask"
+	actionLater  action = "/later"
+	actionRevoke action = "/revoke"
 )
 
-// guide tells a newcomer what to do next.
+// guide says what to do next.
 type guide struct {
-	Stage string
-	Deed  deed // empty: whatever they like
-	Text  string
-	Code  bool // whether they go the way of the code grant
+	Stage  string
+	Action action // empty: any
+	Text   string
+	Code   bool // by the authorization code grant
 }
 
-// guideOf reads from the account alone how far a newcomer is, so that any way through the demo has a next step.
+// guideOf depends on the account alone, so that there is a next step whatever the person did.
 func guideOf(a account) guide {
 	g := nextOf(a)
 	g.Code = a.Grant == bridge.GrantAuthorizationCode
@@ -57,47 +58,60 @@ func guideOf(a account) guide {
 
 func nextOf(a account) guide {
 	switch {
-	case a.Fault != "":
-		return guide{Stage: stageLink, Deed: deedLink, Text: "No link was made, and Alexa was told so. Why somebody is refused stands in the bridge’s log, in the terminal of this demo. Link again as Ada or Grace."}
-	case a.Lost:
-		return guide{Stage: stageAgain, Deed: deedLink, Text: "That is all: no link, no token. If you like, link again by the other grant, or as the guest, whom the skill’s “allow” refuses."}
+	case a.Problem != "":
+		return guide{Stage: stageLink, Action: actionLink,
+			Text: "No link was made, and Alexa got the error. The reason is in the bridge’s log, in the terminal of this " +
+				"demo. Link again as Ada or Grace."}
+	case a.Unlinked:
+		return guide{Stage: stageAgain, Action: actionLink,
+			Text: "That is all: no link, no token. You can link again by the other grant, or as the guest, who does not meet " +
+				"the skill’s “allow”."}
 	case a.Token == "" && a.UserID == "":
-		return guide{Stage: stageLink, Deed: deedLink, Text: "Choose a grant and press “Enable to use”. You will sign in at a pretend company, whose page shows who can, and then be asked for your consent."}
+		return guide{Stage: stageLink, Action: actionLink,
+			Text: "Choose a grant and press “Enable to use”. You will sign in at a simulated company, whose page lists who " +
+				"can sign in, and then be asked for your consent."}
 	case a.Token == "":
-		return guide{Stage: stageLink, Deed: deedLink, Text: "Press “Link account”, sign in, and give your consent."}
-	case a.Ended || a.refused():
-		return nextAfterEnd(a)
+		return guide{Stage: stageLink, Action: actionLink, Text: "Press “Link account”, sign in, and give your consent."}
+	case a.Revoked || a.refused():
+		return nextAfterRevoke(a)
 	case a.Expired():
-		return guide{Stage: stageLater, Deed: deedAsk, Text: "Ask the skill again. First, Alexa will get a new access token from the bridge."}
-	case a.Heard == nil:
-		return guide{Stage: stageAsk, Deed: deedAsk, Text: "Ask the skill. Its backend will look up at the bridge who is speaking."}
+		return guide{Stage: stageLater, Action: actionAsk,
+			Text: "Ask the skill again. First, Alexa will get a new access token from the bridge."}
+	case a.LastReply == nil:
+		return guide{Stage: stageAsk, Action: actionAsk,
+			Text: "Ask the skill. Its backend will look up at the bridge who you are."}
 	case a.Refresh != "" && !a.Refreshed:
-		return guide{Stage: stageLater, Deed: deedLater, Text: "It knows you. Alexa’s access token is good for an hour: let that pass, and ask again."}
+		return guide{Stage: stageLater, Action: actionLater,
+			Text: "It knows you. Alexa’s access token is valid for an hour: let the hour pass, and ask again."}
 	}
-	return guide{Stage: stageEnd, Deed: deedEnd, Text: "It knows you. Now be the operator, and end the link."}
+	return guide{Stage: stageEnd, Action: actionRevoke, Text: "It knows you. Now revoke the link as the operator."}
 }
 
-// nextAfterEnd is what there is to see of a link that has ended, while Alexa still has its tokens.
-func nextAfterEnd(a account) guide {
+// nextAfterRevoke is the next step after a revocation, while Alexa still has tokens.
+func nextAfterRevoke(a account) guide {
 	switch {
 	case a.Expired():
-		return guide{Stage: stageAgain, Deed: deedAsk, Text: "Ask the skill again. Alexa will want a new access token, and not get it."}
+		return guide{Stage: stageAgain, Action: actionAsk,
+			Text: "Ask the skill again. Alexa will try to refresh its access token, and fail."}
 	case !a.refused():
-		return guide{Stage: stageAgain, Deed: deedAsk, Text: "The link has ended, which Alexa does not know. Ask the skill once more."}
+		return guide{Stage: stageAgain, Action: actionAsk,
+			Text: "The link is revoked, but Alexa does not know. Ask the skill again."}
 	case a.Refresh != "":
-		return guide{Stage: stageAgain, Deed: deedLater, Text: "The skill knows nobody by this token any more. Let an hour pass and ask again, to see how Alexa learns of it."}
+		return guide{Stage: stageAgain, Action: actionLater,
+			Text: "The token is not active any more. Let an hour pass and ask again, to see how Alexa learns of it."}
 	}
-	return guide{Stage: stageAgain, Text: "That is all. If you like, link again by the code grant, or as the guest: he can sign in at the company, but the skill’s “allow” does not hold for him."}
+	return guide{Stage: stageAgain, Text: "That is all. You can link again by the code grant, or as the guest, who can " +
+		"sign in at the company but does not meet the skill’s “allow”."}
 }
 
-// milestone is a stage as the page shows it.
+// milestone is a stage on the page.
 type milestone struct {
 	Name          string
 	Done, Current bool
 }
 
-// Way is all stages, from first to last.
-func (g guide) Way() []milestone {
+// Progress returns all stages, first to last.
+func (g guide) Progress() []milestone {
 	stages := []string{stageLink, stageAsk, stageEnd, stageAgain}
 	if g.Code {
 		stages = []string{stageLink, stageAsk, stageLater, stageEnd, stageAgain}
@@ -112,5 +126,5 @@ func (g guide) Way() []milestone {
 	return way
 }
 
-// refused says whether the skill asked for linking.
-func (a account) refused() bool { return a.Heard != nil && a.Heard.Card == cardLinkAccount }
+// refused reports whether the skill asked the person to link the account.
+func (a account) refused() bool { return a.LastReply != nil && a.LastReply.Card == cardLinkAccount }

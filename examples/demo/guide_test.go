@@ -14,47 +14,50 @@ func TestGuide(t *testing.T) {
 		name    string
 		account account
 		stage   string
-		deed    deed
+		action  action
 	}{
-		{"start", account{}, stageLink, deedLink},
-		{"refused", account{UserID: "u", Fault: "access_denied"}, stageLink, deedLink},
-		{"left off", account{UserID: "u"}, stageLink, deedLink},
-		{"linked", account{UserID: "u", Token: "a"}, stageAsk, deedAsk},
-		{"asked, implicit", account{UserID: "u", Token: "a", Heard: hello}, stageEnd, deedEnd},
-		{"asked, code", account{UserID: "u", Token: "a", Refresh: "r", Heard: hello}, stageLater, deedLater},
-		{"an hour later", account{UserID: "u", Token: "a", Refresh: "r", ExpiresAt: past}, stageLater, deedAsk},
-		{"refreshed", account{UserID: "u", Token: "a", Refresh: "r", Refreshed: true, Heard: hello}, stageEnd, deedEnd},
-		{"ended", account{UserID: "u", Token: "a", Ended: true}, stageAgain, deedAsk},
-		{"asked after the end, implicit", account{UserID: "u", Token: "a", Ended: true, Heard: card}, stageAgain, ""},
-		{"asked after the end, code", account{UserID: "u", Token: "a", Refresh: "r", Ended: true, Heard: card}, stageAgain, deedLater},
-		{"an hour after the end", account{UserID: "u", Token: "a", Refresh: "r", Ended: true, ExpiresAt: past}, stageAgain, deedAsk},
-		{"lost", account{UserID: "u", Lost: true, Ended: true, Heard: card}, stageAgain, deedLink},
+		{"start", account{}, stageLink, actionLink},
+		{"refused", account{UserID: "u", Problem: "access_denied"}, stageLink, actionLink},
+		{"left off", account{UserID: "u"}, stageLink, actionLink},
+		{"linked", account{UserID: "u", Token: "a"}, stageAsk, actionAsk},
+		{"asked, implicit", account{UserID: "u", Token: "a", LastReply: hello}, stageEnd, actionRevoke},
+		{"asked, code", account{UserID: "u", Token: "a", Refresh: "r", LastReply: hello}, stageLater, actionLater},
+		{"an hour later", account{UserID: "u", Token: "a", Refresh: "r", ExpiresAt: past}, stageLater, actionAsk},
+		{"refreshed", account{UserID: "u", Token: "a", Refresh: "r", Refreshed: true, LastReply: hello}, stageEnd,
+			actionRevoke},
+		{"ended", account{UserID: "u", Token: "a", Revoked: true}, stageAgain, actionAsk},
+		{"asked after the end, implicit", account{UserID: "u", Token: "a", Revoked: true, LastReply: card}, stageAgain, ""},
+		{"asked after the end, code", account{UserID: "u", Token: "a", Refresh: "r", Revoked: true, LastReply: card},
+			stageAgain, actionLater},
+		{"an hour after the end", account{UserID: "u", Token: "a", Refresh: "r", Revoked: true, ExpiresAt: past},
+			stageAgain, actionAsk},
+		{"lost", account{UserID: "u", Unlinked: true, Revoked: true, LastReply: card}, stageAgain, actionLink},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, grant := range []bridge.Grant{bridge.GrantImplicit, bridge.GrantAuthorizationCode} {
 				test.account.Grant = grant
-				if got := guideOf(test.account); got.Stage != test.stage || got.Deed != test.deed || got.Text == "" {
-					t.Errorf("%q, %q; want %q, %q", got.Stage, got.Deed, test.stage, test.deed)
+				if got := guideOf(test.account); got.Stage != test.stage || got.Action != test.action || got.Text == "" {
+					t.Errorf("%q, %q; want %q, %q", got.Stage, got.Action, test.stage, test.action)
 				}
 			}
 		})
 	}
 }
 
-func TestWay(t *testing.T) {
+func TestProgress(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		code bool
 		at   string
 		want string
 	}{
-		{"start", false, stageLink, "[Link] Ask End the link Ask again "},
-		{"middle", false, stageEnd, "✓Link ✓Ask [End the link] Ask again "},
-		{"code", true, stageLater, "✓Link ✓Ask [Ask an hour later] End the link Ask again "},
+		{"start", false, stageLink, "[Link] Ask Revoke the link Ask again "},
+		{"middle", false, stageEnd, "✓Link ✓Ask [Revoke the link] Ask again "},
+		{"code", true, stageLater, "✓Link ✓Ask [Ask an hour later] Revoke the link Ask again "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := ""
-			for _, m := range (guide{Stage: test.at, Code: test.code}).Way() {
+			for _, m := range (guide{Stage: test.at, Code: test.code}).Progress() {
 				name := m.Name
 				if m.Current {
 					name = "[" + name + "]"

@@ -1,18 +1,18 @@
-// Command demo shows on one computer, without Amazon and without a company's sign-in, what alexa-oidc-bridge does:
+// Command demo shows what alexa-oidc-bridge does, on one computer, without Amazon and without a company's sign-in:
 //
-//	go run ./examples/demo          prints one URL; open it, enable the skill by either grant, link, and ask
-//	go run ./examples/demo -once    plays the same without a browser and prints what happened
+//	go run ./examples/demo          prints a URL; open it, enable the skill by either grant, link, and ask
+//	go run ./examples/demo -once    does the same without a browser and prints what happened
 //
-// Real are the bridge, with its YAML configuration and its database, and the protocol of the OpenID Provider. Pretended are
-// Alexa and the skill, of which the skill's side is what a real one would do. Every party has a port of its own:
+// The bridge is real, with its configuration file and its database, and so is the OpenID Provider. Alexa is simulated.
+// The skill's backend does what a real one would do. Each party has a loopback port of its own:
 //
-//	alexa.go     what Alexa does: begins to link, keeps its tokens, sends requests (envelope.go) to the skill
-//	arrival.go   how the answer comes back to it; tokens.go gets and renews tokens by the code grant
-//	app.go       what the Alexa app shows; guide.go says what to do next
-//	skill.go     the skill's backend, which looks tokens up
-//	world.go     starts and stops them all; settings.go writes the bridge's configuration (config.yaml.tmpl)
-//	story.go     what was sent from whom to whom; recorder.go, lessons.go and describe.go write it down
-//	once.go      plays it without a browser
+//	demo.go          starts and stops all parties; settings.go writes the bridge's configuration (config.yaml.tmpl)
+//	alexa.go         Alexa: starts to link and sends requests (envelope.go) to the skill
+//	arrival.go       Alexa's redirect URIs; tokens.go redeems codes and refreshes access tokens
+//	skill.go         the skill's backend, which looks up tokens
+//	app.go           the pages of the demo; guide.go says what to do next
+//	transcript.go    what was sent; recorder.go, annotations.go and describe.go record, explain and format it
+//	once.go          -once
 package main
 
 import (
@@ -30,16 +30,16 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// options is what the command line says.
+// options are the flags of the command line.
 type options struct {
 	once bool
 	port int
 }
 
-// onceWithin is how long all of -once may take.
-const onceWithin = time.Minute
+// onceTimeout limits -once.
+const onceTimeout = time.Minute
 
-// run is the command. It returns the exit code.
+// run executes the command and returns its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	chosen, err := parse(args, stderr)
 	switch {
@@ -65,42 +65,42 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var chosen options
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.BoolVar(&chosen.once, "once", false, "play it without a browser, print what happened, and end")
-	flags.IntVar(&chosen.port, "port", 0, "the `port` of the page to open; 0 is a free one")
+	flags.BoolVar(&chosen.once, "once", false, "run without a browser, print what happened, and exit")
+	flags.IntVar(&chosen.port, "port", 0, "the `port` of the page to open; 0: a free port")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
 	if flags.NArg() > 0 {
-		fmt.Fprintf(stderr, "demo: %q is not expected; see -help\n", flags.Arg(0))
-		return options{}, errors.New("arguments are given")
+		fmt.Fprintf(stderr, "demo: unexpected argument %q; see -help\n", flags.Arg(0))
+		return options{}, errors.New("unexpected arguments")
 	}
 	return chosen, nil
 }
 
 // serve runs the demo for a browser until the context ends.
 func serve(ctx context.Context, chosen options, stdout, stderr io.Writer) error {
-	w, err := startWorld(chosen.port, stderr)
+	d, err := startDemo(chosen.port, stderr)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "Open this page in a browser:\n\n  %s\n\n", w.origins.Alexa)
-	fmt.Fprintf(stdout, "Ctrl-C ends the demo and removes its folder, %s\n", w.folder)
+	fmt.Fprintf(stdout, "Open this page in a browser:\n\n  %s\n\n", d.origins.Alexa)
+	fmt.Fprintf(stdout, "Press Ctrl-C to stop the demo and remove its folder, %s\n", d.folder)
 	<-ctx.Done()
 	fmt.Fprintln(stdout, "\nStopping.")
-	return w.stop()
+	return d.stop()
 }
 
-// once plays the demo without a browser. What the bridge logs comes after the story.
+// once runs the demo without a browser. The bridge's log is printed after the transcript.
 func once(ctx context.Context, chosen options, stdout, stderr io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, onceWithin)
+	ctx, cancel := context.WithTimeout(ctx, onceTimeout)
 	defer cancel()
-	var log bytes.Buffer // written by one logger, which locks
-	w, err := startWorld(chosen.port, &log)
+	var log bytes.Buffer // the logger serializes its writes
+	d, err := startDemo(chosen.port, &log)
 	if err != nil {
 		log.WriteTo(stderr)
 		return err
 	}
-	err = errors.Join(playOnce(ctx, w, stdout), w.stop())
+	err = errors.Join(playOnce(ctx, d, stdout), d.stop())
 	fmt.Fprintf(stdout, "\nThe bridge’s log, warnings only:\n\n%s", &log)
 	return err
 }

@@ -13,131 +13,133 @@ import (
 	"alexa-oidc-bridge/bridge/simulator"
 )
 
-// playOnce does what a newcomer would do in a browser, and what an operator would, and prints what happened. It fails when
-// anything is not as it should be.
-func playOnce(ctx context.Context, w *world, out io.Writer) error {
-	name := w.people[0].GivenName
-	fmt.Fprintf(out, `%s links %s by the implicit grant and asks it who she is. The operator ends the link, and she asks again.
-Then she does the same by the authorization code grant, where Alexa renews its token as long as the link lives.
+// playOnce does what a person would do in a browser, and what an operator would do, and prints what happened. It fails
+// if a reply is not the expected one.
+func playOnce(ctx context.Context, d *demo, out io.Writer) error {
+	name := d.people[0].GivenName
+	fmt.Fprintf(out, `%s links %s by the implicit grant and asks it who she is. The operator revokes the link, and she
+asks again. Then she does the same by the authorization code grant, where Alexa refreshes its token.
 `, name, skillName)
-	err := w.play(ctx, "Hello "+name)
-	w.story.write(out)
+	err := d.play(ctx, "Hello "+name)
+	d.transcript.write(out)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, `
 With a link, by either grant, the skill says:  Hello %s
 An hour later, by the code grant:              Hello %[1]s, with a new access token
-After the link has ended, with a %s card: %s
-An hour after that, by the code grant:         the same, and no new token: the refresh was refused (invalid_grant)
+After the revocation, with a %s card: %s
+An hour after that, by the code grant:         the same, without a new token: invalid_grant
 `, name, cardLinkAccount, linkAccountSpeech(skillName))
 	return nil
 }
 
-func (w *world) play(ctx context.Context, greeting string) error {
-	if err := w.playImplicit(ctx, reply{Speech: greeting}); err != nil {
-		return fmt.Errorf("implicit grant: %w", err)
+func (d *demo) play(ctx context.Context, greeting string) error {
+	if err := d.playImplicit(ctx, reply{Speech: greeting}); err != nil {
+		return fmt.Errorf("implicit grant: %d", err)
 	}
-	if err := w.playCode(ctx, reply{Speech: greeting}); err != nil {
-		return fmt.Errorf("code grant: %w", err)
+	if err := d.playCode(ctx, reply{Speech: greeting}); err != nil {
+		return fmt.Errorf("code grant: %d", err)
 	}
 	return nil
 }
 
-// notLinked is what the skill says to somebody whom it does not know.
+// notLinked is the reply to somebody whose account is not linked.
 func notLinked() reply { return reply{Speech: linkAccountSpeech(skillName), Card: cardLinkAccount} }
 
-func (w *world) playImplicit(ctx context.Context, greeting reply) error {
-	if err := w.linkOnce(ctx, bridge.GrantImplicit); err != nil {
-		return fmt.Errorf("linking: %w", err)
+func (d *demo) playImplicit(ctx context.Context, greeting reply) error {
+	if err := d.linkOnce(ctx, bridge.GrantImplicit); err != nil {
+		return fmt.Errorf("linking: %d", err)
 	}
-	if err := w.askOnce(ctx, greeting); err != nil {
-		return fmt.Errorf("asking: %w", err)
+	if err := d.askOnce(ctx, greeting); err != nil {
+		return fmt.Errorf("asking: %d", err)
 	}
-	if err := w.endLinks(ctx); err != nil {
-		return fmt.Errorf("ending the link: %w", err)
+	if err := d.revokeLinks(ctx); err != nil {
+		return fmt.Errorf("revoking the link: %d", err)
 	}
-	if err := w.askOnce(ctx, notLinked()); err != nil {
-		return fmt.Errorf("asking after the link was ended: %w", err)
+	if err := d.askOnce(ctx, notLinked()); err != nil {
+		return fmt.Errorf("asking after the revocation: %d", err)
 	}
 	return nil
 }
 
-func (w *world) playCode(ctx context.Context, greeting reply) error {
-	if err := w.linkOnce(ctx, bridge.GrantAuthorizationCode); err != nil {
-		return fmt.Errorf("linking: %w", err)
+func (d *demo) playCode(ctx context.Context, greeting reply) error {
+	if err := d.linkOnce(ctx, bridge.GrantAuthorizationCode); err != nil {
+		return fmt.Errorf("linking: %d", err)
 	}
-	if err := w.askOnce(ctx, greeting); err != nil {
-		return fmt.Errorf("asking: %w", err)
+	if err := d.askOnce(ctx, greeting); err != nil {
+		return fmt.Errorf("asking: %d", err)
 	}
-	w.alexa.hourLater()
-	if err := w.askOnce(ctx, greeting); err != nil {
-		return fmt.Errorf("asking an hour later: %w", err)
+	d.alexa.hourLater()
+	if err := d.askOnce(ctx, greeting); err != nil {
+		return fmt.Errorf("asking an hour later: %d", err)
 	}
-	if !w.alexa.now().Refreshed {
+	if !d.alexa.snapshot().Refreshed {
 		return errors.New("asking an hour later: Alexa did not refresh its token")
 	}
-	if err := w.endLinks(ctx); err != nil {
-		return fmt.Errorf("ending the link: %w", err)
+	if err := d.revokeLinks(ctx); err != nil {
+		return fmt.Errorf("revoking the link: %d", err)
 	}
-	if err := w.askOnce(ctx, notLinked()); err != nil {
-		return fmt.Errorf("asking after the link was ended: %w", err)
+	if err := d.askOnce(ctx, notLinked()); err != nil {
+		return fmt.Errorf("asking after the revocation: %d", err)
 	}
-	w.alexa.hourLater()
-	if err := w.askOnce(ctx, notLinked()); err != nil {
-		return fmt.Errorf("asking an hour after the link was ended: %w", err)
+	d.alexa.hourLater()
+	if err := d.askOnce(ctx, notLinked()); err != nil {
+		return fmt.Errorf("asking an hour after the revocation: %d", err)
 	}
-	if !w.alexa.now().Lost {
-		return errors.New("the bridge did not refuse to refresh")
+	if !d.alexa.snapshot().Unlinked {
+		return errors.New("the bridge did not reject the refresh token")
 	}
 	return nil
 }
 
-// linkOnce takes a phone from the Alexa app and back.
-func (w *world) linkOnce(ctx context.Context, grant bridge.Grant) error {
+// linkOnce links the account by a simulated phone.
+func (d *demo) linkOnce(ctx context.Context, grant bridge.Grant) error {
 	phone := simulator.NewPhone()
-	phone.Destinations = w.alexa.destinations()
-	login, err := phone.Open(w.alexa.enable(grant))
-	if err := arrivedAt(login, err, w.origins.Provider, "the company's sign-in"); err != nil {
+	phone.Destinations = d.alexa.destinations()
+	login, err := phone.Open(d.alexa.enable(grant))
+	if err := arrivedAt(login, err, d.origins.Provider, "the company's sign-in"); err != nil {
 		return err
 	}
-	ada := w.people[0]
-	consent, err := phone.Submit(login, url.Values{"login": {ada.Login}, "password": {ada.Password}, "action": {"sign-in"}})
-	if err := arrivedAt(consent, err, w.origins.Bridge, "the consent page"); err != nil {
+	ada := d.people[0]
+	consent, err := phone.Submit(login, url.Values{"login": {ada.Login}, "password": {ada.Password},
+		"action": {"sign-in"}})
+	if err := arrivedAt(consent, err, d.origins.Bridge, "the consent page"); err != nil {
 		return err
 	}
 	end, err := phone.Submit(consent, url.Values{"decision": {"link"}})
-	if err := arrivedAt(end, err, w.origins.Alexa, "Alexa's page"); err != nil {
+	if err := arrivedAt(end, err, d.origins.Alexa, "Alexa's page"); err != nil {
 		return err
 	}
-	if err := w.arriveOnce(ctx, grant, end.URL); err != nil {
+	if err := d.arriveOnce(ctx, grant, end.URL); err != nil {
 		return err
 	}
-	if fault := w.alexa.now().Fault; fault != "" {
-		return errors.New(fault)
+	if problem := d.alexa.snapshot().Problem; problem != "" {
+		return errors.New(problem)
 	}
 	return nil
 }
 
-func (w *world) arriveOnce(ctx context.Context, grant bridge.Grant, at *url.URL) error {
+func (d *demo) arriveOnce(ctx context.Context, grant bridge.Grant, at *url.URL) error {
 	if grant == bridge.GrantAuthorizationCode {
-		return w.alexa.arriveWithCode(ctx, at.RawQuery)
+		return d.alexa.arriveWithCode(ctx, at.RawQuery)
 	}
-	return w.alexa.arrive(at.EscapedFragment())
+	return d.alexa.arrive(at.EscapedFragment())
 }
 
-// arrivedAt says whether a phone came to where it should be.
+// arrivedAt returns an error unless the phone stopped at the expected party.
 func arrivedAt(page *simulator.Page, err error, origin, where string) error {
 	switch {
 	case err != nil:
 		return withoutURL(err)
 	case !page.Arrived && page.Status != http.StatusOK || !strings.HasPrefix(page.URL.String(), origin+"/"):
-		return fmt.Errorf("the browser did not come to %s but to http://%s%s, with status %d", where, page.URL.Host, page.URL.Path, page.Status)
+		return fmt.Errorf("the browser did not reach %s but http://%s%s, with status %d", where, page.URL.Host,
+			page.URL.Path, page.Status)
 	}
 	return nil
 }
 
-// withoutURL leaves out of an error of a request what its address holds: states and codes.
+// withoutURL removes the URL, which contains states and codes, from an error.
 func withoutURL(err error) error {
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return failed.Err
@@ -145,13 +147,14 @@ func withoutURL(err error) error {
 	return err
 }
 
-func (w *world) askOnce(ctx context.Context, want reply) error {
-	heard, err := w.alexa.ask(ctx)
+func (d *demo) askOnce(ctx context.Context, want reply) error {
+	heard, err := d.alexa.ask(ctx)
 	if err != nil {
 		return err
 	}
 	if heard != want {
-		return fmt.Errorf("the skill said %q with the card %q, and not %q with %q", heard.Speech, heard.Card, want.Speech, want.Card)
+		return fmt.Errorf("the skill said %q with the card %q, and not %q with %q", heard.Speech, heard.Card, want.Speech,
+			want.Card)
 	}
 	return nil
 }

@@ -6,27 +6,29 @@ import (
 	"net/http"
 )
 
-// maxRecorded is how much of a body the recorder reads along.
+// maxRecorded is how much of a body is recorded, in bytes.
 const maxRecorded = 128 << 10
 
-// record writes down what a party is asked and answers, as far as there is a lesson in it.
-func (s *story) record(to party, next http.Handler) http.Handler {
+// record wraps the handler of a party. It adds the requests that have an annotation to the transcript, with their
+// responses.
+func (t *transcript) record(to party, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body := readAlong(r)
-		lesson, found := lessonOf(to, r, body)
+		body := peekBody(r)
+		annotation, found := findAnnotation(to, r, body)
 		if !found {
 			next.ServeHTTP(w, r)
 			return
 		}
-		answered := s.ask(step{From: lesson.from, To: to, Why: lesson.why, Request: describeRequest(to, r, body)})
-		along := &alongWriter{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(along, r)
-		answered(describeAnswer(along.status, w.Header(), along.body.Bytes()), lesson.answerWhy)
+		addResponse := t.addRequest(step{From: annotation.from, To: to, Why: annotation.why,
+			Request: describeRequest(to, r, body)})
+		recording := &recordingWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(recording, r)
+		addResponse(describeResponse(recording.status, w.Header(), recording.body.Bytes()), annotation.responseWhy)
 	})
 }
 
-// readAlong returns the first part of a request's body and leaves all of it to be read.
-func readAlong(r *http.Request) []byte {
+// peekBody returns the first part of a request's body. The whole body can still be read.
+func peekBody(r *http.Request) []byte {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxRecorded))
 	rest := r.Body
 	if err != nil {
@@ -39,27 +41,27 @@ func readAlong(r *http.Request) []byte {
 	return body
 }
 
-// brokenReader fails as the body did.
+// brokenReader returns the error of the body.
 type brokenReader struct{ err error }
 
 func (b brokenReader) Read([]byte) (int, error) { return 0, b.err }
 
-// alongWriter remembers the status and the first part of the body.
-type alongWriter struct {
+// recordingWriter records the status and the first part of the body.
+type recordingWriter struct {
 	http.ResponseWriter
 	status int
 	body   bytes.Buffer
 }
 
-func (w *alongWriter) WriteHeader(status int) {
+func (w *recordingWriter) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *alongWriter) Write(part []byte) (int, error) {
+func (w *recordingWriter) Write(part []byte) (int, error) {
 	w.body.Write(part[:min(len(part), max(0, maxRecorded-w.body.Len()))])
 	return w.ResponseWriter.Write(part)
 }
 
 // Unwrap lets http.ResponseController reach the connection.
-func (w *alongWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *recordingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

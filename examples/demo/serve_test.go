@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// served is a demo that runs for a browser.
+// served is a demo that serves a browser.
 type served struct {
 	url    string
 	cancel context.CancelFunc
@@ -17,7 +17,7 @@ type served struct {
 
 var printedURL = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 
-// startServe starts a demo and waits until it has printed its URL.
+// startServe starts a demo and waits for its URL.
 func startServe(t *testing.T) *served {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

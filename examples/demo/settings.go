@@ -11,7 +11,7 @@ import (
 	"alexa-oidc-bridge/config"
 )
 
-// What is the same in every demo. The names stand in config.yaml.tmpl too.
+// Names that are also in config.yaml.tmpl.
 const (
 	skillName        = "Contoso Pizza"
 	skillClientID    = "pizza"
@@ -27,13 +27,13 @@ const (
 //go:embed config.yaml.tmpl
 var configurationText string
 
-// settings is what differs from one demo to the next.
+// settings are the values of config.yaml.tmpl.
 type settings struct {
 	PublicURL, Listen, AdminListen, Issuer, ImplicitRedirectURI, CodeRedirectURI string
 }
 
-// load writes the configuration into the folder and reads it as the bridge does. What would be unwise in earnest, such as
-// tokens that never expire, is good enough here, so warnings are passed over.
+// load writes the configuration into the folder and loads it as the bridge does. It ignores warnings, such as the one
+// about tokens that never expire.
 func (s settings) load(folder string) (*config.Config, error) {
 	text, err := s.text()
 	if err != nil {
@@ -43,14 +43,14 @@ func (s settings) load(folder string) (*config.Config, error) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	if err := forgetOverrides(); err != nil {
+	if err := unsetOverrides(); err != nil {
 		return nil, err
 	}
 	loaded, _, err := config.Load(path)
 	return loaded, err
 }
 
-// text is the configuration.
+// text returns the configuration file.
 func (s settings) text() (string, error) {
 	form, err := template.New(configurationFile).Parse(configurationText)
 	if err != nil {
@@ -61,9 +61,9 @@ func (s settings) text() (string, error) {
 	return text.String(), err
 }
 
-// forgetOverrides takes variables out of the environment that would win over the configuration. Somebody who runs a bridge
-// has them set, and the demo must not touch the database that they name.
-func forgetOverrides() error {
+// unsetOverrides removes environment variables that override the configuration, because the demo must not use the
+// database of a real bridge.
+func unsetOverrides() error {
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
 		if strings.HasPrefix(name, "BRIDGE_") {
@@ -75,16 +75,17 @@ func forgetOverrides() error {
 	return nil
 }
 
-// secrets are what parties authenticate with.
+// secrets authenticate the parties.
 type secrets struct {
 	provider, skill, backend string
 }
 
-// writeSecrets makes fresh secrets, each in a file of its own that the configuration names.
+// writeSecrets writes new random secrets to the files that the configuration refers to.
 func writeSecrets(folder string) (secrets, error) {
 	made := secrets{provider: keys.Generate(), skill: keys.Generate(), backend: keys.Generate()}
 	for name, secret := range map[string]string{
-		"bridge_key": keys.Generate(), "provider_secret": made.provider, "skill_secret": made.skill, "backend_secret": made.backend,
+		"bridge_key": keys.Generate(), "provider_secret": made.provider,
+		"skill_secret": made.skill, "backend_secret": made.backend,
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(secret+"\n"), 0o600); err != nil {
 			return secrets{}, err

@@ -12,24 +12,24 @@ import (
 )
 
 const (
-	// maxRequest is more than Alexa ever sends to a skill.
+	// maxRequest is the largest request that is read, in bytes. Alexa sends less.
 	maxRequest = 128 << 10
-	// lookUpWithin leaves the skill time to answer within the 8 seconds that Alexa waits.
-	lookUpWithin = 3 * time.Second
+	// lookupTimeout leaves time to respond within the 8 seconds that Alexa waits.
+	lookupTimeout = 3 * time.Second
 )
 
-// skill is the backend of a custom skill. A real one also verifies Alexa's signature, which Amazon's SDKs do.
+// skill is the backend of a custom skill. A real one must also verify Alexa's signature, as Amazon's SDKs do.
 type skill struct {
 	name     string
 	lookup   *lookup.Client
-	skillIDs []string // whose requests it takes
+	skillIDs []string // other requests are rejected
 }
 
-// ServeHTTP answers a request of Alexa's.
+// ServeHTTP handles a request of Alexa.
 func (s *skill) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var request intentRequest
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&request); err != nil {
-		http.Error(w, "not a request of Alexa's", http.StatusBadRequest)
+		http.Error(w, "not a request of Alexa", http.StatusBadRequest)
 		return
 	}
 	system := request.Context.System
@@ -37,20 +37,20 @@ func (s *skill) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "a request for another skill", http.StatusBadRequest)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), lookUpWithin)
+	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
 	defer cancel()
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
-	json.NewEncoder(w).Encode(s.answer(ctx, system.User.AccessToken))
+	json.NewEncoder(w).Encode(s.respond(ctx, system.User.AccessToken))
 }
 
-// answer is the whole of what a skill has to do with the bridge: three outcomes, three answers.
-func (s *skill) answer(ctx context.Context, token string) skillResponse {
+// respond is all that a skill has to do with the bridge: three outcomes of the lookup, three responses.
+func (s *skill) respond(ctx context.Context, token string) skillResponse {
 	if token == "" {
 		return s.linkAccount()
 	}
 	person, err := s.lookup.Lookup(ctx, token)
 	switch {
-	case err != nil: // the bridge cannot tell now, which says nothing about the link
+	case err != nil: // nothing is known about the link
 		return say(s.name+" is not available right now. Please try again later.", "")
 	case !person.Active:
 		return s.linkAccount()
@@ -66,7 +66,7 @@ func linkAccountSpeech(name string) string {
 	return "To use " + name + ", please link your account in the Alexa app."
 }
 
-// firstName is the given name, or the first word of the name, or empty.
+// firstName returns the given name, or the first word of the name, or "".
 func firstName(claims map[string]any) string {
 	if given, _ := claims["given_name"].(string); given != "" {
 		return given

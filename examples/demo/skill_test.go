@@ -12,7 +12,7 @@ import (
 
 const testToken = "a token"
 
-// askSkill sends a request of Alexa's to a skill whose bridge answers every lookup with that status and body.
+// askSkill sends a request to a skill whose bridge responds to every lookup with that status and body.
 func askSkill(t *testing.T, request any, status int, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	bridge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -32,7 +32,8 @@ func askSkill(t *testing.T, request any, status int, body string) *httptest.Resp
 		t.Fatal(err)
 	}
 	recorder := httptest.NewRecorder()
-	s.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(string(text))))
+	s.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/",
+		strings.NewReader(string(text))))
 	return recorder
 }
 
@@ -45,7 +46,8 @@ func TestSkillAnswers(t *testing.T) {
 		speech      string
 		card        string
 	}{
-		{"given name", testToken, 200, `{"active":true,"claims":{"given_name":"Ada Augusta","name":"A. A. Lovelace"}}`, "Hello Ada Augusta", ""},
+		{"given name", testToken, 200, `{"active":true,"claims":{"given_name":"Ada Augusta","name":"A. A. Lovelace"}}`,
+			"Hello Ada Augusta", ""},
 		{"name", testToken, 200, `{"active":true,"claims":{"name":"Ada Lovelace"}}`, "Hello Ada", ""},
 		{"name of one word", testToken, 200, `{"active":true,"claims":{"name":"Ada"}}`, "Hello Ada", ""},
 		{"no name", testToken, 200, `{"active":true,"claims":{}}`, "Hello", ""},

@@ -1,34 +1,7 @@
-// Command loadtest measures what a lookup, a refresh and a linking cost, with the true program in a process of its own:
-//
-//	go run ./examples/loadtest            all of it; takes half an hour, a quiet machine, and 10 GB of disk
-//	go run ./examples/loadtest -quick     some seconds, to see that everything still works; its numbers mean nothing
-//
-// The server has one core (GOMAXPROCS=1), and whoever asks has another, which PostgreSQL shares. What counts is the CPU time
-// that the kernel charges the server's process for one request: it hardly depends on what else the machine does, where
-// requests a second do. The bridge is compared with a bare handler that reads the same body and writes the same bytes, in
-// turns with it, and with what its store does by itself in a process of its own with the same core and the same settings. Where
-// they differ by little, the turns are so short that most of what else the machine does is the same for both.
-//
-// wrk asks, and where there is none, or each link is asked for once only, a client of our own, which needs more CPU itself
-// and so reaches fewer requests a second and longer tails; the CPU of the server stays comparable. Refreshes are asked for by
-// the load test itself. Links are written straight into the database, in the order of their keys: such a database is denser
-// than one that has grown.
-//
-// Not measured are TLS and networks (everything is on one machine and over loopback), databases larger than memory (no disk
-// is read), and the note of last use, one row for each link in use and hour: links are noted just before.
-//
-//	run.go       what everything shares; setting.go: one store with a number of links, and the order of what is measured
-//	lookups.go   lookups from memory and of tokens that nobody has, in turns with the bare handler (bare.go); mixed.go
-//	cold.go      lookups from the store; alone.go and commits.go: what the store and the database do by themselves
-//	refresh.go   refreshes, in turns with inserts; linking.go: whole linkings
-//	size.go      start-up, memory and database
-//	bridge.go    builds, configures and starts the program; child.go starts and stops processes, pin.go keeps them on their cores
-//	links.go     links and tokens that follow from their number; seed.go writes them; database.go keeps and copies databases
-//	load.go      what is asked for how long; wrk.go and client.go ask, at a pace of pace.go
-//	check.go     asks every question once beforehand and reads the answer; metrics.go reads what the program counted
-//	profile.go   takes a profile of the bridge, if that is wanted
-//	shifts.go    compares what differs by little: whoever asks is stopped again and again for the other
-//	measure.go   rounds and their medians; process_linux.go and disk.go ask the machine; report.go prints
+//go:build linux
+
+// Command loadtest measures the real program under load, or compares several builds of it, and prints a Markdown table.
+// See docs/performance.md.
 package main
 
 import (
@@ -36,33 +9,185 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
+	"time"
 )
 
-func main() {
-	if code, isChild := playRole(os.Stdin, os.Stdout, os.Stderr); isChild {
-		os.Exit(code)
-	}
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+// bench is what to measure.
+type bench struct {
+	programs, stores []string // the stores are drivers of sqlstore
+	links            []int
+	tokens           int // how many tokens are in use
+	rounds           int
+	duration         time.Duration // of one load
+	folder           string        // for configurations and scripts; removed at the end
 }
 
-// run is the command. It returns the exit code.
-func run(args []string, stdout, stderr io.Writer) int {
-	chosen, err := parse(args, stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		return 2
+func main() {
+	run := measureAll
+	if len(os.Args) == 4 && os.Args[1] == bareCommand {
+		run = serveBare
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "loadtest:", err)
+		os.Exit(1)
+	}
+}
+
+func measureAll() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := measureAll(ctx, chosen, stdout, stderr); err != nil {
-		fmt.Fprintln(stderr, "loadtest:", err)
-		return 1
+	b, err := parseFlags()
+	if err != nil {
+		return err
 	}
-	return 0
+	if b.folder, err = os.MkdirTemp("", "loadtest-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.folder)
+	b.findPostgreSQL()
+	if len(b.programs) == 0 {
+		b.programs = []string{b.folder + "/alexa-oidc-bridge"}
+		err = build(ctx, b.programs[0])
+	}
+	if err := errors.Join(err, os.WriteFile(b.folder+"/wrk.lua", script, 0o600)); err != nil {
+		return err
+	}
+	b.printHeader()
+	for _, store := range b.stores {
+		for _, links := range b.links {
+			if err := b.measure(ctx, store, links); err != nil {
+				return fmt.Errorf("%s with %d links: %w", store, links, err)
+			}
+		}
+	}
+	return nil
+}
+
+func parseFlags() (*bench, error) {
+	b := &bench{tokens: 20_000}
+	list := func(text string) []string {
+		return strings.FieldsFunc(text, func(r rune) bool { return r == ',' })
+	}
+	programs := flag.String("program", "", "`binaries` to measure, separated by commas (default: builds one)")
+	stores := flag.String("store", "sqlite,postgres", "`databases` to measure on")
+	links := flag.String("links", "10000,1000000", "`numbers` of links in the database")
+	flag.IntVar(&b.rounds, "rounds", 9, "how many `rounds`, 1 or more; the table shows medians")
+	flag.DurationVar(&b.duration, "duration", 2*time.Second, "how long a load takes, in whole seconds")
+	quick := flag.Bool("quick", false, "one short round with few links; the numbers mean nothing")
+	flag.Parse()
+	if *quick {
+		*links, b.tokens, b.rounds, b.duration = "1000", 500, 1, time.Second
+	}
+	b.programs, b.stores = list(*programs), list(*stores)
+	for _, text := range list(*links) {
+		number, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, fmt.Errorf("-links: %w", err)
+		}
+		b.links = append(b.links, number)
+	}
+	return b, nil
+}
+
+// build builds the program as it is released.
+func build(ctx context.Context, program string) error {
+	const source = "./cmd/alexa-oidc-bridge"
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-pgo="+source+"/lookup.pgo", "-o", program, source)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the program, in the root folder of the repository: %w\n%s", err, output)
+	}
+	return nil
+}
+
+// measure measures all programs on one database, and prints a line of the table for each.
+func (b *bench) measure(ctx context.Context, store string, links int) error {
+	tokens := min(b.tokens, links)
+	lookups, err := b.newLoad("/lookup", backendID, tokens, lookupBody)
+	refreshes, refreshErr := b.newLoad("/token", skillID, tokens, refreshBody)
+	dsn, remove, databaseErr := newDatabase(ctx, store, links, tokens)
+	defer remove()
+	servers, serversErr := b.newServers(store, dsn)
+	if err := errors.Join(err, refreshErr, databaseErr, serversErr); err != nil {
+		return err
+	}
+	for _, s := range slices.Backward(servers) { // the bare server, which is the first, needs a bridge
+		defer s.stop()
+		if err := s.prepare(ctx, b.rounds, tokens); err != nil {
+			return fmt.Errorf("start %s: %w", s.name, err)
+		}
+	}
+	for range b.rounds {
+		if err := b.measureRound(ctx, servers, lookups, refreshes); err != nil {
+			return err
+		}
+	}
+	for _, s := range servers {
+		fmt.Println(s.row(store, links, servers[0]))
+	}
+	return nil
+}
+
+// measureRound measures lookups and refreshes of one server after the other, and then lookups of all in turns.
+func (b *bench) measureRound(ctx context.Context, servers []*server, lookups, refreshes load) error {
+	for i, s := range servers {
+		results, err := b.ask(ctx, lookups, s)
+		s.lookups = append(s.lookups, results...)
+		if err == nil && i > 0 {
+			results, err = b.ask(ctx, refreshes, s)
+			s.refreshes = append(s.refreshes, results...)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	results, err := b.ask(ctx, lookups, servers...)
+	for i := range results {
+		servers[i].turns = append(servers[i].turns, results[i])
+	}
+	return err
+}
+
+// printHeader prints where everything runs, and the head of the table.
+func (b *bench) printHeader() {
+	average, _ := os.ReadFile("/proc/loadavg") // over 0.5, something else is running
+	fmt.Printf("%s, %d cores, load average before the start %.4s; medians of %d rounds of %v.\n\n",
+		runtime.Version(), runtime.NumCPU(), average, b.rounds, b.duration)
+	fmt.Println("| store | links | program | lookups/s | CPU, µs | bare's CPU / its CPU | p99, ms | its p99 / bare's " +
+		"| refreshes/s | p99, ms | start, ms |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+}
+
+// row returns the line of a server in the table.
+func (s *server) row(store string, links int, bare *server) string {
+	rate := func(r result) float64 { return r.perSecond }
+	p99 := func(r result) float64 { return r.p99 }
+	cost := func(r result) float64 { return r.cost }
+	ofBare := func(r result) float64 { return r.ofFirst }
+	return fmt.Sprintf("| %s | %d | %s | %.0f | %.1f | %.3f (%.3f to %.3f) | %.2f | %.2f | %.0f | %.2f | %.0f |",
+		store, links, filepath.Base(s.name), quantile(s.lookups, 0.5, rate), quantile(s.turns, 0.5, cost),
+		quantile(s.turns, 0.5, ofBare), quantile(s.turns, 0, ofBare), quantile(s.turns, 1, ofBare),
+		quantile(s.lookups, 0.5, p99), quantile(s.lookups, 0.5, p99)/quantile(bare.lookups, 0.5, p99),
+		quantile(s.refreshes, 0.5, rate), quantile(s.refreshes, 0.5, p99), slices.Min(s.starts))
+}
+
+// quantile returns the lowest (q = 0), median (0.5) or highest (1) value of the results, or 0 if there are none.
+func quantile(results []result, q float64, value func(result) float64) float64 {
+	if len(results) == 0 {
+		return 0
+	}
+	var values []float64
+	for _, r := range results {
+		values = append(values, value(r))
+	}
+	slices.Sort(values)
+	return values[int(q*float64(len(values)-1)+0.5)]
 }

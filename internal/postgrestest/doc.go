@@ -1,12 +1,10 @@
-// Package postgrestest runs a real PostgreSQL server for tests and measurements, one that the caller owns and may stop,
-// kill, cut off and start again.
+// Package postgrestest starts PostgreSQL servers for tests and benchmarks.
 //
-//	server, err := postgrestest.Start(postgrestest.Config{})
-//	defer server.Close()
-//	dsn, err := server.Database()
+//	server := postgrestest.ForTest(t, postgrestest.Config{})
+//	dsn := server.DatabaseFor(t)
 //
-// [ForTest] and [Server.DatabaseFor] do the same inside a test. A [Proxy] stands in for the network between.
+// The caller may stop, kill and restart its server, and may put a [Proxy] between itself and the server.
 //
-// The server keeps everything in a temporary folder, listens on the loopback address and on a unix socket in that folder,
-// and asks for a password on both. On Linux it ends when the process that started it ends, however that one ends.
+// A server has a temporary folder, listens on a loopback port and requires a password. When the process that started it
+// exits, even by SIGKILL, the server is stopped and its folder removed.
 package postgrestest

@@ -2,146 +2,177 @@ package postgrestest
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"sync"
+	"time"
 )
 
-// Mode is what a [Proxy] does.
+// Mode is how a [Proxy] treats connections.
 type Mode string
 
-// What a proxy can do. Each says what becomes of new connections and of those that there are.
 const (
-	// Open lets everything through, and delivers what was held back.
+	// Open forwards everything, including what Hang held back.
 	Open Mode = "open"
-	// Hang is a black hole: connections are accepted and stay, and no byte that is sent after Set has returned gets
-	// through; nor does the news that one side has closed. All of it is held back.
+	// Hang accepts connections and keeps them, but holds back every byte sent after Set has returned, and the end of a
+	// connection too.
 	Hang Mode = "hang"
-	// Refuse refuses new connections. Those that there are stay as they are, open or hung; see [Proxy.Cut].
+	// Refuse refuses new connections. Existing ones stay as they are, open or hung; see [Proxy.Cut].
 	Refuse Mode = "refuse"
 )
 
-// Proxy is a network between a client and a server, which can be made to fail. It begins Open.
+// Proxy is a TCP proxy that simulates network faults.
 type Proxy struct {
-	address string
-	target  string
-	work    sync.WaitGroup
+	address, target string
+	goroutines      sync.WaitGroup
 
 	mu       sync.Mutex
+	resumed  *sync.Cond // hung or closed has changed
+	hung     bool
 	closed   bool
-	listener net.Listener  // nil: connections are refused
-	flow     chan struct{} // closed while bytes may pass
-	pipes    map[*pipe]struct{}
+	listener net.Listener      // nil: refuses connections
+	conns    map[net.Conn]bool // of both sides
 }
 
-// NewProxy listens on a loopback port of its own and connects each client to the target, a host and a port. A client is
-// disconnected when the target refuses. The caller must Close it.
+// NewProxy listens on a loopback port and forwards connections to the target, a host and a port. Its mode is Open. The
+// caller must Close it.
 func NewProxy(target string) (*Proxy, error) {
-	port, err := freePort()
+	address, err := freeAddress()
 	if err != nil {
-		return nil, fmt.Errorf("postgrestest: proxy: %w", err)
-	}
-	p := &Proxy{address: loopback(port), target: target, flow: make(chan struct{}), pipes: map[*pipe]struct{}{}}
-	if err := p.Set(Open); err != nil {
 		return nil, err
 	}
-	return p, nil
+	p := &Proxy{address: address, target: target, conns: map[net.Conn]bool{}}
+	p.resumed = sync.NewCond(&p.mu)
+	return p, p.Set(Open)
 }
 
-// Address is where the proxy listens, the same for its whole life.
+// Address is where the proxy listens. It does not change.
 func (p *Proxy) Address() string { return p.address }
 
-// DSN turns the DSN of a server into one that goes through the proxy. It panics if the DSN is not a URL.
+// DSN returns the DSN of a server with the proxy's address.
 func (p *Proxy) DSN(dsn string) string {
 	u := mustParse(dsn)
 	u.Host = p.address
 	return u.String()
 }
 
-// Set changes what the proxy does from now on. Only taking the port back after Refuse can fail, and a closed proxy.
-func (p *Proxy) Set(mode Mode) error {
+// Set changes the mode. It fails if the proxy is closed, or if its port was taken while it refused connections.
+func (p *Proxy) Set(mode Mode) (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	switch {
+	case p.closed:
 		return errors.New("postgrestest: the proxy is closed")
+	case mode == Refuse:
+		p.refuse()
+		return nil
 	}
-	switch mode {
-	case Open:
-		p.release()
-		return p.listen()
-	case Hang:
-		p.holdBack()
-		return p.listen()
-	case Refuse:
-		return p.refuse()
-	default:
-		return fmt.Errorf("postgrestest: the proxy has no mode %q", mode)
+	p.hung = mode == Hang
+	p.resumed.Broadcast()
+	if p.listener == nil {
+		if p.listener, err = net.Listen("tcp", p.address); err != nil {
+			return err
+		}
+		listener := p.listener
+		p.goroutines.Go(func() { p.accept(listener) })
 	}
+	return nil
 }
 
-// Cut closes all connections that there are. New ones are treated as before.
+// Cut closes all connections. New ones are treated according to the mode.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cut()
 }
 
-// Close refuses and cuts, and waits until nothing of the proxy runs any more. Closing again changes nothing.
+// Close closes the listener and all connections, and waits for the proxy's goroutines.
 func (p *Proxy) Close() error {
 	p.mu.Lock()
 	p.closed = true
-	err := p.refuse()
+	p.refuse()
 	p.cut()
+	p.resumed.Broadcast()
 	p.mu.Unlock()
-	p.work.Wait()
-	return err
-}
-
-func (p *Proxy) cut() {
-	for connection := range p.pipes {
-		p.remove(connection)
-	}
-}
-
-func (p *Proxy) release() {
-	if p.holds() {
-		close(p.flow)
-	}
-}
-
-func (p *Proxy) holdBack() {
-	if !p.holds() {
-		p.flow = make(chan struct{})
-	}
-}
-
-func (p *Proxy) holds() bool {
-	select {
-	case <-p.flow:
-		return false
-	default:
-		return true
-	}
-}
-
-func (p *Proxy) listen() error {
-	if p.listener != nil {
-		return nil
-	}
-	listener, err := net.Listen("tcp", p.address)
-	if err != nil {
-		return fmt.Errorf("postgrestest: proxy: %w", err)
-	}
-	p.listener = listener
-	p.work.Go(func() { p.accept(listener) })
+	p.goroutines.Wait()
 	return nil
 }
 
-func (p *Proxy) refuse() error {
-	if p.listener == nil {
-		return nil
+func (p *Proxy) refuse() {
+	if p.listener != nil {
+		p.listener.Close()
+		p.listener = nil
 	}
-	err := p.listener.Close()
-	p.listener = nil
-	return err
+}
+
+func (p *Proxy) cut() {
+	for conn := range p.conns {
+		conn.Close()
+	}
+	clear(p.conns)
+}
+
+func (p *Proxy) accept(listener net.Listener) {
+	for {
+		client, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		if p.add(client, func() bool { return p.listener == listener }) {
+			p.goroutines.Go(func() { p.connect(client) })
+		}
+	}
+}
+
+// add takes a connection into conns if the condition holds, and closes it otherwise.
+func (p *Proxy) add(conn net.Conn, condition func() bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !condition() {
+		conn.Close()
+		return false
+	}
+	p.conns[conn] = true
+	return true
+}
+
+func (p *Proxy) connect(client net.Conn) {
+	defer p.end(client)
+	p.waitWhileHung()
+	server, err := net.DialTimeout("tcp", p.target, 10*time.Second)
+	if err != nil || !p.add(server, func() bool { return p.conns[client] }) {
+		return
+	}
+	p.goroutines.Go(func() { p.forward(server, client) })
+	p.forward(client, server)
+}
+
+// forward ends the connection in both directions when one ends: PostgreSQL never closes only one.
+func (p *Proxy) forward(to, from net.Conn) {
+	defer p.end(to, from)
+	buffer := make([]byte, 32<<10)
+	for {
+		n, readErr := from.Read(buffer)
+		p.waitWhileHung()
+		if _, err := to.Write(buffer[:n]); err != nil || readErr != nil {
+			return
+		}
+	}
+}
+
+// waitWhileHung is called after each read, so that a byte that was sent after Set(Hang) has returned is held back.
+func (p *Proxy) waitWhileHung() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.hung && !p.closed {
+		p.resumed.Wait()
+	}
+}
+
+func (p *Proxy) end(conns ...net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range conns {
+		conn.Close()
+		delete(p.conns, conn)
+	}
 }

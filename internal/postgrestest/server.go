@@ -1,240 +1,178 @@
 package postgrestest
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
+	"io"
+	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"sync"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
-// patience is how long a server may take to start or to stop before that is reported as a fault.
-const patience = time.Minute
+// ErrNoPostgres reports that PostgreSQL is not installed.
+var ErrNoPostgres = errors.New("postgrestest: no PostgreSQL server found; install the package postgresql")
 
-// ErrNoPostgres says that this machine has no PostgreSQL server that could be started.
-var ErrNoPostgres = errors.New("postgrestest: no PostgreSQL server to start")
-
-// Config says what kind of server is wanted. The zero value is the quickest.
+// Config describes a server. The zero value is the fastest.
 type Config struct {
-	// Durable makes every commit wait for the disk, as in production. Without it a commit still outlives [Server.Kill],
-	// since the operating system has it, but costs next to nothing, and the data is in memory where there is room.
+	// Durable makes commits wait for the disk (fsync), as in production. Without it a commit survives [Server.Kill], but
+	// not a crash of the operating system.
 	Durable bool
-	// TLS gives the server a certificate for 127.0.0.1 and localhost; see [Server.VerifyFull]. Connections without TLS
-	// are accepted still.
+	// TLS gives the server a certificate for 127.0.0.1; see [Server.VerifyFull]. Plain connections are still accepted.
 	TLS bool
-	// ICULocale, such as "en-US", sorts text as that language does, which is what most servers in production do. Empty:
-	// by bytes. It needs PostgreSQL 15 or newer.
+	// ICULocale, such as "en-US", is the collation of text. Empty: text is sorted by bytes. It needs PostgreSQL 15.
 	ICULocale string
-	// Settings are set as in postgresql.conf and win over those of this package, such as {"max_connections": "20"}.
-	Settings map[string]string
 }
 
-// Server is a PostgreSQL server with its folder. Its methods may be called from several goroutines.
+// Server is a PostgreSQL server. Its methods may be called from several goroutines, except those that start or end it.
 type Server struct {
-	Address      string // where it listens: 127.0.0.1 and a port, the same for its whole life
-	SocketFolder string // where its unix socket is
-	User         string // who owns the databases; not a superuser
-	Password     string // the password of User; has characters that a URL must escape
-	CAFile       string // the certificate authority of its certificate; empty without Config.TLS
+	Address      string // 127.0.0.1 and a port; the same after a restart
+	SocketFolder string // the data folder, which contains its unix socket too
+	Password     string // of the databases' owner; contains characters that a URL must escape
+	CAFile       string // the certificate to verify the server by; empty without Config.TLS
 
-	config        Config
-	port          int
-	folder        folder
-	programs      programs
-	adminPassword string
-
-	mu        sync.Mutex
-	process   *process // nil: not running
-	killed    bool     // ended by Kill and not started since
-	closed    bool
-	databases int
+	programs  programs
+	folder    string
+	keeper    *exec.Cmd // stops the server and removes the folder once input is closed: by Close or by our exit
+	input     io.Closer
+	databases atomic.Int64
 }
 
-// Start makes a server and waits until it can be used. The caller must Close it.
+// Start starts a server and waits until it accepts connections. The caller must Close it. The error is [ErrNoPostgres] if
+// PostgreSQL is not installed.
 func Start(config Config) (*Server, error) {
-	found, err := findPrograms()
-	if err != nil {
+	s := &Server{Password: "p@ss/" + rand.Text() + "%:"}
+	var err error
+	if s.programs, err = findPrograms(); err != nil {
 		return nil, err
 	}
-	s := &Server{
-		User:          "bridge",
-		Password:      "p@ss/" + rand.Text() + "%:",
-		config:        config,
-		programs:      found,
-		adminPassword: rand.Text(),
-	}
-	if err := s.begin(); err != nil {
+	if err := s.start(config); err != nil {
 		return nil, errors.Join(fmt.Errorf("postgrestest: start: %w", err), s.Close())
 	}
 	return s, nil
 }
 
-func (s *Server) begin() error {
-	if err := s.makeFolders(); err != nil {
+func (s *Server) start(config Config) error {
+	if err := s.makeFolder(); err != nil {
 		return err
 	}
-	if err := s.initdb(); err != nil {
+	if err := s.initialize(config); err != nil {
 		return err
 	}
-	if s.config.TLS {
-		if err := s.makeCertificates(); err != nil {
-			return err
-		}
-	}
-	if err := s.startOnFreePort(); err != nil {
+	if err := s.StartAgain(); err != nil {
 		return err
 	}
-	return s.administer("CREATE ROLE " + s.User + " LOGIN PASSWORD '" + s.Password + "'")
+	return s.administer("CREATE ROLE bridge LOGIN PASSWORD '" + s.Password + "'")
 }
 
-// startOnFreePort tries again on another port because somebody may take the one that was just found free.
-func (s *Server) startOnFreePort() error {
-	const attempts = 5
-	var fault error
-	for range attempts {
-		port, err := freePort()
-		if err != nil {
-			return err
-		}
-		s.port, s.Address = port, loopback(port)
-		if fault = s.StartAgain(); fault == nil || s.process != nil && s.process.runs() {
-			return fault
-		}
+// makeFolder makes a folder of the user who runs the server, and starts the keeper.
+func (s *Server) makeFolder() error {
+	output, err := s.programs.run("mktemp", "-d", filepath.Join(os.TempDir(), "postgrestest-XXXXXXXX"))
+	if err != nil {
+		return err
 	}
-	return fault
+	s.folder = strings.TrimSpace(output)
+	s.SocketFolder = filepath.Join(s.folder, "data")
+	stop := s.programs.command("pg_ctl", "-D", s.SocketFolder, "-m", "immediate", "stop")
+	script := []string{"-c", `read _; "$@" >/dev/null 2>&1; rm -rf "$0"`, s.folder}
+	s.keeper = exec.Command("sh", append(script, stop.Args...)...)
+	s.keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C at the terminal must not end it
+	if s.input, err = s.keeper.StdinPipe(); err != nil {
+		return err
+	}
+	return s.keeper.Start()
 }
 
-// StartAgain starts a server that was stopped or killed, with the data and on the port that it had, and waits until it
-// can be used.
+// StartAgain starts a stopped or killed server with its data, and waits until it accepts connections.
 func (s *Server) StartAgain() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.closed:
-		return errors.New("postgrestest: the server is closed")
-	case s.process != nil && s.process.runs():
-		return errors.New("postgrestest: the server runs already")
+	if err := s.pgctl("start", "-w", "-l", s.logFile()); err != nil {
+		return fmt.Errorf("%w; its log:\n%s", err, s.Log())
 	}
-	log, err := os.OpenFile(s.logFile(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	cmd := s.programs.command("postgres", s.arguments()...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = s.folder.path, log, log
-	started, err := launch(cmd)
-	if err != nil {
-		return err
-	}
-	s.process, s.killed = started, false
-	return s.waitUntilReady()
-}
-
-func (s *Server) waitUntilReady() error {
-	deadline := time.Now().Add(patience)
-	for {
-		err := s.administer("SELECT 1")
-		switch {
-		case err == nil:
-			return nil
-		case !s.process.runs():
-			return fmt.Errorf("postgrestest: the server ended: %w; its log:\n%s", s.process.fault, s.Log())
-		case time.Now().After(deadline):
-			return fmt.Errorf("postgrestest: the server is not ready: %w; its log:\n%s", err, s.Log())
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
-func (s *Server) arguments() []string {
-	settings := map[string]string{
-		"listen_addresses":        "127.0.0.1",
-		"port":                    strconv.Itoa(s.port),
-		"unix_socket_directories": s.SocketFolder,
-		// In the data folder and not in /dev/shm, so that nothing is left of a server that was killed.
-		"dynamic_shared_memory_type": "mmap",
-		"max_connections":            "200",
-	}
-	if !s.config.Durable {
-		settings["fsync"], settings["full_page_writes"] = "off", "off"
-	}
-	if s.config.TLS {
-		settings["ssl"] = "on"
-		settings["ssl_cert_file"] = s.certificateFile()
-		settings["ssl_key_file"] = s.keyFile()
-	}
-	maps.Copy(settings, s.config.Settings)
-	arguments := []string{"-D", s.dataFolder()}
-	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		arguments = append(arguments, "-c", name+"="+settings[name])
-	}
-	return arguments
-}
-
-// Stop shuts the server down as an administrator does (a fast shutdown: clients are cut off, nothing is lost) and waits
-// until it has ended. Stopping one that does not run changes nothing.
-func (s *Server) Stop() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.end((*process).stop)
-}
-
-// Kill ends all processes of the server with SIGKILL at once, as a crash does, and waits until they are gone. The next
-// start recovers.
-func (s *Server) Kill() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.process == nil || !s.process.runs() {
-		return nil
-	}
-	s.killed = true
-	return s.end((*process).kill)
-}
-
-// Close ends the server and removes all that was its own. Closing again changes nothing.
-func (s *Server) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil
-	}
-	if err := s.end((*process).quit); err != nil {
-		return err
-	}
-	s.closed = true
-	if s.killed {
-		removeSharedMemory(s.dataFolder())
-	}
-	return s.folder.remove()
-}
-
-func (s *Server) end(how func(*process) error) error {
-	if s.process == nil {
-		return nil
-	}
-	if err := how(s.process); err != nil {
-		return fmt.Errorf("postgrestest: end the server: %w", err)
-	}
-	s.process = nil
 	return nil
 }
 
-// Log is the end of what the server has logged so far, up to 16 KiB.
+// Stop disconnects the clients, writes a checkpoint and ends the server.
+func (s *Server) Stop() error { return s.pgctl("stop", "-m", "fast") }
+
+// Kill ends the server without a checkpoint ("immediate" shutdown), as a crash does. The next start recovers.
+func (s *Server) Kill() error { return s.pgctl("stop", "-m", "immediate") }
+
+func (s *Server) pgctl(arguments ...string) error {
+	_, err := s.programs.run("pg_ctl", append(arguments, "-s", "-D", s.SocketFolder)...)
+	return err
+}
+
+// Close stops the server and removes its folder.
+func (s *Server) Close() error {
+	if s.keeper == nil || s.keeper.Process == nil {
+		return os.RemoveAll(s.folder)
+	}
+	s.input.Close()
+	return s.keeper.Wait()
+}
+
+// Cut terminates all client sessions and waits until they have ended. The server accepts new ones.
+func (s *Server) Cut() error {
+	return s.administer(`SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+		WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`)
+}
+
+// Database creates an empty database and returns the DSN, a URL with a query, of its owner, who is no superuser.
+func (s *Server) Database() (string, error) {
+	name := fmt.Sprintf("test_%d", s.databases.Add(1))
+	u := url.URL{Scheme: "postgres", User: url.UserPassword("bridge", s.Password), Host: s.Address, Path: name,
+		RawQuery: "sslmode=disable"}
+	// Databases can be created in parallel from template0, since it accepts no connections.
+	return u.String(), s.administer("CREATE DATABASE " + name + " OWNER bridge TEMPLATE template0")
+}
+
+// VerifyFull returns the DSN with sslmode=verify-full and the server's certificate. It needs Config.TLS.
+func (s *Server) VerifyFull(dsn string) string {
+	u := mustParse(dsn)
+	u.RawQuery = url.Values{"sslmode": {"verify-full"}, "sslrootcert": {s.CAFile}}.Encode()
+	return u.String()
+}
+
+// mustParse does not quote the DSN, which contains a password.
+func mustParse(dsn string) *url.URL {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		panic("postgrestest: the DSN is not a URL")
+	}
+	return u
+}
+
+// administer executes a statement as superuser, on a new connection so that it does not depend on earlier faults.
+func (s *Server) administer(statement string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_, port, _ := strings.Cut(s.Address, ":")
+	conn, err := pgx.Connect(ctx, fmt.Sprintf("host='%s' port=%s user=postgres database=postgres", s.SocketFolder, port))
+	if err != nil {
+		return fmt.Errorf("postgrestest: %w", err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, statement); err != nil {
+		return fmt.Errorf("postgrestest: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) logFile() string { return filepath.Join(s.SocketFolder, "server.log") }
+
+// Log returns the last 16 KiB of the server's log.
 func (s *Server) Log() string {
-	const most = 16 << 10
 	log, err := os.ReadFile(s.logFile())
 	if err != nil {
 		return err.Error()
 	}
-	return string(log[max(0, len(log)-most):])
+	return string(log[max(0, len(log)-16<<10):])
 }
-
-func (s *Server) dataFolder() string      { return filepath.Join(s.folder.path, "data") }
-func (s *Server) logFile() string         { return filepath.Join(s.folder.path, "log") }
-func (s *Server) certificateFile() string { return filepath.Join(s.folder.path, "server.crt") }
-func (s *Server) keyFile() string         { return filepath.Join(s.folder.path, "server.key") }

@@ -1,157 +1,139 @@
 package postgrestest
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
-	"syscall"
+	"testing"
 )
 
-// programs is where the server's programs are and who runs them.
+// programs are PostgreSQL's programs.
 type programs struct {
 	folder string
-	uid    int
-	gid    int
-	root   bool // we are root, which PostgreSQL refuses to be
+	as     []string // the command that runs others as user postgres, if we are root, which PostgreSQL refuses to be
 }
 
-// findPrograms prefers Debian's newest, which is not on the PATH.
+// findPrograms prefers the newest of Debian's, which are not on the PATH.
 func findPrograms() (programs, error) {
-	folder, err := programFolder()
-	if err != nil {
-		return programs{}, err
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pg_ctl")
+	if path, err := exec.LookPath("pg_ctl"); err == nil {
+		found = append([]string{path}, found...)
 	}
-	if _, err := exec.LookPath("sh"); err != nil { // it looks after the server's folder
-		return programs{}, fmt.Errorf("%w: %w", ErrNoPostgres, err)
+	if len(found) == 0 {
+		return programs{}, ErrNoPostgres
 	}
-	p := programs{folder: folder, uid: os.Getuid(), gid: os.Getgid()}
-	if p.uid != 0 {
-		return p, nil
+	p := programs{folder: filepath.Dir(found[len(found)-1])}
+	if os.Getuid() == 0 {
+		p.as = []string{"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"}
 	}
-	p.root = true
-	owner, err := user.Lookup("postgres")
-	if err != nil {
-		return programs{}, fmt.Errorf("%w: it refuses to run as root, and there is no user postgres: %w", ErrNoPostgres, err)
-	}
-	p.uid, err = strconv.Atoi(owner.Uid)
-	if err != nil {
-		return programs{}, err
-	}
-	p.gid, err = strconv.Atoi(owner.Gid)
-	return p, err
+	return p, nil
 }
 
-func programFolder() (string, error) {
-	debian, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
-	if err != nil {
-		return "", err
-	}
-	slices.SortFunc(debian, func(a, b string) int { return cmp.Compare(debianVersion(b), debianVersion(a)) })
-	for _, file := range debian {
-		if folder := filepath.Dir(file); complete(folder) {
-			return folder, nil
-		}
-	}
-	if output, err := exec.Command("pg_config", "--bindir").Output(); err == nil {
-		if folder := strings.TrimSpace(string(output)); complete(folder) {
-			return folder, nil
-		}
-	}
-	if file, err := exec.LookPath("postgres"); err == nil && complete(filepath.Dir(file)) {
-		return filepath.Dir(file), nil
-	}
-	return "", fmt.Errorf("%w: no postgres and initdb found; install the package postgresql", ErrNoPostgres)
-}
-
-// debianVersion is the 15 in /usr/lib/postgresql/15/bin/postgres, and 0 where there is no number.
-func debianVersion(file string) float64 {
-	version, err := strconv.ParseFloat(strings.Split(file, "/")[4], 64)
-	if err != nil {
-		return 0
-	}
-	return version
-}
-
-func complete(folder string) bool {
-	for _, name := range []string{"postgres", "initdb"} {
-		if _, err := exec.LookPath(filepath.Join(folder, name)); err != nil {
-			return false
-		}
-	}
-	return true
-}
-
-// command is one of the programs, run as who may run it. The caller's PG… variables would change what the server does.
 func (p programs) command(name string, arguments ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(p.folder, name), arguments...)
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "PG") })
-	cmd.Env = append(cmd.Env, "LC_ALL=C")
-	cmd.SysProcAttr = &syscall.SysProcAttr{}
-	if p.root {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(p.uid), Gid: uint32(p.gid)}
+	if path := filepath.Join(p.folder, name); name == "pg_ctl" || name == "initdb" {
+		name = path
 	}
+	line := append(append(p.as[:len(p.as):len(p.as)], name), arguments...)
+	cmd := exec.Command(line[0], line[1:]...)
+	cmd.Dir = "/" // one that user postgres can enter
 	return cmd
 }
 
-// give makes a file or folder belong to who runs the server.
-func (p programs) give(path string) error {
-	if !p.root {
-		return nil
+func (p programs) run(name string, arguments ...string) (output string, err error) {
+	text, err := p.command(name, arguments...).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%s: %w\n%s", name, err, text)
 	}
-	return os.Chown(path, p.uid, p.gid)
+	return string(text), err
 }
 
-// writeFor writes a file that only who runs the server can read (and root).
-func (p programs) writeFor(path string, content []byte) error {
-	if err := os.WriteFile(path, content, 0o600); err != nil {
+// initialize creates the data folder with its settings.
+func (s *Server) initialize(config Config) (err error) {
+	arguments := []string{"-D", s.SocketFolder, "-U", "postgres", "--auth-local=trust", "--auth-host=scram-sha-256",
+		"-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"}
+	if config.ICULocale != "" {
+		arguments = append(arguments, "--locale-provider=icu", "--icu-locale="+config.ICULocale)
+	}
+	if _, err := s.programs.run("initdb", arguments...); err != nil {
 		return err
 	}
-	return p.give(path)
-}
-
-func (s *Server) initdb() error {
-	passwordFile := filepath.Join(s.folder.path, "password")
-	if err := s.programs.writeFor(passwordFile, []byte(s.adminPassword)); err != nil {
+	if s.Address, err = freeAddress(); err != nil {
 		return err
 	}
-	defer os.Remove(passwordFile)
-	arguments := []string{
-		"-D", s.dataFolder(), "-U", adminUser, "--pwfile=" + passwordFile, "-A", "scram-sha-256",
-		"-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions",
+	_, port, _ := strings.Cut(s.Address, ":")
+	settings := fmt.Sprintf("listen_addresses = '127.0.0.1'\nport = %s\n", port)
+	settings += fmt.Sprintf("unix_socket_directories = '%s'\nmax_connections = 200\n", s.SocketFolder)
+	if !config.Durable {
+		settings += "fsync = off\nfull_page_writes = off\n"
 	}
-	if s.config.ICULocale != "" {
-		arguments = append(arguments, "--locale-provider=icu", "--icu-locale="+s.config.ICULocale)
+	if config.TLS {
+		settings += "ssl = on\n"
+		s.CAFile = filepath.Join(s.SocketFolder, "server.crt")
+		_, err = s.programs.run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", "1",
+			"-keyout", filepath.Join(s.SocketFolder, "server.key"), "-out", s.CAFile, "-subj", "/CN=postgrestest",
+			"-addext", "subjectAltName=IP:127.0.0.1")
 	}
-	cmd := s.programs.command("initdb", arguments...)
-	cmd.Dir = s.folder.path
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, output)
-	}
-	return nil
+	// The file exists, so its owner stays.
+	return errors.Join(err, os.WriteFile(filepath.Join(s.SocketFolder, "postgresql.auto.conf"), []byte(settings), 0o600))
 }
 
-// freePort looks below the ports that systems give to outgoing connections (Linux from 32768): one of those could take
-// the port while a server that wants it back is stopped.
-func freePort() (int, error) {
-	const lowest, count, attempts = 20000, 12000, 100
-	var fault error
-	for range attempts {
-		port := lowest + rand.IntN(count)
-		listener, err := net.Listen("tcp", loopback(port))
-		if err == nil {
-			return port, listener.Close()
+// freeAddress returns a free loopback address below the ports of outgoing connections (from 32768 on Linux), one of which
+// could otherwise take the port while its listener is stopped.
+func freeAddress() (address string, err error) {
+	for range 100 {
+		var listener net.Listener
+		address = fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
+		if listener, err = net.Listen("tcp", address); err == nil {
+			return address, listener.Close()
 		}
-		fault = err
 	}
-	return 0, fault
+	return "", err
 }
 
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+// ForTest starts a server that is closed when the test ends, and logs the end of the server's log if the test fails.
+// Without PostgreSQL it skips the test, or fails it if BRIDGE_TEST_STRICT=1 is set.
+func ForTest(t testing.TB, config Config) *Server {
+	t.Helper()
+	server, err := Start(config)
+	switch {
+	case errors.Is(err, ErrNoPostgres) && os.Getenv("BRIDGE_TEST_STRICT") != "1":
+		t.Skip(err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("end of the PostgreSQL log:\n%s", server.Log())
+		}
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+// DatabaseFor is [Server.Database] for a test.
+func (s *Server) DatabaseFor(t testing.TB) string {
+	t.Helper()
+	dsn, err := s.Database()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dsn
+}
+
+// ProxyForTest returns an open proxy to the server that is closed when the test ends.
+func (s *Server) ProxyForTest(t testing.TB) *Proxy {
+	t.Helper()
+	proxy, err := NewProxy(s.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { proxy.Close() })
+	return proxy
+}

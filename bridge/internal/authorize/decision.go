@@ -42,18 +42,14 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, f *flow, decisi
 // readDecision returns the flow that a form belongs to, by the cookie of this browser, and the decision.
 func (h *Handler) readDecision(r *http.Request) (*flow, bridge.Decision, error) {
 	form, err := oauth.ReadForm(r)
-	if err == nil {
-		err = oauth.CheckRepeated(form, "flow", "token", "decision")
-	}
 	if err != nil {
-		status := http.StatusBadRequest
-		if e, ok := errors.AsType[*oauth.Error](err); ok {
-			status = e.Status()
-		}
-		return nil, "", newPageError(templates.PageForeignPost, status, err.Error())
+		return nil, "", invalidForm(err)
 	}
 	if err := h.checkOrigin(r); err != nil {
 		return nil, "", err
+	}
+	if err := oauth.CheckRepeated(form, "flow", "token", "decision"); err != nil {
+		return nil, "", invalidForm(err)
 	}
 	f, found := h.cookies.find(r, form.Get("flow"), h.deps.Now())
 	if !found {
@@ -62,6 +58,14 @@ func (h *Handler) readDecision(r *http.Request) (*flow, bridge.Decision, error) 
 	}
 	decision, err := checkForm(f, form)
 	return f, decision, err
+}
+
+func invalidForm(err error) error {
+	status := http.StatusBadRequest
+	if e, ok := errors.AsType[*oauth.Error](err); ok {
+		status = e.Status()
+	}
+	return newPageError(templates.PageForeignPost, status, err.Error())
 }
 
 // checkOrigin checks that the form was sent by one of our pages, as far as the browser says. Some browsers send
@@ -123,7 +127,10 @@ func (h *Handler) createLink(ctx context.Context, f *flow, skill *bridge.Skill) 
 	}
 	ctx, cancel := bridge.WithStoreTimeout(ctx)
 	defer cancel()
-	return link.ID, h.deps.Store.Link(ctx, f.handle(), f.newLink(link, skill))
+	if err := h.deps.Store.Link(ctx, f.handle(), f.newLink(link, skill)); err != nil {
+		return "", fmt.Errorf("%w: %w", errNotLinked, err)
+	}
+	return link.ID, nil
 }
 
 // cancel tells Alexa that the person does not want the link.

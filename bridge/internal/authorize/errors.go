@@ -31,6 +31,9 @@ func (e *pageError) Error() string { return e.cause.Error() }
 // errEmbeddedBrowser means that the browser looks like one that the provider is known to reject.
 var errEmbeddedBrowser = errors.New("the browser is embedded in an app")
 
+// errNotLinked means that a link could not be stored, or that it is not known whether it was.
+var errNotLinked = errors.New("the link could not be stored")
+
 // errCookieTooLarge means that a flow does not fit into a cookie.
 var errCookieTooLarge = errors.New("the request does not fit into a cookie")
 
@@ -53,9 +56,22 @@ func (h *Handler) httpError(r *http.Request, f *flow, err error) error {
 		return nil
 	}
 	e := h.mapError(r, f, err)
-	e.Message, e.Err, e.Attrs = "not linked", err, append(e.Attrs, f.attrs()...)
-	h.metrics.refused.WithLabelValues(f.clientID(), e.Reason).Inc()
+	e.Message, e.Err, e.Attrs = "request rejected", err, append(e.Attrs, f.attrs()...)
+	if endsFlow(e, f) {
+		e.Message = "not linked"
+		h.metrics.refused.WithLabelValues(f.clientID(), e.Reason).Inc()
+	}
 	return e
+}
+
+// endsFlow reports whether an error keeps a person from linking. A request without a flow keeps nobody from it, nor
+// does one of a flow that is decided.
+func endsFlow(e *httperror.Error, f *flow) bool {
+	switch e.Page.Page {
+	case templates.PageDecided, templates.PageNoCookie, templates.PageForeignPost, templates.PageEmbeddedBrowser:
+		return false
+	}
+	return f != nil
 }
 
 // mapError maps every error that a flow can end with, or be interrupted by.
@@ -73,8 +89,11 @@ func (h *Handler) mapError(r *http.Request, f *flow, err error) *httperror.Error
 		}
 		return unavailable(templates.PageProviderDown, f, retry)
 	}
-	if _, ok := errors.AsType[*upstream.EmbeddedBrowserError](err); ok || errors.Is(err, errEmbeddedBrowser) {
+	if _, ok := errors.AsType[*upstream.EmbeddedBrowserError](err); ok {
 		return showPage(templates.PageEmbeddedBrowser, http.StatusForbidden, slog.LevelWarn, f, templates.RetryRestart)
+	}
+	if errors.Is(err, errEmbeddedBrowser) {
+		return showPage(templates.PageEmbeddedBrowser, http.StatusForbidden, slog.LevelInfo, f, templates.RetryRestart)
 	}
 	if _, ok := errors.AsType[*bridge.DecidedError](err); ok {
 		return showPage(templates.PageDecided, http.StatusBadRequest, slog.LevelInfo, f, templates.RetryNone)
@@ -105,13 +124,13 @@ func refusal(err error) (code string, reason bridge.Reason) {
 	return "", ""
 }
 
-// storeRetry returns how a person can try again when the store is unavailable: the code of a sign-in that could not
-// be stored is spent, and a form cannot be loaded again.
+// storeRetry returns how a person can try again when the store is unavailable. The code of a sign-in that could not be
+// stored is spent. A form cannot be loaded again, nor can a callback that may have made a link.
 func storeRetry(r *http.Request, err error) templates.Retry {
 	if _, ok := errors.AsType[*notStoredError](err); ok {
 		return templates.RetryRestart
 	}
-	if r.Method == http.MethodGet {
+	if r.Method == http.MethodGet && !errors.Is(err, errNotLinked) {
 		return templates.RetryReload
 	}
 	return templates.RetryNone

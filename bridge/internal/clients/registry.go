@@ -37,8 +37,11 @@ func New(skills []*bridge.Skill, providers []bridge.Provider, backends []*bridge
 		backends:     map[string]*Backend{},
 		skillIndexes: map[string]uint32{},
 	}
-	for i, skill := range skills {
-		r.skills[skill.ClientID], r.skillIndexes[skill.ClientID] = skill, uint32(i)
+	for _, skill := range skills {
+		r.skills[skill.ClientID] = skill
+	}
+	for i, skill := range r.Skills() {
+		r.skillIndexes[skill.ClientID] = uint32(i)
 	}
 	for _, provider := range providers {
 		r.providers[provider.ID] = provider

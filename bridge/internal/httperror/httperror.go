@@ -4,9 +4,9 @@ package httperror
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 
 	"alexa-oidc-bridge/bridge/internal/oauth"
@@ -78,7 +78,11 @@ type Responder struct {
 func (re *Responder) Respond(w http.ResponseWriter, r *http.Request, audience Audience, err error) {
 	e := asError(err)
 	re.log(r.Context(), e)
-	maps.Copy(w.Header(), e.Header)
+	for name, values := range e.Header {
+		for _, value := range values {
+			w.Header().Add(name, value)
+		}
+	}
 	switch {
 	case audience == Programs:
 		respondJSON(w, e.OAuth)
@@ -92,14 +96,25 @@ func (re *Responder) Respond(w http.ResponseWriter, r *http.Request, audience Au
 	}
 }
 
+// asError returns err as an Error that has a response for both audiences.
 func asError(err error) *Error {
-	switch err := err.(type) {
-	case *Error:
-		return err
-	case *oauth.Error:
-		return &Error{OAuth: err}
+	internal := Internal(err)
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		oauthError, isOAuth := errors.AsType[*oauth.Error](err)
+		if !isOAuth {
+			return internal
+		}
+		e = &Error{OAuth: oauthError}
 	}
-	return Internal(err)
+	complete := *e
+	if complete.OAuth == nil {
+		complete.OAuth = internal.OAuth
+	}
+	if complete.Status == 0 {
+		complete.Status, complete.Page = internal.Status, internal.Page
+	}
+	return &complete
 }
 
 func (re *Responder) log(ctx context.Context, e *Error) {

@@ -51,10 +51,11 @@ func (h *Handler) Lookup(w http.ResponseWriter, r *http.Request) error {
 // parseLookup authenticates the backend and reads the query. The usual request, of a known header and a plain token,
 // is not parsed as a form.
 func (h *Handler) parseLookup(r *http.Request, buffers *buffers) (q query, err error) {
-	if buffers.body, err = oauth.ReadFormBody(r, buffers.body[:0]); err != nil {
-		buffers.body = buffers.body[:0]
+	body, err := oauth.ReadFormBody(r, buffers.body[:0])
+	if err != nil {
 		return query{}, err
 	}
+	buffers.body = body
 	if token, ok := plainToken(buffers.body); ok {
 		header := r.Header["Authorization"]
 		q.backend, buffers.header = h.config.Clients.BackendByHeader(header, buffers.header)

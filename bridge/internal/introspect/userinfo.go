@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -28,7 +29,9 @@ func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) error {
 		return unauthorized(`Bearer realm="userinfo", error="invalid_token"`,
 			oauth.Errorf(oauth.InvalidToken, "The access token is not active."))
 	case err != nil:
-		return h.mapError(r, err)
+		e := h.mapError(r, err)
+		e.Message, e.Level = "userinfo failed", slog.LevelError
+		return e
 	}
 	oauth.WriteJSON(w, http.StatusOK, claims)
 	return nil

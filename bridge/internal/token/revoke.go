@@ -2,6 +2,7 @@ package token
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"alexa-oidc-bridge/bridge"
@@ -16,6 +17,9 @@ func (h *Handler) Revoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && !errors.Is(err, bridge.ErrNotFound) {
 		e := mapError(err, "token")
 		e.Message, e.Err = "not revoked", err
+		if e.Level == slog.LevelInfo { // an invalid request
+			e.Level = slog.LevelDebug
+		}
 		return e
 	}
 	if err == nil {

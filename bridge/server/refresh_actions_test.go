@@ -1,0 +1,176 @@
+package server_test
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/internal/testbridge"
+)
+
+// revokeLink revokes a link in one of three ways, or most often not at all, so that links remain.
+func (p *property) revokeLink(t *rapid.T) {
+	switch rapid.IntRange(0, 5).Draw(t, "way") {
+	case 1:
+		p.revoke(t)
+	case 2:
+		p.revokeByRefresh(t)
+	case 3:
+		p.revokeByAccess(t)
+	}
+}
+
+func (p *property) revoke(t *rapid.T) {
+	l := pick(t, "link", p.links)
+	if _, err := p.store(t).Revoke(t.Context(), bridge.LinkFilter{IDs: []string{l.id}}, bridge.ReasonOperator, p.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	l.revoke(bridge.ReasonOperator, p.clock.Now())
+}
+
+func (p *property) revokeByRefresh(t *rapid.T) {
+	token := p.anyRefresh(t)
+	if token == nil {
+		return
+	}
+	client := drawOwner(t, token.link)
+	want := p.revokeOutcomes(token, client)
+	got := p.revokeWith(t, token.link, token.text, client)
+	if !want.has(got) {
+		t.Fatalf("revoke by refresh token: %q, want %v", got, want)
+	}
+	token.observe(want, got)
+}
+
+func (p *property) revokeByAccess(t *rapid.T) {
+	if len(p.access) == 0 {
+		return
+	}
+	token := pick(t, "access token", p.access)
+	client, want := drawOwner(t, token.link), ignored
+	if client == token.link.client && token.active(p.clock.Now()) {
+		want = revokedLink
+	}
+	if got := p.revokeWith(t, token.link, token.text, client); got != want {
+		t.Fatalf("revoke by access token: %q, want %q", got, want)
+	}
+}
+
+// revokeWith posts to /revoke, whose responses are all alike, and looks at the link.
+func (p *property) revokeWith(t *rapid.T, l *modelLink, text, client string) outcome {
+	if got := p.postConcurrently(t, 1, "/revoke", client, url.Values{"token": {text}})[0]; got.status != http.StatusOK {
+		t.Fatalf("status %d", got.status)
+	}
+	if !l.live() || !p.linksNow(t, l)[0].Revoked() {
+		return ignored
+	}
+	l.revoke(bridge.ReasonClient, p.clock.Now())
+	return revokedLink
+}
+
+func (p *property) lookup(t *rapid.T) {
+	if len(p.access) > 0 {
+		p.wantLookup(t, rapid.IntRange(0, 1).Draw(t, "replica"), pick(t, "access token", p.access))
+	}
+}
+
+func (p *property) wantLookup(t *rapid.T, i int, token *modelAccess) {
+	want := token.active(p.clock.Now())
+	got, err := p.post(i, "/lookup", testbridge.BackendID, testbridge.BackendSecret, url.Values{"token": {token.text}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.status != http.StatusOK || got.Active != want || want && got.ClientID != token.link.client {
+		t.Fatalf("lookup: status %d, active %t, want %t", got.status, got.Active, want)
+	}
+}
+
+func (p *property) restart(t *rapid.T) {
+	i := rapid.IntRange(0, 1).Draw(t, "replica")
+	p.bridges[i].Restart()
+}
+
+func (p *property) sweepNow(t *rapid.T) {
+	if _, err := p.store(t).Sweep(t.Context(), p.clock.Now(), 100_000); err != nil {
+		t.Fatal(err)
+	}
+	p.sweep(p.clock.Now())
+}
+
+func (p *property) wait(t *rapid.T) {
+	times := []time.Duration{time.Millisecond, 700 * time.Millisecond, 5 * time.Second, 9900 * time.Millisecond,
+		10 * time.Second, 11 * time.Second, propertyCode, propertyLifetime - time.Minute, propertyLifetime}
+	p.clock.Advance(rapid.SampledFrom(times).Draw(t, "time"))
+}
+
+// check compares all links with the model, and looks up the newest access token.
+func (p *property) check(t *rapid.T) {
+	for i, got := range p.linksNow(t, p.links...) {
+		want := p.links[i]
+		if !got.RevokedAt.Equal(want.revoked) || got.Reason != want.reason {
+			t.Fatalf("link %d: revoked at %v for %q, want %v for %q", i, got.RevokedAt, got.Reason, want.revoked, want.reason)
+		}
+	}
+	if n := len(p.access); n > 0 {
+		p.wantLookup(t, n%2, p.access[n-1])
+	}
+}
+
+// linksNow reads links from one of the stores, in the order given.
+func (p *property) linksNow(t *rapid.T, of ...*modelLink) []bridge.Link {
+	var filter bridge.LinkFilter
+	for _, l := range of {
+		filter.IDs = append(filter.IDs, l.id)
+	}
+	links, err := p.store(t).Links(t.Context(), filter)
+	if err != nil || len(links) != len(of) {
+		t.Fatalf("%d links, want %d (%v)", len(links), len(of), err)
+	}
+	slices.SortFunc(links, func(a, b bridge.Link) int {
+		return slices.Index(filter.IDs, a.ID) - slices.Index(filter.IDs, b.ID)
+	})
+	return links
+}
+
+func (p *property) wantNew(t *rapid.T, tokens ...string) {
+	for _, token := range tokens {
+		if token == "" || p.has(token) {
+			t.Fatal("no token, or one that was issued before")
+		}
+	}
+}
+
+// anyRefresh draws a refresh token, newer ones more often. It returns nil if there is none.
+func (p *property) anyRefresh(t *rapid.T) *modelRefresh {
+	if len(p.refresh) == 0 {
+		return nil
+	}
+	if rapid.Bool().Draw(t, "newest") {
+		return pick(t, "refresh token", p.refresh[max(0, len(p.refresh)-3):])
+	}
+	return pick(t, "refresh token", p.refresh)
+}
+
+// pick draws an index, which is printed better than a pointer.
+func pick[T any](t *rapid.T, what string, list []T) T {
+	return list[rapid.IntRange(0, len(list)-1).Draw(t, what)]
+}
+
+func drawClient(t *rapid.T) string {
+	return rapid.SampledFrom([]string{rotating, rotating, stable}).Draw(t, "client")
+}
+
+// drawOwner draws the client of a link, or sometimes the other one.
+func drawOwner(t *rapid.T, l *modelLink) string {
+	if rapid.IntRange(0, 4).Draw(t, "owner") > 0 {
+		return l.client
+	}
+	if l.client == stable {
+		return rotating
+	}
+	return stable
+}

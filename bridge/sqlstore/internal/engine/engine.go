@@ -1,0 +1,132 @@
+// Package engine opens a SQL database, SQLite or PostgreSQL, and runs queries and transactions on it. It keeps the
+// connections, the migrations and the prepared statements, and does not know what the tables mean.
+//
+// SQL is one text for both databases: placeholders are $1, $2, …, and a statement first mentions them in that order,
+// because SQLite numbers them as it meets them.
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// Drivers.
+const (
+	SQLite     = "sqlite"
+	PostgreSQL = "postgres"
+)
+
+// Options selects a database.
+type Options struct {
+	Driver string // SQLite or PostgreSQL
+	DSN    string // the path of the SQLite file, or the postgres:// URL
+	Create bool   // create the file and the tables, and migrate an older schema
+}
+
+// Errors of [Open].
+var (
+	ErrNoDatabase = errors.New("there is no database")
+	ErrSchema     = errors.New("the database does not have the schema of this program")
+	ErrUnsafe     = errors.New("the settings of the database could lose or corrupt data")
+)
+
+// ErrClosed is the error of a transaction that begins after [DB.Close].
+var ErrClosed = errors.New("the store is closed")
+
+// DB is an open database. It is safe for concurrent use.
+type DB struct {
+	Options  Options
+	Listener *Listener
+
+	reader   *sql.DB
+	writer   writer
+	prepared []*sql.Stmt
+	file     *databaseFile // nil on PostgreSQL
+}
+
+// writer runs transactions. When write returns nil, the transaction is durable. When it returns an error, the
+// transaction was rolled back, unless the context or the connection ended during the commit.
+type writer interface {
+	write(ctx context.Context, do func(*Tx) error) error
+	close() error
+}
+
+// Open opens a database and checks its schema. Its errors wrap [ErrNoDatabase], [ErrSchema] or [ErrUnsafe], or come from
+// the driver.
+func Open(ctx context.Context, options Options) (*DB, error) {
+	switch options.Driver {
+	case SQLite:
+		return openSQLite(ctx, options)
+	case PostgreSQL:
+		return openPostgreSQL(ctx, options)
+	}
+	return nil, fmt.Errorf("unknown driver %q; use %q or %q", options.Driver, SQLite, PostgreSQL)
+}
+
+// Close waits for the transactions that have begun and closes all connections.
+func (d *DB) Close() error {
+	var errs []error
+	for _, statement := range d.prepared {
+		errs = append(errs, statement.Close())
+	}
+	return errors.Join(append(errs, d.writer.close(), d.Listener.close(), d.reader.Close())...)
+}
+
+// Write runs a transaction. When it returns nil, the transaction is durable. The function may be called more than once,
+// each time after a rollback, and must not keep results of an earlier call.
+func (d *DB) Write(ctx context.Context, do func(*Tx) error) error { return d.writer.write(ctx, do) }
+
+// Query runs a query outside a transaction.
+func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return d.reader.QueryContext(ctx, query, args...)
+}
+
+// QueryRow runs a query of one row outside a transaction.
+func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return d.reader.QueryRowContext(ctx, query, args...)
+}
+
+// Prepare prepares a query that lives as long as the database. It must not be called concurrently. On PostgreSQL it is
+// of no use: pgx prepares queries by itself, and closing a statement would wait for the server.
+func (d *DB) Prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	statement, err := d.reader.PrepareContext(ctx, query)
+	if err == nil {
+		d.prepared = append(d.prepared, statement)
+	}
+	return statement, err
+}
+
+// Snapshot runs queries that all see the database as it is at the first of them.
+func (d *DB) Snapshot(ctx context.Context, read func(*sql.Tx) error) error {
+	tx, err := d.reader.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // nothing was written
+	if d.Options.Driver == PostgreSQL {
+		// The reader may pause between queries, for a slow pipe or network. The snapshot holds no lock that others wait for.
+		if _, err := tx.ExecContext(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
+			return err
+		}
+	}
+	return read(tx)
+}
+
+// Texts reads rows of one column. It takes the results of a Query method.
+func Texts(rows *sql.Rows, err error) ([]string, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		all = append(all, text)
+	}
+	return all, rows.Err()
+}

@@ -1,0 +1,207 @@
+//go:build strict
+
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/internal/postgrestest"
+)
+
+// TestRefreshBatch verifies that a batch does the ordinary refreshes and leaves all others undone.
+func TestRefreshBatch(t *testing.T) {
+	t.Parallel()
+	store, _, _ := newPostgreSQL(t)
+	f := newFixture(t, store)
+	for _, name := range []string{"one", "other", "revoked", "rotated", "superseded"} {
+		f.grant(name)
+	}
+	f.must(f.rotate("rotated", "child"))
+	f.must(f.rotate("superseded", "confirming"))
+	f.must(f.rotate("confirming", "confirmed"))
+	f.revoke("revoked", bridge.ReasonOperator)
+	changed := func(access string, change func(*bridge.Refresh)) *bridge.Refresh {
+		refresh := stableRefresh("one", access)
+		change(refresh)
+		return refresh
+	}
+	want := map[*bridge.Refresh]string{
+		stableRefresh("one", "first"):                                                                          "lnk_one",
+		stableRefresh("one", "second"):                                                                         "lnk_one",
+		stableRefresh("other", "third"):                                                                        "lnk_other",
+		stableRefresh("rotated", "fourth"):                                                                     "lnk_rotated", // whose child was not presented
+		stableRefresh("child", "of child"):                                                                     "",
+		stableRefresh("superseded", "of superseded"):                                                           "",
+		stableRefresh("revoked", "of revoked"):                                                                 "",
+		stableRefresh("unknown", "of unknown"):                                                                 "",
+		changed("another client", func(r *bridge.Refresh) { r.ClientID = "pasta" }):                            "",
+		changed("more scope", func(r *bridge.Refresh) { r.Scope = "more" }):                                    "",
+		changed("expired", func(r *bridge.Refresh) { r.Now = begin.Add(48 * time.Hour) }):                      "",
+		changed("suspended", func(r *bridge.Refresh) { r.Honours = func(*bridge.Link) bool { return false } }): "",
+		changed("no refresh token", func(r *bridge.Refresh) { r.Token = bridge.HashOf("one access") }):         "",
+	}
+	var batch []*pendingRefresh
+	for refresh := range want {
+		batch = append(batch, &pendingRefresh{refresh: refresh})
+	}
+	f.must(store.refreshBatch(t.Context(), batch))
+	for _, pending := range batch {
+		id := want[pending.refresh]
+		wantAccess(t, store, pending.refresh.Tokens.Access, id)
+		if pending.done != (id != "") || pending.done && pending.link.ID != id {
+			t.Errorf("done %v for link %q, want %q", pending.done, pending.link.ID, id)
+		}
+	}
+}
+
+// TestRefreshBatchError verifies that a batch with a refresh that the database rejects does nothing and reports no error,
+// so that each is tried again in a transaction.
+func TestRefreshBatchError(t *testing.T) {
+	t.Parallel()
+	store, _, _ := newPostgreSQL(t)
+	grantMany(t, store, 3)
+	batch := []*pendingRefresh{{refresh: stableRefresh("many 0", "many 1 access")}, {refresh: stableRefresh("many 2", "new")}}
+	if err := store.refreshBatch(t.Context(), batch); err != nil || batch[0].done || batch[1].done {
+		t.Errorf("done %v and %v, %v", batch[0].done, batch[1].done, err)
+	}
+	wantAccess(t, store, bridge.HashOf("new"), "")
+}
+
+// TestRefreshBatchGuards revokes, supersedes and locks between the two statements of a batch.
+func TestRefreshBatchGuards(t *testing.T) {
+	t.Parallel()
+	store, _, beside := newPostgreSQL(t)
+	f := newFixture(t, store)
+	var batch []*pendingRefresh
+	for _, name := range []string{"live", "revoked", "superseded", "locked"} {
+		f.grant(name)
+		batch = append(batch, &pendingRefresh{refresh: stableRefresh(name, "new "+name)})
+	}
+	ordinary, err := selectOrdinary(t.Context(), beside, batch)
+	if err != nil || len(ordinary) != len(batch) {
+		t.Fatalf("%d of %d are ordinary, %v", len(ordinary), len(batch), err)
+	}
+	f.revoke("revoked", bridge.ReasonOperator)
+	_, err = beside.Exec(`UPDATE tokens SET superseded_at = 1 WHERE hash = $1`, string(bridge.HashOf("superseded refresh")))
+	f.must(err)
+	lock, err := beside.Begin()
+	f.must(err)
+	_, err = lock.Exec(`SELECT FROM links WHERE id = 'lnk_locked' FOR UPDATE`)
+	f.must(err)
+	f.must(addAccessTokens(t.Context(), beside, ordinary))
+	f.must(lock.Rollback())
+	for _, pending := range batch {
+		id := ""
+		if pending.refresh.Token == bridge.HashOf("live refresh") {
+			id = "lnk_live"
+		}
+		wantAccess(t, store, pending.refresh.Tokens.Access, id)
+		if pending.done != (id != "") {
+			t.Errorf("done %v, want link %q", pending.done, id)
+		}
+	}
+}
+
+// TestRefreshWaitsForRevoke verifies that a refresh of a link that is being revoked waits for the commit, and fails.
+func TestRefreshWaitsForRevoke(t *testing.T) {
+	t.Parallel()
+	store, _, beside := newPostgreSQL(t)
+	f := newFixture(t, store)
+	f.grant("one")
+	revoking, err := beside.Begin()
+	f.must(err)
+	_, err = revoking.Exec(`UPDATE links SET revoked_at = 1`)
+	f.must(err)
+	result := make(chan error)
+	go func() {
+		_, err := store.Refresh(t.Context(), *stableRefresh("one", "late"))
+		result <- err
+	}()
+	waitForLock(t, beside)
+	f.must(revoking.Commit())
+	if err := <-result; !errors.Is(err, bridge.ErrRevoked) {
+		t.Error(err)
+	}
+	wantAccess(t, store, bridge.HashOf("late"), "")
+}
+
+// waitForLock waits until a query waits for a lock.
+func waitForLock(t *testing.T, db *sql.DB) {
+	t.Helper()
+	for waiting := 0; waiting == 0; {
+		err := db.QueryRow(`SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(&waiting)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestRefreshIsolation refreshes on databases whose default isolation is stricter.
+func TestRefreshIsolation(t *testing.T) {
+	t.Parallel()
+	for _, isolation := range []string{"repeatable read", "serializable"} {
+		server := postgrestest.ForTest(t, postgrestest.Config{})
+		dsn := server.DatabaseFor(t)
+		grantMany(t, openDSN(t, dsn), 8)
+		refreshMany(t, openDSN(t, dsn+"&default_transaction_isolation="+strings.ReplaceAll(isolation, " ", "%20")))
+	}
+}
+
+// TestRefreshHangs verifies that a refresh on a server that does not answer ends with its context.
+func TestRefreshHangs(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.ForTest(t, postgrestest.Config{})
+	proxy := server.ProxyForTest(t)
+	store := openDSN(t, proxy.DSN(server.DatabaseFor(t)))
+	f := newFixture(t, store)
+	f.grant("one")
+	f.must(proxy.Set(postgrestest.Hang))
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		if _, err := store.Refresh(ctx, *stableRefresh("one", "never")); err == nil {
+			t.Error("Refresh succeeded")
+		}
+		cancel()
+	}
+	f.must(proxy.Set(postgrestest.Open))
+	_, err := store.Refresh(t.Context(), *stableRefresh("one", "after"))
+	for try := 0; err != nil && try < 20; try++ { // connections from before may be broken
+		_, err = store.Refresh(t.Context(), *stableRefresh("one", "after"))
+	}
+	f.must(err)
+}
+
+// TestRefreshWhenConnectionsAreCut verifies that a batch whose query fails is left to transactions.
+func TestRefreshWhenConnectionsAreCut(t *testing.T) {
+	t.Parallel()
+	store, server, _ := newPostgreSQL(t)
+	f := newFixture(t, store)
+	f.grant("one")
+	for i := range 5 {
+		_, err := store.Refresh(t.Context(), *stableRefresh("one", fmt.Sprint("before ", i)))
+		f.must(err)
+		f.must(server.Cut())
+		access := fmt.Sprint("after ", i)
+		_, err = store.Refresh(t.Context(), *stableRefresh("one", access))
+		f.must(err)
+		wantAccessAfterCut(t, store, bridge.HashOf(access), "lnk_one")
+	}
+}
+
+// wantAccessAfterCut is wantAccess, after lookups that may find broken connections.
+func wantAccessAfterCut(t *testing.T, store *Store, access bridge.Hash, id string) {
+	t.Helper()
+	for range 20 {
+		if _, err := store.Lookup(t.Context(), access); err == nil || errors.Is(err, bridge.ErrNotFound) {
+			break
+		}
+	}
+	wantAccess(t, store, access, id)
+}

@@ -1,0 +1,78 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"strings"
+
+	"alexa-oidc-bridge/bridge"
+)
+
+const linkColumns = `links.id, links.client_id, links.grant_type, links.provider, links.issuer, links.subject_claim, links.groups_claim,
+	links.subject, links.claims, links.scope, links.alexa_user, links.created_at, links.last_used_at, links.revoked_at, links.reason`
+
+// scanLink scans linkColumns and the columns that follow them.
+func scanLink(row interface{ Scan(...any) error }, more ...any) (bridge.Link, error) {
+	var link bridge.Link
+	var claims string
+	var created, used, revoked int64
+	err := row.Scan(append([]any{&link.ID, &link.ClientID, &link.Grant, &link.Provider.ID, &link.Issuer, &link.SubjectClaim,
+		&link.GroupsClaim, &link.Subject, &claims, &link.Scope, &link.AlexaUser, &created, &used, &revoked, &link.Reason}, more...)...)
+	if err != nil {
+		return bridge.Link{}, err
+	}
+	link.CreatedAt, link.LastUsedAt, link.RevokedAt = timeOf(created), timeOf(used), timeOf(revoked)
+	return link, link.Claims.UnmarshalJSON([]byte(claims))
+}
+
+func scanLinks(rows *sql.Rows) ([]bridge.Link, error) {
+	defer rows.Close()
+	var links []bridge.Link
+	for rows.Next() {
+		link, err := scanLink(rows)
+		if err != nil {
+			return nil, err
+		}
+		links = append(links, link)
+	}
+	return links, rows.Err()
+}
+
+// filterCondition returns a filter as a condition on links, with parameters numbered from the first.
+func filterCondition(filter bridge.LinkFilter, first int) (condition string, args []any) {
+	conditions := []string{"1 = 1"}
+	equal := func(column, value string) {
+		if value != "" {
+			args = append(args, value)
+			conditions = append(conditions, column+" = "+placeholder(first+len(args)-1))
+		}
+	}
+	equal("client_id", filter.ClientID)
+	equal("subject", filter.Subject)
+	equal("email", emailKey(filter.Email))
+	equal("provider", filter.Provider)
+	equal("grant_type", string(filter.Grant))
+	if len(filter.IDs) > 0 {
+		conditions = append(conditions, "id IN "+placeholders(first+len(args), len(filter.IDs)))
+		for _, id := range filter.IDs {
+			args = append(args, id)
+		}
+	}
+	if filter.Live {
+		conditions = append(conditions, "revoked_at = 0")
+	}
+	return strings.Join(conditions, " AND "), args
+}
+
+// emailKey returns an address in the form in which it is searched for: A to Z in lower case. Lower case of all of Unicode
+// would make different addresses equal. PostgreSQL cannot store NUL, which no address contains.
+func emailKey(address string) string {
+	return strings.Map(func(r rune) rune {
+		if r == 0 {
+			return -1
+		}
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, address)
+}

@@ -1,0 +1,85 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+)
+
+// Login is the secrets of one browser's sign-in. The same values must be passed to [Provider.AuthorizationURL] and to
+// [Provider.Identify].
+type Login struct {
+	State    string // RFC 6749 §10.12; compared by the caller
+	Nonce    string // OIDC Core §15.5.2
+	Verifier string // RFC 7636 §4.1
+}
+
+// Prompt is what the provider is asked to show (OIDC Core §3.1.2.1).
+type Prompt int
+
+// Prompts.
+const (
+	PromptDefault Prompt = iota // as configured
+	PromptLogin                 // a new sign-in
+	PromptAccount               // a choice of the account
+)
+
+// AuthorizationURL returns where to send the browser. The error is an [*UnavailableError] if the provider cannot be
+// discovered.
+func (p *Provider) AuthorizationURL(ctx context.Context, login Login, prompt Prompt) (string, error) {
+	metadata, err := p.discovered(ctx)
+	if err != nil {
+		return "", err
+	}
+	target, err := url.Parse(metadata.oauth2.AuthCodeURL(login.State, oidc.Nonce(login.Nonce),
+		oauth2.S256ChallengeOption(login.Verifier)))
+	if err != nil {
+		return "", &UnavailableError{Stage: StageDiscovery, Err: errors.New("the authorization_endpoint is not a URL")}
+	}
+	query := target.Query()
+	for name, values := range p.config.AuthParams {
+		if !slices.Contains(ReservedParams(), name) {
+			query[name] = values
+		}
+	}
+	switch prompt {
+	case PromptLogin:
+		query.Set("prompt", loginPrompt(query.Get("prompt")))
+	case PromptAccount:
+		query.Set("prompt", accountPrompt(query.Get("prompt"), metadata.prompts))
+	}
+	target.RawQuery = query.Encode()
+	return target.String(), nil
+}
+
+// ReservedParams returns the parameters of an authorization request that the configuration cannot set.
+func ReservedParams() []string {
+	return []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
+		"code_challenge", "code_challenge_method", "request", "request_uri"}
+}
+
+// loginPrompt returns the configured prompt with login in it, and without values that contradict login.
+func loginPrompt(configured string) string {
+	values := slices.DeleteFunc(strings.Fields(configured), func(value string) bool {
+		return value == "login" || value == "none" || value == "select_account"
+	})
+	return strings.Join(append([]string{"login"}, values...), " ")
+}
+
+// accountPrompt returns the configured prompt with a value that lets the person choose an account: select_account if
+// the provider announces it, or login, which every provider must support.
+func accountPrompt(configured string, announced []string) string {
+	values := strings.Fields(configured)
+	switch {
+	case slices.Contains(values, "select_account") || slices.Contains(values, "login"):
+		return configured
+	case slices.Contains(announced, "select_account"):
+		return strings.TrimSpace(configured + " select_account")
+	}
+	return strings.TrimSpace(configured + " login")
+}

@@ -1,0 +1,97 @@
+package upstream_test
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"testing"
+
+	"alexa-oidc-bridge/bridge/upstream"
+)
+
+// reply responds with a body of type JSON, whether it is JSON or not.
+func reply(status int, body []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		w.Write(body)
+	}
+}
+
+// cut closes the connection without a response.
+func cut(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
+// with sets a claim of the ID token.
+func with(name string, value any) func(*fakeProvider) {
+	return func(f *fakeProvider) { f.claims[name] = value }
+}
+
+// without leaves a claim out of the ID token.
+func without(name string) func(*fakeProvider) {
+	return func(f *fakeProvider) { delete(f.claims, name) }
+}
+
+// metadata sets a value of the discovery document.
+func metadata(name string, value any) func(*fakeProvider) {
+	return func(f *fakeProvider) { f.metadata[name] = value }
+}
+
+// notAnnounced leaves a value out of the discovery document.
+func notAnnounced(name string) func(*fakeProvider) {
+	return func(f *fakeProvider) { delete(f.metadata, name) }
+}
+
+// override replaces an endpoint by a handler.
+func override(path string, handler http.HandlerFunc) func(*fakeProvider) {
+	return func(f *fakeProvider) { f.override[path] = handler }
+}
+
+// unchanged leaves a fake provider as it is.
+func unchanged(*fakeProvider) {}
+
+// combine applies several setups.
+func combine(setups ...func(*fakeProvider)) func(*fakeProvider) {
+	return func(f *fakeProvider) {
+		for _, setup := range setups {
+			setup(f)
+		}
+	}
+}
+
+// kind names the type and the stage of an error; it is empty for nil.
+func kind(err error) string {
+	if unavailable, ok := errors.AsType[*upstream.UnavailableError](err); ok {
+		return "unavailable at " + unavailable.Stage
+	}
+	if refused, ok := errors.AsType[*upstream.RefusedError](err); ok {
+		return "refused at " + refused.Stage
+	}
+	if _, ok := errors.AsType[*upstream.EmbeddedBrowserError](err); ok {
+		return "embedded browser"
+	}
+	switch {
+	case errors.Is(err, upstream.ErrGroupsOverage):
+		return "groups overage"
+	case err != nil:
+		return "unknown: " + err.Error()
+	}
+	return ""
+}
+
+// wantKind ends the test unless the error is of that kind.
+func wantKind(t *testing.T, err error, want string) {
+	t.Helper()
+	if got := kind(err); got != want {
+		t.Fatalf("got %q (%v), want %q", got, err, want)
+	}
+}
+
+// claim returns a claim of an identity as JSON, or "".
+func claim(t *testing.T, identity *upstream.Identity, name string) string {
+	t.Helper()
+	var claims map[string]json.RawMessage
+	if err := json.Unmarshal(identity.Claims, &claims); err != nil {
+		t.Fatalf("the claims %s are no object: %v", identity.Claims, err)
+	}
+	return string(claims[name])
+}

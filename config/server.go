@@ -1,0 +1,112 @@
+package config
+
+import (
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"alexa-oidc-bridge/bridge/keys"
+)
+
+func (b *builder) publicURL(text string) string {
+	const path = "public_url"
+	hint := "set the origin at which Alexa and browsers reach this server, such as https://link.example.com"
+	parsed, err := url.Parse(text)
+	switch {
+	case text == "":
+		b.problem(path, "missing", hint)
+	case err != nil || parsed.Host == "" || parsed.Hostname() == "":
+		b.problem(path, "not a URL", hint)
+	case parsed.Scheme != "https" && !isLoopbackHTTP(parsed):
+		b.problem(path, "not https", hint+"; http is accepted for a loopback host only")
+	case text != parsed.Scheme+"://"+parsed.Host || strings.ToLower(text) != text || strings.HasSuffix(parsed.Host, ":"):
+		b.problem(path, "not an origin", "remove user, path, trailing slash, query and fragment, and write it in lower case")
+	case parsed.Port() == map[string]string{"https": "443", "http": "80"}[parsed.Scheme]:
+		b.problem(path, "names the default port of "+parsed.Scheme, "remove the port, as browsers do")
+	}
+	return text
+}
+
+// isLoopbackHTTP reports whether a URL is plain HTTP to this machine.
+func isLoopbackHTTP(u *url.URL) bool {
+	return u.Scheme == "http" && isLoopback(u.Hostname())
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+func (b *builder) listen(path, address string) string {
+	_, port, err := net.SplitHostPort(address)
+	number, portErr := strconv.Atoi(port)
+	if err != nil || portErr != nil || number < 0 || number > 65535 {
+		b.problem(path, "not an address to listen on", `set host:port or :port, such as "127.0.0.1:8081"`)
+	}
+	return address
+}
+
+func (b *builder) warnAdminListen(address string) {
+	if host, _, err := net.SplitHostPort(address); err == nil && !isLoopback(host) {
+		b.warn("admin_listen", "not a loopback address; restrict access to metrics and readiness by a firewall")
+	}
+}
+
+func (b *builder) keys(texts []string) *keys.Ring {
+	if len(texts) == 0 {
+		b.problem("keys", "missing", "refer to a file or a variable with the output of `alexa-oidc-bridge secret`")
+		return nil
+	}
+	var secrets [][]byte
+	for i, text := range texts {
+		path := element("keys", i)
+		secret, err := keys.Parse(text)
+		if err != nil {
+			b.problem(path, err.Error(), "set base64 of 32 bytes, as `alexa-oidc-bridge secret` prints")
+			continue
+		}
+		b.warnInline(path)
+		secrets = append(secrets, secret)
+	}
+	if len(secrets) == 0 {
+		return nil
+	}
+	return keys.NewRing(secrets...)
+}
+
+func (b *builder) maxStaleness(d time.Duration) time.Duration {
+	if d < time.Second || d > time.Hour {
+		b.problem("lookup.max_staleness", "out of range", `set a duration from "1s" to "1h"`)
+	}
+	return d
+}
+
+// memory parses a size such as 64MiB.
+func (b *builder) memory(text string) int {
+	const least, most = 1 << 20, 1 << 40
+	size, err := humanize.ParseBytes(text)
+	if err != nil || size < least || size > most {
+		b.problem("lookup.memory", "not a size, or out of range", `set a size from "1MiB" to "1TiB"`)
+		return 0
+	}
+	return int(size)
+}
+
+func (b *builder) log(form logForm) Log {
+	levels := map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+	}
+	level, found := levels[form.Level]
+	if !found {
+		b.problem("log.level", "unknown", "use debug, info, warn or error")
+	}
+	if form.Format != "json" && form.Format != "text" {
+		b.problem("log.format", "unknown", "use json or text")
+	}
+	return Log{Level: level, JSON: form.Format == "json"}
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+
+	"alexa-oidc-bridge/bridge"
+)
+
+// annotation explains a request. Requests without an annotation, such as those for style sheets and for the provider's
+// keys, are not in the transcript.
+type annotation struct {
+	to          party
+	request     string // method and path
+	contains    string // a part of its query or body; empty: any
+	from        party
+	why         string
+	responseWhy string // of a response that comes after other requests
+}
+
+func findAnnotation(to party, r *http.Request, body []byte) (annotation, bool) {
+	asked, parameters := r.Method+" "+r.URL.Path, r.URL.RawQuery+"&"+string(body)
+	for _, annotation := range annotations() {
+		if annotation.to == to && annotation.request == asked && strings.Contains(parameters, annotation.contains) {
+			return annotation, true
+		}
+	}
+	return annotation{}, false
+}
+
+func annotations() []annotation {
+	return []annotation{
+		{to: partyBridge, request: "GET /authorize", contains: "response_type=code", from: partyBrowser,
+			why: "The Alexa app requests a code, with the hash of a secret that only it knows (PKCE): without that secret a " +
+				"code is useless. The bridge checks the request and redirects the browser to the company’s sign-in. The pending " +
+				"request is sealed in the cookie."},
+		{to: partyBridge, request: "GET /authorize", from: partyBrowser,
+			why: "The Alexa app opens the skill’s Authorization URI in a browser. The bridge checks the client id and the " +
+				"redirect URI, and redirects the browser to the company’s sign-in. The pending request is sealed in the cookie."},
+		{to: partyProvider, request: "GET /authorize", from: partyBrowser,
+			why: "To the company the bridge is an ordinary client: the authorization code flow with PKCE, and with a state " +
+				"and a nonce of the bridge. Alexa’s state does not appear here."},
+		{to: partyProvider, request: "POST /login/username", from: partyBrowser,
+			why: "The password is entered on the company’s own page. Neither Alexa nor the bridge ever sees it."},
+		{to: partyProvider, request: "GET /authorize/callback", from: partyBrowser,
+			why: "The company redirects the browser back to the bridge, with a code that only the bridge can use, once."},
+		{to: partyBridge, request: "GET /callback/" + providerID, from: partyBrowser,
+			why: "The bridge finds the sign-in in this browser’s cookie. Another browser with the same URL would have no " +
+				"cookie, and get an error.",
+			responseWhy: "Now the bridge knows who the person is, and checks the skill’s “allow”. A person who may link is " +
+				"asked for consent; one who may not is sent back to Alexa with access_denied."},
+		{to: partyProvider, request: "POST /oauth/token", from: partyBridge,
+			why: "The bridge exchanges the code for an ID token, with its client secret and the PKCE verifier, and checks the " +
+				"signature, issuer, audience and nonce. The company’s tokens stay here: Amazon never gets one."},
+		{to: partyProvider, request: "GET /userinfo", from: partyBridge,
+			why: "The bridge requests the claims that are not in the ID token. It keeps only those that are configured for " +
+				"the skill."},
+		{to: partyBridge, request: "POST /consent", from: partyBrowser,
+			why: "The person decides. After “Link” the bridge creates what Alexa requested, writes its hash to the database, " +
+				"and only then sends it: a token in the fragment, which browsers do not send to servers, or a code in the " +
+				"query."},
+		{to: partyBridge, request: "POST /token", contains: "grant_type=authorization_code", from: partyAlexa,
+			why: "Alexa exchanges the code from server to server, with the skill’s secret and the PKCE verifier. It gets an " +
+				"access token for an hour and a refresh token. Neither was ever in a URL."},
+		{to: partyBridge, request: "POST /token", contains: "grant_type=refresh_token", from: partyAlexa,
+			why: "Alexa’s access token has expired, so Alexa requests a new one before it sends anything to the skill. It " +
+				"gets one until the link is revoked; then the response is invalid_grant."},
+		{to: partySkill, request: "POST /", from: partyAlexa,
+			why: "Alexa sends what was said to the skill. If it has an access token of the bridge, the request " +
+				"contains it.",
+			responseWhy: "The skill responds. Alexa speaks the text, and shows the card if there is one."},
+		{to: partyBridge, request: "POST /lookup", from: partySkill,
+			why: "The skill’s backend asks the bridge whose token this is. upstream_iss and sub together identify the " +
+				"person; the claims are those that are configured."},
+	}
+}
+
+// fragmentStep is the end of the implicit grant. It is not recorded, because browsers do not send the fragment to
+// servers.
+func fragmentStep(origin, fragment, outcome string) step {
+	return step{
+		From: partyBrowser, To: partyAlexa,
+		Why: "Alexa’s page reads the fragment and compares the state with that of its request.",
+		Request: append([]string{"Opened " + origin + implicitPath},
+			parameters("#", fragment)...), Response: []string{outcome},
+	}
+}
+
+// queryStep is the redirect of the authorization code grant.
+func queryStep(origin, query, outcome string) step {
+	return step{
+		From: partyBrowser, To: partyAlexa,
+		Why: "Alexa compares the state with that of its request, and the iss with the bridge. It rejects a code of " +
+			"any other server.",
+		Request: append([]string{"Opened " + origin + codePath}, parameters("?", query)...), Response: []string{outcome},
+	}
+}
+
+func hourLaterStep() step {
+	return step{
+		From: partyBrowser, To: partyAlexa,
+		Why: "Alexa’s clock is advanced by expires_in; the bridge’s clock is not. Nothing is sent: Alexa refreshes its " +
+			"token only when it needs one.",
+		Request: []string{"The person waits for an hour."}, Response: []string{"Alexa’s access token has expired."},
+	}
+}
+
+func unlinkedStep() step {
+	return step{
+		From: partyAlexa, To: partyBrowser,
+		Why: "invalid_grant is final: Alexa forgets its tokens, and the app shows that the account is not linked any " +
+			"more. The request to the skill contains no token.",
+		Response: []string{"Your account is not linked any more."},
+	}
+}
+
+func disableStep() step {
+	return step{
+		From: partyBrowser, To: partyAlexa,
+		Why: "When a person disables a skill, Alexa forgets its tokens. The bridge is not notified here: the link stays " +
+			"in its database until the operator revokes it, though nobody has its tokens any more.",
+		Request: []string{"The person disables the skill."}, Response: []string{"Alexa has forgotten its tokens."},
+	}
+}
+
+func revokeStep(ended []bridge.Link) step {
+	lines := make([]string, 0, len(ended))
+	for _, link := range ended {
+		lines = append(lines, "revoked "+link.ID)
+	}
+	if len(ended) == 0 {
+		lines = append(lines, "links revoked: 0")
+	}
+	return step{
+		From: partyOperator, To: partyBridge,
+		Why: "The command works on the bridge’s database directly. From now on the link’s tokens are inactive in every " +
+			"server on that database, and no new one is issued. Alexa is not notified, and still sends the token.",
+		Request: []string{"alexa-oidc-bridge links revoke --skill " + skillClientID}, Response: lines,
+	}
+}

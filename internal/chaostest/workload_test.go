@@ -1,0 +1,197 @@
+//go:build strict
+
+package chaostest
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+const (
+	workers  = 14
+	maxLinks = 60 // live ones
+)
+
+// rng returns a source of random choices for one goroutine, derived from the seed.
+func (e *experiment) rng(n uint64) *rand.Rand { return rand.New(rand.NewPCG(e.seed, n)) }
+
+// pickReplica returns a random replica, rarely one that is down.
+func (e *experiment) pickReplica(rng *rand.Rand) *replica {
+	r := e.replicas[rng.IntN(len(e.replicas))]
+	for range 10 {
+		if !r.down.Load() || rng.IntN(25) == 0 {
+			break
+		}
+		r = e.replicas[rng.IntN(len(e.replicas))]
+	}
+	return r
+}
+
+// work performs random operations until the experiment ends.
+func (e *experiment) work(rng *rand.Rand) {
+	for e.pause(time.Duration(5+rng.IntN(40)) * time.Millisecond) {
+		r, l := e.pickReplica(rng), e.model.pick(rng)
+		switch n := rng.IntN(200); {
+		case n < 10 || l == nil:
+			e.link(r, rng)
+		case n < 16:
+			e.revokeSome(r, rng)
+		case n < 17:
+			if live := e.model.pickLive(rng); live != nil {
+				e.revokeByCommand(live, rng)
+			}
+		case n < 53:
+			e.refresh(r, l, rng)
+		case n < 57:
+			e.replayCode(r, l)
+		default:
+			e.lookup(r, l.token(rng))
+		}
+	}
+}
+
+// revokeSome revokes a link and looks its tokens up, first in the process that revoked it.
+func (e *experiment) revokeSome(r *replica, rng *rand.Rand) {
+	l := e.model.pickLive(rng)
+	for range rng.IntN(2) * 10 {
+		if l != nil && !l.hasSuperseded() {
+			l = e.model.pickLive(rng)
+		}
+	}
+	switch {
+	case l == nil || e.model.countLive() < maxLinks/2:
+		return
+	case l.hasSuperseded():
+		e.replayRefresh(r, l, rng)
+	default:
+		e.revoke(r, l.token(rng), rng)
+	}
+	for range 6 {
+		e.lookup(r, l.token(rng))
+		r = e.pickReplica(rng)
+	}
+}
+
+// poll looks tokens up at one replica in whatever state it is, half of them tokens that it has answered. It keeps its pace
+// when the replica does not respond.
+func (e *experiment) poll(r *replica, rng *rand.Rand) {
+	for e.pause(40 * time.Millisecond) {
+		if token := e.pickToken(rng, r.process.Load()); token != nil {
+			e.goroutines.Go(func() { e.lookup(r, token) })
+		}
+	}
+}
+
+// pickToken returns a random token, half the time one that the process has in its cache, or nil.
+func (e *experiment) pickToken(rng *rand.Rand, p *process) (token *accessToken) {
+	for range 1 + 20*rng.IntN(2) {
+		l := e.model.pick(rng)
+		if l == nil {
+			return nil
+		}
+		if token = l.token(rng); token.activeIn(p) {
+			break
+		}
+	}
+	return token
+}
+
+// pollReady checks /readyz of a replica: 503 only if the store was out of reach for max_staleness, and always then.
+func (e *experiment) pollReady(r *replica) {
+	client := &http.Client{Timeout: 2 * time.Second, Transport: newTransport()}
+	defer client.CloseIdleConnections()
+	for e.pause(200 * time.Millisecond) {
+		process, sent := r.process.Load(), time.Now()
+		response, err := client.Get("http://" + r.admin + "/readyz")
+		received := time.Now()
+		if err != nil {
+			continue
+		}
+		response.Body.Close()
+		p := r.partitionDuring(sent, received)
+		connected := func() bool { return r.undisturbedAtSomeTime(received.Add(-e.maxStaleness+recovery), received) }
+		switch {
+		case response.StatusCode == http.StatusServiceUnavailable && connected():
+			e.afterStalls(func() {
+				if connected() {
+					e.violation("%v is not ready though it reached the store within max_staleness", r)
+				}
+			})
+		case response.StatusCode == http.StatusServiceUnavailable:
+			e.counts.add("checked: not ready during a long partition")
+		case p != nil && sent.Sub(p.from) > e.maxStaleness && process == r.process.Load():
+			e.violation("%v is ready though it is partitioned for %v", r, sent.Sub(p.from))
+		}
+	}
+}
+
+// link links a skill through a browser, and redeems the code at any replica.
+func (e *experiment) link(r *replica, rng *rand.Rand) {
+	s, responseType := []*skill{e.rotates, e.rotates, e.stable}[rng.IntN(3)], "code"
+	if rng.IntN(4) == 0 {
+		responseType = "token"
+	}
+	if e.model.countLive() >= maxLinks {
+		return
+	}
+	f, err := s.signIn(r, responseType)
+	if !e.checkPage(r, err) {
+		return
+	}
+	received, err := f.consent()
+	for range 2 { // the same decision has the same result
+		if err != nil && e.pause(300*time.Millisecond) {
+			received, err = f.consent()
+		}
+	}
+	if !e.checkPage(r, err) {
+		return
+	}
+	if responseType == "token" {
+		e.add(s, received.Get("access_token"))
+		return
+	}
+	e.redeem(e.pickReplica(rng), s, received.Get("code"))
+}
+
+// checkPage reports whether a flow may continue. Beside status 503 and no response, an error is a violation.
+func (e *experiment) checkPage(r *replica, err error) bool {
+	unexpected, ok := errors.AsType[*unexpectedError](err)
+	switch {
+	case err == nil:
+		return true
+	case !ok:
+		e.counts.add("requests: pages: no response")
+	case unexpected.status == http.StatusServiceUnavailable:
+		e.counts.add("requests: pages: 503")
+	default:
+		e.violation("%v: %v", r, err)
+	}
+	return false
+}
+
+// redeem redeems a code once. If the outcome is unknown, a second time could be a replay.
+func (e *experiment) redeem(r *replica, s *skill, code string) {
+	a := e.postCode(r, s, code)
+	switch a.status {
+	case 200:
+		given := e.tokens(a)
+		l := &link{skill: s, refresh: []refreshToken{{text: given.RefreshToken, parent: -1}}}
+		if a.received.Sub(a.sent) < time.Second {
+			l.code, l.redeemedAt = code, a.received
+		}
+		e.addLink(l, given.AccessToken)
+	case 400:
+		e.violation("%v does not accept a code that a browser received: %s", r, a.body)
+	}
+}
+
+func (e *experiment) add(s *skill, access string) { e.addLink(&link{skill: s}, access) }
+
+func (e *experiment) addLink(l *link, access string) {
+	l.addAccess(access)
+	l.note(e, "linked")
+	e.model.add(l)
+}
