@@ -28,7 +28,6 @@ lint: ## check form, vet, and what .golangci.yml says (the first time builds gol
 	go vet ./...
 	go vet -tags strict ./...
 	go run $(GOLANGCI_LINT) run --build-tags strict
-	go run $(GOLANGCI_LINT) run
 
 bench: ## run the benchmarks (BENCHTIME=1s); `go run ./internal/loadtest` measures a whole server
 	go test $$(git grep -lE '^func Benchmark' -- '*_test.go' | xargs dirname | sort -u | sed 's|^|./|') \
