@@ -42,7 +42,7 @@ func emptyFile(t *testing.T) (config string) {
 }
 
 // withStore opens the database of a configuration.
-func withStore(t *testing.T, config string, do func(*sqlstore.Store)) {
+func withTestStore(t *testing.T, config string, do func(*sqlstore.Store)) {
 	t.Helper()
 	cmd := rootCommand()
 	cmd.SetContext(t.Context())
@@ -85,7 +85,7 @@ func linkRows(n int) iter.Seq2[transfer.Row, error] {
 func filledFile(t *testing.T, n int) (config string) {
 	t.Helper()
 	config = emptyFile(t)
-	withStore(t, config, func(store *sqlstore.Store) {
+	withTestStore(t, config, func(store *sqlstore.Store) {
 		if did, err := store.Import(t.Context(), linkRows(n), time.Now); err != nil || did.Added != n {
 			t.Fatalf("%+v, %v", did, err)
 		}
@@ -97,7 +97,7 @@ func filledFile(t *testing.T, n int) (config string) {
 func storedLinks(t *testing.T, config string) map[string]string {
 	t.Helper()
 	links := map[string]string{}
-	withStore(t, config, func(store *sqlstore.Store) {
+	withTestStore(t, config, func(store *sqlstore.Store) {
 		var id string
 		for row, err := range store.Export(t.Context()) {
 			if err != nil {

@@ -140,7 +140,7 @@ func TestLinksExportErrors(t *testing.T) {
 		t.Errorf("%v: %s", err, after)
 	}
 	wantError("no such file", filepath.Join(folder, "no", "links.jsonl"), from)
-	withStore(t, from, func(store *sqlstore.Store) { // a link that is too long for the file
+	withTestStore(t, from, func(store *sqlstore.Store) { // a link that is too long for the file
 		long := func(yield func(transfer.Row, error) bool) {
 			link := &transfer.Link{ID: "lnk_long", Grant: bridge.GrantImplicit, Scope: strings.Repeat("x", transfer.MaxLine), CreatedAt: 1}
 			yield(transfer.Row{Link: link}, nil)
