@@ -114,7 +114,7 @@ func visit(ctx context.Context, url, folder string) error {
 	err = chromedp.Do(ctx,
 		click("button[value=link]"),
 		chromedp.WaitVisible(chromedp.CSS("form[action='/ask'] button")),
-		chromedp.EmulateViewport(1000, 560),
+		chromedp.EmulateViewport(1000, 600),
 		click("form[action='/ask'] button"),
 		chromedp.WaitVisible(chromedp.CSS(".her")),
 	)
