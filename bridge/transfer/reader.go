@@ -153,7 +153,7 @@ func decode(line []byte, value any) error {
 	if err := json.Unmarshal(line, value); err != nil {
 		return errNotExact
 	}
-	if again, err := json.Marshal(value); err != nil || !bytes.Equal(again, line) {
+	if again, err := encode(value); err != nil || !bytes.Equal(again, line) {
 		return errNotExact
 	}
 	return nil

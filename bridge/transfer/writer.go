@@ -2,11 +2,14 @@ package transfer
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -48,7 +51,7 @@ func Write(w io.Writer, rows iter.Seq2[Row, error], now time.Time) (Counts, erro
 }
 
 func writeLine(w *bufio.Writer, value any) error {
-	line, err := json.Marshal(value)
+	line, err := encode(value)
 	if err != nil {
 		return err
 	}
@@ -57,4 +60,22 @@ func writeLine(w *bufio.Writer, value any) error {
 	}
 	w.Write(line)
 	return w.WriteByte('\n') // returns the error of an earlier write, too
+}
+
+// encode encodes a line. Like C0, which encoding/json escapes, DEL and C1 are escaped, so that the file has no control
+// character but its line feeds.
+func encode(value any) ([]byte, error) {
+	line, err := json.Marshal(value)
+	if err != nil || !bytes.ContainsFunc(line, unicode.IsControl) {
+		return line, err
+	}
+	var escaped []byte
+	for _, r := range string(line) {
+		if unicode.IsControl(r) {
+			escaped = fmt.Appendf(escaped, `\u%04x`, r)
+		} else {
+			escaped = utf8.AppendRune(escaped, r)
+		}
+	}
+	return escaped, nil
 }

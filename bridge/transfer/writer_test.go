@@ -99,7 +99,7 @@ func TestTruncated(t *testing.T) {
 
 func TestLongLine(t *testing.T) {
 	rows := testRows(0)
-	room := MaxLine - len(encode(t, rows[0])) + 1 // but for the line feed
+	room := MaxLine - len(encodeLine(t, rows[0])) + 1 // but for the line feed
 	rows[0].Link.Scope += strings.Repeat("x", room)
 	if read, err := readAll(mustWrite(t, rows)); err != nil || len(read) != len(rows) {
 		t.Errorf("a line of %d bytes: %d rows, %v", MaxLine, len(read), err)
