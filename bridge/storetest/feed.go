@@ -84,18 +84,14 @@ func (s *suite) everyRevocation() {
 		"not redeemed": func() string {
 			link := s.newCodeLink()
 			s.link(link)
-			if _, err := s.store.Sweep(s.Context(), link.Code.ExpiresAt.Add(bridge.RedeemGrace), 10); err != nil {
-				s.Fatal(err)
-			}
+			s.mustSweep(link.Code.ExpiresAt.Add(bridge.RedeemGrace))
 			return link.Link.ID
 		},
 		"expired": func() string {
 			link := s.newLink()
 			link.ExpiresAt = s.now.Add(time.Hour)
 			s.link(link)
-			if _, err := s.store.Sweep(s.Context(), link.ExpiresAt, 10); err != nil {
-				s.Fatal(err)
-			}
+			s.mustSweep(link.ExpiresAt)
 			return link.Link.ID
 		},
 	}
@@ -163,13 +159,9 @@ func (s *suite) feedBreaks() {
 	}
 
 	// Sweeping events breaks the feed for positions before them only.
-	if _, err := s.store.Sweep(s.Context(), s.now.Add(bridge.EventMemory-time.Second), 100); err != nil {
-		s.Fatal(err)
-	}
+	s.mustSweep(s.now.Add(bridge.EventMemory - time.Second))
 	s.readEvents(positions[0])
-	if _, err := s.store.Sweep(s.Context(), s.now.Add(bridge.EventMemory), 100); err != nil {
-		s.Fatal(err)
-	}
+	s.mustSweep(s.now.Add(bridge.EventMemory))
 	if feed, err := s.store.ReadFeed(s.Context(), positions[0]); err != nil || !feed.Broken {
 		s.Errorf("from before the swept events: %+v, %v", feed, err)
 	}
@@ -262,14 +254,14 @@ func (s *suite) concurrentMaxLinks() {
 	links, handles := make([]bridge.NewLink, callers), make([]bridge.Hash, callers)
 	for i := range links {
 		links[i], handles[i] = s.newLink(), s.createPending()
-		links[i].Link.Subject, links[i].MaxLinks = "one person", 2
+		links[i].Link.Subject, links[i].MaxLinks = onePerson, 2
 	}
 	concurrently(callers, func(i int) {
 		if err := s.store.Link(s.Context(), handles[i], links[i]); err != nil {
 			s.Errorf("caller %d: %v", i, err)
 		}
 	})
-	live, err := s.store.Links(s.Context(), bridge.LinkFilter{Subject: "one person", Live: true})
+	live, err := s.store.Links(s.Context(), bridge.LinkFilter{Subject: onePerson, Live: true})
 	if err != nil || len(live) != 2 {
 		s.Errorf("%d live links, %v", len(live), err)
 	}

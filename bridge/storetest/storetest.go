@@ -139,6 +139,28 @@ func (s *suite) lookup(token bridge.Hash) bridge.AccessToken {
 	return found
 }
 
+// mustSweep sweeps with a limit that no test reaches.
+func (s *suite) mustSweep(now time.Time) {
+	s.Helper()
+	if _, err := s.store.Sweep(s.Context(), now, 100); err != nil {
+		s.Fatalf("Sweep: %v", err)
+	}
+}
+
+// wantActive verifies that a token is active; otherwise, what is wrong.
+func (s *suite) wantActive(token bridge.Hash, now time.Time, otherwise string) {
+	s.Helper()
+	if !s.lookup(token).Active(now) {
+		s.Error(otherwise)
+	}
+}
+
+func (s *suite) wantNoToken(token bridge.Hash) {
+	s.Helper()
+	_, err := s.store.Lookup(s.Context(), token)
+	s.wantError(err, bridge.ErrNotFound)
+}
+
 func (s *suite) wantError(err, want error) {
 	s.Helper()
 	if !errors.Is(err, want) {
