@@ -92,14 +92,15 @@ func (s *suite) redeemMismatch() {
 func (s *suite) concurrentRedemptions() {
 	redemption := s.newCode()
 	const callers = 32
-	errs, pairs := make([]error, callers), make([]bridge.NewTokens, callers)
+	pairs := make([]bridge.NewTokens, callers)
 	for i := range pairs {
 		pairs[i] = s.newTokens("x")
 	}
-	concurrently(callers, func(i int) {
+	errs := concurrently(callers, func(i int) error {
 		mine := redemption
 		mine.Tokens = pairs[i]
-		_, errs[i] = s.store.Redeem(s.Context(), mine)
+		_, err := s.store.Redeem(s.Context(), mine)
+		return err
 	})
 	succeeded := 0
 	for i, err := range errs {

@@ -79,13 +79,11 @@ func (s *suite) concurrentDecisions() {
 	for i := range links {
 		links[i] = s.newLink()
 	}
-	errs := make([]error, callers)
-	concurrently(callers, func(i int) {
+	errs := concurrently(callers, func(i int) error {
 		if i%4 == 3 {
-			errs[i] = s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now)
-		} else {
-			errs[i] = s.store.Link(s.Context(), handle, links[i])
+			return s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now)
 		}
+		return s.store.Link(s.Context(), handle, links[i])
 	})
 	succeeded := 0
 	for i, err := range errs {

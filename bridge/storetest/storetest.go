@@ -183,10 +183,7 @@ func (s *suite) concurrentWriters() {
 	for i := range links {
 		links[i], handles[i] = s.newLink(), s.createPending()
 	}
-	errs := make([]error, callers)
-	concurrently(callers, func(i int) {
-		errs[i] = s.store.Link(s.Context(), handles[i], links[i])
-	})
+	errs := concurrently(callers, func(i int) error { return s.store.Link(s.Context(), handles[i], links[i]) })
 	for i, err := range errs {
 		if err != nil {
 			s.Fatalf("caller %d: %v", i, err)
@@ -209,10 +206,13 @@ func (s *suite) endedContext() {
 	}
 }
 
-func concurrently(n int, do func(i int)) {
+// concurrently calls a function n times at once, and returns the error of each call.
+func concurrently(n int, do func(i int) error) []error {
+	errs := make([]error, n)
 	var group sync.WaitGroup
 	for i := range n {
-		group.Go(func() { do(i) })
+		group.Go(func() { errs[i] = do(i) })
 	}
 	group.Wait()
+	return errs
 }
