@@ -9,7 +9,7 @@ import (
 )
 
 // ReadFeed reads the feed; see [bridge.Store]. On SQLite it returns an error that wraps [bridge.ErrStoreReplaced] when
-// another file, or none, stands under the path of the database.
+// another file stands under the path of the database, and one that does not wrap it as long as no file does.
 func (s *Store) ReadFeed(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
 	if replaced, err := s.db.Replaced(); err != nil {
 		return bridge.Feed{}, err

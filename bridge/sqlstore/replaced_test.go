@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,8 +113,43 @@ func TestReplaced(t *testing.T) {
 	wantContents(t, "after the restore", contents(t, restored, exported...), want)
 }
 
-// TestReplacedByNone moves the file away before the backup is put in its place.
-func TestReplacedByNone(t *testing.T) {
+// wantMissing verifies that ReadFeed says that the file is missing, and does not ask for a restart.
+func wantMissing(t testing.TB, store *Store) {
+	t.Helper()
+	_, err := store.ReadFeed(t.Context(), bridge.Position{})
+	if err == nil || errors.Is(err, bridge.ErrStoreReplaced) || !strings.Contains(err.Error(), "missing") {
+		t.Errorf("ReadFeed: %v; want that the database file is missing", err)
+	}
+}
+
+// TestMissing moves the file away and back: the store goes on with it, and no write is lost.
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bridge.db")
+	store := openFile(t, path)
+	addConsent(t, store, "before")
+	mustRename(t, path, path+".away")
+	for range 2 {
+		wantMissing(t, store)
+	}
+	addConsent(t, store, "meanwhile")
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file was created: %v", err)
+	}
+	mustRename(t, path+".away", path)
+	wantReplaced(t, store, false)
+	if err := store.Close(); err != nil {
+		t.Error(err)
+	}
+	again := openFile(t, path)
+	if !hasConsent(t, again, "before") || !hasConsent(t, again, "meanwhile") {
+		t.Error("a write is lost")
+	}
+	wantIntact(t, path)
+}
+
+// TestReplacedAfterMissing moves the file away before the backup is put in its place.
+func TestReplacedAfterMissing(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bridge.db")
 	store := openFile(t, path)
@@ -121,10 +157,9 @@ func TestReplacedByNone(t *testing.T) {
 	mustBackup(t, store, path+".backup")
 	addConsent(t, store, "after")
 	mustRename(t, path, path+".away")
+	wantMissing(t, store)
+	mustRename(t, path+".backup", path)
 	wantReplaced(t, store, true)
-	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a file was created: %v", err)
-	}
 	wantRestored(t, store, path)
 }
 
@@ -136,13 +171,29 @@ func TestReplacedUnnoticed(t *testing.T) {
 	addConsent(t, store, "before")
 	mustBackup(t, store, path+".backup")
 	addConsent(t, store, "after")
+	mustRename(t, path+".backup", path)
 	wantRestored(t, store, path)
 }
 
-// wantRestored puts a backup with the consent "before" into place, closes the store, and opens the backup.
+// TestMissingUnnoticed closes the store while the file is missing, before the backup is put in its place.
+func TestMissingUnnoticed(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bridge.db")
+	store := openFile(t, path)
+	addConsent(t, store, "before")
+	mustBackup(t, store, path+".backup")
+	addConsent(t, store, "after")
+	mustRename(t, path, path+".away")
+	if err := store.Close(); err != nil {
+		t.Error(err)
+	}
+	mustRename(t, path+".backup", path)
+	wantRestored(t, store, path)
+}
+
+// wantRestored closes the store and opens the file under its path, a backup with the consent "before".
 func wantRestored(t *testing.T, store *Store, path string) {
 	t.Helper()
-	mustRename(t, path+".backup", path)
 	if err := store.Close(); err != nil {
 		t.Error(err)
 	}

@@ -57,12 +57,10 @@ func (s *suite) redeem() {
 	if found.Link.ID != link.ID || link.Grant != bridge.GrantAuthorizationCode || !found.ExpiresAt.Equal(s.now.Add(time.Hour)) {
 		s.Errorf("found %+v for %+v", found, link)
 	}
-	_, err := s.store.Lookup(s.Context(), redemption.Tokens.Refresh)
-	s.wantError(err, bridge.ErrNotFound) // a refresh token is no access token
-	_, err = s.store.Lookup(s.Context(), redemption.Code)
-	s.wantError(err, bridge.ErrNotFound)
+	s.wantNoToken(redemption.Tokens.Refresh) // a refresh token is no access token
+	s.wantNoToken(redemption.Code)
 	redemption.Code = bridge.HashOf("unknown")
-	_, err = s.store.Redeem(s.Context(), redemption)
+	_, err := s.store.Redeem(s.Context(), redemption)
 	s.wantError(err, bridge.ErrNotFound)
 }
 
@@ -94,22 +92,21 @@ func (s *suite) redeemMismatch() {
 func (s *suite) concurrentRedemptions() {
 	redemption := s.newCode()
 	const callers = 32
-	errs, pairs := make([]error, callers), make([]bridge.NewTokens, callers)
+	pairs := make([]bridge.NewTokens, callers)
 	for i := range pairs {
 		pairs[i] = s.newTokens("x")
 	}
-	concurrently(callers, func(i int) {
+	errs := concurrently(callers, func(i int) error {
 		mine := redemption
 		mine.Tokens = pairs[i]
-		_, errs[i] = s.store.Redeem(s.Context(), mine)
+		_, err := s.store.Redeem(s.Context(), mine)
+		return err
 	})
 	succeeded := 0
 	for i, err := range errs {
 		if err == nil {
 			succeeded++
-			if !s.lookup(pairs[i].Access).Active(s.now) {
-				s.Error("the token of the successful redemption is not active")
-			}
+			s.wantActive(pairs[i].Access, s.now, "the token of the successful redemption is not active")
 			continue
 		}
 		s.wantError(err, bridge.ErrReplayed)
@@ -127,24 +124,19 @@ func (s *suite) codeReplay() {
 	again.Now = s.now.Add(bridge.CodeReplayGrace)
 	_, err := s.store.Redeem(s.Context(), again)
 	s.wantError(err, bridge.ErrReplayed)
-	if !s.lookup(redemption.Tokens.Access).Active(s.now) {
-		s.Fatal("a replay within the grace revoked the link")
-	}
+	s.wantActive(redemption.Tokens.Access, s.now, "a replay within the grace revoked the link")
 	foreign := again
 	foreign.ClientID, foreign.Now = "lights", s.now.Add(time.Minute)
 	_, err = s.store.Redeem(s.Context(), foreign)
 	s.wantError(err, bridge.ErrMismatch)
-	if !s.lookup(redemption.Tokens.Access).Active(s.now) {
-		s.Fatal("another client revoked the link")
-	}
+	s.wantActive(redemption.Tokens.Access, s.now, "another client revoked the link")
 	again.Now = s.now.Add(bridge.CodeReplayGrace + time.Second)
 	_, err = s.store.Redeem(s.Context(), again)
 	s.wantError(err, bridge.ErrReplayed)
 	if found := s.lookup(redemption.Tokens.Access); found.Active(s.now) || found.Link.Reason != bridge.ReasonCodeReplayed {
 		s.Errorf("after a replay: %+v", found.Link)
 	}
-	_, err = s.store.Lookup(s.Context(), again.Tokens.Access)
-	s.wantError(err, bridge.ErrNotFound)
+	s.wantNoToken(again.Tokens.Access)
 }
 
 func (s *suite) codeExpires() {
@@ -170,9 +162,7 @@ func (s *suite) codeExpires() {
 func (s *suite) codeReplaces() {
 	first, _ := s.mustRedeem()
 	second := s.newCode()
-	if !s.lookup(first.Tokens.Access).Active(s.now) {
-		s.Fatal("a code that was not redeemed revoked a link")
-	}
+	s.wantActive(first.Tokens.Access, s.now, "a code that was not redeemed revoked a link")
 	third := s.newLink() // by the implicit grant, with a limit of one
 	third.Link.Subject = onePerson
 	third.MaxLinks = 1

@@ -18,9 +18,7 @@ func (s *suite) pendingConsent() {
 	if !reflect.DeepEqual(got, want) {
 		s.Errorf("got %+v, want %+v", got, want)
 	}
-	if err := s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now.Add(time.Second)); err != nil {
-		s.Fatal(err)
-	}
+	s.wantError(s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now.Add(time.Second)), nil)
 	want.Decision, want.DecidedAt = bridge.DecisionCancel, s.now.Add(time.Second)
 	if got, err = s.store.PendingConsent(s.Context(), handle, s.now); err != nil || !reflect.DeepEqual(got, want) {
 		s.Errorf("decided: got %+v, %v, want %+v", got, err, want)
@@ -52,8 +50,7 @@ func (s *suite) pendingConsentExpires() {
 	late := s.newLink()
 	late.Link.CreatedAt = end
 	s.wantError(s.store.Link(s.Context(), handle, late), bridge.ErrNotFound)
-	_, err = s.store.Lookup(s.Context(), late.Token)
-	s.wantError(err, bridge.ErrNotFound)
+	s.wantNoToken(late.Token)
 }
 
 func (s *suite) decisionIsFinal() {
@@ -61,9 +58,7 @@ func (s *suite) decisionIsFinal() {
 	if err := s.store.Link(s.Context(), linked, s.newLink()); err != nil {
 		s.Fatal(err)
 	}
-	if err := s.store.Decide(s.Context(), cancelled, bridge.DecisionCancel, s.now); err != nil {
-		s.Fatal(err)
-	}
+	s.wantError(s.store.Decide(s.Context(), cancelled, bridge.DecisionCancel, s.now), nil)
 	again := s.newLink()
 	again.Link.CreatedAt = s.now.Add(time.Minute)
 	wasLinked := bridge.DecidedError{Decision: bridge.DecisionLink, At: s.now}
@@ -73,8 +68,7 @@ func (s *suite) decisionIsFinal() {
 	s.wantDecided(s.store.Link(s.Context(), cancelled, again), wasCancelled)
 	s.wantDecided(s.store.Decide(s.Context(), cancelled, bridge.DecisionSwitch, s.now), wasCancelled)
 
-	_, err := s.store.Lookup(s.Context(), again.Token)
-	s.wantError(err, bridge.ErrNotFound)
+	s.wantNoToken(again.Token)
 	s.wantError(s.store.Decide(s.Context(), bridge.HashOf("unknown"), bridge.DecisionCancel, s.now), bridge.ErrNotFound)
 }
 
@@ -85,13 +79,11 @@ func (s *suite) concurrentDecisions() {
 	for i := range links {
 		links[i] = s.newLink()
 	}
-	errs := make([]error, callers)
-	concurrently(callers, func(i int) {
+	errs := concurrently(callers, func(i int) error {
 		if i%4 == 3 {
-			errs[i] = s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now)
-		} else {
-			errs[i] = s.store.Link(s.Context(), handle, links[i])
+			return s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now)
 		}
+		return s.store.Link(s.Context(), handle, links[i])
 	})
 	succeeded := 0
 	for i, err := range errs {
@@ -102,8 +94,7 @@ func (s *suite) concurrentDecisions() {
 		if _, ok := errors.AsType[*bridge.DecidedError](err); !ok {
 			s.Errorf("caller %d: %v", i, err)
 		}
-		_, err := s.store.Lookup(s.Context(), links[i].Token)
-		s.wantError(err, bridge.ErrNotFound)
+		s.wantNoToken(links[i].Token)
 	}
 	if succeeded != 1 {
 		s.Errorf("%d decisions succeeded", succeeded)
@@ -140,7 +131,5 @@ func (s *suite) sweep() {
 			s.Errorf("sweep %d removed %d, %v; want %d", i, n, err, step.want)
 		}
 	}
-	if !s.lookup(made.Token).Active(end) {
-		s.Error("a live link was removed")
-	}
+	s.wantActive(made.Token, end, "a live link was removed")
 }

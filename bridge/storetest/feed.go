@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -84,18 +85,14 @@ func (s *suite) everyRevocation() {
 		"not redeemed": func() string {
 			link := s.newCodeLink()
 			s.link(link)
-			if _, err := s.store.Sweep(s.Context(), link.Code.ExpiresAt.Add(bridge.RedeemGrace), 10); err != nil {
-				s.Fatal(err)
-			}
+			s.mustSweep(link.Code.ExpiresAt.Add(bridge.RedeemGrace))
 			return link.Link.ID
 		},
 		"expired": func() string {
 			link := s.newLink()
 			link.ExpiresAt = s.now.Add(time.Hour)
 			s.link(link)
-			if _, err := s.store.Sweep(s.Context(), link.ExpiresAt, 10); err != nil {
-				s.Fatal(err)
-			}
+			s.mustSweep(link.ExpiresAt)
 			return link.Link.ID
 		},
 	}
@@ -163,13 +160,9 @@ func (s *suite) feedBreaks() {
 	}
 
 	// Sweeping events breaks the feed for positions before them only.
-	if _, err := s.store.Sweep(s.Context(), s.now.Add(bridge.EventMemory-time.Second), 100); err != nil {
-		s.Fatal(err)
-	}
+	s.mustSweep(s.now.Add(bridge.EventMemory - time.Second))
 	s.readEvents(positions[0])
-	if _, err := s.store.Sweep(s.Context(), s.now.Add(bridge.EventMemory), 100); err != nil {
-		s.Fatal(err)
-	}
+	s.mustSweep(s.now.Add(bridge.EventMemory))
 	if feed, err := s.store.ReadFeed(s.Context(), positions[0]); err != nil || !feed.Broken {
 		s.Errorf("from before the swept events: %+v, %v", feed, err)
 	}
@@ -191,15 +184,16 @@ func (s *suite) concurrentFeed() {
 	}
 	position := s.position()
 	done := make(chan struct{})
-	errs := make([]error, callers)
+	var errs []error
 	go func() {
 		defer close(done)
-		concurrently(callers, func(i int) {
+		errs = concurrently(callers, func(i int) error {
 			for j, id := range links[i] {
 				if _, err := s.store.Revoke(context.WithoutCancel(s.Context()), bridge.LinkFilter{IDs: []string{id}}, "x", s.now); err != nil {
-					errs[i] = fmt.Errorf("link %d: %w", j, err)
+					return fmt.Errorf("link %d: %w", j, err)
 				}
 			}
+			return nil
 		})
 	}()
 	var seen []string
@@ -229,22 +223,21 @@ func (s *suite) concurrentRevoke() {
 	for range 10 {
 		redemption, link := s.mustRedeem()
 		tokens := make([]bridge.NewTokens, 4)
-		errs := make([]error, len(tokens))
 		refreshes := make([]bridge.Refresh, len(tokens))
 		for i := range tokens {
 			tokens[i] = s.newTokens("race")
 			refreshes[i] = bridge.Refresh{Token: redemption.Tokens.Refresh, ClientID: "pizza", Tokens: tokens[i], Now: s.now, Honours: honourAll}
 		}
-		concurrently(len(tokens)+1, func(i int) {
+		errs := concurrently(len(tokens)+1, func(i int) error {
 			if i == len(tokens) {
-				if _, err := s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: []string{link.ID}}, "x", s.now); err != nil {
-					s.Error(err)
-				}
-				return
+				_, err := s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: []string{link.ID}}, "x", s.now)
+				return err
 			}
-			_, errs[i] = s.store.Refresh(s.Context(), refreshes[i])
+			_, err := s.store.Refresh(s.Context(), refreshes[i])
+			return err
 		})
-		for i, err := range errs {
+		s.wantError(errs[len(tokens)], nil)
+		for i, err := range errs[:len(tokens)] {
 			if err != nil {
 				s.wantError(err, bridge.ErrRevoked)
 				continue
@@ -262,14 +255,11 @@ func (s *suite) concurrentMaxLinks() {
 	links, handles := make([]bridge.NewLink, callers), make([]bridge.Hash, callers)
 	for i := range links {
 		links[i], handles[i] = s.newLink(), s.createPending()
-		links[i].Link.Subject, links[i].MaxLinks = "one person", 2
+		links[i].Link.Subject, links[i].MaxLinks = onePerson, 2
 	}
-	concurrently(callers, func(i int) {
-		if err := s.store.Link(s.Context(), handles[i], links[i]); err != nil {
-			s.Errorf("caller %d: %v", i, err)
-		}
-	})
-	live, err := s.store.Links(s.Context(), bridge.LinkFilter{Subject: "one person", Live: true})
+	errs := concurrently(callers, func(i int) error { return s.store.Link(s.Context(), handles[i], links[i]) })
+	s.wantError(errors.Join(errs...), nil)
+	live, err := s.store.Links(s.Context(), bridge.LinkFilter{Subject: onePerson, Live: true})
 	if err != nil || len(live) != 2 {
 		s.Errorf("%d live links, %v", len(live), err)
 	}
@@ -285,13 +275,15 @@ func (s *suite) concurrentSweeps() {
 		s.link(link)
 		ids, end = append(ids, link.Link.ID), link.Code.ExpiresAt.Add(bridge.RedeemGrace)
 	}
-	concurrently(4, func(int) {
+	errs := concurrently(4, func(int) error {
 		for range links {
 			if _, err := s.store.Sweep(s.Context(), end, 3); err != nil {
-				s.Error(err)
+				return err
 			}
 		}
+		return nil
 	})
+	s.wantError(errors.Join(errs...), nil)
 	live, err := s.store.Links(s.Context(), bridge.LinkFilter{IDs: ids, Live: true})
 	if err != nil || len(live) != 0 {
 		s.Errorf("%d links were not revoked, %v", len(live), err)

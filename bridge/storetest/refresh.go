@@ -23,9 +23,7 @@ func (s *suite) mustRefresh(token bridge.Hash, rotate bool) bridge.NewTokens {
 	if err != nil {
 		s.Fatalf("Refresh: %v", err)
 	}
-	if !s.lookup(tokens.Access).Active(s.now) {
-		s.Fatal("the new access token is not active")
-	}
+	s.wantActive(tokens.Access, s.now, "the new access token is not active")
 	return tokens
 }
 
@@ -34,9 +32,7 @@ func (s *suite) refreshStable() {
 	first := s.mustRefresh(redemption.Tokens.Refresh, false)
 	second := s.mustRefresh(redemption.Tokens.Refresh, false)
 	for _, token := range []bridge.Hash{redemption.Tokens.Access, first.Access, second.Access} {
-		if !s.lookup(token).Active(s.now) {
-			s.Error("a refresh ended an access token")
-		}
+		s.wantActive(token, s.now, "a refresh ended an access token")
 	}
 	s.mustRevoke(link.ID)
 	_, err := s.refresh(redemption.Tokens.Refresh, false, s.now)
@@ -76,9 +72,7 @@ func (s *suite) refreshManySuccessors() {
 	for i := range 2 {
 		_, err := s.refresh(successors[i].Refresh, true, s.now)
 		s.wantError(err, bridge.ErrNotFound)
-		if !s.lookup(successors[i].Access).Active(s.now) {
-			s.Error("an access token ended with its refresh token")
-		}
+		s.wantActive(successors[i].Access, s.now, "an access token ended with its refresh token")
 	}
 	s.mustRefresh(successors[2].Refresh, true)
 }
@@ -96,8 +90,7 @@ func (s *suite) refreshErrors() {
 		change(&wrong)
 		_, err := s.store.Refresh(s.Context(), wrong)
 		s.wantError(err, want)
-		_, err = s.store.Lookup(s.Context(), wrong.Tokens.Access)
-		s.wantError(err, bridge.ErrNotFound)
+		s.wantNoToken(wrong.Tokens.Access)
 	}
 	refresh.Scope = "orders"
 	if _, err := s.store.Refresh(s.Context(), refresh); err != nil {
@@ -115,9 +108,7 @@ func (s *suite) revokeByToken() {
 	s.wantError(revoke(redemption.Tokens.Refresh, s.now), bridge.ErrNotFound)
 	s.wantError(revoke(bridge.HashOf("unknown"), s.now, "pizza"), bridge.ErrNotFound)
 	s.wantError(revoke(redemption.Tokens.Access, s.now.Add(time.Hour), "pizza"), bridge.ErrNotFound) // expired
-	if !s.lookup(redemption.Tokens.Access).Active(s.now) {
-		s.Fatal("the link was revoked")
-	}
+	s.wantActive(redemption.Tokens.Access, s.now, "the link was revoked")
 	revoked, err := s.store.RevokeByToken(s.Context(), redemption.Tokens.Refresh, []string{"lights", "pizza"}, s.now)
 	if err != nil || revoked.ID != link.ID || s.lookup(redemption.Tokens.Access).Active(s.now) {
 		s.Errorf("%+v, %v", revoked, err)
@@ -132,32 +123,24 @@ func (s *suite) sweepTokens() {
 	redemption, _ := s.mustRedeem()
 	child := s.mustRefresh(redemption.Tokens.Refresh, true)
 	s.mustRefresh(child.Refresh, true) // supersedes the first
-	sweep := func(now time.Time) {
-		s.Helper()
-		if _, err := s.store.Sweep(s.Context(), now, 100); err != nil {
-			s.Fatal(err)
-		}
-	}
-	sweep(s.now.Add(59 * time.Minute))
+	s.mustSweep(s.now.Add(59 * time.Minute))
 	if !s.lookup(implicit.Token).Active(s.now) || !s.lookup(redemption.Tokens.Access).Active(s.now) {
 		s.Error("a token was removed before it expired")
 	}
 	later := s.now.Add(time.Hour)
-	sweep(later)
+	s.mustSweep(later)
 	links, err := s.store.Links(s.Context(), bridge.LinkFilter{IDs: []string{implicit.Link.ID}})
 	if err != nil || links[0].Reason != bridge.ReasonExpired {
 		s.Errorf("a link without a token: %+v, %v", links, err)
 	}
-	for _, token := range []bridge.Hash{implicit.Token, redemption.Tokens.Access} {
-		_, err := s.store.Lookup(s.Context(), token)
-		s.wantError(err, bridge.ErrNotFound)
-	}
+	s.wantNoToken(implicit.Token)
+	s.wantNoToken(redemption.Tokens.Access)
 	if _, err := s.refresh(child.Refresh, true, later); err != nil {
 		s.Errorf("a live refresh token was removed: %v", err)
 	}
 	_, err = s.refresh(redemption.Tokens.Refresh, true, later)
 	s.wantError(err, bridge.ErrReplayed) // it is still remembered
-	sweep(s.now.Add(bridge.ReplayMemory))
+	s.mustSweep(s.now.Add(bridge.ReplayMemory))
 	_, err = s.refresh(redemption.Tokens.Refresh, true, later)
 	s.wantError(err, bridge.ErrNotFound)
 }

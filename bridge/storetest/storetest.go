@@ -139,6 +139,28 @@ func (s *suite) lookup(token bridge.Hash) bridge.AccessToken {
 	return found
 }
 
+// mustSweep sweeps with a limit that no test reaches.
+func (s *suite) mustSweep(now time.Time) {
+	s.Helper()
+	if _, err := s.store.Sweep(s.Context(), now, 100); err != nil {
+		s.Fatalf("Sweep: %v", err)
+	}
+}
+
+// wantActive verifies that a token is active; otherwise, what is wrong.
+func (s *suite) wantActive(token bridge.Hash, now time.Time, otherwise string) {
+	s.Helper()
+	if !s.lookup(token).Active(now) {
+		s.Error(otherwise)
+	}
+}
+
+func (s *suite) wantNoToken(token bridge.Hash) {
+	s.Helper()
+	_, err := s.store.Lookup(s.Context(), token)
+	s.wantError(err, bridge.ErrNotFound)
+}
+
 func (s *suite) wantError(err, want error) {
 	s.Helper()
 	if !errors.Is(err, want) {
@@ -161,10 +183,7 @@ func (s *suite) concurrentWriters() {
 	for i := range links {
 		links[i], handles[i] = s.newLink(), s.createPending()
 	}
-	errs := make([]error, callers)
-	concurrently(callers, func(i int) {
-		errs[i] = s.store.Link(s.Context(), handles[i], links[i])
-	})
+	errs := concurrently(callers, func(i int) error { return s.store.Link(s.Context(), handles[i], links[i]) })
 	for i, err := range errs {
 		if err != nil {
 			s.Fatalf("caller %d: %v", i, err)
@@ -187,10 +206,13 @@ func (s *suite) endedContext() {
 	}
 }
 
-func concurrently(n int, do func(i int)) {
+// concurrently calls a function n times at once, and returns the error of each call.
+func concurrently(n int, do func(i int) error) []error {
+	errs := make([]error, n)
 	var group sync.WaitGroup
 	for i := range n {
-		group.Go(func() { do(i) })
+		group.Go(func() { errs[i] = do(i) })
 	}
 	group.Wait()
+	return errs
 }

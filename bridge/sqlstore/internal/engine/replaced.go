@@ -26,14 +26,21 @@ func openedFile(path string) (*databaseFile, error) {
 	return &databaseFile{path, main, wal}, err
 }
 
-// Replaced reports whether another file, or none, stands under the path of the SQLite database. It does not return true
-// before the old file's write-ahead log is removed, since SQLite would apply it to the new file when that is opened.
+// errMissing is the error of [DB.Replaced] when no file stands under the path.
+var errMissing = errors.New("the database file is missing")
+
+// Replaced reports whether another file stands under the path of the SQLite database. It does not return true before the
+// old file's write-ahead log is removed, since SQLite would apply it to the new file when that is opened. When no file
+// stands there, it returns an error and keeps the log: the file may be put back, and a restart would create an empty one.
 func (d *DB) Replaced() (bool, error) {
 	if d.file == nil {
 		return false, nil
 	}
 	now, err := os.Stat(d.file.path)
-	if err == nil && os.SameFile(d.file.main, now) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, fmt.Errorf("%w: %s; put it back", errMissing, d.file.path)
+	case err != nil || os.SameFile(d.file.main, now):
 		return false, nil
 	}
 	if err := d.file.removeWAL(); err != nil {
