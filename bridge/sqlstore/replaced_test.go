@@ -187,6 +187,10 @@ func TestMissingUnnoticed(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Error(err)
 	}
+	away := openFile(t, path+".away")
+	if !hasConsent(t, away, "after") {
+		t.Error("a write is lost that was only in the write-ahead log")
+	}
 	mustRename(t, path+".backup", path)
 	wantRestored(t, store, path)
 }

@@ -68,15 +68,16 @@ func Open(ctx context.Context, options Options) (*DB, error) {
 // Close waits for the transactions that have begun and closes all connections. If the SQLite file was replaced or is
 // missing, it removes the old file's write-ahead log: SQLite would leave it for the next file.
 func (d *DB) Close() error {
+	errs := []error{d.writer.close()}
 	_, err := d.Replaced()
 	if errors.Is(err, errMissing) {
-		err = d.file.removeWAL()
+		err = d.file.removeWAL() // its content is in the file since the writer was closed
 	}
-	errs := []error{err}
+	errs = append(errs, err)
 	for _, statement := range d.prepared {
 		errs = append(errs, statement.Close())
 	}
-	return errors.Join(append(errs, d.writer.close(), d.Listener.close(), d.reader.Close())...)
+	return errors.Join(append(errs, d.Listener.close(), d.reader.Close())...)
 }
 
 // Write runs a transaction. When it returns nil, the transaction is durable. The function may be called more than once,

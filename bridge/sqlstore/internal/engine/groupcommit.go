@@ -68,13 +68,16 @@ func (g *groupCommit) enqueue(ctx context.Context, job *job) error {
 
 func (g *groupCommit) close() error {
 	g.mu.Lock()
-	if !g.closed {
-		g.closed = true
-		close(g.jobs)
+	defer g.mu.Unlock()
+	if g.closed {
+		return nil
 	}
-	g.mu.Unlock()
+	g.closed = true
+	close(g.jobs)
 	<-g.done
-	return errors.Join(g.statements.close(), g.db.Close())
+	// SQLite does this by itself, but not when the file was moved away.
+	_, err := g.db.Exec(`PRAGMA wal_checkpoint(PASSIVE)`)
+	return errors.Join(err, g.statements.close(), g.db.Close())
 }
 
 func (g *groupCommit) run() {
