@@ -143,7 +143,7 @@ func (b *Bridge) LookupClient() *lookup.Client {
 }
 
 // Lookup looks up an access token.
-func (b *Bridge) Lookup(token string) *lookup.Answer {
+func (b *Bridge) Lookup(token string) *lookup.Response {
 	b.Helper()
 	response, err := b.LookupClient().Lookup(b.Context(), token)
 	if err != nil {
