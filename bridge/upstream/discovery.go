@@ -176,8 +176,7 @@ func acceptedAlgorithms(announced []string) []string {
 		oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
 	}
 	accepted := slices.DeleteFunc(asymmetric, func(algorithm string) bool {
-		return !slices.Contains(announced,
-			algorithm)
+		return !slices.Contains(announced, algorithm)
 	})
 	if len(accepted) == 0 {
 		return []string{oidc.RS256}
