@@ -11,22 +11,18 @@ var domainPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9
 
 func (b *builder) allow(key func(string) string, form allowForm) bridge.Allow {
 	for i, domain := range form.EmailDomains {
-		if !domainPattern.MatchString(domain) {
-			b.problem(element(key("allow.email_domains"), i), "not a domain",
-				"set the part after the @, in lower-case ASCII, such as contoso.com")
-		}
+		b.reject(!domainPattern.MatchString(domain), element(key("allow.email_domains"), i), "not a domain",
+			"set the part after the @, in lower-case ASCII, such as contoso.com")
 	}
-	if slices.Contains(form.Groups, "") {
-		b.problem(key("allow.groups"), "contains an empty name", "set groups as the provider names them in its tokens")
-	}
+	b.reject(slices.Contains(form.Groups, ""), key("allow.groups"), "contains an empty name",
+		"set groups as the provider names them in its tokens")
 	b.rejectEmpty(key("allow.email_domains"), form.EmailDomains != nil, len(form.EmailDomains))
 	b.rejectEmpty(key("allow.groups"), form.Groups != nil, len(form.Groups))
 	b.rejectEmpty(key("allow.claims"), form.Claims != nil, len(form.Claims))
 	allow := bridge.Allow{EmailDomains: form.EmailDomains, Groups: form.Groups}
 	for i, rule := range form.Claims {
-		if rule.Name == "" || len(rule.AnyOf) == 0 || slices.Contains(rule.AnyOf, "") {
-			b.problem(element(key("allow.claims"), i), "incomplete", "write {name: a claim, any_of: [values]}")
-		}
+		b.reject(rule.Name == "" || len(rule.AnyOf) == 0 || slices.Contains(rule.AnyOf, ""),
+			element(key("allow.claims"), i), "incomplete", "write {name: a claim, any_of: [values]}")
 		allow.Claims = append(allow.Claims, bridge.ClaimRule{Name: rule.Name, AnyOf: rule.AnyOf})
 	}
 	return allow
@@ -34,7 +30,5 @@ func (b *builder) allow(key func(string) string, form allowForm) bridge.Allow {
 
 // rejectEmpty rejects a rule that is present but empty. It would admit everyone, which is hardly what was meant.
 func (b *builder) rejectEmpty(path string, present bool, length int) {
-	if present && length == 0 {
-		b.problem(path, "empty", "add an entry, or remove the key to drop the rule")
-	}
+	b.reject(present && length == 0, path, "empty", "add an entry, or remove the key to drop the rule")
 }

@@ -45,9 +45,8 @@ func isLoopback(host string) bool {
 func (b *builder) listen(path, address string) string {
 	_, port, err := net.SplitHostPort(address)
 	number, portErr := strconv.Atoi(port)
-	if err != nil || portErr != nil || number < 0 || number > 65535 {
-		b.problem(path, "not an address to listen on", `set host:port or :port, such as "127.0.0.1:8081"`)
-	}
+	b.reject(err != nil || portErr != nil || number < 0 || number > 65535, path, "not an address to listen on",
+		`set host:port or :port, such as "127.0.0.1:8081"`)
 	return address
 }
 
@@ -80,9 +79,8 @@ func (b *builder) keys(texts []string) *keys.Ring {
 }
 
 func (b *builder) maxStaleness(d time.Duration) time.Duration {
-	if d < time.Second || d > time.Hour {
-		b.problem("lookup.max_staleness", "out of range", `set a duration from "1s" to "1h"`)
-	}
+	b.reject(d < time.Second || d > time.Hour, "lookup.max_staleness", "out of range",
+		`set a duration from "1s" to "1h"`)
 	return d
 }
 
@@ -102,11 +100,7 @@ func (b *builder) log(form logForm) Log {
 		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
 	}
 	level, found := levels[form.Level]
-	if !found {
-		b.problem("log.level", "unknown", "use debug, info, warn or error")
-	}
-	if form.Format != "json" && form.Format != "text" {
-		b.problem("log.format", "unknown", "use json or text")
-	}
+	b.reject(!found, "log.level", "unknown", "use debug, info, warn or error")
+	b.reject(form.Format != "json" && form.Format != "text", "log.format", "unknown", "use json or text")
 	return Log{Level: level, JSON: form.Format == "json"}
 }

@@ -25,16 +25,13 @@ var (
 )
 
 func (b *builder) skills(forms []skillForm, providers []upstream.Config) []*bridge.Skill {
-	if len(forms) == 0 {
-		b.problem("skills", "missing", "add the Alexa skill that people link")
-	}
+	b.reject(len(forms) == 0, "skills", "missing", "add the Alexa skill that people link")
 	var skills []*bridge.Skill
 	for i, form := range forms {
 		key := func(name string) string { return member(element("skills", i), name) }
 		b.clientID(key("client_id"), form.ClientID, skills)
-		if form.Name == "" || len(form.Name) > 100 {
-			b.problem(key("name"), "missing, or longer than 100 bytes", "set the name of the skill for the consent page")
-		}
+		b.reject(form.Name == "" || len(form.Name) > 100, key("name"), "missing, or longer than 100 bytes",
+			"set the name of the skill for the consent page")
 		skill := &bridge.Skill{
 			ClientID:          form.ClientID,
 			Name:              form.Name,
@@ -50,9 +47,7 @@ func (b *builder) skills(forms []skillForm, providers []upstream.Config) []*brid
 		b.codeGrant(key, form, skill)
 		skill.Allow = b.allow(key, form.Allow)
 		skill.Allow.EmailTrusted = b.emailTrusted[skill.Provider]
-		if form.MaxLinksPerPerson < 0 {
-			b.problem(key("max_links_per_person"), "less than 0", "set 0 for no limit")
-		}
+		b.reject(form.MaxLinksPerPerson < 0, key("max_links_per_person"), "less than 0", "set 0 for no limit")
 		b.requestSize(element("skills", i), skill)
 		b.warnSkill(key, skill, providerByID(providers, skill.Provider))
 		skills = append(skills, skill)
@@ -84,9 +79,8 @@ func (b *builder) skillProvider(path, id string, providers []upstream.Config) st
 }
 
 func (b *builder) grants(path string, names []string) []bridge.Grant {
-	if len(names) == 0 {
-		b.problem(path, "missing", "set [authorization_code] for any skill, or [implicit] for a custom skill")
-	}
+	b.reject(len(names) == 0, path, "missing",
+		"set [authorization_code] for any skill, or [implicit] for a custom skill")
 	var grants []bridge.Grant
 	for i, name := range names {
 		switch {
@@ -104,9 +98,7 @@ func (b *builder) redirectURIs(key func(string) string, form skillForm) []string
 	var uris []string
 	add := func(path string, more ...string) {
 		for _, uri := range more {
-			if slices.Contains(uris, uri) {
-				b.problem(path, "listed twice", "remove one of the two")
-			}
+			b.reject(slices.Contains(uris, uri), path, "listed twice", "remove one of the two")
 			uris = append(uris, uri)
 		}
 	}
@@ -123,10 +115,8 @@ func (b *builder) redirectURIs(key func(string) string, form skillForm) []string
 		b.redirectURI(path, uri)
 		add(path, uri)
 	}
-	if len(form.VendorIDs)+len(form.RedirectURIs) == 0 {
-		b.problem(key("vendor_ids"), "missing",
-			`set the last part of an "Alexa Redirect URL" in the developer console; it is the same for all regions`)
-	}
+	b.reject(len(form.VendorIDs)+len(form.RedirectURIs) == 0, key("vendor_ids"), "missing",
+		`set the last part of an "Alexa Redirect URL" in the developer console; it is the same for all regions`)
 	return uris
 }
 
@@ -147,23 +137,18 @@ func (b *builder) redirectURI(path, uri string) {
 func isScope(text string) bool { return scopePattern.MatchString(text) }
 
 func (b *builder) scopes(path string, scopes []string) []string {
-	if len(scopes) > maxScopes {
-		b.problem(path, "more than 15", "remove some; Alexa sends at most 15 scopes")
-	}
+	b.reject(len(scopes) > maxScopes, path, "more than 15", "remove some; Alexa sends at most 15 scopes")
 	for i, scope := range scopes {
-		if !isScope(scope) || slices.Contains(scopes[:i], scope) {
-			b.problem(element(path, i), "not a scope, or listed twice",
-				`use 1 to 64 printable ASCII characters without spaces, " and \`)
-		}
+		b.reject(!isScope(scope) || slices.Contains(scopes[:i], scope), element(path, i),
+			"not a scope, or listed twice", `use 1 to 64 printable ASCII characters without spaces, " and \`)
 	}
 	return scopes
 }
 
 func (b *builder) claims(path string, claims []string) []string {
 	for i, claim := range claims {
-		if claim == "" || len(claim) > 100 || slices.Contains(claims[:i], claim) {
-			b.problem(element(path, i), "empty, too long, or listed twice", "set the name of a claim, such as email")
-		}
+		b.reject(claim == "" || len(claim) > 100 || slices.Contains(claims[:i], claim), element(path, i),
+			"empty, too long, or listed twice", "set the name of a claim, such as email")
 	}
 	return claims
 }

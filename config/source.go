@@ -33,6 +33,13 @@ func (s *source) problem(path, what, hint string) {
 	}
 }
 
+// reject reports a problem if a condition holds.
+func (s *source) reject(condition bool, path, what, hint string) {
+	if condition {
+		s.problem(path, what, hint)
+	}
+}
+
 // unresolvable reports a problem of a ${…}, after which the string is not checked further.
 func (s *source) unresolvable(path, what, hint string) string {
 	s.problem(path, what, hint)

@@ -39,16 +39,14 @@ func (b *builder) codeGrant(key func(string) string, form skillForm, skill *brid
 
 // lifetimeBetween checks a lifetime that has bounds.
 func (b *builder) lifetimeBetween(path string, d, least, most time.Duration) time.Duration {
-	if d < least || d > most || d%time.Second != 0 {
-		b.problem(path, "out of range", fmt.Sprintf("set whole seconds from %s to %s", least, most))
-	}
+	b.reject(d < least || d > most || d%time.Second != 0, path,
+		"out of range", fmt.Sprintf("set whole seconds from %s to %s", least, most))
 	return d
 }
 
 // lifetime checks a lifetime that has a minimum, or is 0 for a token that never expires.
 func (b *builder) lifetime(path string, d, least time.Duration) time.Duration {
-	if d != 0 && d < least || d%time.Second != 0 {
-		b.problem(path, "out of range", fmt.Sprintf("set 0s for no expiry, or whole seconds of at least %s", least))
-	}
+	b.reject(d != 0 && d < least || d%time.Second != 0, path,
+		"out of range", fmt.Sprintf("set 0s for no expiry, or whole seconds of at least %s", least))
 	return d
 }
