@@ -61,18 +61,26 @@ func (b *builder) backendSkills(path string, ids []string, skills []*bridge.Skil
 		"list the client ids of the skills whose tokens this backend may look up")
 	var providers []string
 	for i, id := range ids {
-		n := slices.IndexFunc(skills, func(skill *bridge.Skill) bool { return skill.ClientID == id })
-		if n < 0 {
+		skill := skillByID(skills, id)
+		if skill == nil {
 			b.problem(element(path, i), "no skill has this client id", "use the client_id of a skill")
 			continue
 		}
-		if !slices.Contains(providers, skills[n].Provider) {
-			providers = append(providers, skills[n].Provider)
-		}
+		providers = append(providers, skill.Provider)
 	}
-	if len(providers) > 1 {
+	slices.Sort(providers)
+	if len(slices.Compact(providers)) > 1 {
 		b.warn(path, "the skills have several providers, which may use the same sub for different people; "+
 			"the backend must identify people by upstream_iss and sub together")
 	}
 	return ids
+}
+
+// skillByID returns nil if there is no such skill.
+func skillByID(skills []*bridge.Skill, id string) *bridge.Skill {
+	i := slices.IndexFunc(skills, func(skill *bridge.Skill) bool { return skill.ClientID == id })
+	if i < 0 {
+		return nil
+	}
+	return skills[i]
 }

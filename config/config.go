@@ -8,8 +8,11 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"alexa-oidc-bridge/bridge/server"
 	"alexa-oidc-bridge/bridge/upstream"
@@ -97,10 +100,12 @@ func (b *builder) config(form form) *Config {
 		Server: server.Config{
 			PublicURL:    b.publicURL(form.PublicURL),
 			Keys:         b.keys(form.Keys),
-			MaxStaleness: b.maxStaleness(form.Lookup.MaxStaleness),
+			MaxStaleness: form.Lookup.MaxStaleness,
 			Memory:       b.memory(form.Lookup.Memory),
 		},
 	}
+	b.reject(form.Lookup.MaxStaleness < time.Second || form.Lookup.MaxStaleness > time.Hour, "lookup.max_staleness",
+		"out of range", `set a duration from "1s" to "1h"`)
 	if form.TemplatesDir != "" {
 		config.Server.Templates = os.DirFS(b.absolute(form.TemplatesDir))
 		b.templates(form.TemplatesDir, config)
@@ -108,7 +113,9 @@ func (b *builder) config(form form) *Config {
 	config.Server.Providers = b.providers(form.Providers)
 	config.Server.Skills = b.skills(form.Skills, config.Server.Providers)
 	config.Server.Backends = b.backends(form.Backends, config.Server.Skills)
-	b.warnAdminListen(config.AdminListen)
+	if host, _, err := net.SplitHostPort(config.AdminListen); err == nil && !isLoopback(host) {
+		b.warn("admin_listen", "not a loopback address; restrict access to metrics and readiness by a firewall")
+	}
 	return config
 }
 
@@ -133,12 +140,11 @@ func (b *builder) absolute(path string) string {
 
 // providerByID returns nil if there is no such provider.
 func providerByID(providers []upstream.Config, id string) *upstream.Config {
-	for i := range providers {
-		if providers[i].ID == id {
-			return &providers[i]
-		}
+	i := slices.IndexFunc(providers, func(provider upstream.Config) bool { return provider.ID == id })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return &providers[i]
 }
 
 // member is the path of a key below a path, which is empty for the top level.

@@ -26,8 +26,12 @@ func (b *builder) providers(forms []providerForm) []upstream.Config {
 		b.issuer(key("issuer"), form.Issuer)
 		b.reject(form.ClientID == "", key("client_id"), "missing",
 			"set the client id that the provider issued for this bridge")
+		b.reject(slices.Contains(form.GroupsClaim, ""), key("groups_claim"), "contains an empty name",
+			"set the name of a claim, or a list of names that leads to a nested one")
+		b.reject(form.Timeout != 0 && (form.Timeout < time.Second || form.Timeout > time.Minute), key("timeout"),
+			"out of range", `set a duration from "1s" to "1m"`)
 		b.authMethod(key, form)
-		providers = append(providers, upstream.Config{
+		provider := upstream.Config{
 			ID:           form.ID,
 			Issuer:       form.Issuer,
 			ClientID:     form.ClientID,
@@ -36,12 +40,16 @@ func (b *builder) providers(forms []providerForm) []upstream.Config {
 			Scopes:       b.upstreamScopes(key("scopes"), form.Scopes),
 			AuthParams:   b.authParams(key("auth_params"), form.AuthParams),
 			SubjectClaim: form.SubjectClaim,
-			GroupsClaim:  b.claimPath(key("groups_claim"), form.GroupsClaim),
-			Timeout:      b.timeout(key("timeout"), form.Timeout),
-		})
-		if form.CAFile != "" {
-			b.certificateAuthorities(key("ca_file"), form.CAFile, &providers[len(providers)-1])
+			GroupsClaim:  form.GroupsClaim,
+			Timeout:      form.Timeout,
 		}
+		if form.CAFile != "" {
+			var err error
+			if provider.CAs, err = upstream.LoadCAs(b.absolute(form.CAFile)); err != nil {
+				b.problem(key("ca_file"), "cannot be read: "+withoutPath(err).Error(), "set a file of certificates in PEM format")
+			}
+		}
+		providers = append(providers, provider)
 		b.emailTrusted[form.ID] = form.EmailTrusted
 	}
 	return providers
@@ -92,7 +100,7 @@ func (b *builder) upstreamScopes(path string, scopes []string) []string {
 	b.reject(!slices.Contains(scopes, "openid"), path, "openid is missing",
 		"add openid; without it the provider issues no ID token")
 	for _, scope := range scopes {
-		b.reject(!isScope(scope), path, "not a scope",
+		b.reject(!scopePattern.MatchString(scope), path, "not a scope",
 			"write each scope as an element of its own, without spaces and quotes")
 	}
 	return scopes
@@ -114,23 +122,4 @@ func (b *builder) authParams(path string, texts []string) url.Values {
 		params.Set(name, value)
 	}
 	return params
-}
-
-func (b *builder) claimPath(path string, names []string) []string {
-	b.reject(slices.Contains(names, ""), path, "contains an empty name",
-		"set the name of a claim, or a list of names that leads to a nested one")
-	return names
-}
-
-func (b *builder) timeout(path string, d time.Duration) time.Duration {
-	b.reject(d != 0 && (d < time.Second || d > time.Minute), path, "out of range", `set a duration from "1s" to "1m"`)
-	return d
-}
-
-func (b *builder) certificateAuthorities(path, file string, provider *upstream.Config) {
-	pool, err := upstream.LoadCAs(b.absolute(file))
-	if err != nil {
-		b.problem(path, "cannot be read: "+withoutPath(err).Error(), "set a file of certificates in PEM format")
-	}
-	provider.CAs = pool
 }
