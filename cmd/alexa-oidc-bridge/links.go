@@ -78,13 +78,10 @@ revoked and the exit code is 1.`,
 			for _, link := range revoked { // also after an error
 				fmt.Fprintln(cmd.OutOrStdout(), "revoked", link.ID)
 			}
-			switch {
-			case err != nil:
+			if err != nil {
 				return err
-			case len(ids) == 0:
-				return reportCount(cmd, len(revoked), len(matching))
 			}
-			return reportRest(cmd, ids, revoked, matching)
+			return reportRevoked(cmd, ids, revoked, matching)
 		},
 	}
 	addLinkFilter(revoke)
@@ -101,19 +98,18 @@ func checkRevoke(cmd *cobra.Command, filter bridge.LinkFilter, reason string) er
 		value, _ := cmd.Flags().GetString(name)
 		byFlags = byFlags || value != ""
 		if cmd.Flags().Changed(name) && value == "" {
-			return &failure{exitUsage, fmt.Errorf("--%s is empty", name), "set a value; an empty one would match every link"}
+			return misused("--"+name+" is empty", "set a value; an empty one would match every link")
 		}
 	}
 	switch {
 	case !byFlags && len(filter.IDs) == 0:
-		return &failure{exitUsage, errors.New("no links are named"),
-			"give link ids, or --skill, --subject, --email, --provider or --grant"}
+		return misused("no links are named", "give link ids, or --skill, --subject, --email, --provider or --grant")
 	case byFlags && len(filter.IDs) > 0:
-		return &failure{exitUsage, errors.New("link ids and flags are given"), "give link ids or flags, not both"}
+		return misused("link ids and flags are given", "give link ids or flags, not both")
 	case slices.Contains(filter.IDs, ""):
-		return &failure{exitUsage, errors.New("an empty link id is given"), "see links list for the ids"}
+		return misused("an empty link id is given", "see links list for the ids")
 	case !reasonPattern.MatchString(reason):
-		return &failure{exitUsage, errors.New("the reason cannot be kept"), "use 1 to 200 printable ASCII characters"}
+		return misused("the reason cannot be kept", "use 1 to 200 printable ASCII characters")
 	}
 	return nil
 }
@@ -130,18 +126,16 @@ func revokeLinks(cmd *cobra.Command, filter bridge.LinkFilter, reason bridge.Rea
 	return revoked, matching, err
 }
 
-// reportCount reports how many links were revoked by flags.
-func reportCount(cmd *cobra.Command, revoked, matching int) error {
-	fmt.Fprintln(cmd.OutOrStdout(), "links revoked:", revoked)
-	if matching == 0 {
-		return failed(errors.New("no link matches, live or revoked"),
-			"see links list; --email finds only links whose skill keeps the email claim")
+// reportRevoked reports how many links were revoked by flags, or which ids were already revoked or are unknown.
+func reportRevoked(cmd *cobra.Command, ids []string, revoked, matching []bridge.Link) error {
+	if len(ids) == 0 {
+		fmt.Fprintln(cmd.OutOrStdout(), "links revoked:", len(revoked))
+		if len(matching) == 0 {
+			return failed(errors.New("no link matches, live or revoked"),
+				"see links list; --email finds only links whose skill keeps the email claim")
+		}
+		return nil
 	}
-	return nil
-}
-
-// reportRest reports the ids that this command did not revoke: already revoked, or unknown.
-func reportRest(cmd *cobra.Command, ids []string, revoked, matching []bridge.Link) error {
 	has := func(links []bridge.Link, id string) bool {
 		return slices.ContainsFunc(links, func(link bridge.Link) bool { return link.ID == id })
 	}
@@ -177,7 +171,7 @@ func checkGrant(cmd *cobra.Command) error {
 	case "", bridge.GrantImplicit, bridge.GrantAuthorizationCode:
 		return nil
 	}
-	return &failure{exitUsage, errors.New("--grant is not the name of a grant"), "use implicit or authorization_code"}
+	return misused("--grant is not the name of a grant", "use implicit or authorization_code")
 }
 
 func linkFilter(cmd *cobra.Command) bridge.LinkFilter {
