@@ -72,24 +72,20 @@ func (p *Provider) Identify(ctx context.Context, login Login, response Response,
 // redact makes an error of a library fit for a log.
 func (s *signIn) redact(err error) error { return s.Provider.redact(err, s.secrets...) }
 
-// checkResponse checks the iss of a response (RFC 9207 §2.4), also of an error, and that there is a code.
+// checkResponse checks the iss of a response (RFC 9207 §2.4), also of an error, and returns the error of an error
+// response.
 func (s *signIn) checkResponse(response Response) error {
 	reject := func(text string) error { return &RefusedError{Stage: StageResponse, Err: errors.New(text)} }
 	switch {
-	case response.ISS == "" && s.metadata.requireISS:
+	case response.ISS == "" && s.metadata.RequireISS:
 		return reject("iss is missing, though the provider announces it (RFC 9207)")
 	case response.ISS != "" && response.ISS != s.config.Issuer:
 		return reject("iss is not the issuer (RFC 9207)")
-	case response.Error != "":
-		return s.errorResponse(response)
-	case response.Code == "":
+	case response.Error == "" && response.Code == "":
 		return reject("neither a code nor an error")
+	case response.Error == "":
+		return nil
 	}
-	return nil
-}
-
-// errorResponse returns the error for an error response of the provider.
-func (s *signIn) errorResponse(response Response) error {
 	secrets := slices.Concat(s.secrets, []string{s.config.ClientSecret})
 	err := fmt.Errorf("error %q, description %q",
 		LogText(response.Error, secrets...), LogText(response.ErrorDescription, secrets...))
