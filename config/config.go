@@ -7,6 +7,7 @@ package config
 
 import (
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -76,21 +77,6 @@ func LoadAdminListen(path string) (string, error) {
 	return listen, b.problems.err()
 }
 
-func open(path string) (*builder, error) {
-	source, err := readSource(path)
-	if err != nil {
-		return nil, err
-	}
-	return &builder{source: source, emailTrusted: map[string]bool{}}, nil
-}
-
-// builder checks a form and turns it into what the program runs on. It collects problems and warnings.
-type builder struct {
-	*source
-	warnings     []Warning
-	emailTrusted map[string]bool // by provider id
-}
-
 func (b *builder) config(form form) *Config {
 	config := &Config{
 		Listen:      b.listen("listen", form.Listen),
@@ -102,14 +88,11 @@ func (b *builder) config(form form) *Config {
 			Keys:         b.keys(form.Keys),
 			MaxStaleness: form.Lookup.MaxStaleness,
 			Memory:       b.memory(form.Lookup.Memory),
+			Templates:    b.templates(form.TemplatesDir),
 		},
 	}
 	b.reject(form.Lookup.MaxStaleness < time.Second || form.Lookup.MaxStaleness > time.Hour, "lookup.max_staleness",
 		"out of range", `set a duration from "1s" to "1h"`)
-	if form.TemplatesDir != "" {
-		config.Server.Templates = os.DirFS(b.absolute(form.TemplatesDir))
-		b.templates(form.TemplatesDir, config)
-	}
 	config.Server.Providers = b.providers(form.Providers)
 	config.Server.Skills = b.skills(form.Skills, config.Server.Providers)
 	config.Server.Backends = b.backends(form.Backends, config.Server.Skills)
@@ -119,15 +102,18 @@ func (b *builder) config(form form) *Config {
 	return config
 }
 
-func (b *builder) templates(dir string, config *Config) {
-	info, err := os.Stat(b.absolute(dir))
-	if err != nil || !info.IsDir() {
-		b.problem("templates_dir", "no such directory", "set an existing directory, or remove the key for the embedded pages")
-		return
+// templates returns the directory of the pages, or nil for the embedded ones.
+func (b *builder) templates(path string) fs.FS {
+	if path == "" {
+		return nil
 	}
-	if _, err := templates.New(config.Server.Templates); err != nil {
+	directory := os.DirFS(b.absolute(path))
+	if info, err := os.Stat(b.absolute(path)); err != nil || !info.IsDir() {
+		b.problem("templates_dir", "no such directory", "set an existing directory, or remove the key for the embedded pages")
+	} else if _, err := templates.New(directory); err != nil {
 		b.problem("templates_dir", err.Error(), "correct the page, or remove it for the embedded one")
 	}
+	return directory
 }
 
 // absolute makes a path of the configuration absolute. It is relative to the directory of the configuration file.

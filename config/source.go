@@ -20,36 +20,39 @@ const (
 	maxIncluded = 64 << 10
 )
 
-// source is the configuration file, parsed as YAML and overridden by the environment, but not yet decoded.
-type source struct {
-	dir        string
-	settings   map[string]any
-	external   map[string]bool // the paths of strings that come from ${…} or the environment
-	unresolved map[string]bool // the paths of strings that could not be expanded; nothing else is reported about these
-	problems   Problems
+// builder reads the configuration file, checks it and turns it into what the program runs on. It collects problems and
+// warnings.
+type builder struct {
+	dir          string
+	settings     map[string]any  // of the file, overridden by the environment
+	external     map[string]bool // the paths of strings that come from ${…} or the environment
+	unresolved   map[string]bool // the paths of strings that could not be expanded; nothing else is reported about these
+	emailTrusted map[string]bool // by provider id
+	problems     Problems
+	warnings     []Warning
 }
 
-func (s *source) problem(path, what, hint string) {
-	if !s.unresolved[path] {
-		s.problems = append(s.problems, Problem{path, what, hint})
+func (b *builder) problem(path, what, hint string) {
+	if !b.unresolved[path] {
+		b.problems = append(b.problems, Problem{path, what, hint})
 	}
 }
 
 // reject reports a problem if a condition holds.
-func (s *source) reject(condition bool, path, what, hint string) {
+func (b *builder) reject(condition bool, path, what, hint string) {
 	if condition {
-		s.problem(path, what, hint)
+		b.problem(path, what, hint)
 	}
 }
 
 // unresolvable reports a problem of a ${…}, after which the string is not checked further.
-func (s *source) unresolvable(path, what, hint string) string {
-	s.problem(path, what, hint)
-	s.unresolved[path] = true
+func (b *builder) unresolvable(path, what, hint string) string {
+	b.problem(path, what, hint)
+	b.unresolved[path] = true
 	return ""
 }
 
-func readSource(path string) (*source, error) {
+func open(path string) (*builder, error) {
 	text, err := readBounded(path, maxFile)
 	if err != nil {
 		return nil, Problems{{What: "the configuration file cannot be read: " + err.Error(),
@@ -75,8 +78,8 @@ func readSource(path string) (*source, error) {
 		}
 		external[key] = os.Getenv(variable) != ""
 	}
-	return &source{dir: filepath.Dir(absolute), settings: v.AllSettings(), external: external,
-		unresolved: map[string]bool{}}, nil
+	return &builder{dir: filepath.Dir(absolute), settings: v.AllSettings(), external: external,
+		unresolved: map[string]bool{}, emailTrusted: map[string]bool{}}, nil
 }
 
 // readBounded reads a regular file of at most limit bytes. A device or a pipe might never end.
@@ -109,8 +112,8 @@ func withoutPath(err error) error {
 }
 
 // keepOnly removes all top-level keys but one.
-func (s *source) keepOnly(key string) {
-	maps.DeleteFunc(s.settings, func(other string, _ any) bool { return other != key })
+func (b *builder) keepOnly(key string) {
+	maps.DeleteFunc(b.settings, func(other string, _ any) bool { return other != key })
 }
 
 // checkYAML rejects what viper accepts silently: keys that differ only in case, of which an arbitrary one would win; a
