@@ -31,8 +31,9 @@ type Config struct {
 
 // Storage is the database that holds the links.
 type Storage struct {
-	Driver string // sqlite or postgres
-	DSN    string // for SQLite the absolute path of the file; for PostgreSQL a URL, which may contain a password
+	Driver string `mapstructure:"driver"` // sqlite or postgres
+	// DSN is for SQLite the absolute path of the file, for PostgreSQL a URL, which may contain a password.
+	DSN string `mapstructure:"dsn"`
 }
 
 // Log is the level and the format of the log.

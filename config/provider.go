@@ -63,7 +63,7 @@ func (b *builder) issuer(path, issuer string) {
 		b.problem(path, "missing", hint)
 	case err != nil || parsed.Host == "" || parsed.RawQuery != "" || parsed.Fragment != "" || parsed.User != nil:
 		b.problem(path, "not an issuer", hint)
-	case parsed.Scheme != "https" && !isLoopbackHTTP(parsed):
+	case !isSecure(parsed):
 		b.problem(path, "not https", hint+"; http is accepted for a loopback host only")
 	case isEntraWithoutTenant(parsed):
 		b.warn(path, "names no tenant, so that no ID token matches it; set the issuer of your tenant, which contains its id")

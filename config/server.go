@@ -21,7 +21,7 @@ func (b *builder) publicURL(text string) string {
 		b.problem(path, "missing", hint)
 	case err != nil || parsed.Host == "" || parsed.Hostname() == "":
 		b.problem(path, "not a URL", hint)
-	case parsed.Scheme != "https" && !isLoopbackHTTP(parsed):
+	case !isSecure(parsed):
 		b.problem(path, "not https", hint+"; http is accepted for a loopback host only")
 	case text != parsed.Scheme+"://"+parsed.Host || strings.ToLower(text) != text || strings.HasSuffix(parsed.Host, ":"):
 		b.problem(path, "not an origin", "remove user, path, trailing slash, query and fragment, and write it in lower case")
@@ -31,9 +31,9 @@ func (b *builder) publicURL(text string) string {
 	return text
 }
 
-// isLoopbackHTTP reports whether a URL is plain HTTP to this machine.
-func isLoopbackHTTP(u *url.URL) bool {
-	return u.Scheme == "http" && isLoopback(u.Hostname())
+// isSecure reports whether a URL is https, or plain HTTP to this machine.
+func isSecure(u *url.URL) bool {
+	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
 }
 
 func isLoopback(host string) bool {
@@ -92,16 +92,16 @@ func (b *builder) log(form logForm) Log {
 	return Log{Level: level, JSON: form.Format == "json"}
 }
 
-func (b *builder) storage(form storageForm) Storage {
+func (b *builder) storage(form Storage) Storage {
 	switch form.Driver {
 	case "sqlite":
-		return Storage{Driver: form.Driver, DSN: b.databaseFile(form.DSN)}
+		form.DSN = b.databaseFile(form.DSN)
 	case "postgres":
 		b.postgresDSN(form.DSN)
-		return Storage(form)
+	default:
+		b.problem("storage.driver", "unknown", `use "sqlite" or "postgres"`)
 	}
-	b.problem("storage.driver", "unknown", `use "sqlite" or "postgres"`)
-	return Storage{}
+	return form
 }
 
 func (b *builder) databaseFile(dsn string) string {
