@@ -40,7 +40,7 @@ func TestLink(t *testing.T) {
 
 	link := b.Links()[0]
 	response := b.Lookup(token)
-	wantAnswer := &lookup.Answer{
+	wantAnswer := &lookup.Response{
 		Active: true, Issuer: b.Origin, Subject: testbridge.Ada().Subject, ClientID: "pizza", Scope: "orders", TokenType: "Bearer",
 		IssuedAt: link.CreatedAt.Unix(), LinkID: link.ID, Provider: "corp", UpstreamISS: b.Provider.Issuer(),
 		Claims: map[string]any{"email": "ada@contoso.com", "name": "Ada Lovelace", "groups": []any{"alexa-users", "engineering"}},

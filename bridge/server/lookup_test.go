@@ -169,7 +169,7 @@ func TestLookupTouchesLink(t *testing.T) {
 // A client accepts responses of later versions, with fields that it does not know.
 func TestLookupResponseOfLaterVersion(t *testing.T) {
 	t.Parallel()
-	var response lookup.Answer
+	var response lookup.Response
 	err := json.Unmarshal([]byte(`{"active":true,"sub":"a","new_field":{"x":1}}`), &response)
 	if err != nil || !response.Active || response.Subject != "a" {
 		t.Errorf("%+v, %v", response, err)

@@ -158,7 +158,7 @@ func (b *testBridge) LookupClient() *lookup.Client {
 }
 
 // Lookup looks up an access token.
-func (b *testBridge) Lookup(token string) *lookup.Answer {
+func (b *testBridge) Lookup(token string) *lookup.Response {
 	b.Helper()
 	response, err := b.LookupClient().Lookup(b.Context(), token)
 	if err != nil {
