@@ -7,5 +7,6 @@
 //
 // A SQLite file must not be replaced while it is open: stop the servers first. A server finds a replaced file when it
 // reads the feed, at most 250 ms later and the time of one read, and [Store.ReadFeed] returns [bridge.ErrStoreReplaced]
-// from then on. What was written in between went to the old file and is lost.
+// from then on. What was written in between went to the old file and is lost. While no file stands under the path, ReadFeed
+// returns another error, and the store goes on when the file is put back.
 package sqlstore

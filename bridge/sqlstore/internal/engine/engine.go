@@ -65,10 +65,13 @@ func Open(ctx context.Context, options Options) (*DB, error) {
 	return nil, fmt.Errorf("unknown driver %q; use %q or %q", options.Driver, SQLite, PostgreSQL)
 }
 
-// Close waits for the transactions that have begun and closes all connections. If the SQLite file was replaced, it removes
-// the old file's write-ahead log as [DB.Replaced] does: SQLite would leave it for the new file.
+// Close waits for the transactions that have begun and closes all connections. If the SQLite file was replaced or is
+// missing, it removes the old file's write-ahead log: SQLite would leave it for the next file under the path.
 func (d *DB) Close() error {
 	_, err := d.Replaced()
+	if errors.Is(err, ErrMissing) {
+		err = d.file.removeWAL()
+	}
 	errs := []error{err}
 	for _, statement := range d.prepared {
 		errs = append(errs, statement.Close())
