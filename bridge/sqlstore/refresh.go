@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -42,50 +43,33 @@ func (s *Store) Refresh(ctx context.Context, refresh bridge.Refresh) (bridge.Lin
 			return link, err
 		}
 	}
-	var token presentedToken
-	var replayed error // returned after the commit, because a replay revokes the link
-	err := s.write(ctx, func(tx *transaction) (err error) {
-		replayed = nil
-		if token, err = selectRefreshToken(tx, refresh.Token); err != nil {
-			return err
+	return writeResult(ctx, s, func(tx *transaction) (bridge.Link, error) {
+		token, err := scanPresented(tx.QueryRow(selectPresented+` = $1`+tx.RowLock, string(refresh.Token))) // locks link and token
+		if err != nil {
+			return bridge.Link{}, err
 		}
 		err = token.check(&refresh)
-		if errors.Is(err, bridge.ErrReplayed) {
-			replayed = err
-			_, err = tx.revokeLinks(bridge.ReasonRefreshReplayed, refresh.Now, `id = $3`, token.link.ID)
-			return err
+		switch {
+		case errors.Is(err, bridge.ErrReplayed):
+			_, failed := tx.revokeLinks(bridge.ReasonRefreshReplayed, refresh.Now, `id = $3`, token.link.ID)
+			err = cmp.Or(failed, err)
+		case err == nil:
+			err = addRefreshed(tx, &token, &refresh)
 		}
-		if err != nil {
-			return err
-		}
-		return addRefreshed(tx, &token, &refresh)
+		return token.link, err
 	})
-	if err == nil {
-		err = replayed
-	}
-	if err != nil {
-		return bridge.Link{}, err
-	}
-	return token.link, nil
 }
 
 // selectPresented is completed with a condition on tokens.hash.
 const selectPresented = `SELECT ` + linkColumns + `, tokens.hash, tokens.parent, tokens.expires_at, tokens.superseded_at
 	FROM links JOIN tokens ON tokens.link_id = links.id WHERE tokens.kind = '` + kindRefresh + `' AND tokens.hash`
 
-// selectRefreshToken returns a refresh token, or ErrNotFound. It locks the link and the token.
-func selectRefreshToken(tx *transaction, hash bridge.Hash) (presentedToken, error) {
-	token, err := scanPresented(tx.QueryRow(selectPresented+` = $1`+tx.RowLock, string(hash)))
+// scanPresented returns ErrNotFound if there is no row.
+func scanPresented(row interface{ Scan(...any) error }) (token presentedToken, err error) {
+	token.link, err = scanLink(row, &token.hash, &token.parent, &token.expires, &token.superseded)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = bridge.ErrNotFound
 	}
-	return token, err
-}
-
-func scanPresented(row interface{ Scan(...any) error }) (presentedToken, error) {
-	var token presentedToken
-	var err error
-	token.link, err = scanLink(row, &token.hash, &token.parent, &token.expires, &token.superseded)
 	return token, err
 }
 

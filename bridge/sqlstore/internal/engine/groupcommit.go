@@ -74,7 +74,7 @@ func (g *groupCommit) close() error {
 	}
 	g.mu.Unlock()
 	<-g.done
-	return errors.Join(g.statements.close(), g.db.Close())
+	return g.db.Close()
 }
 
 func (g *groupCommit) run() {
