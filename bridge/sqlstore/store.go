@@ -81,13 +81,10 @@ func (s *Store) prepare(ctx context.Context) (err error) {
 	if err != nil || !s.db.Options.Create {
 		return err
 	}
-	return s.write(ctx, setEpoch)
-}
-
-// setEpoch gives a new database its epoch; see [bridge.Position].
-func setEpoch(tx *transaction) error {
-	_, err := tx.Exec(`UPDATE feed SET epoch = $1 WHERE id = 1 AND epoch = ''`, rand.Text())
-	return err
+	return s.write(ctx, func(tx *transaction) error { // gives a new database its epoch; see [bridge.Position]
+		_, err := tx.Exec(`UPDATE feed SET epoch = $1 WHERE id = 1 AND epoch = ''`, rand.Text())
+		return err
+	})
 }
 
 // Close waits for the writes that have begun and closes the database.

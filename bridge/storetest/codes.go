@@ -56,8 +56,9 @@ func (s *suite) redeem() {
 	if found.Link.ID != link.ID || link.Grant != bridge.GrantAuthorizationCode || !found.ExpiresAt.Equal(s.now.Add(time.Hour)) {
 		s.Errorf("found %+v for %+v", found, link)
 	}
-	s.wantError(errOf(s.store.Lookup(s.Context(), redemption.Tokens.Refresh)), bridge.ErrNotFound) // a refresh token is no access token
-	s.wantError(errOf(s.store.Lookup(s.Context(), redemption.Code)), bridge.ErrNotFound)
+	for _, noAccessToken := range []bridge.Hash{redemption.Tokens.Refresh, redemption.Code} {
+		s.wantError(errOf(s.store.Lookup(s.Context(), noAccessToken)), bridge.ErrNotFound)
+	}
 	redemption.Code = bridge.HashOf("unknown")
 	s.wantError(errOf(s.store.Redeem(s.Context(), redemption)), bridge.ErrNotFound)
 }

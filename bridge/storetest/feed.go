@@ -44,9 +44,7 @@ func (s *suite) everyRevocation() {
 		called = append(called, ids...)
 	})
 	revocations := map[string]func() (revoked string){
-		"revoked": func() string {
-			return s.revokedLink()
-		},
+		"revoked": s.revokedLink,
 		"by token": func() string {
 			redemption, link := s.mustRedeem()
 			s.must(errOf(s.store.RevokeByToken(s.Context(), redemption.Tokens.Access, []string{"pizza"}, s.now)))

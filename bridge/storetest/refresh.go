@@ -119,7 +119,8 @@ func (s *suite) sweepTokens() {
 	s.wantActive(redemption.Tokens.Access, "a token was removed before it expired")
 	later := s.now.Add(time.Hour)
 	s.mustSweep(later)
-	if links := s.links(bridge.LinkFilter{IDs: []string{implicit.Link.ID}}); len(links) != 1 || links[0].Reason != bridge.ReasonExpired {
+	links := s.links(bridge.LinkFilter{IDs: []string{implicit.Link.ID}})
+	if len(links) != 1 || links[0].Reason != bridge.ReasonExpired {
 		s.Errorf("a link without a token: %+v", links)
 	}
 	for _, token := range []bridge.Hash{implicit.Token, redemption.Tokens.Access} {
