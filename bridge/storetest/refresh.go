@@ -126,8 +126,8 @@ func (s *suite) sweepTokens() {
 	for _, token := range []bridge.Hash{implicit.Token, redemption.Tokens.Access} {
 		s.wantError(errOf(s.store.Lookup(s.Context(), token)), bridge.ErrNotFound)
 	}
-	s.must(errOf(s.refresh(child.Refresh, true, later)))                                      // a live refresh token was not removed
-	s.wantError(errOf(s.refresh(redemption.Tokens.Refresh, true, later)), bridge.ErrReplayed) // it is still remembered
+	s.must(errOf(s.refresh(child.Refresh, true, later)))
+	s.wantError(errOf(s.refresh(redemption.Tokens.Refresh, true, later)), bridge.ErrReplayed) // still remembered
 	s.mustSweep(s.now.Add(bridge.ReplayMemory))
 	s.wantError(errOf(s.refresh(redemption.Tokens.Refresh, true, later)), bridge.ErrNotFound)
 }
