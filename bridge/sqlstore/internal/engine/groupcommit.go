@@ -75,9 +75,8 @@ func (g *groupCommit) close() error {
 	g.closed = true
 	close(g.jobs)
 	<-g.done
-	// SQLite does this by itself, but not when the file was moved away.
-	_, err := g.db.Exec(`PRAGMA wal_checkpoint(PASSIVE)`)
-	return errors.Join(err, g.statements.close(), g.db.Close())
+	_, err := g.db.Exec(`PRAGMA wal_checkpoint(PASSIVE)`) // SQLite does not do this when the file was moved away
+	return errors.Join(err, g.db.Close())
 }
 
 func (g *groupCommit) run() {

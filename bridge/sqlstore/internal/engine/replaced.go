@@ -26,12 +26,12 @@ func openedFile(path string) (*databaseFile, error) {
 	return &databaseFile{path, main, wal}, err
 }
 
-// errMissing is the error of [DB.Replaced] when no file stands under the path.
-var errMissing = errors.New("the database file is missing")
+// ErrMissing is returned while no file stands under the path of an open SQLite database.
+var ErrMissing = errors.New("the database file is missing; put it back")
 
 // Replaced reports whether another file stands under the path of the SQLite database. It does not return true before the
-// old file's write-ahead log is removed, since SQLite would apply it to the new file when that is opened. When no file
-// stands there, it returns an error and keeps the log: the file may be put back, and a restart would create an empty one.
+// old file's write-ahead log is removed, since SQLite would apply it to the new file when that is opened. While no file
+// stands there, it returns [ErrMissing] and keeps the log, which belongs to the file that may be put back.
 func (d *DB) Replaced() (bool, error) {
 	if d.file == nil {
 		return false, nil
@@ -39,7 +39,7 @@ func (d *DB) Replaced() (bool, error) {
 	now, err := os.Stat(d.file.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, fmt.Errorf("%w: %s; put it back", errMissing, d.file.path)
+		return false, fmt.Errorf("%w: %s", ErrMissing, d.file.path)
 	case err != nil || os.SameFile(d.file.main, now):
 		return false, nil
 	}
