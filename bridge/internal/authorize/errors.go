@@ -65,9 +65,10 @@ func (h *Handler) mapError(r *http.Request, f *flow, err error) *httperror.Error
 	}
 	if _, ok := errors.AsType[*upstream.UnavailableError](err); ok {
 		e := unavailable(templates.PageProviderDown)
-		if e.Page.Retry = templates.RetryReload; f.inCookie {
-			offerRestart(e, f)
+		if f.inCookie {
+			return offerRestart(e, f)
 		}
+		e.Page.Retry = templates.RetryReload
 		return e
 	}
 	if _, ok := errors.AsType[*upstream.EmbeddedBrowserError](err); ok {
