@@ -109,6 +109,10 @@ func TestServerEndsWithItsParent(t *testing.T) {
 	}
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if _, err = os.Stat(folder); errors.Is(err, os.ErrNotExist) {
+			if conn, err := net.Dial("tcp", address); err == nil {
+				conn.Close()
+				t.Error("the server is left")
+			}
 			return
 		}
 	}

@@ -68,7 +68,7 @@ func (s *Server) makeFolder() error {
 	s.SocketFolder = filepath.Join(s.folder, "data")
 	stop := s.programs.command("pg_ctl", "-D", s.SocketFolder, "-m", "immediate", "stop")
 	// Processes of the server may still write when pg_ctl has returned.
-	const remove = `for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$0" && break; sleep 0.2; done 2>/dev/null`
+	const remove = `for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$0" && exit; sleep 0.2; done 2>/dev/null; exit 1`
 	script := []string{"-c", `read _; "$@" >/dev/null 2>&1; ` + remove, s.folder}
 	s.keeper = exec.Command("sh", append(script, stop.Args...)...)
 	s.keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C at the terminal must not end it
