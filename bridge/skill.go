@@ -58,9 +58,6 @@ func (s *Skill) HasSecret(secret string) bool {
 // HasGrant reports whether the skill may use a grant.
 func (s *Skill) HasGrant(grant Grant) bool { return slices.Contains(s.Grants, grant) }
 
-// HasRedirectURI reports whether a redirect URI is one of the skill's, by simple string comparison (RFC 9700 §2.1).
-func (s *Skill) HasRedirectURI(uri string) bool { return slices.Contains(s.RedirectURIs, uri) }
-
 // KnownScopes divides requested scopes into those that the skill may have, each once, and those that it may not.
 func (s *Skill) KnownScopes(requested []string) (known, unknown []string) {
 	for _, scope := range requested {

@@ -41,7 +41,7 @@ type Store interface {
 	// ErrReplayed: the code was redeemed before. If that is longer ago than CodeReplayGrace, the link is revoked.
 	// ErrNotFound: the code has expired.
 	// ErrRevoked: the link is revoked.
-	// ErrSuspended: Honours returned false.
+	// ErrSuspended: Permits returned false.
 	Redeem(ctx context.Context, redemption Redemption) (Link, error)
 
 	// Refresh adds an access token to the link of a refresh token (RFC 6749 §6), and returns the link. The refresh token
@@ -53,7 +53,7 @@ type Store interface {
 	// ErrRevoked: the link is revoked.
 	// ErrNotFound: the refresh token has expired.
 	// ErrReplayed: it is superseded. The link is revoked for it.
-	// ErrSuspended: Honours returned false.
+	// ErrSuspended: Permits returned false.
 	// ErrScope: a requested scope was not granted.
 	Refresh(ctx context.Context, refresh Refresh) (Link, error)
 
@@ -137,9 +137,9 @@ type Redemption struct {
 	Tokens        NewTokens
 	MaxLinks      int // as in NewLink
 	Now           time.Time
-	// Honours reports whether the configuration honours the link. It is called within the transaction, perhaps more than
+	// Permits reports whether the configuration permits the link. It is called within the transaction, perhaps more than
 	// once, and must return quickly.
-	Honours func(*Link) bool
+	Permits func(*Link) bool
 }
 
 // NewTokens are tokens to be added to a link.
@@ -157,7 +157,7 @@ type Refresh struct {
 	Scope    string    // requested, separated by spaces; empty: all that was granted
 	Tokens   NewTokens // with a refresh token, the successor, to rotate
 	Now      time.Time
-	Honours  func(*Link) bool // as in Redemption
+	Permits  func(*Link) bool // as in Redemption
 }
 
 const (

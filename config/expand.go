@@ -35,13 +35,13 @@ func (b *builder) expand(path string, value any) any {
 
 func (b *builder) expandString(path, text string) string {
 	var expanded strings.Builder
-	rest := 0
+	end := 0 // of what is expanded so far
 	for _, at := range reference.FindAllStringIndex(text, -1) {
-		expanded.WriteString(text[rest:at[0]])
+		expanded.WriteString(text[end:at[0]])
 		expanded.WriteString(b.replacement(path, text, at[0], text[at[0]:at[1]]))
-		rest = at[1]
+		end = at[1]
 	}
-	return expanded.String() + text[rest:]
+	return expanded.String() + text[end:]
 }
 
 // replacement returns what to insert for a reference at an offset of a text.
@@ -57,8 +57,8 @@ func (b *builder) replacement(path, text string, offset int, found string) strin
 	return value
 }
 
-// isURLValue reports whether a user, a password or the value of a parameter is at an offset of a URL: it may contain
-// characters that would end it there. A host, a port or a whole query are inserted as they are.
+// isURLValue reports whether an offset is in the user information of a URL or in the value of a parameter, where text must
+// be escaped. A host, a port or a whole query are inserted as they are.
 func isURLValue(text string, offset int) bool {
 	before := text[:offset]
 	return offset < strings.LastIndexByte(text, '@') || strings.Contains(before, "?") && strings.HasSuffix(before, "=")
@@ -79,7 +79,7 @@ func (b *builder) resolve(path, found string) string {
 	}
 	value := os.Getenv(name)
 	if value == "" {
-		return b.unresolvable(path, "the variable "+name+" is not set or empty", "set it in the environment of the program")
+		return b.unresolvable(path, "the environment variable "+name+" is unset or empty", "set it for the program")
 	}
 	return value
 }

@@ -193,7 +193,7 @@ func createCodeLinks(b *testBridge, n int) []string {
 		})
 		if err == nil {
 			_, err = b.Store.Redeem(b.Context(), bridge.Redemption{
-				Code: code, ClientID: "pizza", Now: now, Honours: func(*bridge.Link) bool { return true },
+				Code: code, ClientID: "pizza", Now: now, Permits: func(*bridge.Link) bool { return true },
 				Tokens: bridge.NewTokens{Access: bridge.HashOf(id + "access"), Refresh: bridge.HashOf(tokens[i])},
 			})
 		}

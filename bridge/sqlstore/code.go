@@ -30,7 +30,7 @@ func (c *presentedCode) check(redemption *bridge.Redemption) error {
 		return bridge.ErrNotFound
 	case c.link.Revoked():
 		return bridge.ErrRevoked
-	case !redemption.Honours(&c.link):
+	case !redemption.Permits(&c.link):
 		return bridge.ErrSuspended
 	}
 	return nil

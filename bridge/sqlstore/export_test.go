@@ -140,12 +140,12 @@ func TestMovedLinksBehave(t *testing.T) {
 		wantReason(t, target, "rotating", bridge.ReasonRefreshReplayed)
 
 		redemption := bridge.Redemption{Code: bridge.HashOf("code unredeemed"), ClientID: "pizza", RedirectURI: "https://layla.amazon.com/x",
-			CodeChallenge: "challenge", Tokens: f.tokens("late"), Now: f.now, Honours: honourAll}
+			CodeChallenge: "challenge", Tokens: f.tokens("late"), Now: f.now, Permits: honourAll}
 		if _, err := target.Redeem(t.Context(), redemption); err != nil {
 			t.Errorf("the code: %v", err)
 		}
 		replay := bridge.Redemption{Code: bridge.HashOf("code redeemed"), ClientID: "pizza", Tokens: f.tokens("twice"),
-			Now: f.now.Add(time.Minute), Honours: honourAll}
+			Now: f.now.Add(time.Minute), Permits: honourAll}
 		if _, err := target.Redeem(t.Context(), replay); !errors.Is(err, bridge.ErrReplayed) {
 			t.Errorf("the redeemed code: %v", err)
 		}

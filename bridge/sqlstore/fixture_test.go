@@ -84,7 +84,7 @@ func (f *fixture) grant(name string) {
 	f.link(name, bridge.NewLink{Code: &bridge.NewCode{Hash: bridge.HashOf("code " + name), RedirectURI: "https://pitangui.amazon.com/x",
 		ExpiresAt: f.now.Add(time.Minute)}})
 	_, err := f.store.Redeem(f.Context(), bridge.Redemption{Code: bridge.HashOf("code " + name), ClientID: "pizza",
-		RedirectURI: "https://pitangui.amazon.com/x", Tokens: f.tokens(name), Now: f.now, Honours: honourAll})
+		RedirectURI: "https://pitangui.amazon.com/x", Tokens: f.tokens(name), Now: f.now, Permits: honourAll})
 	f.must(err)
 }
 
@@ -97,7 +97,7 @@ func (f *fixture) tokens(name string) bridge.NewTokens {
 func (f *fixture) rotate(name, successor string) error {
 	f.now = f.now.Add(time.Second)
 	_, err := f.store.Refresh(f.Context(), bridge.Refresh{Token: bridge.HashOf(name + " refresh"), ClientID: "pizza",
-		Tokens: f.tokens(successor), Now: f.now, Honours: honourAll})
+		Tokens: f.tokens(successor), Now: f.now, Permits: honourAll})
 	return err
 }
 

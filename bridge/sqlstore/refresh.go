@@ -18,7 +18,7 @@ type presentedToken struct {
 	expires, superseded int64
 }
 
-// check decides whether a refresh token is good for a refresh. It is the only place that does.
+// check returns why the token may not be refreshed, or nil. Every refresh calls it.
 func (t *presentedToken) check(refresh *bridge.Refresh) error {
 	switch {
 	case t.link.ClientID != refresh.ClientID:
@@ -29,7 +29,7 @@ func (t *presentedToken) check(refresh *bridge.Refresh) error {
 		return bridge.ErrNotFound
 	case t.superseded != 0:
 		return bridge.ErrReplayed
-	case !refresh.Honours(&t.link):
+	case !refresh.Permits(&t.link):
 		return bridge.ErrSuspended
 	case !t.link.HasScopes(refresh.Scope):
 		return bridge.ErrScope
@@ -96,8 +96,8 @@ func addRefreshed(tx *transaction, token *presentedToken, refresh *bridge.Refres
 	return err
 }
 
-// supersede supersedes the parent and the siblings of a presented token: presenting it confirms that the response with it
-// arrived.
+// supersede supersedes the parent and the siblings of a presented token: presenting it confirms that the response
+// with it arrived.
 func supersede(tx *transaction, token *presentedToken, now time.Time) error {
 	_, err := tx.Exec(`UPDATE tokens SET superseded_at = $1 WHERE superseded_at = 0 AND (hash = $2 OR parent = $2) AND hash <> $3 AND link_id = $4`,
 		seconds(now), string(token.parent), string(token.hash), token.link.ID)
@@ -107,8 +107,8 @@ func supersede(tx *transaction, token *presentedToken, now time.Time) error {
 // refreshBatches is how many batches of refreshes run at once.
 const refreshBatches = 2
 
-// pendingRefresh is a refresh in a batch. Of those that share a batch on PostgreSQL, the ordinary ones are done by two
-// statements: their refresh tokens are good and have no parent to supersede. The others are left to transactions.
+// pendingRefresh is a refresh in a batch on PostgreSQL. The ordinary ones, with a valid token that has no parent,
+// share two statements. The others run in transactions.
 type pendingRefresh struct {
 	refresh *bridge.Refresh
 	link    bridge.Link // of an ordinary refresh
@@ -124,8 +124,8 @@ func (s *Store) refreshInBatch(ctx context.Context, refresh *bridge.Refresh) (li
 	return pending.link, pending.done, nil
 }
 
-// refreshBatch reads the refresh tokens of a batch, and adds the access tokens of the ordinary ones. If one of the
-// statements certainly changed nothing, all are left to transactions.
+// refreshBatch reads the refresh tokens of a batch, and adds the access tokens of the ordinary ones. If the
+// query fails, or PostgreSQL reports that it did not execute the INSERT, all of them run in transactions.
 func (s *Store) refreshBatch(ctx context.Context, batch []*pendingRefresh) error {
 	return s.db.Autocommit(ctx, func(db *sql.DB) error {
 		ordinary, err := selectOrdinary(ctx, db, batch)
@@ -166,9 +166,10 @@ func selectOrdinary(ctx context.Context, db *sql.DB, batch []*pendingRefresh) (m
 	return ordinary, rows.Err()
 }
 
-// addAccessTokens adds the access tokens of refreshes whose refresh tokens were found to be good. Its conditions do not
-// judge them again: they guard against a transaction that revoked the link or superseded the token since the query. A link
-// that another transaction has locked is skipped, because two batches that wait for each other's links would deadlock.
+// addAccessTokens adds the access tokens of refreshes whose refresh tokens were found to be good. Its conditions do
+// not judge them again: they guard against a transaction that revoked the link or superseded the token since the
+// query. A link that another transaction has locked is skipped, because two batches that wait for each other's links
+// would deadlock.
 func addAccessTokens(ctx context.Context, db *sql.DB, ordinary map[string]*pendingRefresh) error {
 	var presented, access []string
 	var created, expires []int64

@@ -44,7 +44,7 @@ func TestRefreshBatch(t *testing.T) {
 		changed("another client", func(r *bridge.Refresh) { r.ClientID = "pasta" }):                            "",
 		changed("more scope", func(r *bridge.Refresh) { r.Scope = "more" }):                                    "",
 		changed("expired", func(r *bridge.Refresh) { r.Now = begin.Add(48 * time.Hour) }):                      "",
-		changed("suspended", func(r *bridge.Refresh) { r.Honours = func(*bridge.Link) bool { return false } }): "",
+		changed("suspended", func(r *bridge.Refresh) { r.Permits = func(*bridge.Link) bool { return false } }): "",
 		changed("no refresh token", func(r *bridge.Refresh) { r.Token = bridge.HashOf("one access") }):         "",
 	}
 	var batch []*pendingRefresh

@@ -13,7 +13,7 @@ import (
 
 // stableRefresh is a refresh that does not rotate, for an access token with a name.
 func stableRefresh(name, access string) *bridge.Refresh {
-	return &bridge.Refresh{Token: bridge.HashOf(name + " refresh"), ClientID: "pizza", Now: begin.Add(time.Hour), Honours: honourAll,
+	return &bridge.Refresh{Token: bridge.HashOf(name + " refresh"), ClientID: "pizza", Now: begin.Add(time.Hour), Permits: honourAll,
 		Tokens: bridge.NewTokens{Access: bridge.HashOf(access), AccessExpiresAt: begin.Add(2 * time.Hour)}}
 }
 

@@ -15,17 +15,17 @@ import (
 
 // transaction is one write, and the links that it has revoked so far.
 //
-// Transactions lock rows in one order, so that they do not deadlock on PostgreSQL: a link, what the link owns, a person,
-// other links, and the feed last.
+// Transactions lock rows in one order, so that they do not deadlock on PostgreSQL: a link, what the link owns, a
+// person, other links, and the feed last.
 type transaction struct {
 	*engine.Tx
 	revoked   []string
 	revokedAt time.Time
 }
 
-// write runs one transaction, and appends the events of the links that it revokes. The events come last, because the one
-// row of the feed is what all transactions that revoke wait for. [bridge.ErrReplayed] is returned after the commit, because a
-// replay may revoke the link.
+// write runs one transaction, and appends the events of the links that it revokes. The events come last, because
+// every transaction that revokes contends for the one row of the feed. If do returns [bridge.ErrReplayed], write
+// commits nevertheless, because the replay may have revoked the link.
 func (s *Store) write(ctx context.Context, do func(*transaction) error) error {
 	replayed := false
 	err := s.db.Write(ctx, func(engineTx *engine.Tx) error {
@@ -49,8 +49,8 @@ func (s *Store) write(ctx context.Context, do func(*transaction) error) error {
 	return err
 }
 
-// writeResult is write for a function with a result. After an error it returns the zero value and does not touch the result,
-// because the transaction may go on after the context has ended.
+// writeResult is write for a function with a result. After an error it returns the zero value and does not touch the
+// result, because the transaction may go on after the context has ended.
 func writeResult[T any](ctx context.Context, s *Store, do func(*transaction) (T, error)) (T, error) {
 	var result, zero T
 	err := s.write(ctx, func(tx *transaction) (err error) {
@@ -63,8 +63,8 @@ func writeResult[T any](ctx context.Context, s *Store, do func(*transaction) (T,
 	return result, nil
 }
 
-// revokeLinks revokes the live links for which a condition holds, and returns them. The parameters of the condition begin
-// with $3. Nothing else in this package sets revoked_at of a link that exists.
+// revokeLinks revokes the live links for which a condition holds, and returns them. The parameters of the condition
+// begin with $3. Nothing else in this package sets revoked_at of a link that exists.
 func (tx *transaction) revokeLinks(reason bridge.Reason, now time.Time, condition string, args ...any) ([]bridge.Link, error) {
 	rows, err := tx.Query(`UPDATE links SET revoked_at = $1, reason = $2 WHERE revoked_at = 0 AND `+condition+
 		` RETURNING `+linkColumns, append([]any{seconds(now), string(reason)}, args...)...)

@@ -27,7 +27,7 @@ func (s *suite) newCode() bridge.Redemption {
 	made := s.link(s.newCodeLink())
 	return bridge.Redemption{
 		Code: made.Code.Hash, ClientID: "pizza", RedirectURI: made.Code.RedirectURI, CodeChallenge: made.Code.CodeChallenge,
-		Tokens: s.newTokens(made.Link.ID), Now: s.now, Honours: honourAll,
+		Tokens: s.newTokens(made.Link.ID), Now: s.now, Permits: honourAll,
 	}
 }
 
@@ -78,7 +78,7 @@ func (s *suite) redeemMismatch() {
 		}
 	}
 	wrong := redemption
-	wrong.Honours = func(*bridge.Link) bool { return false }
+	wrong.Permits = func(*bridge.Link) bool { return false }
 	s.wantError(errOf(s.store.Redeem(s.Context(), wrong)), bridge.ErrSuspended)
 
 	redemption.RedirectURI = "" // the client sent none

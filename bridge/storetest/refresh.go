@@ -18,7 +18,7 @@ func (s *suite) refresh(token bridge.Hash, rotate bool, now time.Time) (bridge.N
 func (s *suite) newRefresh(token bridge.Hash, now time.Time) bridge.Refresh {
 	tokens := s.newTokens("r")
 	tokens.AccessExpiresAt = now.Add(time.Hour)
-	return bridge.Refresh{Token: token, ClientID: "pizza", Tokens: tokens, Now: now, Honours: honourAll}
+	return bridge.Refresh{Token: token, ClientID: "pizza", Tokens: tokens, Now: now, Permits: honourAll}
 }
 
 func (s *suite) mustRefresh(token bridge.Hash, rotate bool) bridge.NewTokens {
@@ -39,7 +39,7 @@ func (s *suite) refreshStable() {
 	s.mustRevoke(link.ID)
 	s.wantError(errOf(s.refresh(redemption.Tokens.Refresh, false, s.now)), bridge.ErrRevoked)
 	refresh := s.newRefresh(redemption.Tokens.Refresh, s.now)
-	refresh.Honours = func(*bridge.Link) bool { return false }
+	refresh.Permits = func(*bridge.Link) bool { return false }
 	s.wantError(errOf(s.store.Refresh(s.Context(), refresh)), bridge.ErrRevoked) // and not ErrSuspended
 }
 
@@ -76,7 +76,7 @@ func (s *suite) refreshErrors() {
 	refresh := s.newRefresh(redemption.Tokens.Refresh, s.now)
 	for want, change := range map[error]func(*bridge.Refresh){
 		bridge.ErrMismatch:  func(r *bridge.Refresh) { r.ClientID = "lights" },
-		bridge.ErrSuspended: func(r *bridge.Refresh) { r.Honours = func(*bridge.Link) bool { return false } },
+		bridge.ErrSuspended: func(r *bridge.Refresh) { r.Permits = func(*bridge.Link) bool { return false } },
 		bridge.ErrScope:     func(r *bridge.Refresh) { r.Scope = "orders admin" },
 		bridge.ErrNotFound:  func(r *bridge.Refresh) { r.Token = redemption.Tokens.Access },
 	} {

@@ -41,7 +41,7 @@ supervisor starts it on the new file.`,
 			}
 			log := newLogger(cmd.ErrOrStderr(), loaded.Log)
 			for _, warning := range warnings {
-				log.Warn("configuration", "path", warning.Path, "warning", warning.Text)
+				log.Warn(warning.Text, "path", warning.Path)
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 			defer stop()
@@ -58,8 +58,8 @@ func newLogger(w io.Writer, log config.Log) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// gcPercent is GOGC unless the environment sets it. The cache of lookup responses is not on the heap, which therefore
-// has only a few megabytes that Go would collect dozens of times a second under load.
+// gcPercent is the default of GOGC. The heap is small, since the cache of lookup responses is not on it: at 100, it would be
+// collected dozens of times a second under load.
 const gcPercent = 400
 
 // serve runs until the context ends or a listener fails.
@@ -143,19 +143,19 @@ func warnReadable(log *slog.Logger, path string) {
 	}
 }
 
-// announce logs what an operator must register at the providers.
-func announce(log *slog.Logger, loaded *config.Config, on listeners) {
+// announce logs the addresses, and the redirect URIs to be registered at the providers.
+func announce(log *slog.Logger, loaded *config.Config, open listeners) {
 	log.Info("serving", "public_url", loaded.Server.PublicURL,
-		"listen", on.public.Addr().String(), "admin_listen", on.admin.Addr().String())
+		"listen", open.public.Addr().String(), "admin_listen", open.admin.Addr().String())
 	for _, provider := range loaded.Server.Providers {
-		log.Info("register this redirect URI at the provider", "provider", provider.ID,
+		log.Info("provider configured", "provider", provider.ID,
 			"redirect_uri", server.CallbackURI(loaded.Server.PublicURL, provider.ID))
 	}
 }
 
 // serveUntil serves both listeners until the context ends, a listener fails, or the database is replaced. When it
 // returns, requests are finished and the work in the background has stopped.
-func serveUntil(ctx context.Context, bridge *server.Server, on listeners, log *slog.Logger) error {
+func serveUntil(ctx context.Context, bridge *server.Server, open listeners, log *slog.Logger) error {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 	stopped := make(chan error, 1)
@@ -163,8 +163,8 @@ func serveUntil(ctx context.Context, bridge *server.Server, on listeners, log *s
 
 	public, admin := newHTTPServer(bridge.Public, log), newHTTPServer(bridge.Admin, log)
 	ended := make(chan error, 2)
-	go func() { ended <- public.Serve(on.public) }()
-	go func() { ended <- admin.Serve(on.admin) }()
+	go func() { ended <- public.Serve(open.public) }()
+	go func() { ended <- admin.Serve(open.admin) }()
 
 	var failure error
 	select {
@@ -175,7 +175,7 @@ func serveUntil(ctx context.Context, bridge *server.Server, on listeners, log *s
 	case err := <-stopped:
 		log.Error("stopping", "error", err)
 		failure = failed(err, "restart serve, so that it opens the new database")
-		stopped <- nil
+		stopped <- nil // for the receive below
 	}
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()

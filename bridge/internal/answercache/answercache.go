@@ -1,11 +1,11 @@
-// Package answercache keeps encoded answers about active access tokens in a fixed amount of memory that the garbage
-// collector does not walk.
+// Package answercache keeps the encoded lookup responses of active access tokens in a fixed amount of memory that the
+// garbage collector does not walk.
 //
-// An answer is not removed when its link is revoked. Revocations are counted instead. Each answer carries the count
-// from before it was read from the store, and each of many stripes of links carries the count at its last revocation:
-// an answer is valid as long as its own count is not behind its stripe's. So a revocation needs no list of a link's
-// tokens, and a revocation that arrives while an answer is being read invalidates that answer. Two links of one
-// stripe cost one of them another read from the store, never a wrong answer.
+// An entry is not removed when its link is revoked. Revocations are counted instead, as revisions: each entry carries
+// the revision from before it was read from the store, and each of many stripes of links carries the revision of its
+// last revocation. An entry is valid if its revision is at least that of its stripe. So a revocation needs no list of
+// a link's tokens, and a revocation that arrives while an entry is being read invalidates that entry. Two links of
+// one stripe cost one of them another read from the store, never a wrong response.
 package answercache
 
 import (
@@ -21,7 +21,7 @@ import (
 const MinSize = 1 << 20
 
 // ErrMemory is returned by [New] when the operating system does not provide the memory.
-var ErrMemory = errors.New("the operating system does not provide this much memory")
+var ErrMemory = errors.New("answercache: cannot allocate the memory")
 
 // stripes is how many stripes links are divided into. With a million links in use and a thousand revocations an hour,
 // some 16,000 answers are read again.
@@ -41,8 +41,8 @@ type Entry struct {
 	Response []byte // of the lookup endpoint, as it is sent
 }
 
-// Cache keeps entries by the hashes of their tokens. Only active tokens belong into it, so that a stranger who makes
-// up tokens cannot push an entry out. It is safe for concurrent use.
+// Cache keeps entries by the hashes of their tokens. Only active tokens are cached, so that lookups of invented
+// tokens cannot evict entries. It is safe for concurrent use.
 type Cache struct {
 	shards *[shardCount]shard
 	seed   maphash.Seed
@@ -71,7 +71,7 @@ func (c *Cache) Stripe(linkID string) uint32 {
 	return uint32(maphash.String(c.seed, linkID) % stripes)
 }
 
-// Get returns a valid entry. It is read into buffer, which is returned to be used again; the entry's response lies in
+// Get returns a valid entry. It is read into buffer, which is returned to be used again; the entry's response aliases
 // it.
 func (c *Cache) Get(key *Key, buffer []byte) (entry Entry, ok bool, used []byte) {
 	buffer = c.shard(key).get(key, buffer[:0])

@@ -53,7 +53,7 @@ func (h *Handler) redirectToProvider(w http.ResponseWriter, r *http.Request, f *
 func (h *Handler) configured(f *flow) (*bridge.Skill, *upstream.Provider, error) {
 	skill, provider := h.Clients.Skill(f.request.ClientID), h.Upstreams[f.provider]
 	if skill == nil || provider == nil || skill.Provider != f.provider || !skill.HasGrant(f.grant()) ||
-		!skill.HasRedirectURI(f.request.RedirectURI) {
+		!hasRedirectURI(skill, f.request.RedirectURI) {
 		return nil, nil, rejectedPage(templates.PageUnknownSkill, http.StatusBadRequest,
 			"the configuration has changed since the flow started")
 	}

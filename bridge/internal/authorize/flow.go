@@ -16,8 +16,8 @@ const (
 	flowIDLength = 16
 )
 
-// flow is one browser's way from Alexa's request to a link. Each of its secrets is derived from the seed by
-// HKDF-SHA256 under its own name, so that none says anything about another.
+// flow is the state of one attempt to link, in one browser. Each of its secrets is derived from the seed by
+// HKDF-SHA256 under its own name, so that none can be computed from another.
 type flow struct {
 	seed     [bridge.TokenSeedSize]byte
 	request  bridge.AuthorizationRequest
@@ -99,7 +99,8 @@ func (f *flow) newLink(link bridge.Link, skill *bridge.Skill) bridge.NewLink {
 	return made
 }
 
-// code is the authorization code that the link starts with, in the same way.
+// code is the authorization code that the link starts with. It can be sent again for a double tap without being
+// stored.
 func (f *flow) code() string {
 	return bridge.NewToken(bridge.CodeKind, f.derive("authorization code"))
 }
@@ -117,7 +118,7 @@ func (f *flow) derive(name string) [bridge.TokenSeedSize]byte {
 	return [bridge.TokenSeedSize]byte(key)
 }
 
-// expired reports whether the time to sign in, or then to decide, is over.
+// expired reports whether flowLifetime has passed since the flow started, or since the sign-in.
 func (f *flow) expired(now time.Time) bool {
 	last := f.started
 	if f.signedIn.After(last) {

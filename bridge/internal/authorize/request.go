@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"alexa-oidc-bridge/bridge"
@@ -60,12 +61,17 @@ func (h *Handler) parseClient(query url.Values) (bridge.AuthorizationRequest, *b
 	switch {
 	case oauth.CheckRepeated(query, "redirect_uri") != nil:
 		return request, nil, invalid(templates.PageRedirectURI, "redirect_uri is repeated")
-	case !skill.HasRedirectURI(redirectURI):
+	case !hasRedirectURI(skill, redirectURI):
 		return request, nil, invalid(templates.PageRedirectURI,
 			"redirect_uri is not the skill's; its host is "+hostOf(redirectURI))
 	}
 	request.RedirectURI = redirectURI
 	return request, skill, nil
+}
+
+// hasRedirectURI reports whether a redirect URI is one of the skill's, by simple string comparison (RFC 9700 §2.1).
+func hasRedirectURI(skill *bridge.Skill, redirectURI string) bool {
+	return slices.Contains(skill.RedirectURIs, redirectURI)
 }
 
 // parseParameters checks the other parameters and puts them into the request. State and response type come first,

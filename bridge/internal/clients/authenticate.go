@@ -74,8 +74,8 @@ func authenticate(request *http.Request, form url.Values, check func(id, secret 
 	return verify(credentials, check)
 }
 
-// verify checks both readings of the credentials. Unknown ids and wrong secrets are told apart by nothing, since
-// check hashes the secret in either case.
+// verify tries the credentials as sent and form-decoded. check hashes the secret even for an unknown id, so that the
+// time does not reveal which ids exist.
 func verify(credentials oauth.Credentials, check func(id, secret string) bool) error {
 	if check(credentials.ID, credentials.Secret) || check(credentials.DecodedID, credentials.DecodedSecret) {
 		return nil

@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	// feedInterval is how often the feed is read when the store does not wake us.
+	// feedInterval is how often the feed is read when the store sends no notifications.
 	feedInterval = 250 * time.Millisecond
 	// feedTimeout bounds one read of the feed.
 	feedTimeout = time.Second
-	// freshFor is how old the last read may be for answers from the cache while nothing says that the store is out of
-	// reach. A process that was suspended asks the store until it has read the feed again.
+	// freshFor is the maximum age of the last successful read at which the cache may answer while reads succeed. A
+	// process that was suspended asks the store until it has read the feed again.
 	freshFor = time.Second
 	// outageLogInterval is how often the log says that the store is out of reach.
 	outageLogInterval = 10 * time.Second
@@ -103,14 +103,14 @@ func elapsed(from, to time.Time) time.Duration {
 	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
 
-// isFresh reports whether the cache may answer instead of the store.
-func (f *feedReader) isFresh(now time.Time) bool {
+// mayUseCache reports whether the cache may answer instead of the store.
+func (f *feedReader) mayUseCache(now time.Time) bool {
 	age, ok := f.age(now)
 	return ok && (age < min(freshFor, f.deps.MaxStaleness) || f.failing.Load() && age < f.deps.MaxStaleness)
 }
 
-// isFreshEnough reports whether the cache may answer when the store cannot.
-func (f *feedReader) isFreshEnough(now time.Time) bool {
+// mayUseCacheOnError reports whether the cache may answer when the store cannot.
+func (f *feedReader) mayUseCacheOnError(now time.Time) bool {
 	age, ok := f.age(now)
 	return ok && age < f.deps.MaxStaleness
 }

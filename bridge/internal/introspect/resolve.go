@@ -35,7 +35,7 @@ func (h *Handler) resolve(ctx context.Context, q *query, buffer *[]byte) (answer
 		return answercache.Entry{}, bridge.ErrNotFound
 	}
 	now := h.Now()
-	if h.feed.isFresh(now) {
+	if h.feed.mayUseCache(now) {
 		if entry, ok := h.cached(q, buffer); ok {
 			return h.use(q, entry, "", now)
 		}
@@ -48,7 +48,7 @@ func (h *Handler) resolve(ctx context.Context, q *query, buffer *[]byte) (answer
 		return answercache.Entry{}, err
 	}
 	now = h.Now() // the store may have taken its time
-	if entry, ok := h.cached(q, buffer); ok && h.feed.isFreshEnough(now) {
+	if entry, ok := h.cached(q, buffer); ok && h.feed.mayUseCacheOnError(now) {
 		return h.use(q, entry, "", now)
 	}
 	return answercache.Entry{}, err
