@@ -41,7 +41,7 @@ func emptyFile(t *testing.T) (config string) {
 	return emptyDatabase(t, sqlstore.SQLite, filepath.Join(t.TempDir(), "bridge.db"))
 }
 
-// withStore opens the database of a configuration.
+// withTestStore opens the database of a configuration.
 func withTestStore(t *testing.T, config string, do func(*sqlstore.Store)) {
 	t.Helper()
 	cmd := rootCommand()
@@ -67,7 +67,7 @@ func linkRows(n int) iter.Seq2[transfer.Row, error] {
 			for _, row := range []transfer.Row{
 				{Link: &transfer.Link{ID: id, ClientID: "pizza", Grant: bridge.GrantAuthorizationCode, Scope: "orders", CreatedAt: created,
 					Provider: "corp", Issuer: "https://login.example.com", Subject: id,
-					Claims: bridge.Claims{"email": id + "@contoso.com", "name": "Ζωή <&>"}}},
+					Claims: bridge.Claims{"email": id + "@contoso.com\x00", "name": "Ζωή <&>\u0085\x00\n", "a\x00\u0085": ""}}},
 				{Token: &transfer.Token{LinkID: id, Hash: hash("access"), Kind: "access", CreatedAt: created, ExpiresAt: created + 3600}},
 				{Token: &transfer.Token{LinkID: id, Hash: hash("old"), Kind: "refresh", CreatedAt: created, SupersededAt: created}},
 				{Token: &transfer.Token{LinkID: id, Hash: hash("new"), Kind: "refresh", CreatedAt: created, Parent: hash("old"), Place: 1}},
