@@ -31,9 +31,7 @@ func emptyDatabase(t *testing.T, driver, dsn string) (config string) {
 	}
 	config = filepath.Join(t.TempDir(), "config.yaml")
 	text := fmt.Sprintf("storage: {driver: %s, dsn: %q}\nproviders: nonsense\nkeys: [\"${NOT_SET_ANYWHERE}\"]\n", driver, dsn)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	mustWriteFile(t, config, text)
 	return config
 }
 
@@ -120,6 +118,31 @@ func mustRun(t *testing.T, want string, args ...string) {
 	t.Helper()
 	if code, stdout, stderr := runCommand(args...); code != 0 || stdout != want || stderr != "" {
 		t.Fatalf("%v: exit code %d\n%s\n%s", args, code, stdout, stderr)
+	}
+}
+
+// wantFailure runs a command, which must fail with a message and a hint.
+func wantFailure(t *testing.T, want string, args ...string) {
+	t.Helper()
+	code, _, stderr := runCommand(args...)
+	if code != 1 || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 2 {
+		t.Errorf("%v: exit code %d, %s; want %q", args, code, stderr, want)
+	}
+}
+
+func mustReadFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func mustWriteFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 
