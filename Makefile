@@ -39,7 +39,8 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 	done
 
 screenshots: ## take docs/images anew: needs Chromium
-	go run ./internal/screenshots
+	DEMO_SCREENSHOTS=$(CURDIR)/docs/images BRIDGE_TEST_STRICT=1 \
+	  go test -tags strict -count 1 -run TestScreenshots ./examples/demo
 
 module-path: ## give a fork an importable path: make module-path NEW=github.com/you/alexa-oidc-bridge
 	scripts/module-path $(NEW)

@@ -19,9 +19,8 @@ func (b *builder) backends(forms []backendForm, skills []*bridge.Skill) []*bridg
 	var backends []*bridge.Backend
 	for i, form := range forms {
 		path := element("backends", i)
-		if !backendIDPattern.MatchString(form.ID) {
-			b.problem(path+".id", "not an id", "use 1 to 64 letters, digits and . _ ~ -")
-		}
+		b.reject(!backendIDPattern.MatchString(form.ID), path+".id", "not an id",
+			"use 1 to 64 letters, digits and . _ ~ -")
 		if slices.ContainsFunc(backends, func(other *bridge.Backend) bool { return other.ID == form.ID }) {
 			b.problem(path+".id", "not unique", "give each backend a different id")
 		}
@@ -37,14 +36,11 @@ func (b *builder) backends(forms []backendForm, skills []*bridge.Skill) []*bridg
 // secrets hashes one secret, or several that are all accepted while one replaces another.
 func (b *builder) secrets(path string, texts []string) []bridge.Secret {
 	hint := "set 32 to 256 printable ASCII characters without spaces, as printed by `alexa-oidc-bridge secret`, or a list"
-	if len(texts) == 0 {
-		b.problem(path, "missing", hint)
-	}
+	b.reject(len(texts) == 0, path, "missing", hint)
 	var secrets []bridge.Secret
 	for i, text := range texts {
-		if !secretPattern.MatchString(text) && !b.unresolved[element(path, i)] {
-			b.problem(path, "too short, too long or with characters that are not allowed", hint)
-		}
+		b.reject(!secretPattern.MatchString(text) && !b.unresolved[element(path, i)], path,
+			"too short, too long or with characters that are not allowed", hint)
 		if !b.external[element(path, i)] {
 			b.warnInline(path)
 		}
@@ -61,23 +57,30 @@ func (b *builder) warnInline(path string) {
 }
 
 func (b *builder) backendSkills(path string, ids []string, skills []*bridge.Skill) []string {
-	if len(ids) == 0 {
-		b.problem(path, "missing", "list the client ids of the skills whose tokens this backend may look up")
-	}
+	b.reject(len(ids) == 0, path, "missing",
+		"list the client ids of the skills whose tokens this backend may look up")
 	var providers []string
 	for i, id := range ids {
-		n := slices.IndexFunc(skills, func(skill *bridge.Skill) bool { return skill.ClientID == id })
-		if n < 0 {
+		skill := skillByID(skills, id)
+		if skill == nil {
 			b.problem(element(path, i), "no skill has this client id", "use the client_id of a skill")
 			continue
 		}
-		if !slices.Contains(providers, skills[n].Provider) {
-			providers = append(providers, skills[n].Provider)
-		}
+		providers = append(providers, skill.Provider)
 	}
-	if len(providers) > 1 {
+	slices.Sort(providers)
+	if len(slices.Compact(providers)) > 1 {
 		b.warn(path, "the skills have several providers, which may use the same sub for different people; "+
 			"the backend must identify people by upstream_iss and sub together")
 	}
 	return ids
+}
+
+// skillByID returns nil if there is no such skill.
+func skillByID(skills []*bridge.Skill, id string) *bridge.Skill {
+	i := slices.IndexFunc(skills, func(skill *bridge.Skill) bool { return skill.ClientID == id })
+	if i < 0 {
+		return nil
+	}
+	return skills[i]
 }

@@ -7,9 +7,13 @@ package config
 
 import (
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"alexa-oidc-bridge/bridge/server"
 	"alexa-oidc-bridge/bridge/upstream"
@@ -27,8 +31,9 @@ type Config struct {
 
 // Storage is the database that holds the links.
 type Storage struct {
-	Driver string // sqlite or postgres
-	DSN    string // for SQLite the absolute path of the file; for PostgreSQL a URL, which may contain a password
+	Driver string `mapstructure:"driver"` // sqlite or postgres
+	// DSN is for SQLite the absolute path of the file, for PostgreSQL a URL, which may contain a password.
+	DSN string `mapstructure:"dsn"`
 }
 
 // Log is the level and the format of the log.
@@ -73,21 +78,6 @@ func LoadAdminListen(path string) (string, error) {
 	return listen, b.problems.err()
 }
 
-func open(path string) (*builder, error) {
-	source, err := readSource(path)
-	if err != nil {
-		return nil, err
-	}
-	return &builder{source: source, emailTrusted: map[string]bool{}}, nil
-}
-
-// builder checks a form and turns it into what the program runs on. It collects problems and warnings.
-type builder struct {
-	*source
-	warnings     []Warning
-	emailTrusted map[string]bool // by provider id
-}
-
 func (b *builder) config(form form) *Config {
 	config := &Config{
 		Listen:      b.listen("listen", form.Listen),
@@ -97,30 +87,34 @@ func (b *builder) config(form form) *Config {
 		Server: server.Config{
 			PublicURL:    b.publicURL(form.PublicURL),
 			Keys:         b.keys(form.Keys),
-			MaxStaleness: b.maxStaleness(form.Lookup.MaxStaleness),
+			MaxStaleness: form.Lookup.MaxStaleness,
 			Memory:       b.memory(form.Lookup.Memory),
+			Templates:    b.templates(form.TemplatesDir),
 		},
 	}
-	if form.TemplatesDir != "" {
-		config.Server.Templates = os.DirFS(b.absolute(form.TemplatesDir))
-		b.templates(form.TemplatesDir, config)
-	}
+	b.reject(form.Lookup.MaxStaleness < time.Second || form.Lookup.MaxStaleness > time.Hour, "lookup.max_staleness",
+		"out of range", `set a duration from "1s" to "1h"`)
 	config.Server.Providers = b.providers(form.Providers)
 	config.Server.Skills = b.skills(form.Skills, config.Server.Providers)
 	config.Server.Backends = b.backends(form.Backends, config.Server.Skills)
-	b.warnAdminListen(config.AdminListen)
+	if host, _, err := net.SplitHostPort(config.AdminListen); err == nil && !isLoopback(host) {
+		b.warn("admin_listen", "not a loopback address; restrict access to metrics and readiness by a firewall")
+	}
 	return config
 }
 
-func (b *builder) templates(dir string, config *Config) {
-	info, err := os.Stat(b.absolute(dir))
-	if err != nil || !info.IsDir() {
-		b.problem("templates_dir", "no such directory", "set an existing directory, or remove the key for the embedded pages")
-		return
+// templates returns the directory of the pages, or nil for the embedded ones.
+func (b *builder) templates(path string) fs.FS {
+	if path == "" {
+		return nil
 	}
-	if _, err := templates.New(config.Server.Templates); err != nil {
+	directory := os.DirFS(b.absolute(path))
+	if info, err := os.Stat(b.absolute(path)); err != nil || !info.IsDir() {
+		b.problem("templates_dir", "no such directory", "set an existing directory, or remove the key for the embedded pages")
+	} else if _, err := templates.New(directory); err != nil {
 		b.problem("templates_dir", err.Error(), "correct the page, or remove it for the embedded one")
 	}
+	return directory
 }
 
 // absolute makes a path of the configuration absolute. It is relative to the directory of the configuration file.
@@ -133,12 +127,11 @@ func (b *builder) absolute(path string) string {
 
 // providerByID returns nil if there is no such provider.
 func providerByID(providers []upstream.Config, id string) *upstream.Config {
-	for i := range providers {
-		if providers[i].ID == id {
-			return &providers[i]
-		}
+	i := slices.IndexFunc(providers, func(provider upstream.Config) bool { return provider.ID == id })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return &providers[i]
 }
 
 // member is the path of a key below a path, which is empty for the top level.

@@ -13,9 +13,9 @@ import (
 )
 
 // decode expands the settings and decodes them into the form. What does not fit is a problem.
-func (s *source) decode() form {
+func (b *builder) decode() form {
 	decoded := defaults()
-	s.settings, _ = s.expand("", s.settings).(map[string]any)
+	b.settings, _ = b.expand("", b.settings).(map[string]any)
 	var metadata mapstructure.Metadata
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result:     &decoded,
@@ -25,13 +25,13 @@ func (s *source) decode() form {
 	if err != nil {
 		panic(err) // only if Result is not a pointer
 	}
-	s.decodeProblems(decoder.Decode(s.settings))
+	b.decodeProblems(decoder.Decode(b.settings))
 	for _, path := range metadata.Unused {
 		hint := "remove it"
 		if suggestion := nearestKey(path); suggestion != "" {
 			hint = fmt.Sprintf("did you mean %q?", suggestion)
 		}
-		s.problem(path, "unknown key", hint)
+		b.problem(path, "unknown key", hint)
 	}
 	return decoded
 }
@@ -63,11 +63,11 @@ func decodeOneOrMany(_, to reflect.Type, value any) (any, error) {
 }
 
 // decodeProblems turns the decoder's errors into problems, without the values that they quote.
-func (s *source) decodeProblems(err error) {
+func (b *builder) decodeProblems(err error) {
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {
 		for _, one := range joined.Unwrap() {
-			s.decodeProblems(one)
+			b.decodeProblems(one)
 		}
 		return
 	}
@@ -75,9 +75,9 @@ func (s *source) decodeProblems(err error) {
 	switch {
 	case !ok:
 	case errors.Is(decode.Unwrap(), errNotDuration):
-		s.problem(decode.Name(), "not a duration", `write a number with a unit, such as "90s", "10m" or "1h"`)
+		b.problem(decode.Name(), "not a duration", `write a number with a unit, such as "90s", "10m" or "1h"`)
 	default:
-		s.problem(decode.Name(), "not "+typeName(decode.Name()), "correct it; quote a string that looks like a number")
+		b.problem(decode.Name(), "not "+typeName(decode.Name()), "correct it; quote a string that looks like a number")
 	}
 }
 

@@ -3,7 +3,6 @@ package config
 import (
 	"net/url"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -14,44 +13,44 @@ var reference = regexp.MustCompile(`\$\$\{|\$\{[^}]*\}?`)
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // expand replaces ${NAME} and ${file:path} in all strings below a path. What is inserted is not expanded again.
-func (s *source) expand(path string, value any) any {
+func (b *builder) expand(path string, value any) any {
 	switch value := value.(type) {
 	case string:
-		return s.expandString(path, value)
+		return b.expandString(path, value)
 	case []any:
 		list := make([]any, len(value))
 		for i := range value {
-			list[i] = s.expand(element(path, i), value[i])
+			list[i] = b.expand(element(path, i), value[i])
 		}
 		return list
 	case map[string]any:
 		mapping := make(map[string]any, len(value))
 		for key := range value {
-			mapping[key] = s.expand(member(path, key), value[key])
+			mapping[key] = b.expand(member(path, key), value[key])
 		}
 		return mapping
 	}
 	return value
 }
 
-func (s *source) expandString(path, text string) string {
+func (b *builder) expandString(path, text string) string {
 	var expanded strings.Builder
 	rest := 0
 	for _, at := range reference.FindAllStringIndex(text, -1) {
 		expanded.WriteString(text[rest:at[0]])
-		expanded.WriteString(s.replacement(path, text, at[0], text[at[0]:at[1]]))
+		expanded.WriteString(b.replacement(path, text, at[0], text[at[0]:at[1]]))
 		rest = at[1]
 	}
 	return expanded.String() + text[rest:]
 }
 
 // replacement returns what to insert for a reference at an offset of a text.
-func (s *source) replacement(path, text string, offset int, found string) string {
+func (b *builder) replacement(path, text string, offset int, found string) string {
 	if found == "$${" {
 		return "${"
 	}
-	s.external[path] = true
-	value := s.resolve(path, found)
+	b.external[path] = true
+	value := b.resolve(path, found)
 	if isPostgresURL(text) && isURLValue(text, offset) {
 		value = strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
 	}
@@ -66,43 +65,36 @@ func isURLValue(text string, offset int) bool {
 }
 
 // resolve returns the value of a ${…}.
-func (s *source) resolve(path, found string) string {
+func (b *builder) resolve(path, found string) string {
 	name, closed := strings.CutSuffix(strings.TrimPrefix(found, "${"), "}")
 	if !closed {
-		return s.unresolvable(path, "a ${ is not closed by }", "write $${ for a literal ${")
+		return b.unresolvable(path, "a ${ is not closed by }", "write $${ for a literal ${")
 	}
 	if file, isFile := strings.CutPrefix(name, "file:"); isFile {
-		return s.fileContent(path, file)
+		return b.fileContent(path, file)
 	}
-	return s.variable(path, name)
-}
-
-func (s *source) variable(path, name string) string {
 	if !variableName.MatchString(name) {
-		return s.unresolvable(path, "${…} does not contain the name of a variable",
+		return b.unresolvable(path, "${…} does not contain the name of a variable",
 			"write ${NAME} or ${file:path}, or $${ for a literal ${")
 	}
 	value := os.Getenv(name)
 	if value == "" {
-		return s.unresolvable(path, "the variable "+name+" is not set or empty",
-			"set it in the environment of the program")
+		return b.unresolvable(path, "the variable "+name+" is not set or empty", "set it in the environment of the program")
 	}
 	return value
 }
 
 // fileContent reads a file and trims white space at both ends.
-func (s *source) fileContent(path, file string) string {
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(s.dir, file)
-	}
+func (b *builder) fileContent(path, file string) string {
+	file = b.absolute(file)
 	content, err := readBounded(file, maxIncluded)
 	if err != nil {
-		return s.unresolvable(path, "the file "+file+" cannot be read: "+err.Error(),
+		return b.unresolvable(path, "the file "+file+" cannot be read: "+err.Error(),
 			"set the path of a regular file of at most 64 KiB that the program may read")
 	}
 	text := strings.TrimSpace(string(content))
 	if text == "" {
-		return s.unresolvable(path, "the file "+file+" is empty", "write the value into it")
+		return b.unresolvable(path, "the file "+file+" is empty", "write the value into it")
 	}
 	return text
 }

@@ -8,18 +8,13 @@ type form struct {
 	Listen       string         `mapstructure:"listen"`
 	AdminListen  string         `mapstructure:"admin_listen"`
 	Keys         []string       `mapstructure:"keys"`
-	Storage      storageForm    `mapstructure:"storage"`
+	Storage      Storage        `mapstructure:"storage"`
 	Lookup       lookupForm     `mapstructure:"lookup"`
 	TemplatesDir string         `mapstructure:"templates_dir"`
 	Log          logForm        `mapstructure:"log"`
 	Providers    []providerForm `mapstructure:"providers"`
 	Skills       []skillForm    `mapstructure:"skills"`
 	Backends     []backendForm  `mapstructure:"backends"`
-}
-
-type storageForm struct {
-	Driver string `mapstructure:"driver"`
-	DSN    string `mapstructure:"dsn"`
 }
 
 type lookupForm struct {
@@ -98,7 +93,7 @@ func defaults() form {
 	return form{
 		Listen:      ":8080",
 		AdminListen: "127.0.0.1:8081",
-		Storage:     storageForm{Driver: "sqlite", DSN: "bridge.db"},
+		Storage:     Storage{Driver: "sqlite", DSN: "bridge.db"},
 		Lookup:      lookupForm{MaxStaleness: 30 * time.Second, Memory: "64MiB"},
 		Log:         logForm{Level: "info", Format: "json"},
 	}

@@ -15,24 +15,23 @@ const issuerGoogle = "https://accounts.google.com"
 var providerIDPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 
 func (b *builder) providers(forms []providerForm) []upstream.Config {
-	if len(forms) == 0 {
-		b.problem("providers", "missing", "add the OpenID Provider at which people sign in")
-	}
+	b.reject(len(forms) == 0, "providers", "missing", "add the OpenID Provider at which people sign in")
 	var providers []upstream.Config
 	for i, form := range forms {
 		key := func(name string) string { return member(element("providers", i), name) }
-		if !providerIDPattern.MatchString(form.ID) {
-			b.problem(key("id"), "not an id", "use 1 to 64 of a-z, 0-9, - and _; the id becomes part of the redirect URI")
-		}
-		if form.ID != "" && providerByID(providers, form.ID) != nil {
-			b.problem(key("id"), "not unique", "give each provider a different id")
-		}
+		b.reject(!providerIDPattern.MatchString(form.ID), key("id"), "not an id",
+			"use 1 to 64 of a-z, 0-9, - and _; the id becomes part of the redirect URI")
+		b.reject(form.ID != "" && providerByID(providers, form.ID) != nil, key("id"), "not unique",
+			"give each provider a different id")
 		b.issuer(key("issuer"), form.Issuer)
-		if form.ClientID == "" {
-			b.problem(key("client_id"), "missing", "set the client id that the provider issued for this bridge")
-		}
+		b.reject(form.ClientID == "", key("client_id"), "missing",
+			"set the client id that the provider issued for this bridge")
+		b.reject(slices.Contains(form.GroupsClaim, ""), key("groups_claim"), "contains an empty name",
+			"set the name of a claim, or a list of names that leads to a nested one")
+		b.reject(form.Timeout != 0 && (form.Timeout < time.Second || form.Timeout > time.Minute), key("timeout"),
+			"out of range", `set a duration from "1s" to "1m"`)
 		b.authMethod(key, form)
-		providers = append(providers, upstream.Config{
+		provider := upstream.Config{
 			ID:           form.ID,
 			Issuer:       form.Issuer,
 			ClientID:     form.ClientID,
@@ -41,12 +40,16 @@ func (b *builder) providers(forms []providerForm) []upstream.Config {
 			Scopes:       b.upstreamScopes(key("scopes"), form.Scopes),
 			AuthParams:   b.authParams(key("auth_params"), form.AuthParams),
 			SubjectClaim: form.SubjectClaim,
-			GroupsClaim:  b.claimPath(key("groups_claim"), form.GroupsClaim),
-			Timeout:      b.timeout(key("timeout"), form.Timeout),
-		})
-		if form.CAFile != "" {
-			b.certificateAuthorities(key("ca_file"), form.CAFile, &providers[len(providers)-1])
+			GroupsClaim:  form.GroupsClaim,
+			Timeout:      form.Timeout,
 		}
+		if form.CAFile != "" {
+			var err error
+			if provider.CAs, err = upstream.LoadCAs(b.absolute(form.CAFile)); err != nil {
+				b.problem(key("ca_file"), "cannot be read: "+withoutPath(err).Error(), "set a file of certificates in PEM format")
+			}
+		}
+		providers = append(providers, provider)
 		b.emailTrusted[form.ID] = form.EmailTrusted
 	}
 	return providers
@@ -60,7 +63,7 @@ func (b *builder) issuer(path, issuer string) {
 		b.problem(path, "missing", hint)
 	case err != nil || parsed.Host == "" || parsed.RawQuery != "" || parsed.Fragment != "" || parsed.User != nil:
 		b.problem(path, "not an issuer", hint)
-	case parsed.Scheme != "https" && !isLoopbackHTTP(parsed):
+	case !isSecure(parsed):
 		b.problem(path, "not https", hint+"; http is accepted for a loopback host only")
 	case isEntraWithoutTenant(parsed):
 		b.warn(path, "names no tenant, so that no ID token matches it; set the issuer of your tenant, which contains its id")
@@ -81,13 +84,10 @@ func (b *builder) authMethod(key func(string) string, form providerForm) {
 	switch form.AuthMethod {
 	case "":
 	case upstream.AuthMethodNone:
-		if form.ClientSecret != "" {
-			b.problem(path, "none, though client_secret is set", "remove one of the two")
-		}
+		b.reject(form.ClientSecret != "", path, "none, though client_secret is set", "remove one of the two")
 	case upstream.AuthMethodBasic, upstream.AuthMethodPost:
-		if form.ClientSecret == "" {
-			b.problem(path, "client_secret is missing", "set client_secret, or auth_method: none for a public client")
-		}
+		b.reject(form.ClientSecret == "", path, "client_secret is missing",
+			"set client_secret, or auth_method: none for a public client")
 	default:
 		b.problem(path, "unknown", "use client_secret_basic, client_secret_post or none, or remove the key to use discovery")
 	}
@@ -97,13 +97,11 @@ func (b *builder) upstreamScopes(path string, scopes []string) []string {
 	if len(scopes) == 0 {
 		return []string{"openid", "profile", "email"}
 	}
-	if !slices.Contains(scopes, "openid") {
-		b.problem(path, "openid is missing", "add openid; without it the provider issues no ID token")
-	}
+	b.reject(!slices.Contains(scopes, "openid"), path, "openid is missing",
+		"add openid; without it the provider issues no ID token")
 	for _, scope := range scopes {
-		if !isScope(scope) {
-			b.problem(path, "not a scope", "write each scope as an element of its own, without spaces and quotes")
-		}
+		b.reject(!scopePattern.MatchString(scope), path, "not a scope",
+			"write each scope as an element of its own, without spaces and quotes")
 	}
 	return scopes
 }
@@ -124,26 +122,4 @@ func (b *builder) authParams(path string, texts []string) url.Values {
 		params.Set(name, value)
 	}
 	return params
-}
-
-func (b *builder) claimPath(path string, names []string) []string {
-	if slices.Contains(names, "") {
-		b.problem(path, "contains an empty name", "set the name of a claim, or a list of names that leads to a nested one")
-	}
-	return names
-}
-
-func (b *builder) timeout(path string, d time.Duration) time.Duration {
-	if d != 0 && (d < time.Second || d > time.Minute) {
-		b.problem(path, "out of range", `set a duration from "1s" to "1m"`)
-	}
-	return d
-}
-
-func (b *builder) certificateAuthorities(path, file string, provider *upstream.Config) {
-	pool, err := upstream.LoadCAs(b.absolute(file))
-	if err != nil {
-		b.problem(path, "cannot be read: "+withoutPath(err).Error(), "set a file of certificates in PEM format")
-	}
-	provider.CAs = pool
 }

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -22,7 +21,7 @@ func (b *builder) publicURL(text string) string {
 		b.problem(path, "missing", hint)
 	case err != nil || parsed.Host == "" || parsed.Hostname() == "":
 		b.problem(path, "not a URL", hint)
-	case parsed.Scheme != "https" && !isLoopbackHTTP(parsed):
+	case !isSecure(parsed):
 		b.problem(path, "not https", hint+"; http is accepted for a loopback host only")
 	case text != parsed.Scheme+"://"+parsed.Host || strings.ToLower(text) != text || strings.HasSuffix(parsed.Host, ":"):
 		b.problem(path, "not an origin", "remove user, path, trailing slash, query and fragment, and write it in lower case")
@@ -32,9 +31,9 @@ func (b *builder) publicURL(text string) string {
 	return text
 }
 
-// isLoopbackHTTP reports whether a URL is plain HTTP to this machine.
-func isLoopbackHTTP(u *url.URL) bool {
-	return u.Scheme == "http" && isLoopback(u.Hostname())
+// isSecure reports whether a URL is https, or plain HTTP to this machine.
+func isSecure(u *url.URL) bool {
+	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
 }
 
 func isLoopback(host string) bool {
@@ -45,16 +44,9 @@ func isLoopback(host string) bool {
 func (b *builder) listen(path, address string) string {
 	_, port, err := net.SplitHostPort(address)
 	number, portErr := strconv.Atoi(port)
-	if err != nil || portErr != nil || number < 0 || number > 65535 {
-		b.problem(path, "not an address to listen on", `set host:port or :port, such as "127.0.0.1:8081"`)
-	}
+	b.reject(err != nil || portErr != nil || number < 0 || number > 65535, path, "not an address to listen on",
+		`set host:port or :port, such as "127.0.0.1:8081"`)
 	return address
-}
-
-func (b *builder) warnAdminListen(address string) {
-	if host, _, err := net.SplitHostPort(address); err == nil && !isLoopback(host) {
-		b.warn("admin_listen", "not a loopback address; restrict access to metrics and readiness by a firewall")
-	}
 }
 
 func (b *builder) keys(texts []string) *keys.Ring {
@@ -79,13 +71,6 @@ func (b *builder) keys(texts []string) *keys.Ring {
 	return keys.NewRing(secrets...)
 }
 
-func (b *builder) maxStaleness(d time.Duration) time.Duration {
-	if d < time.Second || d > time.Hour {
-		b.problem("lookup.max_staleness", "out of range", `set a duration from "1s" to "1h"`)
-	}
-	return d
-}
-
 // memory parses a size such as 64MiB.
 func (b *builder) memory(text string) int {
 	const least, most = 1 << 20, 1 << 40
@@ -102,11 +87,59 @@ func (b *builder) log(form logForm) Log {
 		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
 	}
 	level, found := levels[form.Level]
-	if !found {
-		b.problem("log.level", "unknown", "use debug, info, warn or error")
-	}
-	if form.Format != "json" && form.Format != "text" {
-		b.problem("log.format", "unknown", "use json or text")
-	}
+	b.reject(!found, "log.level", "unknown", "use debug, info, warn or error")
+	b.reject(form.Format != "json" && form.Format != "text", "log.format", "unknown", "use json or text")
 	return Log{Level: level, JSON: form.Format == "json"}
+}
+
+func (b *builder) storage(form Storage) Storage {
+	switch form.Driver {
+	case "sqlite":
+		form.DSN = b.databaseFile(form.DSN)
+	case "postgres":
+		b.postgresDSN(form.DSN)
+	default:
+		b.problem("storage.driver", "unknown", `use "sqlite" or "postgres"`)
+	}
+	return form
+}
+
+func (b *builder) databaseFile(dsn string) string {
+	if dsn == "" || strings.HasPrefix(dsn, ":memory:") || strings.HasPrefix(dsn, "file:") || isPostgresURL(dsn) {
+		b.problem("storage.dsn", "not the path of a file", `set a path, such as "/var/lib/alexa-oidc-bridge/bridge.db"`)
+		return ""
+	}
+	return b.absolute(dsn)
+}
+
+func isPostgresURL(dsn string) bool {
+	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
+}
+
+// postgresDSN checks the URL of a database. It never reports a part of it, which may be the password.
+func (b *builder) postgresDSN(dsn string) {
+	const path = "storage.dsn"
+	parsed, err := url.Parse(dsn)
+	if !isPostgresURL(dsn) || err != nil {
+		b.problem(path, "not the URL of a database", "set postgres://user:${NAME}@host:5432/database?sslmode=verify-full; "+
+			"percent-encode a password that is written in the URL, but not one that is inserted by ${…}")
+		return
+	}
+	if _, written := parsed.User.Password(); written {
+		b.warnInline(path)
+	}
+	mode := parsed.Query().Get("sslmode")
+	if mode != "verify-full" && mode != "verify-ca" && !isLocalDatabase(parsed) {
+		b.warn(path, "the connection is not encrypted, or the server's certificate is not verified; "+
+			"add sslmode=verify-full, and sslrootcert for a private certificate authority")
+	}
+}
+
+// isLocalDatabase reports whether a database is on this machine.
+func isLocalDatabase(dsn *url.URL) bool {
+	host := dsn.Hostname()
+	if host == "" {
+		host = dsn.Query().Get("host")
+	}
+	return host == "" || strings.HasPrefix(host, "/") || isLoopback(host)
 }

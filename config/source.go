@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
 )
 
 // Limits of the configuration file and of the files that it includes by ${file:…}.
@@ -18,29 +20,39 @@ const (
 	maxIncluded = 64 << 10
 )
 
-// source is the configuration file, parsed as YAML and overridden by the environment, but not yet decoded.
-type source struct {
-	dir        string
-	settings   map[string]any
-	external   map[string]bool // the paths of strings that come from ${…} or the environment
-	unresolved map[string]bool // the paths of strings that could not be expanded; nothing else is reported about these
-	problems   Problems
+// builder reads the configuration file, checks it and turns it into what the program runs on. It collects problems and
+// warnings.
+type builder struct {
+	dir          string
+	settings     map[string]any  // of the file, overridden by the environment
+	external     map[string]bool // the paths of strings that come from ${…} or the environment
+	unresolved   map[string]bool // the paths of strings that could not be expanded; nothing else is reported about these
+	emailTrusted map[string]bool // by provider id
+	problems     Problems
+	warnings     []Warning
 }
 
-func (s *source) problem(path, what, hint string) {
-	if !s.unresolved[path] {
-		s.problems = append(s.problems, Problem{path, what, hint})
+func (b *builder) problem(path, what, hint string) {
+	if !b.unresolved[path] {
+		b.problems = append(b.problems, Problem{path, what, hint})
+	}
+}
+
+// reject reports a problem if a condition holds.
+func (b *builder) reject(condition bool, path, what, hint string) {
+	if condition {
+		b.problem(path, what, hint)
 	}
 }
 
 // unresolvable reports a problem of a ${…}, after which the string is not checked further.
-func (s *source) unresolvable(path, what, hint string) string {
-	s.problem(path, what, hint)
-	s.unresolved[path] = true
+func (b *builder) unresolvable(path, what, hint string) string {
+	b.problem(path, what, hint)
+	b.unresolved[path] = true
 	return ""
 }
 
-func readSource(path string) (*source, error) {
+func open(path string) (*builder, error) {
 	text, err := readBounded(path, maxFile)
 	if err != nil {
 		return nil, Problems{{What: "the configuration file cannot be read: " + err.Error(),
@@ -66,8 +78,8 @@ func readSource(path string) (*source, error) {
 		}
 		external[key] = os.Getenv(variable) != ""
 	}
-	return &source{dir: filepath.Dir(absolute), settings: v.AllSettings(), external: external,
-		unresolved: map[string]bool{}}, nil
+	return &builder{dir: filepath.Dir(absolute), settings: v.AllSettings(), external: external,
+		unresolved: map[string]bool{}, emailTrusted: map[string]bool{}}, nil
 }
 
 // readBounded reads a regular file of at most limit bytes. A device or a pipe might never end.
@@ -100,10 +112,63 @@ func withoutPath(err error) error {
 }
 
 // keepOnly removes all top-level keys but one.
-func (s *source) keepOnly(key string) {
-	kept := map[string]any{}
-	if value, ok := s.settings[key]; ok {
-		kept[key] = value
+func (b *builder) keepOnly(key string) {
+	maps.DeleteFunc(b.settings, func(other string, _ any) bool { return other != key })
+}
+
+// checkYAML rejects what viper accepts silently: keys that differ only in case, of which an arbitrary one would win; a
+// second document, which would be ignored; and keys without a value, which would drop a rule.
+func checkYAML(text []byte) Problems {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	var document yaml.Node
+	err := decoder.Decode(&document)
+	if errors.Is(err, io.EOF) {
+		return nil // an empty file; the missing keys are reported later
 	}
-	s.settings = kept
+	if err != nil {
+		return Problems{notYAML(err)}
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return Problems{{What: "the file contains more than one YAML document", Hint: "remove all documents but one"}}
+	}
+	return checkNode("", document.Content[0])
+}
+
+func checkNode(path string, node *yaml.Node) Problems {
+	var problems Problems
+	switch node.Kind {
+	case yaml.SequenceNode:
+		for i, content := range node.Content {
+			problems = append(problems, checkNode(element(path, i), content)...)
+		}
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			problems = append(problems, checkEntry(path, node.Content[i], node.Content[i+1])...)
+		}
+	}
+	return problems
+}
+
+func checkEntry(parent string, key, value *yaml.Node) Problems {
+	path := member(parent, key.Value)
+	switch {
+	case key.Kind != yaml.ScalarNode || key.Value != strings.ToLower(key.Value):
+		what := fmt.Sprintf("not a key (line %d)", key.Line)
+		return Problems{{path, what, "write keys in lower case, as in config.example.yaml"}}
+	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
+		return Problems{{path, "no value", "set a value, or remove the key"}}
+	}
+	return checkNode(path, value)
+}
+
+// notYAML describes an error of the YAML parser, up to where the error quotes the file: that may be a secret.
+func notYAML(err error) Problem {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if i := strings.IndexAny(text, "\"'`\n"); i >= 0 {
+		text = strings.TrimRight(text[:i], " :") + " …"
+	}
+	return Problem{
+		What: "the configuration is not YAML: " + text,
+		Hint: "correct the line; quote strings with special characters",
+	}
 }

@@ -38,9 +38,6 @@ type Response struct {
 	Claims map[string]any `json:"claims"`
 }
 
-// Answer is the former name of Response.
-type Answer = Response
-
 // maxResponse is the largest response that is read, in bytes.
 const maxResponse = 1 << 20
 

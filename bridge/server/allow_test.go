@@ -54,7 +54,7 @@ func TestAllow(t *testing.T) {
 		{"one of two rules", bridge.Allow{EmailDomains: []string{"contoso.com"}, Groups: []string{"admins"}}, nil,
 			bridge.ReasonGroups},
 	}
-	b, linked := testbridge.Start(t), 0
+	b, linked := startBridge(t), 0
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b.Within(t)
@@ -83,7 +83,7 @@ func TestAllow(t *testing.T) {
 // A link is suspended while the configuration does not allow it.
 func TestConfigurationSuspendsLinks(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, func(b *testbridge.Bridge) { b.Skill.Allow.Groups = []string{"engineering"} })
+	b := startBridge(t, func(b *testBridge) { b.Skill.Allow.Groups = []string{"engineering"} })
 	token := b.Link()
 	original := *b.Skill
 	for name, change := range map[string]func(){

@@ -14,7 +14,7 @@ import (
 // The code grant sends its authorization response in the query, after the query that the redirect URI has.
 func TestCodeResponse(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant)
+	b := startBridge(t, withCodeGrant)
 	for _, uri := range b.Skill.RedirectURIs {
 		phone := simulator.NewPhone()
 		request := b.CodeRequest()
@@ -44,8 +44,8 @@ func TestCodeResponse(t *testing.T) {
 
 func TestCodeChallengeErrors(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant)
-	good := "&code_challenge=" + testbridge.Challenge(testbridge.Verifier)
+	b := startBridge(t, withCodeGrant)
+	good := "&code_challenge=" + pkceChallenge(pkceVerifier)
 	for name, more := range map[string]string{
 		"plain":              good + "&code_challenge_method=plain",
 		"no method is plain": good,

@@ -16,7 +16,7 @@ import (
 // A redirect URI must equal a configured one byte by byte (RFC 9700 section 2.1). Any other gets a page, and no redirect.
 func TestAuthorizeRedirectURI(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, func(b *testbridge.Bridge) {
+	b := startBridge(t, func(b *testBridge) {
 		b.Skill.RedirectURIs = append(slices.Clone(b.Skill.RedirectURIs), "https://app.contoso.com/linked?from=alexa")
 	})
 	const wrongAddress = "This skill asked for a wrong address"
@@ -96,7 +96,7 @@ func TestAuthorizeRedirectURI(t *testing.T) {
 }
 
 // wantErrorPage checks that a URL leads to an error page, without a redirect and without a cookie.
-func wantErrorPage(b *testbridge.Bridge, address, text string) {
+func wantErrorPage(b *testBridge, address, text string) {
 	b.Helper()
 	response, body := b.Do(b.NewRequest(http.MethodGet, address, nil))
 	if response.StatusCode != http.StatusBadRequest || response.Header.Get("Location") != "" ||
@@ -107,7 +107,7 @@ func wantErrorPage(b *testbridge.Bridge, address, text string) {
 
 func TestAuthorizeErrors(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	const unknown = "This skill is not known here"
 	for name, change := range map[string]func(*simulator.Request){
 		"unknown client":             func(q *simulator.Request) { q.ClientID = "burger" },
@@ -172,7 +172,7 @@ func TestAuthorizeErrors(t *testing.T) {
 // The state is returned unchanged, byte by byte.
 func TestAuthorizeState(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	every := make([]byte, 256)
 	for i := range every {
 		every[i] = byte(i)
@@ -216,7 +216,7 @@ func TestAuthorizeState(t *testing.T) {
 // Google blocks embedded browsers with a page that has no way back, so the bridge warns before it redirects there.
 func TestAuthorizeEmbeddedBrowser(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, func(b *testbridge.Bridge) { b.Config.Providers[0].Issuer = "https://accounts.google.com" })
+	b := startBridge(t, func(b *testBridge) { b.Config.Providers[0].Issuer = "https://accounts.google.com" })
 	embedded := map[string]bool{
 		"Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/120.0 Mobile Safari/537.36":       true,
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148":                           true,
@@ -240,7 +240,7 @@ func TestAuthorizeEmbeddedBrowser(t *testing.T) {
 // Excessive cookies and scopes do not make responses longer.
 func TestAuthorizeLimits(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	var cookies strings.Builder
 	for i := range 2000 {
 		fmt.Fprintf(&cookies, "login-%016d=x; ", i)

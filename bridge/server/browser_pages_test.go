@@ -27,13 +27,13 @@ const screenshotsVariable = "BRIDGE_TEST_SCREENSHOTS"
 func browserPages(t *testing.T, browser *browser) {
 	b := browser.bridge(t, longSkill)
 	b.Provider.SetPerson(longPerson())
-	for name, open := range map[string]func(*tab, *testbridge.Bridge){
-		"consent":       func(tb *tab, b *testbridge.Bridge) { tb.signIn(b.Request(), testbridge.Ada()) },
+	for name, open := range map[string]func(*tab, *testBridge){
+		"consent":       func(tb *tab, b *testBridge) { tb.signIn(b.Request(), testbridge.Ada()) },
 		"consent-long":  openLongConsent,
-		"no-cookie":     func(tb *tab, b *testbridge.Bridge) { tb.open(publicOrigin + "/callback/corp?code=c&state=s") },
+		"no-cookie":     func(tb *tab, b *testBridge) { tb.open(publicOrigin + "/callback/corp?code=c&state=s") },
 		"wrong-address": openWrongAddress,
 		"provider-down": openProviderDown,
-		"home":          func(tb *tab, b *testbridge.Bridge) { tb.open(publicOrigin + "/") },
+		"home":          func(tb *tab, b *testBridge) { tb.open(publicOrigin + "/") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			tab := browser.tab(t)
@@ -50,7 +50,7 @@ func browserPages(t *testing.T, browser *browser) {
 }
 
 // longSkill gives the skill "lights" a long name.
-func longSkill(b *testbridge.Bridge) {
+func longSkill(b *testBridge) {
 	lights := b.Config.Skills[1]
 	lights.Name = "Contoso Lights, Blinds & Donaudampfschifffahrtselektrizitätenhauptbetriebswerk"
 	lights.Claims = []string{bridge.ClaimEmail, bridge.ClaimName, bridge.ClaimGroups, "employee_number"}
@@ -68,19 +68,19 @@ func longPerson() upstreamtest.Person {
 	return person
 }
 
-func openLongConsent(tb *tab, b *testbridge.Bridge) {
+func openLongConsent(tb *tab, b *testBridge) {
 	request := b.Request()
 	request.ClientID = "lights"
 	tb.signIn(request, testbridge.Hedy())
 }
 
-func openWrongAddress(tb *tab, b *testbridge.Bridge) {
+func openWrongAddress(tb *tab, b *testBridge) {
 	request := b.Request()
 	request.RedirectURI = "https://" + strings.Repeat("w", 80) + ".example/"
 	tb.open(request.URL())
 }
 
-func openProviderDown(tb *tab, b *testbridge.Bridge) {
+func openProviderDown(tb *tab, b *testBridge) {
 	tb.open(b.Request().URL())
 	tb.web.serve(downAtCallback(b))
 	tb.fillIn(testbridge.Ada())

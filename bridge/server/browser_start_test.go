@@ -142,14 +142,14 @@ func withPreferences(t *testing.T, preferences string) chromedp.ExecAllocatorOpt
 }
 
 // bridge starts a bridge at publicHost, whose provider is on another site, as in production.
-func (browser *browser) bridge(t *testing.T, changes ...func(*testbridge.Bridge)) *testbridge.Bridge {
+func (browser *browser) bridge(t *testing.T, changes ...func(*testBridge)) *testBridge {
 	t.Helper()
-	public := func(b *testbridge.Bridge) {
+	public := func(b *testBridge) {
 		b.Config.PublicURL = publicOrigin
 		b.Provider = testbridge.StartProvider(t, publicOrigin)
 		b.Config.Providers[0].Issuer = b.Provider.Issuer()
 	}
-	b := testbridge.Start(t, append([]func(*testbridge.Bridge){public}, changes...)...)
+	b := startBridge(t, append([]func(*testBridge){public}, changes...)...)
 	browser.web.serve(b.Server.Public)
 	return b
 }

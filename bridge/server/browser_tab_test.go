@@ -25,7 +25,6 @@ import (
 
 	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/bridge/upstreamtest"
-	"alexa-oidc-bridge/internal/testbridge"
 )
 
 // stepTimeout is how long one step in a browser may take.
@@ -240,7 +239,7 @@ var accessTokenForm = regexp.MustCompile(`^[A-Za-z0-9_-]{40,128}$`)
 
 // wantLinked checks that the tab is at Alexa's redirect URI, with the state and an active token in the fragment and nothing
 // else, and that Alexa's server did not receive the fragment. It returns the token.
-func (tb *tab) wantLinked(b *testbridge.Bridge, request simulator.Request) string {
+func (tb *tab) wantLinked(b *testBridge, request simulator.Request) string {
 	tb.Helper()
 	href := tb.href()
 	token, hasStart := strings.CutPrefix(href, request.RedirectURI+"#state="+request.State+"&access_token=")

@@ -146,7 +146,7 @@ func browserProviderDown(t *testing.T, browser *browser) {
 }
 
 // downAtCallback is a handler that stops the provider at the callback, so that the code cannot be exchanged.
-func downAtCallback(b *testbridge.Bridge) http.Handler {
+func downAtCallback(b *testBridge) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if strings.HasPrefix(request.URL.Path, "/callback/") {
 			b.Provider.SetDown(true)
@@ -157,7 +157,7 @@ func downAtCallback(b *testbridge.Bridge) http.Handler {
 
 // The provider is panva's, which has sessions. It ends one by a page with a script before another begins.
 func browserAnotherAccount(t *testing.T, browser *browser) {
-	b := startPanva(t, func(b *testbridge.Bridge) { b.Config.PublicURL = publicOrigin }).Bridge
+	b := startPanva(t, func(b *testBridge) { b.Config.PublicURL = publicOrigin }).testBridge
 	browser.web.serve(b.Server.Public)
 	tab := browser.tab(t)
 	request := b.Request()
@@ -179,7 +179,7 @@ func browserAnotherAccount(t *testing.T, browser *browser) {
 
 // On a loopback address without TLS cookies are not Secure. The demo runs like this.
 func browserPlainHTTP(t *testing.T, browser *browser) {
-	b, tab := testbridge.Start(t), browser.tab(t)
+	b, tab := startBridge(t), browser.tab(t)
 	browser.web.serve(http.NotFoundHandler())
 	request := b.Request()
 	tab.signIn(request, testbridge.Ada())

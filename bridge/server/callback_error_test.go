@@ -13,7 +13,7 @@ import (
 
 func TestCallbackAccessDenied(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	request := b.Request()
 	login := b.Open(phone, request.URL())
@@ -30,7 +30,7 @@ func TestCallbackAccessDenied(t *testing.T) {
 
 func TestCallbackErrors(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	for code, want := range map[string]struct {
 		status int
 		text   string
@@ -57,7 +57,7 @@ func TestCallbackErrors(t *testing.T) {
 
 func TestCallbackWithUnknownCode(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	request := b.Request()
 	callback := mustParse(b.CallbackURL(phone, request))
@@ -73,7 +73,7 @@ func TestCallbackWithUnknownCode(t *testing.T) {
 
 func TestProviderOutage(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	token := b.Link()
 	b.Provider.SetDown(true)
 	b.Restart()
@@ -107,7 +107,7 @@ const retryAfter = 5 * time.Second
 // If the store fails after the code was exchanged, the page starts the sign-in anew.
 func TestCallbackStoreFails(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	store := &brokenStore{Store: b.Store}
 	b.ReplaceStore(store)
 	store.readOnly.Store(true)

@@ -21,7 +21,7 @@ import (
 // victim's account nor have their own linked.
 func TestCallbackInAnotherBrowser(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	attacker, victim := simulator.NewPhone(), simulator.NewPhone()
 	callback := b.CallbackURL(attacker, b.Request())
 
@@ -41,7 +41,7 @@ func TestCallbackInAnotherBrowser(t *testing.T) {
 
 func TestCallbackState(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	callback := mustParse(b.CallbackURL(phone, b.Request()))
 	change := func(change func(url.Values)) string {
@@ -83,7 +83,7 @@ func anotherLetter(text string) string {
 // A flow cookie is valid for its purpose and its name only, even if its content is right.
 func TestFlowCookieForgeries(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	consent := b.SignIn(phone, b.Request(), testbridge.Ada())
 	cookies := phone.Client.Jar.Cookies(mustParse(b.Origin))
@@ -125,7 +125,7 @@ func TestFlowCookieForgeries(t *testing.T) {
 
 func TestCallbackReload(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	callback := b.CallbackURL(phone, b.Request())
 
@@ -143,7 +143,7 @@ func TestCallbackReload(t *testing.T) {
 // A callback that is requested several times at once exchanges its code once.
 func TestCallbackConcurrently(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	callback := b.CallbackURL(phone, b.Request())
 	pages := make([]*simulator.Page, 8)
@@ -162,7 +162,7 @@ func TestCallbackConcurrently(t *testing.T) {
 
 // openAtReplica requests a URL with the phone's cookies at a second bridge on the same store, which at first does not see
 // what the first bridge has stored.
-func openAtReplica(b *testbridge.Bridge, phone *simulator.Phone, address string) *httptest.ResponseRecorder {
+func openAtReplica(b *testBridge, phone *simulator.Phone, address string) *httptest.ResponseRecorder {
 	b.Helper()
 	deps := server.Deps{Store: &staleStore{Store: b.Store}, Log: slog.New(slog.DiscardHandler), Now: b.Clock.Now}
 	other, err := server.New(b.Config, deps)
@@ -182,7 +182,7 @@ func openAtReplica(b *testbridge.Bridge, phone *simulator.Phone, address string)
 // page all the same.
 func TestCallbackAtTwoReplicas(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	request := b.Request()
 	callback := b.CallbackURL(phone, request)
@@ -199,7 +199,7 @@ func TestCallbackAtTwoReplicas(t *testing.T) {
 // Two people sign in to one flow, in two windows and at two replicas. The one on the consent page is linked.
 func TestCallbackOfTwoPeople(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	request := b.Request()
 	phone.Destinations = []string{b.Origin + "/callback/corp"}
@@ -228,7 +228,7 @@ func TestCallbackOfTwoPeople(t *testing.T) {
 // The person has ten minutes to sign in, and then ten more to decide.
 func TestFlowLifetime(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	request := b.Request()
 	callback := b.CallbackURL(phone, request)
@@ -242,7 +242,7 @@ func TestFlowLifetime(t *testing.T) {
 
 func TestFlowExpires(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	callback := b.CallbackURL(phone, b.Request())
 	b.Clock.Advance(10 * time.Minute)
@@ -261,7 +261,7 @@ func TestFlowExpires(t *testing.T) {
 // A browser keeps its two newest flows, even if all began in the same second.
 func TestFlowLimit(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	var requests []simulator.Request
 	var logins []*simulator.Page

@@ -31,7 +31,7 @@ const (
 
 // client is a bridge with panva's oauth4webapi as its client, in a process that knows the bridge by its metadata only.
 type client struct {
-	*testbridge.Bridge
+	*testBridge
 	input  io.Writer
 	output *bufio.Scanner
 	stderr *testbridge.Log
@@ -81,7 +81,7 @@ func TestClient(t *testing.T) {
 
 func TestClientRotation(t *testing.T) {
 	t.Parallel()
-	c := startClient(t, "client_secret_basic", func(b *testbridge.Bridge) { b.Skill.RotateRefresh = true })
+	c := startClient(t, "client_secret_basic", func(b *testBridge) { b.Skill.RotateRefresh = true })
 	first := c.link()
 	lost, second := c.refresh(first.RefreshToken), c.refresh(first.RefreshToken)
 	if lost.RefreshToken == first.RefreshToken || second.RefreshToken == first.RefreshToken || second.RefreshToken == lost.RefreshToken {
@@ -115,7 +115,7 @@ func TestClientVerifier(t *testing.T) {
 
 func TestClientWithoutChallenge(t *testing.T) {
 	t.Parallel()
-	c := startClient(t, "client_secret_basic", func(b *testbridge.Bridge) { b.Skill.RequirePKCE = true })
+	c := startClient(t, "client_secret_basic", func(b *testBridge) { b.Skill.RequirePKCE = true })
 	_, page := c.openAuthorization(false)
 	redirect := c.wantRedirect(page, "app", "error", "error_description", "iss", "state")
 	// The library checks iss and state before it reads the error.
@@ -134,14 +134,14 @@ func TestClientWrongSecret(t *testing.T) {
 }
 
 // startClient starts a bridge, and a client that has read its metadata and authenticates by the given method.
-func startClient(t *testing.T, method string, changes ...func(*testbridge.Bridge)) *client {
+func startClient(t *testing.T, method string, changes ...func(*testBridge)) *client {
 	t.Helper()
 	_, err := exec.LookPath("node")
 	need(t, err == nil, "node is not on the PATH; install Node.js")
 	_, err = os.Stat(filepath.Join(clientFolder, "node_modules", "oauth4webapi"))
 	need(t, err == nil, "oauth4webapi is not installed; run npm ci in "+clientFolder)
-	changes = append([]func(*testbridge.Bridge){withClient}, changes...)
-	c := &client{Bridge: testbridge.Start(t, changes...), stderr: &testbridge.Log{}}
+	changes = append([]func(*testBridge){withClient}, changes...)
+	c := &client{testBridge: startBridge(t, changes...), stderr: &testbridge.Log{}}
 	c.KeepSecret(clientSecret)
 	c.start()
 	c.run("discover", map[string]any{
@@ -153,8 +153,8 @@ func startClient(t *testing.T, method string, changes ...func(*testbridge.Bridge
 }
 
 // withClient lets the skill "pizza" use both grants. The client's redirect URI has a query, which must remain.
-func withClient(b *testbridge.Bridge) {
-	testbridge.WithCodeGrant(b)
+func withClient(b *testBridge) {
+	withCodeGrant(b)
 	b.Skill.RedirectURIs = append([]string{clientRedirect + "?app=pizza"}, b.Skill.RedirectURIs...)
 	b.Skill.Secrets = []bridge.Secret{bridge.NewSecret(clientSecret)}
 	b.Skill.CodeLifetime = 5 * time.Minute
@@ -248,11 +248,11 @@ func (c *client) wantRedirect(page *simulator.Page, names ...string) string {
 }
 
 // tokens runs a command that returns tokens.
-func (c *client) tokens(command string, parameters map[string]any) testbridge.Tokens {
+func (c *client) tokens(command string, parameters map[string]any) tokenResponse {
 	c.Helper()
-	var tokens testbridge.Tokens
+	var tokens tokenResponse
 	c.run(command, parameters, &tokens)
-	want := testbridge.Tokens{
+	want := tokenResponse{
 		AccessToken: tokens.AccessToken, TokenType: "Bearer", ExpiresIn: 3600, RefreshToken: tokens.RefreshToken, Scope: "orders",
 	}
 	if tokens != want || tokens.AccessToken == "" || tokens.RefreshToken == "" {
@@ -262,12 +262,12 @@ func (c *client) tokens(command string, parameters map[string]any) testbridge.To
 	return tokens
 }
 
-func (c *client) link() testbridge.Tokens {
+func (c *client) link() tokenResponse {
 	c.Helper()
 	return c.tokens("exchange", map[string]any{"redirect": c.authorize(true)})
 }
 
-func (c *client) refresh(token string) testbridge.Tokens {
+func (c *client) refresh(token string) tokenResponse {
 	c.Helper()
 	return c.tokens("refresh", map[string]any{"token": token})
 }

@@ -15,7 +15,7 @@ import (
 // The same decision within a minute gets the same response.
 func TestConsentDoubleTap(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	b.Clock.Hold()
 	for _, decision := range []string{"link", "cancel"} {
 		phone := simulator.NewPhone()
@@ -34,7 +34,7 @@ func TestConsentDoubleTap(t *testing.T) {
 
 func TestConsentIsFinal(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	for _, first := range []string{"link", "cancel", "switch"} {
 		for _, second := range []string{"link", "cancel", "switch"} {
 			if first == second {
@@ -51,7 +51,7 @@ func TestConsentIsFinal(t *testing.T) {
 
 func TestConsentConcurrently(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	request := b.Request()
 	consent := b.SignIn(phone, request, testbridge.Ada())
@@ -73,13 +73,13 @@ func TestConsentConcurrently(t *testing.T) {
 // A consent page that was opened before the configuration changed is judged by the new configuration.
 func TestConsentAfterConfigurationChange(t *testing.T) {
 	t.Parallel()
-	changes := map[string]func(*testbridge.Bridge){
-		"redirect URI removed": func(b *testbridge.Bridge) { b.Skill.RedirectURIs = b.Skill.RedirectURIs[:1] },
-		"skill removed":        func(b *testbridge.Bridge) { b.Config.Skills = b.Config.Skills[1:] },
+	changes := map[string]func(*testBridge){
+		"redirect URI removed": func(b *testBridge) { b.Skill.RedirectURIs = b.Skill.RedirectURIs[:1] },
+		"skill removed":        func(b *testBridge) { b.Config.Skills = b.Config.Skills[1:] },
 	}
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
-			b := testbridge.Start(t)
+			b := startBridge(t)
 			phone := simulator.NewPhone()
 			consent := b.SignIn(phone, b.Request(), testbridge.Ada())
 			change(b)
@@ -89,7 +89,7 @@ func TestConsentAfterConfigurationChange(t *testing.T) {
 		})
 	}
 	t.Run("no longer allowed", func(t *testing.T) {
-		b := testbridge.Start(t)
+		b := startBridge(t)
 		phone := simulator.NewPhone()
 		request := b.Request()
 		consent := b.SignIn(phone, request, testbridge.Ada())
@@ -102,7 +102,7 @@ func TestConsentAfterConfigurationChange(t *testing.T) {
 
 func TestConsentForgeries(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	consent := b.SignIn(phone, b.Request(), testbridge.Ada())
 	other := simulator.NewPhone()

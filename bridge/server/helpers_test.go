@@ -18,7 +18,7 @@ import (
 const inactive = `{"active":false}`
 
 // withLightsCodeGrant lets the skill "lights" use the code grant, with LightsSecret.
-func withLightsCodeGrant(b *testbridge.Bridge) {
+func withLightsCodeGrant(b *testBridge) {
 	lights := b.Config.Skills[1]
 	lights.Grants = []bridge.Grant{bridge.GrantAuthorizationCode}
 	lights.Secrets = []bridge.Secret{bridge.NewSecret(testbridge.LightsSecret)}
@@ -50,7 +50,7 @@ func wantJSONHeader(t testing.TB, response *http.Response) {
 	}
 }
 
-func lookupRequest(b *testbridge.Bridge, form url.Values) *http.Request {
+func lookupRequest(b *testBridge, form url.Values) *http.Request {
 	b.Helper()
 	request := b.NewRequest(http.MethodPost, "/lookup", form)
 	request.SetBasicAuth(testbridge.BackendID, testbridge.BackendSecret)
@@ -80,7 +80,7 @@ func mustParse(address string) *url.URL {
 }
 
 // readDatabase returns the bytes of the database file and of its write-ahead log.
-func readDatabase(b *testbridge.Bridge) string {
+func readDatabase(b *testBridge) string {
 	b.Helper()
 	database, err := os.ReadFile(b.Database)
 	if err != nil {
@@ -94,14 +94,14 @@ func readDatabase(b *testbridge.Bridge) string {
 }
 
 // wantRefreshRejected checks that a refresh token gets invalid_grant.
-func wantRefreshRejected(b *testbridge.Bridge, token string) {
+func wantRefreshRejected(b *testBridge, token string) {
 	b.Helper()
 	response, body := b.Refresh(token)
 	wantErrorResponse(b, response, body, http.StatusBadRequest, "invalid_grant")
 }
 
 // wantCodeRejected checks that a code gets invalid_grant.
-func wantCodeRejected(b *testbridge.Bridge, code string) {
+func wantCodeRejected(b *testBridge, code string) {
 	b.Helper()
 	response, body := b.Exchange(code)
 	wantErrorResponse(b, response, body, http.StatusBadRequest, "invalid_grant")

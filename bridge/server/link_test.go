@@ -16,7 +16,7 @@ import (
 
 func TestLink(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	request := b.Request()
 
@@ -40,7 +40,7 @@ func TestLink(t *testing.T) {
 
 	link := b.Links()[0]
 	response := b.Lookup(token)
-	wantAnswer := &lookup.Answer{
+	wantAnswer := &lookup.Response{
 		Active: true, Issuer: b.Origin, Subject: testbridge.Ada().Subject, ClientID: "pizza", Scope: "orders", TokenType: "Bearer",
 		IssuedAt: link.CreatedAt.Unix(), LinkID: link.ID, Provider: "corp", UpstreamISS: b.Provider.Issuer(),
 		Claims: map[string]any{"email": "ada@contoso.com", "name": "Ada Lovelace", "groups": []any{"alexa-users", "engineering"}},
@@ -55,7 +55,7 @@ func TestLink(t *testing.T) {
 
 func TestLinkAtEveryRedirectURI(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	uris := alexa.RedirectURIs(testbridge.VendorID)
 	if len(uris) != 6 {
 		t.Fatalf("%d redirect URIs", len(uris))
@@ -74,7 +74,7 @@ func TestLinkAtEveryRedirectURI(t *testing.T) {
 
 func TestScopes(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	for requested, want := range map[string]string{
 		"": "", "orders": "orders", "menu orders menu": "menu orders", "admin orders": "orders", "admin": "",
 	} {
@@ -90,7 +90,7 @@ func TestScopes(t *testing.T) {
 
 func TestImplicitLifetime(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, func(b *testbridge.Bridge) { b.Skill.ImplicitLifetime = time.Hour })
+	b := startBridge(t, func(b *testBridge) { b.Skill.ImplicitLifetime = time.Hour })
 	request := b.Request()
 	response := b.AuthorizationResponse(request, b.LinkRequest(request))
 	if response.Get("expires_in") != "3600" {
@@ -107,7 +107,7 @@ func TestImplicitLifetime(t *testing.T) {
 // Without a consent page the person must sign in anew, and is linked at the callback.
 func TestLinkWithoutConsentPage(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, func(b *testbridge.Bridge) { b.Skill.Consent = false })
+	b := startBridge(t, func(b *testBridge) { b.Skill.Consent = false })
 	phone := simulator.NewPhone()
 	var callback, authorization string
 	phone.Trace = func(exchange simulator.Exchange) {
@@ -130,7 +130,7 @@ func TestLinkWithoutConsentPage(t *testing.T) {
 
 func TestMaxLinksPerPerson(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, func(b *testbridge.Bridge) { b.Skill.MaxLinksPerPerson = 2 })
+	b := startBridge(t, func(b *testBridge) { b.Skill.MaxLinksPerPerson = 2 })
 	var tokens []string
 	for range 3 {
 		tokens = append(tokens, b.Link())
@@ -145,7 +145,7 @@ func TestMaxLinksPerPerson(t *testing.T) {
 
 func TestUseAnotherAccount(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	var authorization string
 	phone.Trace = func(exchange simulator.Exchange) {
@@ -170,7 +170,7 @@ func TestUseAnotherAccount(t *testing.T) {
 // A flow needs nothing that the process has in memory, and survives a key rotation between any two steps.
 func TestLinkAcrossRestarts(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	request := b.Request()
 	phone.Destinations = []string{b.Origin + "/callback/corp"}
@@ -195,7 +195,7 @@ func TestLinkAcrossRestarts(t *testing.T) {
 // Removing the implicit grant from a skill stops new links by it. Existing links remain.
 func TestRemoveImplicitGrant(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant)
+	b := startBridge(t, withCodeGrant)
 	token := b.Link()
 	b.LinkByCode()
 	phone := simulator.NewPhone()

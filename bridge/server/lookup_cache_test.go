@@ -15,9 +15,9 @@ import (
 )
 
 // startWatched starts a bridge that reads the feed, on a clock that is held, with a link. It returns the access token.
-func startWatched(t *testing.T, changes ...func(*testbridge.Bridge)) (*testbridge.Bridge, *watchedStore, string) {
+func startWatched(t *testing.T, changes ...func(*testBridge)) (*testBridge, *watchedStore, string) {
 	t.Helper()
-	b := testbridge.Start(t, changes...)
+	b := startBridge(t, changes...)
 	request := b.Request()
 	token := b.AuthorizationResponse(request, b.LinkRequest(request)).Get("access_token")
 	b.Clock.Hold()
@@ -25,7 +25,7 @@ func startWatched(t *testing.T, changes ...func(*testbridge.Bridge)) (*testbridg
 }
 
 // openReplica opens the database of the bridge once more, as another replica does.
-func openReplica(b *testbridge.Bridge) bridge.Store {
+func openReplica(b *testBridge) bridge.Store {
 	b.Helper()
 	replica, err := sqlstore.Open(b.Context(), sqlstore.Options{Driver: sqlstore.SQLite, DSN: b.Database})
 	if err != nil {
@@ -36,7 +36,7 @@ func openReplica(b *testbridge.Bridge) bridge.Store {
 }
 
 // revokeLink revokes the link of an access token in a store.
-func revokeLink(b *testbridge.Bridge, store bridge.Store, token string) {
+func revokeLink(b *testBridge, store bridge.Store, token string) {
 	b.Helper()
 	found, err := store.Lookup(b.Context(), bridge.HashOf(token))
 	if err == nil {
@@ -55,7 +55,7 @@ func (s *watchedStore) wantLookups(t *testing.T, n int64) {
 }
 
 // lookupByUser looks a token up for an Alexa user.
-func lookupByUser(b *testbridge.Bridge, token, user string) {
+func lookupByUser(b *testBridge, token, user string) {
 	b.Helper()
 	response, body := b.Do(lookupRequest(b, url.Values{"token": {token}, "alexa_user_id": {user}}))
 	if response.StatusCode != http.StatusOK {
@@ -95,7 +95,7 @@ func TestCache(t *testing.T) {
 
 func TestCacheExpiry(t *testing.T) {
 	t.Parallel()
-	b, store, token := startWatched(t, func(b *testbridge.Bridge) { b.Skill.ImplicitLifetime = 6 * time.Minute })
+	b, store, token := startWatched(t, func(b *testBridge) { b.Skill.ImplicitLifetime = 6 * time.Minute })
 	b.WantActive(token)
 	b.Clock.Advance(6*time.Minute - time.Second)
 	store.wantFeedRead(t)
@@ -128,13 +128,13 @@ func TestCacheRevokedAtReplica(t *testing.T) {
 // A response that was read before the link was revoked, and would be cached after that, is not given to later lookups.
 func TestCacheRevokedDuringLookup(t *testing.T) {
 	t.Parallel()
-	for name, revoke := range map[string]func(*testbridge.Bridge, *watchedStore, string){
-		"at a replica": func(b *testbridge.Bridge, store *watchedStore, token string) {
+	for name, revoke := range map[string]func(*testBridge, *watchedStore, string){
+		"at a replica": func(b *testBridge, store *watchedStore, token string) {
 			revokeLink(b, openReplica(b), token)
 			store.wantFeedRead(b)
 		},
-		"here": func(b *testbridge.Bridge, store *watchedStore, token string) { revokeLink(b, store.Store, token) },
-		"in a broken feed": func(b *testbridge.Bridge, store *watchedStore, token string) {
+		"here": func(b *testBridge, store *watchedStore, token string) { revokeLink(b, store.Store, token) },
+		"in a broken feed": func(b *testBridge, store *watchedStore, token string) {
 			store.set(func() { store.changeFeed = func(feed *bridge.Feed) { feed.Broken, feed.Events = true, nil } })
 			revokeLink(b, openReplica(b), token)
 			store.wantFeedRead(b)

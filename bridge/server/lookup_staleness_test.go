@@ -10,11 +10,10 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/internal/testbridge"
 )
 
 // wantUnavailable checks that a lookup gets 503 with Retry-After.
-func wantUnavailable(b *testbridge.Bridge, token string) {
+func wantUnavailable(b *testBridge, token string) {
 	b.Helper()
 	response, body := b.Do(lookupRequest(b, url.Values{"token": {token}}))
 	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
@@ -22,7 +21,7 @@ func wantUnavailable(b *testbridge.Bridge, token string) {
 	}
 }
 
-func wantReady(b *testbridge.Bridge, status int) {
+func wantReady(b *testBridge, status int) {
 	b.Helper()
 	if got := b.Admin("/readyz").Code; got != status {
 		b.Errorf("readyz %d, want %d", got, status)
@@ -112,7 +111,7 @@ func TestBrokenFeed(t *testing.T) {
 // Staleness and expiry are judged when the body has been read, however long that takes.
 func TestSlowRequestBody(t *testing.T) {
 	t.Parallel()
-	b, store, token := startWatched(t, func(b *testbridge.Bridge) { b.Skill.ImplicitLifetime = time.Hour })
+	b, store, token := startWatched(t, func(b *testBridge) { b.Skill.ImplicitLifetime = time.Hour })
 	b.WantActive(token)
 	lookup := func(wait func()) *httptest.ResponseRecorder {
 		request := lookupRequest(b, url.Values{"token": {token}})

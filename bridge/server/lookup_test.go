@@ -17,7 +17,7 @@ import (
 // Token introspection (RFC 7662), and how backends authenticate for it.
 func TestLookup(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	token := b.Link()
 	revoked := b.Link()
 	if _, err := b.Store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{b.Lookup(revoked).LinkID}}, "test", time.Now()); err != nil {
@@ -110,7 +110,7 @@ func TestLookup(t *testing.T) {
 // Claims that are stored for the allow rules only are not returned.
 func TestLookupClaims(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, func(b *testbridge.Bridge) {
+	b := startBridge(t, func(b *testBridge) {
 		b.Skill.Claims = []string{"name", "phone_number"}
 		b.Skill.Allow.EmailDomains = []string{"contoso.com"}
 	})
@@ -129,7 +129,7 @@ func TestLookupClaims(t *testing.T) {
 // A backend may have several secrets, so that they can be replaced.
 func TestLookupSecrets(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, func(b *testbridge.Bridge) {
+	b := startBridge(t, func(b *testBridge) {
 		b.Config.Backends[0].Secrets = append(b.Config.Backends[0].Secrets, bridge.NewSecret(strings.Repeat("n", 32)))
 	})
 	token := b.Link()
@@ -146,7 +146,7 @@ func TestLookupSecrets(t *testing.T) {
 // A lookup records the time and the hash of the Alexa user id.
 func TestLookupTouchesLink(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	token := b.Link()
 	if !b.Links()[0].LastUsedAt.IsZero() {
 		t.Error("last used before the first lookup")
@@ -169,7 +169,7 @@ func TestLookupTouchesLink(t *testing.T) {
 // A client accepts responses of later versions, with fields that it does not know.
 func TestLookupResponseOfLaterVersion(t *testing.T) {
 	t.Parallel()
-	var response lookup.Answer
+	var response lookup.Response
 	err := json.Unmarshal([]byte(`{"active":true,"sub":"a","new_field":{"x":1}}`), &response)
 	if err != nil || !response.Active || response.Subject != "a" {
 		t.Errorf("%+v, %v", response, err)

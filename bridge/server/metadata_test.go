@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-
-	"alexa-oidc-bridge/internal/testbridge"
 )
 
 // The metadata (RFC 8414) name what the configured skills can use, and no more.
 func TestMetadata(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	implicit := metadata(b)
 	for _, name := range []string{"token_endpoint", "code_challenge_methods_supported", "authorization_response_iss_parameter_supported"} {
 		if implicit[name] != nil {
@@ -22,7 +20,7 @@ func TestMetadata(t *testing.T) {
 	if implicit["issuer"] != b.Origin || implicit["introspection_endpoint"] != b.Origin+"/lookup" {
 		t.Errorf("metadata %v", implicit)
 	}
-	b = testbridge.Start(t, testbridge.WithCodeGrant)
+	b = startBridge(t, withCodeGrant)
 	both := metadata(b)
 	for name, want := range map[string]string{"token_endpoint": b.Origin + "/token", "response_types_supported": "[code token]",
 		"grant_types_supported": "[authorization_code implicit refresh_token]", "code_challenge_methods_supported": "[S256]"} {
@@ -32,7 +30,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-func metadata(b *testbridge.Bridge) map[string]any {
+func metadata(b *testBridge) map[string]any {
 	b.Helper()
 	response, body := b.Do(b.NewRequest(http.MethodGet, "/.well-known/oauth-authorization-server", nil))
 	var metadata map[string]any

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,7 +50,7 @@ func newMetrics(s *Server) *metrics {
 func (m *metrics) instrument(pattern string, audience httperror.Audience, next http.Handler) http.Handler {
 	route := strings.TrimSuffix(pattern, "{$}")
 	duration := m.durations.WithLabelValues(route)
-	counters := &statusCounters{requests: m.requests, route: route}
+	ok := m.requests.WithLabelValues(route, "200") // resolved once, for lookups
 	hasReference := route != "/lookup"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Since(m.start)
@@ -66,7 +65,11 @@ func (m *metrics) instrument(pattern string, audience httperror.Audience, next h
 			}
 			took := time.Since(m.start) - started
 			duration.Observe(took.Seconds())
-			counters.get(recorder.status).Inc()
+			if recorder.status == http.StatusOK {
+				ok.Inc()
+			} else {
+				m.requests.WithLabelValues(route, strconv.Itoa(recorder.status)).Inc()
+			}
 			if log := m.server.deps.Log; log.Enabled(r.Context(), slog.LevelDebug) {
 				log.Debug("request", "ref", reference.FromContext(r.Context()), "route", route,
 					"status", recorder.status, "duration", took)
@@ -76,25 +79,6 @@ func (m *metrics) instrument(pattern string, audience httperror.Audience, next h
 		}()
 		next.ServeHTTP(recorder, r)
 	})
-}
-
-// statusCounters resolves the counters of a route by status, each once.
-type statusCounters struct {
-	requests *prometheus.CounterVec
-	route    string
-	byStatus [600]atomic.Pointer[prometheus.Counter]
-}
-
-func (s *statusCounters) get(status int) prometheus.Counter {
-	if status < 0 || status >= len(s.byStatus) {
-		return s.requests.WithLabelValues(s.route, strconv.Itoa(status))
-	}
-	if counter := s.byStatus[status].Load(); counter != nil {
-		return *counter
-	}
-	counter := s.requests.WithLabelValues(s.route, strconv.Itoa(status))
-	s.byStatus[status].Store(&counter)
-	return counter
 }
 
 // recovered responds to a request whose handler panicked. The panic's value may contain what a stranger sent.

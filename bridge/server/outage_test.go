@@ -14,7 +14,7 @@ import (
 // While the store fails nothing is lost: the same page works when the store is back.
 func TestStoreOutage(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	token := b.Link()
 	phone := simulator.NewPhone()
 	request := b.Request()
@@ -46,7 +46,7 @@ func TestStoreOutage(t *testing.T) {
 // The bridge is ready while the store can be reached. The provider does not count.
 func TestReadiness(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	status := func(path string) int { return b.Admin(path).Code }
 	b.Provider.SetDown(true)
 	for range 2 {
@@ -69,7 +69,7 @@ func TestReadiness(t *testing.T) {
 // A panic gets status 500, with a reference that is on the page and in the log, and does not stop the server.
 func TestPanic(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	token := b.Link()
 	store := &brokenStore{Store: b.Store}
 	b.ReplaceStore(store)
@@ -90,7 +90,7 @@ func TestPanic(t *testing.T) {
 // Nothing waits for the store without a deadline: neither people, nor backends, nor the work in the background.
 func TestStoreDeadlines(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	store := &deadlineStore{Store: b.Store, called: map[string]bool{}}
 	watched := watchStore(b, store)
 	phone, request := simulator.NewPhone(), b.Request()

@@ -20,7 +20,7 @@ import (
 // By default nginx rejects a response whose header is larger than 4 KiB.
 func TestHeaderSize(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	request := b.Request()
 	request.State = strings.Repeat("s", 800)
 	phone := simulator.NewPhone()
@@ -40,7 +40,7 @@ func TestHeaderSize(t *testing.T) {
 
 func TestFlowCookieAttributes(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	for origin, want := range map[string]struct {
 		prefix string
 		secure bool
@@ -70,7 +70,7 @@ func TestFlowCookieAttributes(t *testing.T) {
 
 func TestPageHeaders(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	consent := b.SignIn(simulator.NewPhone(), b.Request(), testbridge.Ada())
 	home := b.Open(simulator.NewPhone(), b.Origin+"/")
 	missing := b.Open(simulator.NewPhone(), b.Origin+"/no/such/page")
@@ -97,7 +97,7 @@ func TestPageHeaders(t *testing.T) {
 // Files in Config.Templates replace embedded ones one by one. The Content-Security-Policy has the hash of the style sheet.
 func TestCustomTemplates(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, func(b *testbridge.Bridge) {
+	b := startBridge(t, func(b *testBridge) {
 		b.Config.Templates = fstest.MapFS{
 			"home.html": {Data: []byte(`{{define "title"}}Ours{{end}}{{define "main"}}<h1>Contoso links</h1>{{end}}`)},
 			"style.css": {Data: []byte("h1 { color: teal; }")},
@@ -120,7 +120,7 @@ func TestCustomTemplates(t *testing.T) {
 // Names from the provider are shown as text, without control characters.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	mallory := testbridge.Ada()
 	mallory.GivenName = "<script>alert(1)</script>\u202e\x00"
 	mallory.FamilyName = strings.Repeat("long ", 100)
@@ -135,7 +135,7 @@ func TestHostileNames(t *testing.T) {
 // GET routes with side effects reject other methods, HEAD among them, and prefetching.
 func TestRejectHeadAndPrefetch(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	callback := b.CallbackURL(phone, b.Request())
 	for _, address := range []string{b.Request().URL(), callback} {
@@ -164,7 +164,7 @@ func TestRejectHeadAndPrefetch(t *testing.T) {
 // An unclean path gets 404. The redirect of http.ServeMux would repeat the state in its body.
 func TestUncleanPaths(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	query := strings.TrimPrefix(b.Request().URL(), b.Origin+"/authorize")
 	for _, path := range []string{"//authorize", "/./authorize", "/x/../authorize", "/authorize/", "/callback/corp/"} {
 		response, body := b.Do(b.NewRequest(http.MethodGet, path+query, nil))

@@ -28,7 +28,7 @@ const panvaFolder = "testdata/panva"
 
 // panva is a bridge whose provider is panva's oidc-provider, in a process that can be killed and started again.
 type panva struct {
-	*testbridge.Bridge
+	*testBridge
 	config  panvaConfig
 	issuer  string
 	process *exec.Cmd
@@ -56,15 +56,15 @@ type panvaPerson struct {
 }
 
 // startPanva starts the provider, with Ada and Hedy, and a bridge that uses it.
-func startPanva(t *testing.T, changes ...func(*testbridge.Bridge)) *panva {
+func startPanva(t *testing.T, changes ...func(*testBridge)) *panva {
 	t.Helper()
 	_, err := exec.LookPath("node")
 	need(t, err == nil, "node is not on the PATH; install Node.js")
 	_, err = os.Stat(filepath.Join(panvaFolder, "node_modules", "oidc-provider"))
 	need(t, err == nil, "oidc-provider is not installed; run npm ci in "+panvaFolder)
 	p := &panva{}
-	useProvider := func(b *testbridge.Bridge) {
-		p.Bridge = b
+	useProvider := func(b *testBridge) {
+		p.testBridge = b
 		p.config = panvaConfig{
 			Client: panvaClient{testbridge.ClientID, testbridge.ClientSecret, server.CallbackURI(b.Config.PublicURL, "corp")},
 			People: []panvaPerson{newPanvaPerson(testbridge.Ada()), newPanvaPerson(testbridge.Hedy())},
@@ -75,7 +75,7 @@ func startPanva(t *testing.T, changes ...func(*testbridge.Bridge)) *panva {
 			Scopes: []string{"openid", "profile", "email", "groups"}, Timeout: 5 * time.Second,
 		}}
 	}
-	testbridge.Start(t, append(changes, useProvider)...)
+	startBridge(t, append(changes, useProvider)...)
 	return p
 }
 

@@ -45,7 +45,7 @@ func TestPanvaAllowedGroups(t *testing.T) {
 		"in a similar group": {"Engineering", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := startPanva(t, func(b *testbridge.Bridge) { b.Skill.Allow.Groups = []string{test.allowed} })
+			p := startPanva(t, func(b *testBridge) { b.Skill.Allow.Groups = []string{test.allowed} })
 			phone, request := simulator.NewPhone(), p.Request()
 			page := p.SignIn(phone, request, testbridge.Ada())
 			if test.linked {
@@ -76,7 +76,7 @@ func TestPanvaIssuerIdentification(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p.Within(t)
 			phone, request := simulator.NewPhone(), p.Request()
-			response := p.authorizationResponse(phone, p.Open(phone, request.URL()), testbridge.LoginForm(testbridge.Ada()))
+			response := p.authorizationResponse(phone, p.Open(phone, request.URL()), loginForm(testbridge.Ada()))
 			if got := response.Query().Get("iss"); got != p.issuer {
 				t.Fatalf("the provider sent iss %q", got)
 			}
@@ -126,7 +126,7 @@ func TestPanvaDownAtCallback(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := startPanva(t)
 			phone, request := simulator.NewPhone(), p.Request()
-			response := p.authorizationResponse(phone, p.Open(phone, request.URL()), testbridge.LoginForm(testbridge.Ada()))
+			response := p.authorizationResponse(phone, p.Open(phone, request.URL()), loginForm(testbridge.Ada()))
 
 			p.kill()
 			if restart {
@@ -179,7 +179,7 @@ func TestPanvaAnotherAccount(t *testing.T) {
 // Without a consent page a session at the provider is not enough: the person must sign in anew.
 func TestPanvaWithoutConsentPage(t *testing.T) {
 	t.Parallel()
-	p := startPanva(t, func(b *testbridge.Bridge) { b.Skill.Consent = false })
+	p := startPanva(t, func(b *testBridge) { b.Skill.Consent = false })
 	phone := simulator.NewPhone()
 	for range 2 {
 		request := p.Request()

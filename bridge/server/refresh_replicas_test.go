@@ -29,7 +29,7 @@ const (
 // replicas are two bridges on one database, with one clock, which is held. The skill "rotating" rotates refresh tokens, and
 // the skill "stable" does not.
 type replicas struct {
-	bridges [2]*testbridge.Bridge
+	bridges [2]*testBridge
 	clock   *testbridge.Clock
 	client  *http.Client
 }
@@ -42,7 +42,7 @@ func startReplicas(t *testing.T) *replicas {
 	r.clock.Hold()
 	database := filepath.Join(t.TempDir(), "bridge.db")
 	for i := range r.bridges {
-		r.bridges[i] = testbridge.Start(t, func(b *testbridge.Bridge) {
+		r.bridges[i] = startBridge(t, func(b *testBridge) {
 			b.Database, b.Clock, b.LogLevel = database, r.clock, slog.LevelError
 			b.Config.Providers[0].Issuer, b.Config.Providers[0].SubjectClaim = propertyIssuer, "sub"
 			b.Config.Backends[0].Skills = []string{rotating, stable}

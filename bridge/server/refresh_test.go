@@ -5,13 +5,12 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/internal/testbridge"
 )
 
 // A link that is suspended by the configuration or by an outage does not get invalid_grant, which Alexa takes for final.
 func TestRefreshWhileSuspended(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant)
+	b := startBridge(t, withCodeGrant)
 	token := b.LinkByCode().RefreshToken
 	b.Skill.Allow.Groups = []string{"nobody"}
 	b.Restart()
@@ -32,7 +31,7 @@ func TestRefreshWhileSuspended(t *testing.T) {
 
 func TestRefreshLifetime(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant, func(b *testbridge.Bridge) { b.Skill.RefreshLifetime = 24 * time.Hour })
+	b := startBridge(t, withCodeGrant, func(b *testBridge) { b.Skill.RefreshLifetime = 24 * time.Hour })
 	token := b.LinkByCode().RefreshToken
 	b.Clock.Advance(24*time.Hour - time.Second)
 	b.WantTokens(b.Refresh(token))
@@ -43,7 +42,7 @@ func TestRefreshLifetime(t *testing.T) {
 // The refresh token that a response was lost with may be presented again, until a successor is used (RFC 9700 section 4.14).
 func TestRefreshRotation(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant, func(b *testbridge.Bridge) { b.Skill.RotateRefresh = true })
+	b := startBridge(t, withCodeGrant, func(b *testBridge) { b.Skill.RotateRefresh = true })
 	root := b.LinkByCode()
 	lost := b.WantTokens(b.Refresh(root.RefreshToken))
 	arrived := b.WantTokens(b.Refresh(root.RefreshToken)) // the first response was lost
@@ -61,7 +60,7 @@ func TestRefreshRotation(t *testing.T) {
 // Removing the code grant from a skill stops new links by it. Existing links are refreshed.
 func TestRemoveCodeGrant(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant)
+	b := startBridge(t, withCodeGrant)
 	code := b.Code("")
 	live := b.LinkByCode()
 	b.Skill.Grants = []bridge.Grant{bridge.GrantImplicit}

@@ -11,7 +11,7 @@ import (
 // A skill or its backend revokes a link by any of its tokens (RFC 7009).
 func TestRevoke(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant, withLightsCodeGrant)
+	b := startBridge(t, withCodeGrant, withLightsCodeGrant)
 	revoke := func(form url.Values, id, secret string) (*http.Response, string) {
 		request := b.NewRequest(http.MethodPost, "/revoke", form)
 		if id != "" {
@@ -30,23 +30,23 @@ func TestRevoke(t *testing.T) {
 		"wrong secret":             {url.Values{"token": {live.AccessToken}}, "pizza", testbridge.LightsSecret, 401},
 		"another skill":            {url.Values{"token": {live.AccessToken}}, "lights", testbridge.LightsSecret, 200},
 		"another skill's backend":  {url.Values{"token": {live.AccessToken}}, testbridge.LightsBackendID, testbridge.LightsSecret, 200},
-		"unknown token":            {url.Values{"token": {"unknown"}}, "pizza", testbridge.SkillSecret, 200},
-		"no token":                 {url.Values{"x": {"y"}}, "pizza", testbridge.SkillSecret, 400},
-		"repeated token":           {url.Values{"token": {live.AccessToken, live.AccessToken}}, "pizza", testbridge.SkillSecret, 400},
+		"unknown token":            {url.Values{"token": {"unknown"}}, "pizza", skillSecret, 200},
+		"no token":                 {url.Values{"x": {"y"}}, "pizza", skillSecret, 400},
+		"repeated token":           {url.Values{"token": {live.AccessToken, live.AccessToken}}, "pizza", skillSecret, 400},
 	} {
 		if response, body := revoke(tt.form, tt.id, tt.secret); response.StatusCode != tt.status {
 			t.Errorf("%s: status %d, want %d: %s", name, response.StatusCode, tt.status, body)
 		}
 	}
 	b.WantActive(live.AccessToken)
-	for name, revoke := range map[string]func(testbridge.Tokens) (*http.Response, string){
-		"access token": func(g testbridge.Tokens) (*http.Response, string) {
-			return revoke(url.Values{"token": {g.AccessToken}}, "pizza", testbridge.SkillSecret)
+	for name, revoke := range map[string]func(tokenResponse) (*http.Response, string){
+		"access token": func(g tokenResponse) (*http.Response, string) {
+			return revoke(url.Values{"token": {g.AccessToken}}, "pizza", skillSecret)
 		},
-		"refresh token": func(g testbridge.Tokens) (*http.Response, string) {
-			return revoke(url.Values{"token": {g.RefreshToken}, "token_type_hint": {"access_token"}}, "pizza", testbridge.SkillSecret)
+		"refresh token": func(g tokenResponse) (*http.Response, string) {
+			return revoke(url.Values{"token": {g.RefreshToken}, "token_type_hint": {"access_token"}}, "pizza", skillSecret)
 		},
-		"backend": func(g testbridge.Tokens) (*http.Response, string) {
+		"backend": func(g tokenResponse) (*http.Response, string) {
 			return revoke(url.Values{"token": {g.AccessToken}}, testbridge.BackendID, testbridge.BackendSecret)
 		},
 	} {
@@ -63,7 +63,7 @@ func TestRevoke(t *testing.T) {
 // A skill without a secret is a public client: it sends its id only (RFC 7009 section 2.1).
 func TestRevokeByPublicClient(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	token := b.Link()
 	request := b.NewRequest(http.MethodPost, "/revoke", url.Values{"token": {token}, "client_id": {"pizza"}})
 	if response, body := b.Do(request); response.StatusCode != http.StatusOK || b.Lookup(token).Active {

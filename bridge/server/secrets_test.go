@@ -13,7 +13,7 @@ import (
 // a secret; testbridge checks the log.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t)
+	b := startBridge(t)
 	phone := simulator.NewPhone()
 	phone.Trace = func(exchange simulator.Exchange) {
 		for _, name := range []string{"code", "state", "nonce", "token", "id"} {
@@ -42,10 +42,10 @@ func TestSecrets(t *testing.T) {
 
 func TestCodeSecrets(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant)
-	code := b.Code(testbridge.ChallengeQuery())
+	b := startBridge(t, withCodeGrant)
+	code := b.Code(challengeQuery())
 	b.RestartWithNewKey() // a code and a token survive it
-	tokens := b.WantTokens(b.Exchange(code, "code_verifier", testbridge.Verifier))
+	tokens := b.WantTokens(b.Exchange(code, "code_verifier", pkceVerifier))
 	b.RestartWithNewKey()
 	b.WantActive(tokens.AccessToken)
 	b.CheckSecrets("the database", readDatabase(b))

@@ -16,6 +16,7 @@ import (
 	"alexa-oidc-bridge/bridge/internal/answercache"
 	"alexa-oidc-bridge/bridge/internal/authorize"
 	"alexa-oidc-bridge/bridge/internal/clients"
+	"alexa-oidc-bridge/bridge/internal/endpoint"
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/introspect"
 	"alexa-oidc-bridge/bridge/internal/token"
@@ -101,21 +102,17 @@ func (s *Server) newHandlers(config Config) (err error) {
 		providers = append(providers,
 			bridge.Provider{ID: id, Issuer: p.Issuer(), SubjectClaim: p.SubjectClaim(), GroupsClaim: p.GroupsClaim()})
 	}
-	registry := clients.New(config.Skills, providers, config.Backends)
-	store, log, now := s.deps.Store, s.deps.Log, s.deps.Now
-	s.authorize = authorize.New(
-		authorize.Config{PublicURL: config.PublicURL, Clients: registry, Upstreams: s.upstreams},
-		authorize.Deps{Store: store, Keys: config.Keys, Pages: s.pages, Log: log, Now: now, Registry: s.registry},
-	)
-	s.token = token.New(
-		token.Config{PublicURL: config.PublicURL, Clients: registry},
-		token.Deps{Store: store, Log: log, Now: now, Registry: s.registry},
-	)
+	deps := endpoint.Deps{
+		PublicURL: config.PublicURL,
+		Clients:   clients.New(config.Skills, providers, config.Backends),
+		Store:     s.deps.Store,
+		Log:       s.deps.Log,
+		Now:       s.deps.Now,
+		Registry:  s.registry,
+	}
+	s.authorize = authorize.New(authorize.Deps{Deps: deps, Upstreams: s.upstreams, Keys: config.Keys, Pages: s.pages})
+	s.token = token.New(deps)
 	s.introspect, err = introspect.New(
-		introspect.Config{
-			PublicURL: config.PublicURL, Clients: registry, MaxStaleness: config.MaxStaleness, Memory: config.Memory,
-		},
-		introspect.Deps{Store: store, Log: log, Now: now, Registry: s.registry},
-	)
+		introspect.Deps{Deps: deps, MaxStaleness: config.MaxStaleness, Memory: config.Memory})
 	return err
 }

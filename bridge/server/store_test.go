@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/internal/testbridge"
 )
 
 var errBroken = errors.New("disk on fire")
@@ -86,7 +85,7 @@ type watchedStore struct {
 }
 
 // watchStore puts a watched store on top of another under the running bridge, and starts Server.Run.
-func watchStore(b *testbridge.Bridge, store bridge.Store) *watchedStore {
+func watchStore(b *testBridge, store bridge.Store) *watchedStore {
 	b.Helper()
 	watched := &watchedStore{Store: store, wake: make(chan struct{})}
 	b.ReplaceStore(watched)

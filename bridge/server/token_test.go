@@ -15,7 +15,7 @@ import (
 // Token responses are exactly these bytes.
 func TestTokenResponse(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant)
+	b := startBridge(t, withCodeGrant)
 	format := regexp.MustCompile(`^\{"access_token":"aob_at_[A-Za-z0-9_-]{43}","token_type":"Bearer","expires_in":3600,` +
 		`"refresh_token":"aob_rt_[A-Za-z0-9_-]{43}","scope":"orders"\}$`)
 	response, body := b.Exchange(b.Code(""), "redirect_uri", b.Request().RedirectURI, "client_id", "pizza")
@@ -44,8 +44,8 @@ func TestTokenResponse(t *testing.T) {
 
 func TestTokenErrors(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant, withLightsCodeGrant)
-	pkce := testbridge.ChallengeQuery()
+	b := startBridge(t, withCodeGrant, withLightsCodeGrant)
+	pkce := challengeQuery()
 	code, codeWithChallenge := b.Code(""), b.Code(pkce)
 	live := b.LinkByCode()
 	exchange := func(more ...string) url.Values {
@@ -85,18 +85,18 @@ func TestTokenErrors(t *testing.T) {
 		{"empty secret", exchange(), basicAuth("pizza", ""), 401, "invalid_client"},
 		{"id only in the body", exchange("client_id", "pizza"), withoutAuth, 401, "invalid_client"},
 		{"empty secret in the body", exchange("client_id", "pizza", "client_secret", ""), withoutAuth, 401, "invalid_client"},
-		{"unknown client", exchange(), basicAuth("burger", testbridge.SkillSecret), 401, "invalid_client"},
+		{"unknown client", exchange(), basicAuth("burger", skillSecret), 401, "invalid_client"},
 		{"a backend's credentials", exchange(), basicAuth(testbridge.BackendID, testbridge.BackendSecret), 401, "invalid_client"},
 		{"another id in the body", exchange("client_id", "lights"), nil, 400, "invalid_request"},
 		{"another secret in the body", exchange("client_secret", testbridge.LightsSecret), nil, 400, "invalid_request"},
-		{"repeated client secret", exchange("client_id", "pizza", "client_secret", testbridge.SkillSecret, "client_secret", testbridge.SkillSecret), withoutAuth, 400, "invalid_request"},
+		{"repeated client secret", exchange("client_id", "pizza", "client_secret", skillSecret, "client_secret", skillSecret), withoutAuth, 400, "invalid_request"},
 
 		{"another client's code", exchange(), basicAuth("lights", testbridge.LightsSecret), 400, "invalid_grant"},
 		{"another redirect URI", exchange("redirect_uri", b.Skill.RedirectURIs[0]), nil, 400, "invalid_grant"},
-		{"a verifier without a challenge", exchange("code_verifier", testbridge.Verifier), nil, 400, "invalid_grant"},
+		{"a verifier without a challenge", exchange("code_verifier", pkceVerifier), nil, 400, "invalid_grant"},
 		{"no verifier", set("code", codeWithChallenge), nil, 400, "invalid_grant"},
-		{"wrong verifier", url.Values{"grant_type": {"authorization_code"}, "code": {codeWithChallenge}, "code_verifier": {testbridge.Verifier + "x"}}, nil, 400, "invalid_grant"},
-		{"the challenge as verifier", url.Values{"grant_type": {"authorization_code"}, "code": {codeWithChallenge}, "code_verifier": {testbridge.Challenge(testbridge.Verifier)}}, nil, 400, "invalid_grant"},
+		{"wrong verifier", url.Values{"grant_type": {"authorization_code"}, "code": {codeWithChallenge}, "code_verifier": {pkceVerifier + "x"}}, nil, 400, "invalid_grant"},
+		{"the challenge as verifier", url.Values{"grant_type": {"authorization_code"}, "code": {codeWithChallenge}, "code_verifier": {pkceChallenge(pkceVerifier)}}, nil, 400, "invalid_grant"},
 		{"short verifier", url.Values{"grant_type": {"authorization_code"}, "code": {codeWithChallenge}, "code_verifier": {"abc"}}, nil, 400, "invalid_grant"},
 		{"unknown code", set("code", bridge.NewRandomToken(bridge.CodeKind)), nil, 400, "invalid_grant"},
 		{"malformed code", set("code", "' OR 1=1"), nil, 400, "invalid_grant"},
@@ -127,15 +127,15 @@ func TestTokenErrors(t *testing.T) {
 	}
 	// No error used up a code or a refresh token.
 	b.WantTokens(b.Exchange(code, "redirect_uri", b.Request().RedirectURI))
-	b.WantTokens(b.Exchange(codeWithChallenge, "code_verifier", testbridge.Verifier))
+	b.WantTokens(b.Exchange(codeWithChallenge, "code_verifier", pkceVerifier))
 	b.WantTokens(b.Refresh(live.RefreshToken))
 	b.WantActive(live.AccessToken)
 }
 
 func TestTokenAuthentication(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant)
-	second := testbridge.NewSkillSecret
+	b := startBridge(t, withCodeGrant)
+	second := newSkillSecret
 	token := b.LinkByCode().RefreshToken
 	for name, change := range map[string]func(*http.Request) *http.Request{
 		"Basic":               func(q *http.Request) *http.Request { return q },
@@ -147,7 +147,7 @@ func TestTokenAuthentication(t *testing.T) {
 		},
 		"both, the same": func(*http.Request) *http.Request {
 			return b.TokenRequest(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token},
-				"client_id": {"pizza"}, "client_secret": {testbridge.SkillSecret}})
+				"client_id": {"pizza"}, "client_secret": {skillSecret}})
 		},
 	} {
 		request := change(b.TokenRequest(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}))
@@ -160,7 +160,7 @@ func TestTokenAuthentication(t *testing.T) {
 // A code that is presented again revokes its link, except within ten seconds and without the client's secret.
 func TestCodeReplay(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant)
+	b := startBridge(t, withCodeGrant)
 	code := b.Code("")
 	first := b.WantTokens(b.Exchange(code))
 	b.Clock.Advance(9 * time.Second)
@@ -179,7 +179,7 @@ func TestCodeReplay(t *testing.T) {
 
 func TestExpiredCode(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant)
+	b := startBridge(t, withCodeGrant)
 	code := b.Code("")
 	b.Clock.Advance(time.Minute)
 	wantCodeRejected(b, code)

@@ -4,14 +4,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"alexa-oidc-bridge/internal/testbridge"
 )
 
 // Userinfo has the claims that the skill may see, for access tokens in the header only (RFC 6750).
 func TestUserinfo(t *testing.T) {
 	t.Parallel()
-	b := testbridge.Start(t, testbridge.WithCodeGrant, func(b *testbridge.Bridge) {
+	b := startBridge(t, withCodeGrant, func(b *testBridge) {
 		b.Skill.Claims = []string{"email", "sub", "upstream_iss"}
 	})
 	live := b.LinkByCode()
@@ -32,7 +30,7 @@ func TestUserinfo(t *testing.T) {
 	for name, change := range map[string]func(*http.Request){
 		"no header":     withoutAuth,
 		"refresh token": func(q *http.Request) { q.Header.Set("Authorization", "Bearer "+live.RefreshToken) },
-		"Basic":         basicAuth("pizza", testbridge.SkillSecret),
+		"Basic":         basicAuth("pizza", skillSecret),
 		"in the URL": func(q *http.Request) {
 			withoutAuth(q)
 			q.URL.RawQuery = "access_token=" + live.AccessToken

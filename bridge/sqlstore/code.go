@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -37,36 +38,24 @@ func (c *presentedCode) check(redemption *bridge.Redemption) error {
 
 // Redeem exchanges a code for tokens; see [bridge.Store].
 func (s *Store) Redeem(ctx context.Context, redemption bridge.Redemption) (bridge.Link, error) {
-	var code presentedCode
-	var replayed error // returned after the commit, because a replay may revoke the link
-	err := s.write(ctx, func(tx *transaction) (err error) {
-		replayed = nil
-		if code, err = selectCode(tx, redemption.Code); err != nil {
-			return err
+	return writeResult(ctx, s, func(tx *transaction) (bridge.Link, error) {
+		code, err := selectCode(tx, redemption.Code)
+		if err != nil {
+			return bridge.Link{}, err
 		}
 		err = code.check(&redemption)
-		if errors.Is(err, bridge.ErrReplayed) {
-			replayed = err
-			return revokeAfterReplay(tx, &code, redemption.Now)
+		switch {
+		case errors.Is(err, bridge.ErrReplayed):
+			err = cmp.Or(revokeAfterReplay(tx, &code, redemption.Now), err)
+		case err == nil:
+			err = redeem(tx, &code.link, &redemption)
 		}
-		if err != nil {
-			return err
-		}
-		return redeem(tx, &code.link, &redemption)
+		return code.link, err
 	})
-	if err == nil {
-		err = replayed
-	}
-	if err != nil {
-		return bridge.Link{}, err
-	}
-	return code.link, nil
 }
 
 // selectCode returns a code, or ErrNotFound. It locks the link and the code.
-func selectCode(tx *transaction, hash bridge.Hash) (presentedCode, error) {
-	var code presentedCode
-	var err error
+func selectCode(tx *transaction, hash bridge.Hash) (code presentedCode, err error) {
 	row := tx.QueryRow(`SELECT `+linkColumns+`, codes.redirect_uri, codes.code_challenge, codes.expires_at, codes.redeemed_at
 		FROM links JOIN codes ON codes.link_id = links.id WHERE codes.hash = $1`+tx.RowLock, string(hash))
 	code.link, err = scanLink(row, &code.redirectURI, &code.codeChallenge, &code.expires, &code.redeemed)

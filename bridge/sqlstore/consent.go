@@ -25,7 +25,7 @@ func (s *Store) PendingConsent(ctx context.Context, handle bridge.Hash, now time
 	pending := bridge.PendingConsent{Handle: handle}
 	var sealed string
 	var expires, decided int64
-	err := s.db.QueryRow(ctx, `SELECT sealed, expires_at, decision, decided_at FROM pending_consents
+	err := s.db.Reader.QueryRowContext(ctx, `SELECT sealed, expires_at, decision, decided_at FROM pending_consents
 		WHERE handle = $1 AND expires_at > $2`, string(handle), seconds(now)).
 		Scan(&sealed, &expires, &pending.Decision, &decided)
 	if errors.Is(err, sql.ErrNoRows) {

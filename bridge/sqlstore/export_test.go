@@ -91,7 +91,7 @@ func TestMoveKeepsEveryColumn(t *testing.T) {
 			}
 		}
 		stay := []string{"bridge_schema", "feed", "events", "pending_consents", "persons_locked", "sqlite_sequence"}
-		rows, err := from.db.Query(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table'`)
+		rows, err := from.db.Reader.QueryContext(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table'`)
 		if err != nil {
 			t.Fatal(err)
 		}

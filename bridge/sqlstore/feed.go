@@ -9,7 +9,8 @@ import (
 )
 
 // ReadFeed reads the feed; see [bridge.Store]. On SQLite it returns an error that wraps [bridge.ErrStoreReplaced] when
-// another file, or none, stands under the path of the database.
+// another file stands under the path of the database, and another error while none does: a restart would create an empty
+// database.
 func (s *Store) ReadFeed(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
 	if replaced, err := s.db.Replaced(); err != nil {
 		return bridge.Feed{}, err

@@ -165,7 +165,7 @@ func contents(t testing.TB, store *Store, tables ...string) map[string][]string 
 
 func tableRows(t testing.TB, store *Store, table string) []map[string]any {
 	t.Helper()
-	rows, err := store.db.Query(t.Context(), `SELECT * FROM `+table)
+	rows, err := store.db.Reader.QueryContext(t.Context(), `SELECT * FROM `+table)
 	if err != nil {
 		t.Fatal(err)
 	}

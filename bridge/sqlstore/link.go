@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
@@ -116,9 +118,62 @@ func revokeOldest(tx *transaction, link *bridge.Link, limit int, now time.Time) 
 // Links lists links; see [bridge.Store].
 func (s *Store) Links(ctx context.Context, filter bridge.LinkFilter) ([]bridge.Link, error) {
 	condition, args := filterCondition(filter, 1)
-	rows, err := s.db.Query(ctx, `SELECT `+linkColumns+` FROM links WHERE `+condition+` ORDER BY created_at, id`, args...)
+	rows, err := s.db.Reader.QueryContext(ctx, `SELECT `+linkColumns+` FROM links WHERE `+condition+` ORDER BY created_at, id`, args...)
 	if err != nil {
 		return nil, err
 	}
 	return scanLinks(rows)
+}
+
+// Revoke revokes links; see [bridge.Store].
+func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, reason bridge.Reason, now time.Time) ([]bridge.Link, error) {
+	condition, args := filterCondition(filter, 3)
+	return writeResult(ctx, s, func(tx *transaction) ([]bridge.Link, error) {
+		return tx.revokeLinks(reason, now, condition, args...)
+	})
+}
+
+// RevokeByToken revokes the link of a live token; see [bridge.Store].
+func (s *Store) RevokeByToken(ctx context.Context, token bridge.Hash, clients []string, now time.Time) (bridge.Link, error) {
+	if len(clients) == 0 {
+		return bridge.Link{}, bridge.ErrNotFound
+	}
+	args := []any{string(token), seconds(now)}
+	for _, client := range clients {
+		args = append(args, client)
+	}
+	return writeResult(ctx, s, func(tx *transaction) (bridge.Link, error) {
+		revoked, err := tx.revokeLinks(bridge.ReasonClient, now, `id IN (SELECT link_id FROM tokens WHERE hash = $3
+			AND superseded_at = 0 AND (expires_at = 0 OR expires_at > $4)) AND client_id IN `+placeholders(5, len(clients)), args...)
+		if err != nil {
+			return bridge.Link{}, err
+		}
+		if len(revoked) == 0 {
+			return bridge.Link{}, bridge.ErrNotFound
+		}
+		return revoked[0], nil
+	})
+}
+
+// TouchLinks records when links were last used; see [bridge.Store].
+func (s *Store) TouchLinks(ctx context.Context, uses []bridge.Use) error {
+	// In one order, so that two processes that touch the same links do not deadlock.
+	uses = slices.SortedFunc(slices.Values(uses), func(a, b bridge.Use) int { return strings.Compare(a.LinkID, b.LinkID) })
+	return s.write(ctx, func(tx *transaction) error {
+		for _, use := range uses {
+			_, err := tx.Exec(`UPDATE links SET last_used_at = $1 WHERE id = $2 AND last_used_at <= $3`,
+				seconds(use.At), use.LinkID, seconds(use.At.Add(-bridge.UseGrain)))
+			if err != nil {
+				return err
+			}
+			if use.AlexaUser == "" {
+				continue
+			}
+			_, err = tx.Exec(`UPDATE links SET alexa_user = $1 WHERE id = $2`, string(use.AlexaUser), use.LinkID)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

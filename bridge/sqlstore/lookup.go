@@ -16,7 +16,7 @@ func (s *Store) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessTok
 	if s.lookups != nil {
 		found, err = s.lookups.find(ctx, token)
 	} else {
-		found, _, err = scanAccessToken(s.db.QueryRow(ctx, lookupQuery(1), string(token)))
+		found, _, err = scanAccessToken(s.db.Reader.QueryRowContext(ctx, lookupQuery(1), string(token)))
 	}
 	if errors.Is(err, sql.ErrNoRows) {
 		err = bridge.ErrNotFound
@@ -57,10 +57,10 @@ type pendingLookup struct {
 func newLookups(ctx context.Context, db *engine.DB) (l *lookups, err error) {
 	l = &lookups{}
 	l.batcher = engine.NewBatcher(engine.SQLiteReaders, l.run)
-	if l.one, err = db.Prepare(ctx, lookupQuery(1)); err != nil {
+	if l.one, err = db.Reader.PrepareContext(ctx, lookupQuery(1)); err != nil {
 		return nil, err
 	}
-	l.many, err = db.Prepare(ctx, lookupQuery(engine.MaxBatch))
+	l.many, err = db.Reader.PrepareContext(ctx, lookupQuery(engine.MaxBatch))
 	return l, err
 }
 

@@ -1,12 +1,14 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/sqlstore/internal/engine"
 )
 
 // presentedToken is a refresh token as it is stored, with its link.
@@ -42,50 +44,33 @@ func (s *Store) Refresh(ctx context.Context, refresh bridge.Refresh) (bridge.Lin
 			return link, err
 		}
 	}
-	var token presentedToken
-	var replayed error // returned after the commit, because a replay revokes the link
-	err := s.write(ctx, func(tx *transaction) (err error) {
-		replayed = nil
-		if token, err = selectRefreshToken(tx, refresh.Token); err != nil {
-			return err
+	return writeResult(ctx, s, func(tx *transaction) (bridge.Link, error) {
+		token, err := scanPresented(tx.QueryRow(selectPresented+` = $1`+tx.RowLock, string(refresh.Token))) // locks link and token
+		if err != nil {
+			return bridge.Link{}, err
 		}
 		err = token.check(&refresh)
-		if errors.Is(err, bridge.ErrReplayed) {
-			replayed = err
-			_, err = tx.revokeLinks(bridge.ReasonRefreshReplayed, refresh.Now, `id = $3`, token.link.ID)
-			return err
+		switch {
+		case errors.Is(err, bridge.ErrReplayed):
+			_, failed := tx.revokeLinks(bridge.ReasonRefreshReplayed, refresh.Now, `id = $3`, token.link.ID)
+			err = cmp.Or(failed, err)
+		case err == nil:
+			err = addRefreshed(tx, &token, &refresh)
 		}
-		if err != nil {
-			return err
-		}
-		return addRefreshed(tx, &token, &refresh)
+		return token.link, err
 	})
-	if err == nil {
-		err = replayed
-	}
-	if err != nil {
-		return bridge.Link{}, err
-	}
-	return token.link, nil
 }
 
 // selectPresented is completed with a condition on tokens.hash.
 const selectPresented = `SELECT ` + linkColumns + `, tokens.hash, tokens.parent, tokens.expires_at, tokens.superseded_at
 	FROM links JOIN tokens ON tokens.link_id = links.id WHERE tokens.kind = '` + kindRefresh + `' AND tokens.hash`
 
-// selectRefreshToken returns a refresh token, or ErrNotFound. It locks the link and the token.
-func selectRefreshToken(tx *transaction, hash bridge.Hash) (presentedToken, error) {
-	token, err := scanPresented(tx.QueryRow(selectPresented+` = $1`+tx.RowLock, string(hash)))
+// scanPresented returns ErrNotFound if there is no row.
+func scanPresented(row interface{ Scan(...any) error }) (token presentedToken, err error) {
+	token.link, err = scanLink(row, &token.hash, &token.parent, &token.expires, &token.superseded)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = bridge.ErrNotFound
 	}
-	return token, err
-}
-
-func scanPresented(row interface{ Scan(...any) error }) (presentedToken, error) {
-	var token presentedToken
-	var err error
-	token.link, err = scanLink(row, &token.hash, &token.parent, &token.expires, &token.superseded)
 	return token, err
 }
 
@@ -117,4 +102,92 @@ func supersede(tx *transaction, token *presentedToken, now time.Time) error {
 	_, err := tx.Exec(`UPDATE tokens SET superseded_at = $1 WHERE superseded_at = 0 AND (hash = $2 OR parent = $2) AND hash <> $3 AND link_id = $4`,
 		seconds(now), string(token.parent), string(token.hash), token.link.ID)
 	return err
+}
+
+// refreshBatches is how many batches of refreshes run at once.
+const refreshBatches = 2
+
+// pendingRefresh is a refresh in a batch. Of those that share a batch on PostgreSQL, the ordinary ones are done by two
+// statements: their refresh tokens are good and have no parent to supersede. The others are left to transactions.
+type pendingRefresh struct {
+	refresh *bridge.Refresh
+	link    bridge.Link // of an ordinary refresh
+	done    bool
+}
+
+// refreshInBatch does an ordinary refresh, and reports whether it did. After an error it may have been done.
+func (s *Store) refreshInBatch(ctx context.Context, refresh *bridge.Refresh) (link bridge.Link, done bool, err error) {
+	pending := &pendingRefresh{refresh: refresh}
+	if _, err := s.refreshes.Do(ctx, pending); err != nil {
+		return bridge.Link{}, false, err
+	}
+	return pending.link, pending.done, nil
+}
+
+// refreshBatch reads the refresh tokens of a batch, and adds the access tokens of the ordinary ones. If one of the
+// statements certainly changed nothing, all are left to transactions.
+func (s *Store) refreshBatch(ctx context.Context, batch []*pendingRefresh) error {
+	return s.db.Autocommit(ctx, func(db *sql.DB) error {
+		ordinary, err := selectOrdinary(ctx, db, batch)
+		if err != nil || len(ordinary) == 0 {
+			return nil
+		}
+		if err := addAccessTokens(ctx, db, ordinary); err != nil && !engine.NotExecuted(err) {
+			return err
+		}
+		return nil
+	})
+}
+
+// selectOrdinary returns the ordinary refreshes of a batch by the hashes of their new access tokens.
+func selectOrdinary(ctx context.Context, db *sql.DB, batch []*pendingRefresh) (map[string]*pendingRefresh, error) {
+	var hashes []string
+	for _, pending := range batch {
+		hashes = append(hashes, string(pending.refresh.Token))
+	}
+	rows, err := db.QueryContext(ctx, selectPresented+` = ANY($1)`, hashes)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	ordinary := map[string]*pendingRefresh{}
+	for rows.Next() {
+		token, err := scanPresented(rows)
+		if err != nil {
+			return nil, err
+		}
+		for _, pending := range batch { // two may present the same token
+			if pending.refresh.Token == token.hash && token.parent == "" && token.check(pending.refresh) == nil {
+				pending.link = token.link
+				ordinary[string(pending.refresh.Tokens.Access)] = pending
+			}
+		}
+	}
+	return ordinary, rows.Err()
+}
+
+// addAccessTokens adds the access tokens of refreshes whose refresh tokens were found to be good. Its conditions do not
+// judge them again: they guard against a transaction that revoked the link or superseded the token since the query. A link
+// that another transaction has locked is skipped, because two batches that wait for each other's links would deadlock.
+func addAccessTokens(ctx context.Context, db *sql.DB, ordinary map[string]*pendingRefresh) error {
+	var presented, access []string
+	var created, expires []int64
+	for hash, pending := range ordinary {
+		presented, access = append(presented, string(pending.refresh.Token)), append(access, hash)
+		created = append(created, seconds(pending.refresh.Now))
+		expires = append(expires, seconds(pending.refresh.Tokens.AccessExpiresAt))
+	}
+	added, err := engine.Texts(db.QueryContext(ctx, `INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
+		SELECT given.access, links.id, '`+kindAccess+`', given.created, given.expires, '', 0, 0
+		FROM unnest($1::TEXT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[]) AS given (presented, access, created, expires)
+		JOIN tokens ON tokens.hash = given.presented JOIN links ON links.id = tokens.link_id
+		WHERE tokens.superseded_at = 0 AND links.revoked_at = 0 FOR UPDATE OF links SKIP LOCKED
+		RETURNING hash`, presented, access, created, expires))
+	if err != nil {
+		return err
+	}
+	for _, hash := range added {
+		ordinary[hash].done = true
+	}
+	return nil
 }

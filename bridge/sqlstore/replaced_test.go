@@ -112,8 +112,9 @@ func TestReplaced(t *testing.T) {
 	wantContents(t, "after the restore", contents(t, restored, exported...), want)
 }
 
-// TestReplacedByNone moves the file away before the backup is put in its place.
-func TestReplacedByNone(t *testing.T) {
+// TestMissing moves the file away. ReadFeed returns a plain error each time, nothing is created, and the store goes on when
+// the file is put back, and finds a backup that is put there later.
+func TestMissing(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bridge.db")
 	store := openFile(t, path)
@@ -121,10 +122,21 @@ func TestReplacedByNone(t *testing.T) {
 	mustBackup(t, store, path+".backup")
 	addConsent(t, store, "after")
 	mustRename(t, path, path+".away")
-	wantReplaced(t, store, true)
+	for range 2 {
+		_, err := store.ReadFeed(t.Context(), bridge.Position{})
+		if !errors.Is(err, engine.ErrMissing) || errors.Is(err, bridge.ErrStoreReplaced) {
+			t.Errorf("ReadFeed: %v", err)
+		}
+	}
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file was created: %v", err)
 	}
+	mustRename(t, path+".away", path)
+	wantReplaced(t, store, false)
+	if second := openFile(t, path); !hasConsent(t, store, "after") || !hasConsent(t, second, "after") {
+		t.Error("a write is lost, though the file was put back")
+	}
+	mustRename(t, path, path+".away")
 	wantRestored(t, store, path)
 }
 
@@ -136,6 +148,24 @@ func TestReplacedUnnoticed(t *testing.T) {
 	addConsent(t, store, "before")
 	mustBackup(t, store, path+".backup")
 	addConsent(t, store, "after")
+	wantRestored(t, store, path)
+}
+
+// TestMissingUnnoticed closes the store while no file stands under the path.
+func TestMissingUnnoticed(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bridge.db")
+	store := openFile(t, path)
+	addConsent(t, store, "before")
+	mustBackup(t, store, path+".backup")
+	addConsent(t, store, "after")
+	mustRename(t, path, path+".away")
+	if err := store.Close(); err != nil {
+		t.Error(err)
+	}
+	if away := openFile(t, path+".away"); !hasConsent(t, away, "after") {
+		t.Error("a write is lost that was only in the write-ahead log")
+	}
 	wantRestored(t, store, path)
 }
 

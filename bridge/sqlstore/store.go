@@ -1,3 +1,14 @@
+// Package sqlstore is a [bridge.Store] on a SQL database, SQLite or PostgreSQL.
+//
+// Each transition of the Store is one function with its SQL in it, which is the same for both databases. How they are
+// opened and written to is in internal/engine: on SQLite one writer commits the transactions that wait together, on
+// PostgreSQL each transaction has a connection and is run again after a deadlock. Two transitions have a shortcut that
+// shares queries between callers: [Store.Lookup] on SQLite and [Store.Refresh] on PostgreSQL.
+//
+// A SQLite file must not be replaced while it is open: stop the servers first. A server finds a replaced file when it
+// reads the feed, at most 250 ms later and the time of one read, and [Store.ReadFeed] returns [bridge.ErrStoreReplaced]
+// from then on. What was written in between went to the old file and is lost. While no file stands under the path, ReadFeed
+// returns another error, and the store goes on when the file is put back.
 package sqlstore
 
 import (
@@ -70,13 +81,10 @@ func (s *Store) prepare(ctx context.Context) (err error) {
 	if err != nil || !s.db.Options.Create {
 		return err
 	}
-	return s.write(ctx, setEpoch)
-}
-
-// setEpoch gives a new database its epoch; see [bridge.Position].
-func setEpoch(tx *transaction) error {
-	_, err := tx.Exec(`UPDATE feed SET epoch = $1 WHERE id = 1 AND epoch = ''`, rand.Text())
-	return err
+	return s.write(ctx, func(tx *transaction) error { // gives a new database its epoch; see [bridge.Position]
+		_, err := tx.Exec(`UPDATE feed SET epoch = $1 WHERE id = 1 AND epoch = ''`, rand.Text())
+		return err
+	})
 }
 
 // Close waits for the writes that have begun and closes the database.

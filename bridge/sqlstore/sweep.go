@@ -22,13 +22,8 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error
 		{"", deletePending, now},
 		{"", deleteEvents, now.Add(-bridge.EventMemory)},
 	} {
-		var n int64
-		err := s.write(ctx, func(tx *transaction) error {
-			swept, err := step.run(tx, now, limit)
-			n = swept
-			return err
-		})
-		if err != nil { // n may still be written to: the transaction may go on after the context has ended
+		n, err := writeResult(ctx, s, func(tx *transaction) (int64, error) { return step.run(tx, now, limit) })
+		if err != nil {
 			return removed, err
 		}
 		removed += int(n)

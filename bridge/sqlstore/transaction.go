@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,11 +24,17 @@ type transaction struct {
 }
 
 // write runs one transaction, and appends the events of the links that it revokes. The events come last, because the one
-// row of the feed is what all transactions that revoke wait for.
+// row of the feed is what all transactions that revoke wait for. [bridge.ErrReplayed] is returned after the commit, because a
+// replay may revoke the link.
 func (s *Store) write(ctx context.Context, do func(*transaction) error) error {
-	return s.db.Write(ctx, func(engineTx *engine.Tx) error {
+	replayed := false
+	err := s.db.Write(ctx, func(engineTx *engine.Tx) error {
 		tx := &transaction{Tx: engineTx}
-		if err := do(tx); err != nil || len(tx.revoked) == 0 {
+		err := do(tx)
+		if replayed = errors.Is(err, bridge.ErrReplayed); replayed {
+			err = nil
+		}
+		if err != nil || len(tx.revoked) == 0 {
 			return err
 		}
 		tx.AfterCommit(func() { s.callOnRevoke(tx.revoked) })
@@ -36,6 +43,24 @@ func (s *Store) write(ctx context.Context, do func(*transaction) error) error {
 		}
 		return tx.Notify()
 	})
+	if err == nil && replayed {
+		err = bridge.ErrReplayed
+	}
+	return err
+}
+
+// writeResult is write for a function with a result. After an error it returns the zero value and does not touch the result,
+// because the transaction may go on after the context has ended.
+func writeResult[T any](ctx context.Context, s *Store, do func(*transaction) (T, error)) (T, error) {
+	var result, zero T
+	err := s.write(ctx, func(tx *transaction) (err error) {
+		result, err = do(tx)
+		return err
+	})
+	if err != nil {
+		return zero, err
+	}
+	return result, nil
 }
 
 // revokeLinks revokes the live links for which a condition holds, and returns them. The parameters of the condition begin

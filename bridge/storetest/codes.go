@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
@@ -45,9 +46,7 @@ func (s *suite) mustRedeem() (bridge.Redemption, bridge.Link) {
 	s.Helper()
 	redemption := s.newCode()
 	link, err := s.store.Redeem(s.Context(), redemption)
-	if err != nil {
-		s.Fatalf("Redeem: %v", err)
-	}
+	s.must(err)
 	return redemption, link
 }
 
@@ -57,13 +56,11 @@ func (s *suite) redeem() {
 	if found.Link.ID != link.ID || link.Grant != bridge.GrantAuthorizationCode || !found.ExpiresAt.Equal(s.now.Add(time.Hour)) {
 		s.Errorf("found %+v for %+v", found, link)
 	}
-	_, err := s.store.Lookup(s.Context(), redemption.Tokens.Refresh)
-	s.wantError(err, bridge.ErrNotFound) // a refresh token is no access token
-	_, err = s.store.Lookup(s.Context(), redemption.Code)
-	s.wantError(err, bridge.ErrNotFound)
+	for _, noAccessToken := range []bridge.Hash{redemption.Tokens.Refresh, redemption.Code} {
+		s.wantError(errOf(s.store.Lookup(s.Context(), noAccessToken)), bridge.ErrNotFound)
+	}
 	redemption.Code = bridge.HashOf("unknown")
-	_, err = s.store.Redeem(s.Context(), redemption)
-	s.wantError(err, bridge.ErrNotFound)
+	s.wantError(errOf(s.store.Redeem(s.Context(), redemption)), bridge.ErrNotFound)
 }
 
 func (s *suite) redeemMismatch() {
@@ -82,40 +79,28 @@ func (s *suite) redeemMismatch() {
 	}
 	wrong := redemption
 	wrong.Honours = func(*bridge.Link) bool { return false }
-	_, err := s.store.Redeem(s.Context(), wrong)
-	s.wantError(err, bridge.ErrSuspended)
+	s.wantError(errOf(s.store.Redeem(s.Context(), wrong)), bridge.ErrSuspended)
 
 	redemption.RedirectURI = "" // the client sent none
-	if _, err := s.store.Redeem(s.Context(), redemption); err != nil {
-		s.Errorf("afterwards: %v", err)
-	}
+	s.must(errOf(s.store.Redeem(s.Context(), redemption)))
 }
 
 func (s *suite) concurrentRedemptions() {
 	redemption := s.newCode()
 	const callers = 32
-	errs, pairs := make([]error, callers), make([]bridge.NewTokens, callers)
+	pairs := make([]bridge.NewTokens, callers)
 	for i := range pairs {
 		pairs[i] = s.newTokens("x")
 	}
-	concurrently(callers, func(i int) {
+	errs := concurrently(callers, func(i int) error {
 		mine := redemption
 		mine.Tokens = pairs[i]
-		_, errs[i] = s.store.Redeem(s.Context(), mine)
+		return errOf(s.store.Redeem(s.Context(), mine))
 	})
-	succeeded := 0
-	for i, err := range errs {
-		if err == nil {
-			succeeded++
-			if !s.lookup(pairs[i].Access).Active(s.now) {
-				s.Error("the token of the successful redemption is not active")
-			}
-			continue
-		}
+	first := s.wantOne(errs)
+	s.wantActive(pairs[first].Access, "the token of the successful redemption is not active")
+	for _, err := range slices.Delete(errs, first, first+1) {
 		s.wantError(err, bridge.ErrReplayed)
-	}
-	if succeeded != 1 {
-		s.Errorf("%d redemptions succeeded", succeeded)
 	}
 }
 
@@ -125,44 +110,28 @@ func (s *suite) codeReplay() {
 	again := redemption
 	again.Tokens = s.newTokens("again")
 	again.Now = s.now.Add(bridge.CodeReplayGrace)
-	_, err := s.store.Redeem(s.Context(), again)
-	s.wantError(err, bridge.ErrReplayed)
-	if !s.lookup(redemption.Tokens.Access).Active(s.now) {
-		s.Fatal("a replay within the grace revoked the link")
-	}
+	s.wantError(errOf(s.store.Redeem(s.Context(), again)), bridge.ErrReplayed)
+	s.wantActive(redemption.Tokens.Access, "a replay within the grace revoked the link")
 	foreign := again
 	foreign.ClientID, foreign.Now = "lights", s.now.Add(time.Minute)
-	_, err = s.store.Redeem(s.Context(), foreign)
-	s.wantError(err, bridge.ErrMismatch)
-	if !s.lookup(redemption.Tokens.Access).Active(s.now) {
-		s.Fatal("another client revoked the link")
-	}
+	s.wantError(errOf(s.store.Redeem(s.Context(), foreign)), bridge.ErrMismatch)
+	s.wantActive(redemption.Tokens.Access, "another client revoked the link")
 	again.Now = s.now.Add(bridge.CodeReplayGrace + time.Second)
-	_, err = s.store.Redeem(s.Context(), again)
-	s.wantError(err, bridge.ErrReplayed)
-	if found := s.lookup(redemption.Tokens.Access); found.Active(s.now) || found.Link.Reason != bridge.ReasonCodeReplayed {
-		s.Errorf("after a replay: %+v", found.Link)
-	}
-	_, err = s.store.Lookup(s.Context(), again.Tokens.Access)
-	s.wantError(err, bridge.ErrNotFound)
+	s.wantError(errOf(s.store.Redeem(s.Context(), again)), bridge.ErrReplayed)
+	s.wantRevoked(redemption.Tokens.Access, bridge.ReasonCodeReplayed)
+	s.wantError(errOf(s.store.Lookup(s.Context(), again.Tokens.Access)), bridge.ErrNotFound)
 }
 
 func (s *suite) codeExpires() {
 	redemption := s.newCode()
 	redemption.Now = s.now.Add(time.Minute)
-	_, err := s.store.Redeem(s.Context(), redemption)
-	s.wantError(err, bridge.ErrNotFound)
+	s.wantError(errOf(s.store.Redeem(s.Context(), redemption)), bridge.ErrNotFound)
 	for _, early := range []time.Duration{0, bridge.RedeemGrace - time.Second} {
-		if n, err := s.store.Sweep(s.Context(), redemption.Now.Add(early), 100); err != nil || n != 0 {
-			s.Fatalf("Sweep removed %d too early, %v", n, err)
-		}
+		s.wantSweep(redemption.Now.Add(early), 100, 0)
 	}
-	if n, err := s.store.Sweep(s.Context(), redemption.Now.Add(bridge.RedeemGrace), 100); err != nil || n != 2 {
-		s.Errorf("Sweep removed %d, %v; want the link and its code", n, err)
-	}
-	links, err := s.store.Links(s.Context(), bridge.LinkFilter{})
-	if err != nil || len(links) != 1 || links[0].Reason != bridge.ReasonNotRedeemed {
-		s.Errorf("%+v, %v", links, err)
+	s.wantSweep(redemption.Now.Add(bridge.RedeemGrace), 100, 2)
+	if links := s.links(bridge.LinkFilter{}); len(links) != 1 || links[0].Reason != bridge.ReasonNotRedeemed {
+		s.Errorf("%+v", links)
 	}
 }
 
@@ -170,17 +139,13 @@ func (s *suite) codeExpires() {
 func (s *suite) codeReplaces() {
 	first, _ := s.mustRedeem()
 	second := s.newCode()
-	if !s.lookup(first.Tokens.Access).Active(s.now) {
-		s.Fatal("a code that was not redeemed revoked a link")
-	}
+	s.wantActive(first.Tokens.Access, "a code that was not redeemed revoked a link")
 	third := s.newLink() // by the implicit grant, with a limit of one
 	third.Link.Subject = onePerson
 	third.MaxLinks = 1
 	s.link(third)
 	second.MaxLinks = 1
-	if _, err := s.store.Redeem(s.Context(), second); err != nil {
-		s.Fatalf("a link whose code was not redeemed was revoked: %v", err)
-	}
+	s.must(errOf(s.store.Redeem(s.Context(), second)))
 	for i, want := range map[bridge.Hash]bool{first.Tokens.Access: false, third.Token: false, second.Tokens.Access: true} {
 		if s.lookup(i).Active(s.now) != want {
 			s.Errorf("active = %v", !want)

@@ -11,30 +11,23 @@ import (
 func (s *suite) pendingConsent() {
 	handle := s.createPending()
 	got, err := s.store.PendingConsent(s.Context(), handle, s.now)
-	if err != nil {
-		s.Fatal(err)
-	}
+	s.must(err)
 	want := bridge.PendingConsent{Handle: handle, Sealed: []byte("sealed\x00"), ExpiresAt: s.now.Add(10 * time.Minute)}
 	if !reflect.DeepEqual(got, want) {
 		s.Errorf("got %+v, want %+v", got, want)
 	}
-	if err := s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now.Add(time.Second)); err != nil {
-		s.Fatal(err)
-	}
+	s.must(s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now.Add(time.Second)))
 	want.Decision, want.DecidedAt = bridge.DecisionCancel, s.now.Add(time.Second)
 	if got, err = s.store.PendingConsent(s.Context(), handle, s.now); err != nil || !reflect.DeepEqual(got, want) {
 		s.Errorf("decided: got %+v, %v, want %+v", got, err, want)
 	}
-	_, err = s.store.PendingConsent(s.Context(), bridge.HashOf("unknown"), s.now)
-	s.wantError(err, bridge.ErrNotFound)
+	s.wantError(errOf(s.store.PendingConsent(s.Context(), bridge.HashOf("unknown"), s.now)), bridge.ErrNotFound)
 }
 
 func (s *suite) createTwice() {
 	handle := s.createPending()
-	err := s.store.CreatePendingConsent(s.Context(), bridge.PendingConsent{Handle: handle, Sealed: []byte("other"), ExpiresAt: s.now.Add(time.Hour)})
-	if err != nil {
-		s.Fatal(err)
-	}
+	s.must(s.store.CreatePendingConsent(s.Context(),
+		bridge.PendingConsent{Handle: handle, Sealed: []byte("other"), ExpiresAt: s.now.Add(time.Hour)}))
 	if got, err := s.store.PendingConsent(s.Context(), handle, s.now); err != nil || string(got.Sealed) != "sealed\x00" {
 		s.Errorf("got %q, %v", got.Sealed, err)
 	}
@@ -43,27 +36,19 @@ func (s *suite) createTwice() {
 func (s *suite) pendingConsentExpires() {
 	handle := s.createPending()
 	end := s.now.Add(10 * time.Minute)
-	if _, err := s.store.PendingConsent(s.Context(), handle, end.Add(-time.Second)); err != nil {
-		s.Errorf("a second before it expires: %v", err)
-	}
-	_, err := s.store.PendingConsent(s.Context(), handle, end)
-	s.wantError(err, bridge.ErrNotFound)
+	s.must(errOf(s.store.PendingConsent(s.Context(), handle, end.Add(-time.Second))))
+	s.wantError(errOf(s.store.PendingConsent(s.Context(), handle, end)), bridge.ErrNotFound)
 	s.wantError(s.store.Decide(s.Context(), handle, bridge.DecisionCancel, end), bridge.ErrNotFound)
 	late := s.newLink()
 	late.Link.CreatedAt = end
 	s.wantError(s.store.Link(s.Context(), handle, late), bridge.ErrNotFound)
-	_, err = s.store.Lookup(s.Context(), late.Token)
-	s.wantError(err, bridge.ErrNotFound)
+	s.wantError(errOf(s.store.Lookup(s.Context(), late.Token)), bridge.ErrNotFound)
 }
 
 func (s *suite) decisionIsFinal() {
 	linked, cancelled := s.createPending(), s.createPending()
-	if err := s.store.Link(s.Context(), linked, s.newLink()); err != nil {
-		s.Fatal(err)
-	}
-	if err := s.store.Decide(s.Context(), cancelled, bridge.DecisionCancel, s.now); err != nil {
-		s.Fatal(err)
-	}
+	s.must(s.store.Link(s.Context(), linked, s.newLink()))
+	s.must(s.store.Decide(s.Context(), cancelled, bridge.DecisionCancel, s.now))
 	again := s.newLink()
 	again.Link.CreatedAt = s.now.Add(time.Minute)
 	wasLinked := bridge.DecidedError{Decision: bridge.DecisionLink, At: s.now}
@@ -73,8 +58,7 @@ func (s *suite) decisionIsFinal() {
 	s.wantDecided(s.store.Link(s.Context(), cancelled, again), wasCancelled)
 	s.wantDecided(s.store.Decide(s.Context(), cancelled, bridge.DecisionSwitch, s.now), wasCancelled)
 
-	_, err := s.store.Lookup(s.Context(), again.Token)
-	s.wantError(err, bridge.ErrNotFound)
+	s.wantError(errOf(s.store.Lookup(s.Context(), again.Token)), bridge.ErrNotFound)
 	s.wantError(s.store.Decide(s.Context(), bridge.HashOf("unknown"), bridge.DecisionCancel, s.now), bridge.ErrNotFound)
 }
 
@@ -85,28 +69,21 @@ func (s *suite) concurrentDecisions() {
 	for i := range links {
 		links[i] = s.newLink()
 	}
-	errs := make([]error, callers)
-	concurrently(callers, func(i int) {
+	errs := concurrently(callers, func(i int) error {
 		if i%4 == 3 {
-			errs[i] = s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now)
-		} else {
-			errs[i] = s.store.Link(s.Context(), handle, links[i])
+			return s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now)
 		}
+		return s.store.Link(s.Context(), handle, links[i])
 	})
-	succeeded := 0
+	first := s.wantOne(errs)
 	for i, err := range errs {
-		if err == nil {
-			succeeded++
+		if i == first {
 			continue
 		}
 		if _, ok := errors.AsType[*bridge.DecidedError](err); !ok {
 			s.Errorf("caller %d: %v", i, err)
 		}
-		_, err := s.store.Lookup(s.Context(), links[i].Token)
-		s.wantError(err, bridge.ErrNotFound)
-	}
-	if succeeded != 1 {
-		s.Errorf("%d decisions succeeded", succeeded)
+		s.wantError(errOf(s.store.Lookup(s.Context(), links[i].Token)), bridge.ErrNotFound)
 	}
 }
 
@@ -118,12 +95,10 @@ func (s *suite) failedLink() {
 	if err := s.store.Link(s.Context(), handle, second); err == nil {
 		s.Fatal("two links got one token")
 	}
-	if links, err := s.store.Links(s.Context(), bridge.LinkFilter{IDs: []string{second.Link.ID}}); err != nil || len(links) != 0 {
-		s.Errorf("a part of the link was stored: %v, %v", links, err)
+	if links := s.links(bridge.LinkFilter{IDs: []string{second.Link.ID}}); len(links) != 0 {
+		s.Errorf("a part of the link was stored: %v", links)
 	}
-	if err := s.store.Link(s.Context(), handle, s.newLink()); err != nil {
-		s.Errorf("the consent was decided: %v", err)
-	}
+	s.must(s.store.Link(s.Context(), handle, s.newLink())) // the consent was not decided
 }
 
 func (s *suite) sweep() {
@@ -132,15 +107,9 @@ func (s *suite) sweep() {
 		s.createPending()
 	}
 	end := s.now.Add(10 * time.Minute)
-	for i, step := range []struct {
-		now  time.Time
-		want int
-	}{{end.Add(-time.Second), 0}, {end, 3}, {end, 2}, {end, 0}} {
-		if n, err := s.store.Sweep(s.Context(), step.now, 3); err != nil || n != step.want {
-			s.Errorf("sweep %d removed %d, %v; want %d", i, n, err, step.want)
-		}
+	s.wantSweep(end.Add(-time.Second), 3, 0)
+	for _, want := range []int{3, 2, 0} {
+		s.wantSweep(end, 3, want)
 	}
-	if !s.lookup(made.Token).Active(end) {
-		s.Error("a live link was removed")
-	}
+	s.wantActive(made.Token, "a live link was removed")
 }

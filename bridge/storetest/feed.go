@@ -2,7 +2,7 @@ package storetest
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -14,11 +14,8 @@ import (
 func (s *suite) readEvents(after bridge.Position) (bridge.Position, []string) {
 	s.Helper()
 	feed, err := s.store.ReadFeed(s.Context(), after)
-	if err != nil {
-		s.Fatalf("ReadFeed: %v", err)
-	}
-	if feed.Broken {
-		s.Fatalf("ReadFeed(%+v): broken at %+v", after, feed.Position)
+	if err != nil || feed.Broken {
+		s.Fatalf("ReadFeed(%+v): %+v, %v", after, feed, err)
 	}
 	var revoked []string
 	for _, event := range feed.Events {
@@ -47,31 +44,23 @@ func (s *suite) everyRevocation() {
 		called = append(called, ids...)
 	})
 	revocations := map[string]func() (revoked string){
-		"revoked": func() string {
-			link := s.link(s.newLink()).Link.ID
-			s.mustRevoke(link)
-			return link
-		},
+		"revoked": s.revokedLink,
 		"by token": func() string {
 			redemption, link := s.mustRedeem()
-			if _, err := s.store.RevokeByToken(s.Context(), redemption.Tokens.Access, []string{"pizza"}, s.now); err != nil {
-				s.Fatal(err)
-			}
+			s.must(errOf(s.store.RevokeByToken(s.Context(), redemption.Tokens.Access, []string{"pizza"}, s.now)))
 			return link.ID
 		},
 		"code replayed": func() string {
 			redemption, link := s.mustRedeem()
 			redemption.Now = s.now.Add(bridge.CodeReplayGrace + time.Second)
-			_, err := s.store.Redeem(s.Context(), redemption)
-			s.wantError(err, bridge.ErrReplayed)
+			s.wantError(errOf(s.store.Redeem(s.Context(), redemption)), bridge.ErrReplayed)
 			return link.ID
 		},
 		"refresh replayed": func() string {
 			redemption, link := s.mustRedeem()
 			child := s.mustRefresh(redemption.Tokens.Refresh, true)
 			s.mustRefresh(child.Refresh, true)
-			_, err := s.refresh(redemption.Tokens.Refresh, true, s.now)
-			s.wantError(err, bridge.ErrReplayed)
+			s.wantError(errOf(s.refresh(redemption.Tokens.Refresh, true, s.now)), bridge.ErrReplayed)
 			return link.ID
 		},
 		"replaced": func() string {
@@ -82,20 +71,15 @@ func (s *suite) everyRevocation() {
 			return first.Link.ID
 		},
 		"not redeemed": func() string {
-			link := s.newCodeLink()
-			s.link(link)
-			if _, err := s.store.Sweep(s.Context(), link.Code.ExpiresAt.Add(bridge.RedeemGrace), 10); err != nil {
-				s.Fatal(err)
-			}
+			link := s.link(s.newCodeLink())
+			s.mustSweep(link.Code.ExpiresAt.Add(bridge.RedeemGrace))
 			return link.Link.ID
 		},
 		"expired": func() string {
 			link := s.newLink()
 			link.ExpiresAt = s.now.Add(time.Hour)
 			s.link(link)
-			if _, err := s.store.Sweep(s.Context(), link.ExpiresAt, 10); err != nil {
-				s.Fatal(err)
-			}
+			s.mustSweep(link.ExpiresAt)
 			return link.Link.ID
 		},
 	}
@@ -116,8 +100,7 @@ func (s *suite) feedContinues() {
 	begin := s.position()
 	position, want := begin, []string(nil)
 	for range 3 {
-		link := s.link(s.newLink()).Link.ID
-		s.mustRevoke(link)
+		link := s.revokedLink()
 		want = append(want, link)
 		var revoked []string
 		if position, revoked = s.readEvents(position); !slices.Equal(revoked, []string{link}) {
@@ -140,8 +123,7 @@ func (s *suite) feedContinues() {
 func (s *suite) feedBreaks() {
 	var positions []bridge.Position
 	for range 4 {
-		link := s.link(s.newLink()).Link.ID
-		s.mustRevoke(link)
+		s.revokedLink()
 		positions = append(positions, s.position())
 	}
 	last := positions[3]
@@ -163,18 +145,13 @@ func (s *suite) feedBreaks() {
 	}
 
 	// Sweeping events breaks the feed for positions before them only.
-	if _, err := s.store.Sweep(s.Context(), s.now.Add(bridge.EventMemory-time.Second), 100); err != nil {
-		s.Fatal(err)
-	}
+	s.mustSweep(s.now.Add(bridge.EventMemory - time.Second))
 	s.readEvents(positions[0])
-	if _, err := s.store.Sweep(s.Context(), s.now.Add(bridge.EventMemory), 100); err != nil {
-		s.Fatal(err)
-	}
+	s.mustSweep(s.now.Add(bridge.EventMemory))
 	if feed, err := s.store.ReadFeed(s.Context(), positions[0]); err != nil || !feed.Broken {
 		s.Errorf("from before the swept events: %+v, %v", feed, err)
 	}
-	link := s.link(s.newLink()).Link.ID
-	s.mustRevoke(link)
+	link := s.revokedLink()
 	if _, revoked := s.readEvents(last); !slices.Equal(revoked, []string{link}) {
 		s.Errorf("from after the swept events: %v", revoked)
 	}
@@ -190,33 +167,27 @@ func (s *suite) concurrentFeed() {
 		}
 	}
 	position := s.position()
-	done := make(chan struct{})
-	errs := make([]error, callers)
+	done := make(chan error, 1)
 	go func() {
-		defer close(done)
-		concurrently(callers, func(i int) {
-			for j, id := range links[i] {
-				if _, err := s.store.Revoke(context.WithoutCancel(s.Context()), bridge.LinkFilter{IDs: []string{id}}, "x", s.now); err != nil {
-					errs[i] = fmt.Errorf("link %d: %w", j, err)
-				}
+		done <- errors.Join(concurrently(callers, func(i int) (err error) {
+			for _, id := range links[i] {
+				_, failed := s.store.Revoke(context.WithoutCancel(s.Context()), bridge.LinkFilter{IDs: []string{id}}, "x", s.now)
+				err = errors.Join(err, failed)
 			}
-		})
+			return err
+		})...)
 	}()
 	var seen []string
 	for finished := false; !finished; {
 		select {
-		case <-done:
+		case err := <-done:
+			s.must(err)
 			finished = true
 		default:
 		}
 		var more []string
 		position, more = s.readEvents(position)
 		seen = append(seen, more...)
-	}
-	for i, err := range errs {
-		if err != nil {
-			s.Errorf("caller %d: %v", i, err)
-		}
 	}
 	want := slices.Sorted(slices.Values(slices.Concat(links...)))
 	if slices.Sort(seen); !slices.Equal(seen, want) {
@@ -228,29 +199,22 @@ func (s *suite) concurrentFeed() {
 func (s *suite) concurrentRevoke() {
 	for range 10 {
 		redemption, link := s.mustRedeem()
-		tokens := make([]bridge.NewTokens, 4)
-		errs := make([]error, len(tokens))
-		refreshes := make([]bridge.Refresh, len(tokens))
-		for i := range tokens {
-			tokens[i] = s.newTokens("race")
-			refreshes[i] = bridge.Refresh{Token: redemption.Tokens.Refresh, ClientID: "pizza", Tokens: tokens[i], Now: s.now, Honours: honourAll}
+		refreshes := make([]bridge.Refresh, 4)
+		for i := range refreshes {
+			refreshes[i] = s.newRefresh(redemption.Tokens.Refresh, s.now)
 		}
-		concurrently(len(tokens)+1, func(i int) {
-			if i == len(tokens) {
-				if _, err := s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: []string{link.ID}}, "x", s.now); err != nil {
-					s.Error(err)
-				}
-				return
+		errs := concurrently(len(refreshes)+1, func(i int) error {
+			if i == len(refreshes) {
+				return errOf(s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: []string{link.ID}}, "x", s.now))
 			}
-			_, errs[i] = s.store.Refresh(s.Context(), refreshes[i])
+			return errOf(s.store.Refresh(s.Context(), refreshes[i]))
 		})
-		for i, err := range errs {
-			if err != nil {
-				s.wantError(err, bridge.ErrRevoked)
-				continue
-			}
-			if s.lookup(tokens[i].Access).Active(s.now) {
-				s.Error("a token of a revoked link is active")
+		s.must(errs[len(refreshes)])
+		for i, refresh := range refreshes {
+			if errs[i] != nil {
+				s.wantError(errs[i], bridge.ErrRevoked)
+			} else {
+				s.wantRevoked(refresh.Tokens.Access, "x")
 			}
 		}
 	}
@@ -258,20 +222,9 @@ func (s *suite) concurrentRevoke() {
 
 // concurrentMaxLinks makes many links of one person concurrently. No more than MaxLinks stay live.
 func (s *suite) concurrentMaxLinks() {
-	const callers = 8
-	links, handles := make([]bridge.NewLink, callers), make([]bridge.Hash, callers)
-	for i := range links {
-		links[i], handles[i] = s.newLink(), s.createPending()
-		links[i].Link.Subject, links[i].MaxLinks = "one person", 2
-	}
-	concurrently(callers, func(i int) {
-		if err := s.store.Link(s.Context(), handles[i], links[i]); err != nil {
-			s.Errorf("caller %d: %v", i, err)
-		}
-	})
-	live, err := s.store.Links(s.Context(), bridge.LinkFilter{Subject: "one person", Live: true})
-	if err != nil || len(live) != 2 {
-		s.Errorf("%d live links, %v", len(live), err)
+	s.linkConcurrently(8, func(link *bridge.NewLink) { link.Link.Subject, link.MaxLinks = onePerson, 2 })
+	if live := s.links(bridge.LinkFilter{Subject: onePerson, Live: true}); len(live) != 2 {
+		s.Errorf("%d live links", len(live))
 	}
 }
 
@@ -281,19 +234,16 @@ func (s *suite) concurrentSweeps() {
 	var ids []string
 	var end time.Time
 	for range links {
-		link := s.newCodeLink()
-		s.link(link)
+		link := s.link(s.newCodeLink())
 		ids, end = append(ids, link.Link.ID), link.Code.ExpiresAt.Add(bridge.RedeemGrace)
 	}
-	concurrently(4, func(int) {
+	s.must(errors.Join(concurrently(4, func(int) (err error) {
 		for range links {
-			if _, err := s.store.Sweep(s.Context(), end, 3); err != nil {
-				s.Error(err)
-			}
+			err = errors.Join(err, errOf(s.store.Sweep(s.Context(), end, 3)))
 		}
-	})
-	live, err := s.store.Links(s.Context(), bridge.LinkFilter{IDs: ids, Live: true})
-	if err != nil || len(live) != 0 {
-		s.Errorf("%d links were not revoked, %v", len(live), err)
+		return err
+	})...))
+	if live := s.links(bridge.LinkFilter{IDs: ids, Live: true}); len(live) != 0 {
+		s.Errorf("%d links were not revoked", len(live))
 	}
 }

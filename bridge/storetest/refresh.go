@@ -8,24 +8,24 @@ import (
 
 // refresh presents a refresh token, with a successor to rotate.
 func (s *suite) refresh(token bridge.Hash, rotate bool, now time.Time) (bridge.NewTokens, error) {
-	tokens := s.newTokens("r")
+	refresh := s.newRefresh(token, now)
 	if !rotate {
-		tokens.Refresh = ""
+		refresh.Tokens.Refresh = ""
 	}
+	return refresh.Tokens, errOf(s.store.Refresh(s.Context(), refresh))
+}
+
+func (s *suite) newRefresh(token bridge.Hash, now time.Time) bridge.Refresh {
+	tokens := s.newTokens("r")
 	tokens.AccessExpiresAt = now.Add(time.Hour)
-	_, err := s.store.Refresh(s.Context(), bridge.Refresh{Token: token, ClientID: "pizza", Tokens: tokens, Now: now, Honours: honourAll})
-	return tokens, err
+	return bridge.Refresh{Token: token, ClientID: "pizza", Tokens: tokens, Now: now, Honours: honourAll}
 }
 
 func (s *suite) mustRefresh(token bridge.Hash, rotate bool) bridge.NewTokens {
 	s.Helper()
 	tokens, err := s.refresh(token, rotate, s.now)
-	if err != nil {
-		s.Fatalf("Refresh: %v", err)
-	}
-	if !s.lookup(tokens.Access).Active(s.now) {
-		s.Fatal("the new access token is not active")
-	}
+	s.must(err)
+	s.wantActive(tokens.Access, "the new access token is not active")
 	return tokens
 }
 
@@ -34,16 +34,13 @@ func (s *suite) refreshStable() {
 	first := s.mustRefresh(redemption.Tokens.Refresh, false)
 	second := s.mustRefresh(redemption.Tokens.Refresh, false)
 	for _, token := range []bridge.Hash{redemption.Tokens.Access, first.Access, second.Access} {
-		if !s.lookup(token).Active(s.now) {
-			s.Error("a refresh ended an access token")
-		}
+		s.wantActive(token, "a refresh ended an access token")
 	}
 	s.mustRevoke(link.ID)
-	_, err := s.refresh(redemption.Tokens.Refresh, false, s.now)
-	s.wantError(err, bridge.ErrRevoked)
-	_, err = s.store.Refresh(s.Context(), bridge.Refresh{Token: redemption.Tokens.Refresh, ClientID: "pizza", Tokens: s.newTokens("r"),
-		Now: s.now, Honours: func(*bridge.Link) bool { return false }})
-	s.wantError(err, bridge.ErrRevoked) // and not ErrSuspended
+	s.wantError(errOf(s.refresh(redemption.Tokens.Refresh, false, s.now)), bridge.ErrRevoked)
+	refresh := s.newRefresh(redemption.Tokens.Refresh, s.now)
+	refresh.Honours = func(*bridge.Link) bool { return false }
+	s.wantError(errOf(s.store.Refresh(s.Context(), refresh)), bridge.ErrRevoked) // and not ErrSuspended
 }
 
 func (s *suite) refreshRotates() {
@@ -53,18 +50,12 @@ func (s *suite) refreshRotates() {
 	child := s.mustRefresh(root, true)
 	grandchild := s.mustRefresh(child.Refresh, true) // confirms child
 	s.mustRefresh(child.Refresh, true)               // lost: child stays good until one of its children is presented
-	if !s.lookup(redemption.Tokens.Access).Active(s.now) || !s.lookup(lost.Access).Active(s.now) {
-		s.Error("superseding ended an access token")
-	}
+	s.wantActive(redemption.Tokens.Access, "superseding ended an access token")
+	s.wantActive(lost.Access, "superseding ended an access token")
 	s.mustRefresh(grandchild.Refresh, true)
-	_, err := s.refresh(lost.Refresh, true, s.now) // a superseded sibling
-	s.wantError(err, bridge.ErrReplayed)
-	found := s.lookup(redemption.Tokens.Access)
-	if found.Active(s.now) || found.Link.Reason != bridge.ReasonRefreshReplayed {
-		s.Errorf("after a replay: %+v", found.Link)
-	}
-	_, err = s.refresh(grandchild.Refresh, true, s.now)
-	s.wantError(err, bridge.ErrRevoked)
+	s.wantError(errOf(s.refresh(lost.Refresh, true, s.now)), bridge.ErrReplayed) // a superseded sibling
+	s.wantRevoked(redemption.Tokens.Access, bridge.ReasonRefreshReplayed)
+	s.wantError(errOf(s.refresh(grandchild.Refresh, true, s.now)), bridge.ErrRevoked)
 }
 
 func (s *suite) refreshManySuccessors() {
@@ -74,18 +65,15 @@ func (s *suite) refreshManySuccessors() {
 		successors = append(successors, s.mustRefresh(redemption.Tokens.Refresh, true))
 	}
 	for i := range 2 {
-		_, err := s.refresh(successors[i].Refresh, true, s.now)
-		s.wantError(err, bridge.ErrNotFound)
-		if !s.lookup(successors[i].Access).Active(s.now) {
-			s.Error("an access token ended with its refresh token")
-		}
+		s.wantError(errOf(s.refresh(successors[i].Refresh, true, s.now)), bridge.ErrNotFound)
+		s.wantActive(successors[i].Access, "an access token ended with its refresh token")
 	}
 	s.mustRefresh(successors[2].Refresh, true)
 }
 
 func (s *suite) refreshErrors() {
 	redemption, _ := s.mustRedeem()
-	refresh := bridge.Refresh{Token: redemption.Tokens.Refresh, ClientID: "pizza", Tokens: s.newTokens("n"), Now: s.now, Honours: honourAll}
+	refresh := s.newRefresh(redemption.Tokens.Refresh, s.now)
 	for want, change := range map[error]func(*bridge.Refresh){
 		bridge.ErrMismatch:  func(r *bridge.Refresh) { r.ClientID = "lights" },
 		bridge.ErrSuspended: func(r *bridge.Refresh) { r.Honours = func(*bridge.Link) bool { return false } },
@@ -94,15 +82,11 @@ func (s *suite) refreshErrors() {
 	} {
 		wrong := refresh
 		change(&wrong)
-		_, err := s.store.Refresh(s.Context(), wrong)
-		s.wantError(err, want)
-		_, err = s.store.Lookup(s.Context(), wrong.Tokens.Access)
-		s.wantError(err, bridge.ErrNotFound)
+		s.wantError(errOf(s.store.Refresh(s.Context(), wrong)), want)
+		s.wantError(errOf(s.store.Lookup(s.Context(), wrong.Tokens.Access)), bridge.ErrNotFound)
 	}
 	refresh.Scope = "orders"
-	if _, err := s.store.Refresh(s.Context(), refresh); err != nil {
-		s.Errorf("afterwards: %v", err)
-	}
+	s.must(errOf(s.store.Refresh(s.Context(), refresh)))
 }
 
 func (s *suite) revokeByToken() {
@@ -115,9 +99,7 @@ func (s *suite) revokeByToken() {
 	s.wantError(revoke(redemption.Tokens.Refresh, s.now), bridge.ErrNotFound)
 	s.wantError(revoke(bridge.HashOf("unknown"), s.now, "pizza"), bridge.ErrNotFound)
 	s.wantError(revoke(redemption.Tokens.Access, s.now.Add(time.Hour), "pizza"), bridge.ErrNotFound) // expired
-	if !s.lookup(redemption.Tokens.Access).Active(s.now) {
-		s.Fatal("the link was revoked")
-	}
+	s.wantActive(redemption.Tokens.Access, "the link was revoked")
 	revoked, err := s.store.RevokeByToken(s.Context(), redemption.Tokens.Refresh, []string{"lights", "pizza"}, s.now)
 	if err != nil || revoked.ID != link.ID || s.lookup(redemption.Tokens.Access).Active(s.now) {
 		s.Errorf("%+v, %v", revoked, err)
@@ -132,32 +114,20 @@ func (s *suite) sweepTokens() {
 	redemption, _ := s.mustRedeem()
 	child := s.mustRefresh(redemption.Tokens.Refresh, true)
 	s.mustRefresh(child.Refresh, true) // supersedes the first
-	sweep := func(now time.Time) {
-		s.Helper()
-		if _, err := s.store.Sweep(s.Context(), now, 100); err != nil {
-			s.Fatal(err)
-		}
-	}
-	sweep(s.now.Add(59 * time.Minute))
-	if !s.lookup(implicit.Token).Active(s.now) || !s.lookup(redemption.Tokens.Access).Active(s.now) {
-		s.Error("a token was removed before it expired")
-	}
+	s.mustSweep(s.now.Add(59 * time.Minute))
+	s.wantActive(implicit.Token, "a token was removed before it expired")
+	s.wantActive(redemption.Tokens.Access, "a token was removed before it expired")
 	later := s.now.Add(time.Hour)
-	sweep(later)
-	links, err := s.store.Links(s.Context(), bridge.LinkFilter{IDs: []string{implicit.Link.ID}})
-	if err != nil || links[0].Reason != bridge.ReasonExpired {
-		s.Errorf("a link without a token: %+v, %v", links, err)
+	s.mustSweep(later)
+	links := s.links(bridge.LinkFilter{IDs: []string{implicit.Link.ID}})
+	if len(links) != 1 || links[0].Reason != bridge.ReasonExpired {
+		s.Errorf("a link without a token: %+v", links)
 	}
 	for _, token := range []bridge.Hash{implicit.Token, redemption.Tokens.Access} {
-		_, err := s.store.Lookup(s.Context(), token)
-		s.wantError(err, bridge.ErrNotFound)
+		s.wantError(errOf(s.store.Lookup(s.Context(), token)), bridge.ErrNotFound)
 	}
-	if _, err := s.refresh(child.Refresh, true, later); err != nil {
-		s.Errorf("a live refresh token was removed: %v", err)
-	}
-	_, err = s.refresh(redemption.Tokens.Refresh, true, later)
-	s.wantError(err, bridge.ErrReplayed) // it is still remembered
-	sweep(s.now.Add(bridge.ReplayMemory))
-	_, err = s.refresh(redemption.Tokens.Refresh, true, later)
-	s.wantError(err, bridge.ErrNotFound)
+	s.must(errOf(s.refresh(child.Refresh, true, later)))
+	s.wantError(errOf(s.refresh(redemption.Tokens.Refresh, true, later)), bridge.ErrReplayed) // still remembered
+	s.mustSweep(s.now.Add(bridge.ReplayMemory))
+	s.wantError(errOf(s.refresh(redemption.Tokens.Refresh, true, later)), bridge.ErrNotFound)
 }

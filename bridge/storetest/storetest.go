@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -103,9 +104,7 @@ func (s *suite) newLink() bridge.NewLink {
 // link adds a link to the store, by way of a pending consent.
 func (s *suite) link(made bridge.NewLink) bridge.NewLink {
 	s.Helper()
-	if err := s.store.Link(s.Context(), s.createPending(), made); err != nil {
-		s.Fatalf("Link: %v", err)
-	}
+	s.must(s.store.Link(s.Context(), s.createPending(), made))
 	return made
 }
 
@@ -114,29 +113,75 @@ func (s *suite) createPending() bridge.Hash {
 	s.Helper()
 	s.count++
 	handle := bridge.HashOf(fmt.Sprintf("handle %d", s.count))
-	err := s.store.CreatePendingConsent(s.Context(), bridge.PendingConsent{
-		Handle: handle, Sealed: []byte("sealed\x00"), ExpiresAt: s.now.Add(10 * time.Minute),
-	})
-	if err != nil {
-		s.Fatalf("CreatePendingConsent: %v", err)
-	}
+	s.must(s.store.CreatePendingConsent(s.Context(),
+		bridge.PendingConsent{Handle: handle, Sealed: []byte("sealed\x00"), ExpiresAt: s.now.Add(10 * time.Minute)}))
 	return handle
 }
 
 func (s *suite) mustRevoke(linkIDs ...string) {
 	s.Helper()
-	if _, err := s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: linkIDs}, "x", s.now); err != nil {
-		s.Fatalf("Revoke: %v", err)
-	}
+	s.must(errOf(s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: linkIDs}, "x", s.now)))
 }
 
 func (s *suite) lookup(token bridge.Hash) bridge.AccessToken {
 	s.Helper()
 	found, err := s.store.Lookup(s.Context(), token)
-	if err != nil {
-		s.Fatalf("Lookup: %v", err)
-	}
+	s.must(err)
 	return found
+}
+
+// revokedLink adds a link, revokes it, and returns its ID.
+func (s *suite) revokedLink() string {
+	s.Helper()
+	id := s.link(s.newLink()).Link.ID
+	s.mustRevoke(id)
+	return id
+}
+
+func (s *suite) links(filter bridge.LinkFilter) []bridge.Link {
+	s.Helper()
+	links, err := s.store.Links(s.Context(), filter)
+	s.must(err)
+	return links
+}
+
+func (s *suite) mustSweep(now time.Time) {
+	s.Helper()
+	s.must(errOf(s.store.Sweep(s.Context(), now, 100)))
+}
+
+// must ends the test on an error.
+func (s *suite) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// errOf drops the first result of a call.
+func errOf[T any](_ T, err error) error { return err }
+
+// wantActive verifies that a token is active; otherwise the problem says what went wrong.
+func (s *suite) wantActive(token bridge.Hash, problem string) {
+	s.Helper()
+	if !s.lookup(token).Active(s.now) {
+		s.Error(problem)
+	}
+}
+
+func (s *suite) wantRevoked(token bridge.Hash, reason bridge.Reason) {
+	s.Helper()
+	if found := s.lookup(token); found.Active(s.now) || found.Link.Reason != reason {
+		s.Errorf("want a link revoked for %q: %+v", reason, found.Link)
+	}
+}
+
+// wantSweep sweeps and verifies how much was removed.
+func (s *suite) wantSweep(now time.Time, limit, want int) {
+	s.Helper()
+	if n, err := s.store.Sweep(s.Context(), now, limit); err != nil || n != want {
+		s.Fatalf("Sweep removed %d, %v; want %d", n, err, want)
+	}
 }
 
 func (s *suite) wantError(err, want error) {
@@ -155,22 +200,21 @@ func (s *suite) wantDecided(err error, want bridge.DecidedError) {
 }
 
 func (s *suite) concurrentWriters() {
-	const callers = 64
-	links := make([]bridge.NewLink, callers)
-	handles := make([]bridge.Hash, callers)
+	for _, link := range s.linkConcurrently(64, func(*bridge.NewLink) {}) {
+		s.lookup(link.Token)
+	}
+}
+
+// linkConcurrently adds n links at once.
+func (s *suite) linkConcurrently(n int, change func(*bridge.NewLink)) []bridge.NewLink {
+	s.Helper()
+	links, handles := make([]bridge.NewLink, n), make([]bridge.Hash, n)
 	for i := range links {
 		links[i], handles[i] = s.newLink(), s.createPending()
+		change(&links[i])
 	}
-	errs := make([]error, callers)
-	concurrently(callers, func(i int) {
-		errs[i] = s.store.Link(s.Context(), handles[i], links[i])
-	})
-	for i, err := range errs {
-		if err != nil {
-			s.Fatalf("caller %d: %v", i, err)
-		}
-		s.lookup(links[i].Token)
-	}
+	s.must(errors.Join(concurrently(n, func(i int) error { return s.store.Link(s.Context(), handles[i], links[i]) })...))
+	return links
 }
 
 func (s *suite) endedContext() {
@@ -187,10 +231,23 @@ func (s *suite) endedContext() {
 	}
 }
 
-func concurrently(n int, do func(i int)) {
+// concurrently calls a function n times at once and returns the errors of the calls.
+func concurrently(n int, do func(i int) error) []error {
+	errs := make([]error, n)
 	var group sync.WaitGroup
 	for i := range n {
-		group.Go(func() { do(i) })
+		group.Go(func() { errs[i] = do(i) })
 	}
 	group.Wait()
+	return errs
+}
+
+// wantOne verifies that exactly one of concurrent calls succeeded, and returns which.
+func (s *suite) wantOne(errs []error) int {
+	s.Helper()
+	first := slices.Index(errs, nil)
+	if first < 0 || slices.Contains(errs[first+1:], nil) {
+		s.Fatalf("not exactly one call succeeded: %v", errs)
+	}
+	return first
 }

@@ -51,7 +51,7 @@ func (p *Provider) AuthorizationURL(ctx context.Context, login Login, prompt Pro
 	case PromptLogin:
 		query.Set("prompt", loginPrompt(query.Get("prompt")))
 	case PromptAccount:
-		query.Set("prompt", accountPrompt(query.Get("prompt"), metadata.prompts))
+		query.Set("prompt", accountPrompt(query.Get("prompt"), metadata.Prompts))
 	}
 	target.RawQuery = query.Encode()
 	return target.String(), nil

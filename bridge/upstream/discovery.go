@@ -18,12 +18,15 @@ const retryDiscovery = 2 * time.Second
 
 // metadata is the result of a discovery.
 type metadata struct {
-	provider   *oidc.Provider
-	keySet     oidc.KeySet
-	algorithms []string // accepted for the signature of an ID token
-	oauth2     oauth2.Config
-	requireISS bool     // the provider announces iss in authorization responses (RFC 9207 §3)
-	prompts    []string // prompt_values_supported
+	AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
+	Algorithms  []string `json:"id_token_signing_alg_values_supported"`          // those accepted for an ID token
+	RequireISS  bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
+	Prompts     []string `json:"prompt_values_supported"`
+	KeySetURL   string   `json:"jwks_uri"`
+
+	provider *oidc.Provider
+	keySet   oidc.KeySet
+	oauth2   oauth2.Config
 }
 
 // Discover fetches the provider's metadata (OIDC Discovery §4) unless they were fetched before. The error is an
@@ -88,41 +91,33 @@ func (p *Provider) fetchMetadata(ctx context.Context) (*metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	var document struct {
-		AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
-		Algorithms  []string `json:"id_token_signing_alg_values_supported"`
-		ISS         bool     `json:"authorization_response_iss_parameter_supported"`
-		Prompts     []string `json:"prompt_values_supported"`
-		KeySet      string   `json:"jwks_uri"`
-	}
-	if err := provider.Claims(&document); err != nil {
+	m := &metadata{provider: provider}
+	if err := provider.Claims(m); err != nil {
 		return nil, err
 	}
 	endpoint := provider.Endpoint()
-	err = p.checkEndpoints(map[string]string{"authorization_endpoint": endpoint.AuthURL,
-		"token_endpoint": endpoint.TokenURL,
-		"jwks_uri":       document.KeySet, "userinfo_endpoint": provider.UserInfoEndpoint()})
-	if err != nil {
+	if err := p.checkEndpoints(map[string]string{
+		"authorization_endpoint": endpoint.AuthURL,
+		"token_endpoint":         endpoint.TokenURL,
+		"jwks_uri":               m.KeySetURL,
+		"userinfo_endpoint":      provider.UserInfoEndpoint(),
+	}); err != nil {
 		return nil, err
 	}
-	if endpoint.AuthStyle, err = p.authStyle(document.AuthMethods); err != nil {
+	if endpoint.AuthStyle, err = p.authStyle(m.AuthMethods); err != nil {
 		return nil, err
 	}
-	return &metadata{
-		provider: provider,
-		// The key set fetches keys again when it meets an unknown one, long after ctx has ended.
-		keySet:     oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), p.client), document.KeySet),
-		algorithms: acceptedAlgorithms(document.Algorithms),
-		oauth2: oauth2.Config{
-			ClientID:     p.config.ClientID,
-			ClientSecret: p.config.ClientSecret,
-			Endpoint:     endpoint,
-			RedirectURL:  p.config.RedirectURI,
-			Scopes:       p.config.Scopes,
-		},
-		requireISS: document.ISS,
-		prompts:    document.Prompts,
-	}, nil
+	m.Algorithms = acceptedAlgorithms(m.Algorithms)
+	// The key set fetches keys again when it meets an unknown one, long after ctx has ended.
+	m.keySet = oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), p.client), m.KeySetURL)
+	m.oauth2 = oauth2.Config{
+		ClientID:     p.config.ClientID,
+		ClientSecret: p.config.ClientSecret,
+		Endpoint:     endpoint,
+		RedirectURL:  p.config.RedirectURI,
+		Scopes:       p.config.Scopes,
+	}
+	return m, nil
 }
 
 // checkEndpoints rejects metadata by which we would send a code, a secret or a person over plain HTTP. Only the
@@ -171,14 +166,9 @@ func (p *Provider) authStyle(supported []string) (oauth2.AuthStyle, error) {
 // acceptedAlgorithms returns the asymmetric signature algorithms among those that the provider announces. It never
 // returns none or an algorithm with a shared secret. The default is RS256 (OIDC Core §3.1.3.7).
 func acceptedAlgorithms(announced []string) []string {
-	asymmetric := []string{
-		oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512,
-		oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
-	}
-	accepted := slices.DeleteFunc(asymmetric, func(algorithm string) bool {
-		return !slices.Contains(announced,
-			algorithm)
-	})
+	asymmetric := []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512,
+		oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA}
+	accepted := slices.DeleteFunc(asymmetric, func(name string) bool { return !slices.Contains(announced, name) })
 	if len(accepted) == 0 {
 		return []string{oidc.RS256}
 	}

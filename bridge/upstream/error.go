@@ -31,8 +31,6 @@ type UnavailableError struct {
 func (e *UnavailableError) Error() string {
 	return fmt.Sprintf("provider unavailable at %s: %v", e.Stage, e.Err)
 }
-
-// Unwrap returns the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
 // RefusedError means that the provider responded, but did not authenticate a person: it refused the sign-in or the
@@ -45,20 +43,14 @@ type RefusedError struct {
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("sign-in refused at %s: %v", e.Stage, e.Err)
 }
-
-// Unwrap returns the cause.
 func (e *RefusedError) Unwrap() error { return e.Err }
 
 // EmbeddedBrowserError means that the provider refuses sign-ins in an embedded browser (a web view).
-type EmbeddedBrowserError struct {
-	Err error
-}
+type EmbeddedBrowserError struct{ Err error }
 
 func (e *EmbeddedBrowserError) Error() string {
 	return fmt.Sprintf("provider refuses an embedded browser: %v", e.Err)
 }
-
-// Unwrap returns the cause.
 func (e *EmbeddedBrowserError) Unwrap() error { return e.Err }
 
 // ErrGroupsOverage means that the person is in so many groups that the provider sent a reference instead, as Entra ID

@@ -49,13 +49,13 @@ func (s *signIn) verify(ctx context.Context, raw string) (*oidc.IDToken, error) 
 	keySet := &recordingKeySet{KeySet: s.metadata.keySet}
 	idToken, err := oidc.NewVerifier(s.config.Issuer, keySet, &oidc.Config{
 		ClientID:             s.config.ClientID,
-		SupportedSigningAlgs: s.metadata.algorithms,
+		SupportedSigningAlgs: s.metadata.Algorithms,
 		Now:                  func() time.Time { return s.now().Add(-clockSkew) },
 	}).Verify(ctx, raw)
 	switch {
 	case err == nil:
 		return idToken, nil
-	case keySet.unavailable():
+	case keySet.err != nil && strings.HasPrefix(keySet.err.Error(), "fetching keys"):
 		return nil, &UnavailableError{Stage: StageKeys, Err: s.redact(keySet.err)}
 	}
 	return nil, &RefusedError{Stage: StageIDToken, Err: s.redact(err)}
@@ -72,8 +72,4 @@ func (k *recordingKeySet) VerifySignature(ctx context.Context, jwt string) ([]by
 	payload, err := k.KeySet.VerifySignature(ctx, jwt)
 	k.err = err
 	return payload, err
-}
-
-func (k *recordingKeySet) unavailable() bool {
-	return k.err != nil && strings.HasPrefix(k.err.Error(), "fetching keys")
 }

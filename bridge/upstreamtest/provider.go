@@ -161,7 +161,9 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.down.Load() {
 		panic(http.ErrAbortHandler)
 	}
-	p.count(r.URL.Path)
+	p.mu.Lock()
+	p.requests[r.URL.Path]++
+	p.mu.Unlock()
 	switch r.Method + " " + r.URL.Path {
 	case "GET " + loginPath:
 		p.showLogin(w, r.FormValue("authRequestID"), "")
@@ -170,10 +172,4 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.op.ServeHTTP(w, r)
 	}
-}
-
-func (p *Provider) count(path string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.requests[path]++
 }

@@ -24,16 +24,14 @@ func bySubject(subject string) func(Person) bool {
 	return func(person Person) bool { return person.Subject == subject }
 }
 
-func byLogin(login string) func(Person) bool {
-	return func(person Person) bool { return person.Login == login }
-}
-
 // userStore implements storage.UserStore by the people of a provider.
 type userStore struct{ provider *Provider }
 
-func (s userStore) GetUserByID(subject string) *storage.User     { return s.user(bySubject(subject)) }
-func (s userStore) GetUserByUsername(login string) *storage.User { return s.user(byLogin(login)) }
-func (s userStore) ExampleClientID() string                      { return "unused" }
+func (s userStore) GetUserByID(subject string) *storage.User { return s.user(bySubject(subject)) }
+func (s userStore) GetUserByUsername(login string) *storage.User {
+	return s.user(func(person Person) bool { return person.Login == login })
+}
+func (s userStore) ExampleClientID() string { return "unused" }
 
 func (s userStore) user(matches func(Person) bool) *storage.User {
 	person, found := s.provider.find(matches)

@@ -40,13 +40,12 @@ func requestHealth(ctx context.Context, address string) error {
 	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
 		host = "127.0.0.1"
 	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", nil)
 	if err != nil {
 		return err
 	}
-	client := &http.Client{Transport: &http.Transport{}} // without a proxy: the request stays on this machine
+	// Without a proxy: the request stays on this machine.
+	client := &http.Client{Transport: &http.Transport{}, Timeout: 3 * time.Second}
 	response, err := client.Do(request)
 	if err != nil {
 		return err

@@ -33,32 +33,38 @@ configuration, so that links can be revoked in an emergency whatever else is wro
 }
 
 func linksListCommand() *cobra.Command {
+	var filter bridge.LinkFilter
+	var asJSON bool
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "List links, oldest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkGrant(cmd); err != nil {
+			if err := checkGrant(filter.Grant); err != nil {
 				return err
 			}
-			links, err := withStore(cmd, func(store *sqlstore.Store) ([]bridge.Link, error) {
-				return store.Links(cmd.Context(), linkFilter(cmd))
+			var links []bridge.Link
+			err := withStore(cmd, func(store *sqlstore.Store) (err error) {
+				links, err = store.Links(cmd.Context(), filter)
+				return err
 			})
 			if err != nil {
 				return err
 			}
-			if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
+			if asJSON {
 				return printLinksJSON(cmd.OutOrStdout(), links)
 			}
 			return printLinks(cmd.OutOrStdout(), links)
 		},
 	}
-	addLinkFilter(list)
-	list.Flags().Bool("json", false, "print an array of objects")
+	addLinkFilter(list, &filter)
+	list.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
 	return list
 }
 
 func linksRevokeCommand() *cobra.Command {
+	var filter bridge.LinkFilter
+	var reason string
 	revoke := &cobra.Command{
 		Use:   "revoke [link_id ...]",
 		Short: "Revoke links by id, or all that match the flags",
@@ -68,27 +74,28 @@ revoked and the exit code is 1.`,
 		Example: `  alexa-oidc-bridge links revoke lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa
   alexa-oidc-bridge links revoke --provider corp --subject 8a7f5c31 --reason "left the company"`,
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			filter := linkFilter(cmd)
 			filter.IDs = ids
-			reason, _ := cmd.Flags().GetString("reason")
-			if err := errors.Join(checkGrant(cmd), checkRevoke(cmd, filter, reason)); err != nil {
+			if err := errors.Join(checkGrant(filter.Grant), checkRevoke(cmd, filter, reason)); err != nil {
 				return err
 			}
-			revoked, matching, err := revokeLinks(cmd, filter, bridge.Reason(reason))
+			var revoked, matching []bridge.Link // matching: live or revoked
+			err := withStore(cmd, func(store *sqlstore.Store) (err error) {
+				if revoked, err = store.Revoke(cmd.Context(), filter, bridge.Reason(reason), time.Now()); err == nil {
+					matching, err = store.Links(cmd.Context(), filter)
+				}
+				return err
+			})
 			for _, link := range revoked { // also after an error
 				fmt.Fprintln(cmd.OutOrStdout(), "revoked", link.ID)
 			}
-			switch {
-			case err != nil:
+			if err != nil {
 				return err
-			case len(ids) == 0:
-				return reportCount(cmd, len(revoked), len(matching))
 			}
-			return reportRest(cmd, ids, revoked, matching)
+			return reportRevoked(cmd, ids, revoked, matching)
 		},
 	}
-	addLinkFilter(revoke)
-	revoke.Flags().String("reason", string(bridge.ReasonOperator), "the `reason`, stored with the links")
+	addLinkFilter(revoke, &filter)
+	revoke.Flags().StringVar(&reason, "reason", string(bridge.ReasonOperator), "the `reason`, stored with the links")
 	return revoke
 }
 
@@ -101,47 +108,32 @@ func checkRevoke(cmd *cobra.Command, filter bridge.LinkFilter, reason string) er
 		value, _ := cmd.Flags().GetString(name)
 		byFlags = byFlags || value != ""
 		if cmd.Flags().Changed(name) && value == "" {
-			return &failure{exitUsage, fmt.Errorf("--%s is empty", name), "set a value; an empty one would match every link"}
+			return misused("--"+name+" is empty", "set a value; an empty one would match every link")
 		}
 	}
 	switch {
 	case !byFlags && len(filter.IDs) == 0:
-		return &failure{exitUsage, errors.New("no links are named"),
-			"give link ids, or --skill, --subject, --email, --provider or --grant"}
+		return misused("no links are named", "give link ids, or --skill, --subject, --email, --provider or --grant")
 	case byFlags && len(filter.IDs) > 0:
-		return &failure{exitUsage, errors.New("link ids and flags are given"), "give link ids or flags, not both"}
+		return misused("link ids and flags are given", "give link ids or flags, not both")
 	case slices.Contains(filter.IDs, ""):
-		return &failure{exitUsage, errors.New("an empty link id is given"), "see links list for the ids"}
+		return misused("an empty link id is given", "see links list for the ids")
 	case !reasonPattern.MatchString(reason):
-		return &failure{exitUsage, errors.New("the reason cannot be kept"), "use 1 to 200 printable ASCII characters"}
+		return misused("the reason cannot be kept", "use 1 to 200 printable ASCII characters")
 	}
 	return nil
 }
 
-// revokeLinks returns the links that it revoked, and all links that match the filter, live or revoked.
-func revokeLinks(cmd *cobra.Command, filter bridge.LinkFilter, reason bridge.Reason,
-) (revoked, matching []bridge.Link, err error) {
-	revoked, err = withStore(cmd, func(store *sqlstore.Store) (revoked []bridge.Link, err error) {
-		if revoked, err = store.Revoke(cmd.Context(), filter, reason, time.Now()); err == nil {
-			matching, err = store.Links(cmd.Context(), filter)
+// reportRevoked reports how many links were revoked by flags, or which ids were already revoked or are unknown.
+func reportRevoked(cmd *cobra.Command, ids []string, revoked, matching []bridge.Link) error {
+	if len(ids) == 0 {
+		fmt.Fprintln(cmd.OutOrStdout(), "links revoked:", len(revoked))
+		if len(matching) == 0 {
+			return failed(errors.New("no link matches, live or revoked"),
+				"see links list; --email finds only links whose skill keeps the email claim")
 		}
-		return revoked, err
-	})
-	return revoked, matching, err
-}
-
-// reportCount reports how many links were revoked by flags.
-func reportCount(cmd *cobra.Command, revoked, matching int) error {
-	fmt.Fprintln(cmd.OutOrStdout(), "links revoked:", revoked)
-	if matching == 0 {
-		return failed(errors.New("no link matches, live or revoked"),
-			"see links list; --email finds only links whose skill keeps the email claim")
+		return nil
 	}
-	return nil
-}
-
-// reportRest reports the ids that this command did not revoke: already revoked, or unknown.
-func reportRest(cmd *cobra.Command, ids []string, revoked, matching []bridge.Link) error {
 	has := func(links []bridge.Link, id string) bool {
 		return slices.ContainsFunc(links, func(link bridge.Link) bool { return link.ID == id })
 	}
@@ -163,43 +155,35 @@ func reportRest(cmd *cobra.Command, ids []string, revoked, matching []bridge.Lin
 	return nil
 }
 
-func addLinkFilter(cmd *cobra.Command) {
-	cmd.Flags().String("skill", "", "only links of the skill with this `client_id`")
-	cmd.Flags().String("subject", "", "only links of this `subject` at the provider")
-	cmd.Flags().String("email", "", "only links with this e-mail `address`, if the skill keeps the email claim")
-	cmd.Flags().String("provider", "", "only links of the provider with this `id`")
-	cmd.Flags().String("grant", "", "only links of this `grant`: implicit or authorization_code")
+func addLinkFilter(cmd *cobra.Command, filter *bridge.LinkFilter) {
+	flags := cmd.Flags()
+	flags.StringVar(&filter.ClientID, "skill", "", "only links of the skill with this `client_id`")
+	flags.StringVar(&filter.Subject, "subject", "", "only links of this `subject` at the provider")
+	flags.StringVar(&filter.Email, "email", "",
+		"only links with this e-mail `address`, if the skill keeps the email claim")
+	flags.StringVar(&filter.Provider, "provider", "", "only links of the provider with this `id`")
+	flags.StringVar((*string)(&filter.Grant), "grant", "", "only links of this `grant`: implicit or authorization_code")
 }
 
 // checkGrant rejects an unknown grant, which would silently match no link.
-func checkGrant(cmd *cobra.Command) error {
-	switch grant, _ := cmd.Flags().GetString("grant"); bridge.Grant(grant) {
+func checkGrant(grant bridge.Grant) error {
+	switch grant {
 	case "", bridge.GrantImplicit, bridge.GrantAuthorizationCode:
 		return nil
 	}
-	return &failure{exitUsage, errors.New("--grant is not the name of a grant"), "use implicit or authorization_code"}
-}
-
-func linkFilter(cmd *cobra.Command) bridge.LinkFilter {
-	text := func(name string) string {
-		value, _ := cmd.Flags().GetString(name)
-		return value
-	}
-	return bridge.LinkFilter{ClientID: text("skill"), Subject: text("subject"), Email: text("email"),
-		Provider: text("provider"), Grant: bridge.Grant(text("grant"))}
+	return misused("--grant is not the name of a grant", "use implicit or authorization_code")
 }
 
 // withStore calls a function with the database of the configuration.
-func withStore(cmd *cobra.Command, do func(*sqlstore.Store) ([]bridge.Link, error)) ([]bridge.Link, error) {
+func withStore(cmd *cobra.Command, do func(*sqlstore.Store) error) error {
 	store, err := openConfigured(cmd)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	links, err := do(store)
-	if err = errors.Join(err, store.Close()); err != nil {
-		return links, failed(err, "check that the database can be written and is not locked by another program")
+	if err := errors.Join(do(store), store.Close()); err != nil {
+		return failed(err, "check that the database can be written and is not locked by another program")
 	}
-	return links, nil
+	return nil
 }
 
 // linkJSON is one link in the output of links list --json.

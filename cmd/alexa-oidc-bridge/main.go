@@ -2,14 +2,17 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"alexa-oidc-bridge/bridge/keys"
 	"alexa-oidc-bridge/config"
 )
 
@@ -56,6 +59,7 @@ func (f *failure) Error() string { return f.what.Error() }
 func (f *failure) Unwrap() error { return f.what }
 
 func failed(what error, hint string) error { return &failure{exitFailed, what, hint} }
+func misused(what, hint string) error      { return &failure{exitUsage, errors.New(what), hint} }
 
 // badConfig returns the error for a configuration with problems. Each is on a line of its own and says what to do.
 func badConfig(path string, err error) error {
@@ -83,13 +87,8 @@ front of the OpenID Provider that your company already has. It is configured by 
 
 // configPath returns the path of the configuration file.
 func configPath(cmd *cobra.Command) string {
-	if path, _ := cmd.Flags().GetString("config"); path != "" {
-		return path
-	}
-	if path := os.Getenv("BRIDGE_CONFIG"); path != "" {
-		return path
-	}
-	return "config.yaml"
+	path, _ := cmd.Flags().GetString("config")
+	return cmp.Or(path, os.Getenv("BRIDGE_CONFIG"), "config.yaml")
 }
 
 func loadConfig(cmd *cobra.Command) (*config.Config, []config.Warning, error) {
@@ -99,4 +98,43 @@ func loadConfig(cmd *cobra.Command) (*config.Config, []config.Warning, error) {
 		return nil, nil, badConfig(path, err)
 	}
 	return loaded, warnings, nil
+}
+
+func secretCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "secret",
+		Short: "Print 32 random bytes, for use as a key or a secret",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), keys.Generate())
+			return err
+		},
+	}
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionText())
+			return err
+		},
+	}
+}
+
+// versionText returns the version, the commit and the Go version that the toolchain recorded at build time.
+func versionText() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "alexa-oidc-bridge (unknown)"
+	}
+	text := "alexa-oidc-bridge " + info.Main.Version
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			text += " " + setting.Value
+		}
+	}
+	return text + " " + info.GoVersion
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"testing"
 	"time"
 )
 
@@ -33,16 +34,26 @@ type Proxy struct {
 	conns    map[net.Conn]bool // of both sides
 }
 
-// NewProxy listens on a loopback port and forwards connections to the target, a host and a port. Its mode is Open. The
-// caller must Close it.
-func NewProxy(target string) (*Proxy, error) {
+// ProxyForTest returns an open proxy to the server that is closed when the test ends.
+func (s *Server) ProxyForTest(t testing.TB) *Proxy {
+	t.Helper()
+	return newProxy(t, s.Address)
+}
+
+// newProxy returns an open proxy to the target, a host and a port.
+func newProxy(t testing.TB, target string) *Proxy {
+	t.Helper()
 	address, err := freeAddress()
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
 	p := &Proxy{address: address, target: target, conns: map[net.Conn]bool{}}
 	p.resumed = sync.NewCond(&p.mu)
-	return p, p.Set(Open)
+	if err := p.Set(Open); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.close)
+	return p
 }
 
 // Address is where the proxy listens. It does not change.
@@ -82,19 +93,21 @@ func (p *Proxy) Set(mode Mode) (err error) {
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.cut()
+	for conn := range p.conns {
+		conn.Close()
+	}
+	clear(p.conns)
 }
 
-// Close closes the listener and all connections, and waits for the proxy's goroutines.
-func (p *Proxy) Close() error {
+// close closes the listener and all connections, and waits for the proxy's goroutines.
+func (p *Proxy) close() {
 	p.mu.Lock()
 	p.closed = true
 	p.refuse()
-	p.cut()
 	p.resumed.Broadcast()
 	p.mu.Unlock()
+	p.Cut()
 	p.goroutines.Wait()
-	return nil
 }
 
 func (p *Proxy) refuse() {
@@ -102,13 +115,6 @@ func (p *Proxy) refuse() {
 		p.listener.Close()
 		p.listener = nil
 	}
-}
-
-func (p *Proxy) cut() {
-	for conn := range p.conns {
-		conn.Close()
-	}
-	clear(p.conns)
 }
 
 func (p *Proxy) accept(listener net.Listener) {

@@ -1,4 +1,4 @@
-package postgrestest_test
+package postgrestest
 
 import (
 	"errors"
@@ -7,14 +7,12 @@ import (
 	"os"
 	"testing"
 	"time"
-
-	"alexa-oidc-bridge/internal/postgrestest"
 )
 
 // proxied is a proxy with its target.
 type proxied struct {
 	*testing.T
-	*postgrestest.Proxy
+	*Proxy
 	target net.Listener
 }
 
@@ -25,12 +23,7 @@ func newProxied(t *testing.T) *proxied {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { target.Close() })
-	proxy, err := postgrestest.NewProxy(target.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { proxy.Close() })
-	return &proxied{t, proxy, target}
+	return &proxied{t, newProxy(t, target.Addr().String()), target}
 }
 
 // connect returns both ends of a connection.
@@ -46,7 +39,7 @@ func (p *proxied) connect() (client, server net.Conn) {
 	return client, server
 }
 
-func (p *proxied) set(mode postgrestest.Mode) {
+func (p *proxied) set(mode Mode) {
 	p.Helper()
 	if err := p.Set(mode); err != nil {
 		p.Fatal(err)
@@ -69,7 +62,7 @@ func TestProxyHangs(t *testing.T) {
 	client, server := p.connect()
 	io.WriteString(client, "hello")
 	p.want(server, "hello")
-	p.set(postgrestest.Hang)
+	p.set(Hang)
 	io.WriteString(server, "last words")
 	server.Close()
 	// A slow machine makes this miss a fault, never report a false one.
@@ -77,7 +70,7 @@ func TestProxyHangs(t *testing.T) {
 	if n, err := client.Read(make([]byte, 16)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("received %d bytes, %v", n, err)
 	}
-	p.set(postgrestest.Open)
+	p.set(Open)
 	p.want(client, "last words")
 	p.want(client, "")
 }
@@ -85,22 +78,22 @@ func TestProxyHangs(t *testing.T) {
 func TestProxyRefusesAndCuts(t *testing.T) {
 	p := newProxied(t)
 	client, server := p.connect()
-	p.set(postgrestest.Refuse)
+	p.set(Refuse)
 	if _, err := net.Dial("tcp", p.Address()); err == nil {
 		t.Error("a new connection was accepted")
 	}
 	io.WriteString(client, "hello")
 	p.want(server, "hello")
-	for _, mode := range []postgrestest.Mode{postgrestest.Refuse, postgrestest.Hang, postgrestest.Open} {
+	for _, mode := range []Mode{Refuse, Hang, Open} {
 		p.set(mode)
 		p.Cut()
 		p.want(client, "")
-		p.set(postgrestest.Open)
+		p.set(Open)
 		client, server = p.connect()
 	}
-	p.Close()
+	p.close()
 	p.want(server, "")
-	if err := p.Set(postgrestest.Open); err == nil {
+	if err := p.Set(Open); err == nil {
 		t.Error("a closed proxy was opened")
 	}
 }

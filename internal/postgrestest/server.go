@@ -1,9 +1,17 @@
+// Package postgrestest starts PostgreSQL servers for tests and benchmarks.
+//
+//	server := postgrestest.ForTest(t, postgrestest.Config{})
+//	dsn := server.DatabaseFor(t)
+//
+// The caller may stop, kill and restart its server, and may put a [Proxy] between itself and the server.
+//
+// A server has a temporary folder, listens on a loopback port and requires a password. When the process that started it
+// exits, even by SIGKILL, the server is stopped and its folder removed.
 package postgrestest
 
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -12,14 +20,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
+	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
-
-// ErrNoPostgres reports that PostgreSQL is not installed.
-var ErrNoPostgres = errors.New("postgrestest: no PostgreSQL server found; install the package postgresql")
 
 // Config describes a server. The zero value is the fastest.
 type Config struct {
@@ -41,54 +46,39 @@ type Server struct {
 
 	programs  programs
 	folder    string
-	keeper    *exec.Cmd // stops the server and removes the folder once input is closed: by Close or by our exit
+	keeper    *exec.Cmd // stops the server and removes the folder once input is closed, also by our exit
 	input     io.Closer
 	databases atomic.Int64
 }
 
-// Start starts a server and waits until it accepts connections. The caller must Close it. The error is [ErrNoPostgres] if
-// PostgreSQL is not installed.
-func Start(config Config) (*Server, error) {
-	s := &Server{Password: "p@ss/" + rand.Text() + "%:"}
-	var err error
-	if s.programs, err = findPrograms(); err != nil {
-		return nil, err
-	}
-	if err := s.start(config); err != nil {
-		return nil, errors.Join(fmt.Errorf("postgrestest: start: %w", err), s.Close())
-	}
-	return s, nil
-}
-
-func (s *Server) start(config Config) error {
+// ForTest starts a server and waits until it accepts connections. When the test ends, the server is stopped, and the end of
+// its log is logged if the test failed. Without PostgreSQL it skips the test, or fails it if BRIDGE_TEST_STRICT=1 is set.
+func ForTest(t testing.TB, config Config) *Server {
+	t.Helper()
+	s := &Server{Password: "p@ss/" + rand.Text() + "%:", programs: findPrograms(t)}
 	if err := s.makeFolder(); err != nil {
-		return err
+		t.Fatal(err)
 	}
-	if err := s.initialize(config); err != nil {
-		return err
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("end of the PostgreSQL log:\n%s", s.Log())
+		}
+		s.input.Close()
+		if err := s.keeper.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	err := s.initialize(config)
+	if err == nil {
+		err = s.StartAgain()
 	}
-	if err := s.StartAgain(); err != nil {
-		return err
+	if err == nil {
+		err = s.administer("CREATE ROLE bridge LOGIN PASSWORD '" + s.Password + "'")
 	}
-	return s.administer("CREATE ROLE bridge LOGIN PASSWORD '" + s.Password + "'")
-}
-
-// makeFolder makes a folder of the user who runs the server, and starts the keeper.
-func (s *Server) makeFolder() error {
-	output, err := s.programs.run("mktemp", "-d", filepath.Join(os.TempDir(), "postgrestest-XXXXXXXX"))
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	s.folder = strings.TrimSpace(output)
-	s.SocketFolder = filepath.Join(s.folder, "data")
-	stop := s.programs.command("pg_ctl", "-D", s.SocketFolder, "-m", "immediate", "stop")
-	script := []string{"-c", `read _; "$@" >/dev/null 2>&1; rm -rf "$0"`, s.folder}
-	s.keeper = exec.Command("sh", append(script, stop.Args...)...)
-	s.keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C at the terminal must not end it
-	if s.input, err = s.keeper.StdinPipe(); err != nil {
-		return err
-	}
-	return s.keeper.Start()
+	return s
 }
 
 // StartAgain starts a stopped or killed server with its data, and waits until it accepts connections.
@@ -110,28 +100,23 @@ func (s *Server) pgctl(arguments ...string) error {
 	return err
 }
 
-// Close stops the server and removes its folder.
-func (s *Server) Close() error {
-	if s.keeper == nil || s.keeper.Process == nil {
-		return os.RemoveAll(s.folder)
-	}
-	s.input.Close()
-	return s.keeper.Wait()
-}
-
 // Cut terminates all client sessions and waits until they have ended. The server accepts new ones.
 func (s *Server) Cut() error {
 	return s.administer(`SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 		WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`)
 }
 
-// Database creates an empty database and returns the DSN, a URL with a query, of its owner, who is no superuser.
-func (s *Server) Database() (string, error) {
+// DatabaseFor creates an empty database and returns the DSN, a URL with a query, of its owner, who is no superuser.
+func (s *Server) DatabaseFor(t testing.TB) string {
+	t.Helper()
 	name := fmt.Sprintf("test_%d", s.databases.Add(1))
+	// Databases can be created in parallel from template0, since it accepts no connections.
+	if err := s.administer("CREATE DATABASE " + name + " OWNER bridge TEMPLATE template0"); err != nil {
+		t.Fatal(err)
+	}
 	u := url.URL{Scheme: "postgres", User: url.UserPassword("bridge", s.Password), Host: s.Address, Path: name,
 		RawQuery: "sslmode=disable"}
-	// Databases can be created in parallel from template0, since it accepts no connections.
-	return u.String(), s.administer("CREATE DATABASE " + name + " OWNER bridge TEMPLATE template0")
+	return u.String()
 }
 
 // VerifyFull returns the DSN with sslmode=verify-full and the server's certificate. It needs Config.TLS.
@@ -157,13 +142,11 @@ func (s *Server) administer(statement string) error {
 	_, port, _ := strings.Cut(s.Address, ":")
 	conn, err := pgx.Connect(ctx, fmt.Sprintf("host='%s' port=%s user=postgres database=postgres", s.SocketFolder, port))
 	if err != nil {
-		return fmt.Errorf("postgrestest: %w", err)
+		return err
 	}
 	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, statement); err != nil {
-		return fmt.Errorf("postgrestest: %w", err)
-	}
-	return nil
+	_, err = conn.Exec(ctx, statement)
+	return err
 }
 
 func (s *Server) logFile() string { return filepath.Join(s.SocketFolder, "server.log") }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -19,19 +20,24 @@ type programs struct {
 }
 
 // findPrograms prefers the newest of Debian's, which are not on the PATH.
-func findPrograms() (programs, error) {
+func findPrograms(t testing.TB) programs {
+	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pg_ctl")
 	if path, err := exec.LookPath("pg_ctl"); err == nil {
 		found = append([]string{path}, found...)
 	}
-	if len(found) == 0 {
-		return programs{}, ErrNoPostgres
+	const missing = "no PostgreSQL server found; install the package postgresql"
+	switch {
+	case len(found) == 0 && os.Getenv("BRIDGE_TEST_STRICT") == "1":
+		t.Fatal(missing)
+	case len(found) == 0:
+		t.Skip(missing)
 	}
 	p := programs{folder: filepath.Dir(found[len(found)-1])}
 	if os.Getuid() == 0 {
 		p.as = []string{"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"}
 	}
-	return p, nil
+	return p
 }
 
 func (p programs) command(name string, arguments ...string) *exec.Cmd {
@@ -50,6 +56,26 @@ func (p programs) run(name string, arguments ...string) (output string, err erro
 		err = fmt.Errorf("%s: %w\n%s", name, err, text)
 	}
 	return string(text), err
+}
+
+// makeFolder makes a folder of the user who runs the server, and starts the keeper.
+func (s *Server) makeFolder() error {
+	output, err := s.programs.run("mktemp", "-d", filepath.Join(os.TempDir(), "postgrestest-XXXXXXXX"))
+	if err != nil {
+		return err
+	}
+	s.folder = strings.TrimSpace(output)
+	s.SocketFolder = filepath.Join(s.folder, "data")
+	stop := s.programs.command("pg_ctl", "-D", s.SocketFolder, "-m", "immediate", "stop")
+	// Processes of the server may still write when pg_ctl has returned.
+	const remove = `for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$0" && exit; sleep 0.2; done 2>/dev/null; exit 1`
+	script := []string{"-c", `read _; "$@" >/dev/null 2>&1; ` + remove, s.folder}
+	s.keeper = exec.Command("sh", append(script, stop.Args...)...)
+	s.keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C at the terminal must not end it
+	if s.input, err = s.keeper.StdinPipe(); err != nil {
+		return err
+	}
+	return s.keeper.Start()
 }
 
 // initialize creates the data folder with its settings.
@@ -93,47 +119,4 @@ func freeAddress() (address string, err error) {
 		}
 	}
 	return "", err
-}
-
-// ForTest starts a server that is closed when the test ends, and logs the end of the server's log if the test fails.
-// Without PostgreSQL it skips the test, or fails it if BRIDGE_TEST_STRICT=1 is set.
-func ForTest(t testing.TB, config Config) *Server {
-	t.Helper()
-	server, err := Start(config)
-	switch {
-	case errors.Is(err, ErrNoPostgres) && os.Getenv("BRIDGE_TEST_STRICT") != "1":
-		t.Skip(err)
-	case err != nil:
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("end of the PostgreSQL log:\n%s", server.Log())
-		}
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return server
-}
-
-// DatabaseFor is [Server.Database] for a test.
-func (s *Server) DatabaseFor(t testing.TB) string {
-	t.Helper()
-	dsn, err := s.Database()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dsn
-}
-
-// ProxyForTest returns an open proxy to the server that is closed when the test ends.
-func (s *Server) ProxyForTest(t testing.TB) *Proxy {
-	t.Helper()
-	proxy, err := NewProxy(s.Address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { proxy.Close() })
-	return proxy
 }

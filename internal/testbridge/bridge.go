@@ -1,6 +1,6 @@
 // Package testbridge starts a whole bridge for tests: the server with a real OpenID Provider beside it and a real SQLite
-// file under it, reached over HTTP on a loopback port. The test owns the clock and reads the log, and takes phones through
-// the steps of account linking. When the test ends, a secret in the log fails it.
+// file under it, reached over HTTP on a loopback port. The test owns the clock and reads the log. When the test ends, a secret in
+// the log fails it.
 package testbridge
 
 import (
@@ -73,8 +73,8 @@ type Bridge struct {
 	secrets []string
 }
 
-// Start starts a bridge, which stops when the test ends. The changes are made before the start, in their order.
-func Start(tb testing.TB, changes ...func(*Bridge)) *Bridge {
+// Start starts a bridge, which stops when the test ends. The change is made before the start.
+func Start(tb testing.TB, change func(*Bridge)) *Bridge {
 	tb.Helper()
 	b := &Bridge{
 		TB: tb, Database: filepath.Join(tb.TempDir(), "bridge.db"), Clock: &Clock{}, Logs: &Log{}, LogLevel: slog.LevelDebug,
@@ -87,9 +87,7 @@ func Start(tb testing.TB, changes ...func(*Bridge)) *Bridge {
 	b.Provider = StartProvider(tb, b.Origin)
 	b.Config = b.defaultConfig()
 	b.Skill = b.Config.Skills[0]
-	for _, change := range changes {
-		change(b)
-	}
+	change(b)
 	web.Config.ErrorLog = slog.NewLogLogger(b.logger().Handler(), slog.LevelError)
 	b.KeepSecret(BackendSecret, LightsSecret, ClientSecret, Ada().Password, Hedy().Password)
 	b.open()

@@ -17,12 +17,12 @@ func (h *Handler) Authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.httpError(r, &flow{request: request}, err)
 	}
-	f := newFlow(request, h.config.Clients.Skill(request.ClientID).Provider, h.deps.Now())
+	f := newFlow(request, h.Clients.Skill(request.ClientID).Provider, h.Now())
 	return h.httpError(r, f, h.start(w, r, f))
 }
 
 func (h *Handler) start(w http.ResponseWriter, r *http.Request, f *flow) error {
-	if h.config.Upstreams[f.provider].RefusesEmbeddedBrowsers() && looksEmbedded(r.UserAgent()) {
+	if h.Upstreams[f.provider].RefusesEmbeddedBrowsers() && looksEmbedded(r.UserAgent()) {
 		if err := h.cookies.put(w, r, f); err != nil { // so that the page can offer to go on
 			return err
 		}
@@ -33,10 +33,10 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request, f *flow) error {
 
 // redirectToProvider sends the browser to the provider, with the flow in its cookie.
 func (h *Handler) redirectToProvider(w http.ResponseWriter, r *http.Request, f *flow, prompt upstream.Prompt) error {
-	if !h.config.Clients.Skill(f.request.ClientID).Consent {
+	if !h.Clients.Skill(f.request.ClientID).Consent {
 		prompt = upstream.PromptLogin
 	}
-	location, err := h.config.Upstreams[f.provider].AuthorizationURL(r.Context(), f.login(), prompt)
+	location, err := h.Upstreams[f.provider].AuthorizationURL(r.Context(), f.login(), prompt)
 	if err != nil {
 		return err
 	}
@@ -51,10 +51,10 @@ func (h *Handler) redirectToProvider(w http.ResponseWriter, r *http.Request, f *
 // configured returns the skill and the provider of a flow, if the configuration still permits what it permitted when
 // the flow started.
 func (h *Handler) configured(f *flow) (*bridge.Skill, *upstream.Provider, error) {
-	skill, provider := h.config.Clients.Skill(f.request.ClientID), h.config.Upstreams[f.provider]
+	skill, provider := h.Clients.Skill(f.request.ClientID), h.Upstreams[f.provider]
 	if skill == nil || provider == nil || skill.Provider != f.provider || !skill.HasGrant(f.grant()) ||
 		!skill.HasRedirectURI(f.request.RedirectURI) {
-		return nil, nil, newPageError(templates.PageUnknownSkill, http.StatusBadRequest,
+		return nil, nil, rejectedPage(templates.PageUnknownSkill, http.StatusBadRequest,
 			"the configuration has changed since the flow started")
 	}
 	return skill, provider, nil

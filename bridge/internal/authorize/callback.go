@@ -14,7 +14,7 @@ import (
 func (h *Handler) Callback(w http.ResponseWriter, r *http.Request) error {
 	f, response, err := h.callbackFlow(r)
 	if err != nil {
-		h.metrics.noCookie.Inc()
+		h.noCookie.Inc()
 		return h.httpError(r, nil, err)
 	}
 	return h.httpError(r, f, h.finishSignIn(w, r, f, response))
@@ -34,12 +34,12 @@ func (h *Handler) finishSignIn(w http.ResponseWriter, r *http.Request, f *flow, 
 		return h.link(w, r, f, skill)
 	}
 	if f.signedIn.IsZero() {
-		f.signedIn = h.deps.Now()
+		f.signedIn = h.Now()
 		if err := h.cookies.put(w, r, f); err != nil {
 			return err
 		}
 	}
-	if err := h.deps.Pages.Consent(w, consentPage(f, skill, result)); err != nil {
+	if err := h.Pages.Consent(w, consentPage(f, skill, result)); err != nil {
 		h.log(r.Context(), f).Warn("page not written", "error", err)
 	}
 	return nil
@@ -49,14 +49,14 @@ func (h *Handler) finishSignIn(w http.ResponseWriter, r *http.Request, f *flow, 
 // response. There is none for a state that is absent, repeated or another browser's, for the callback of another
 // provider (RFC 9700 §4.4.2), and after the flow has expired.
 func (h *Handler) callbackFlow(r *http.Request) (*flow, upstream.Response, error) {
-	noFlow := newPageError(templates.PageNoCookie, http.StatusBadRequest, "callback without the cookie of its flow")
-	noFlow.provider = r.PathValue("provider")
+	noFlow := rejectedPage(templates.PageNoCookie, http.StatusBadRequest, "callback without the cookie of its flow")
+	noFlow.Attrs = []any{"provider", upstream.LogText(r.PathValue("provider"))}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil || oauth.CheckRepeated(query, "state", "code", "iss", "error") != nil {
 		return nil, upstream.Response{}, noFlow
 	}
 	state := query.Get("state")
-	f, found := h.cookies.find(r, state[:min(len(state), flowIDLength)], h.deps.Now())
+	f, found := h.cookies.find(r, state[:min(len(state), flowIDLength)], h.Now())
 	if !found || f.provider != r.PathValue("provider") ||
 		subtle.ConstantTimeCompare([]byte(state), []byte(f.login().State)) != 1 {
 		return nil, upstream.Response{}, noFlow

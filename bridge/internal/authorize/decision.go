@@ -51,9 +51,9 @@ func (h *Handler) readDecision(r *http.Request) (*flow, bridge.Decision, error) 
 	if err := oauth.CheckRepeated(form, "flow", "token", "decision"); err != nil {
 		return nil, "", invalidForm(err)
 	}
-	f, found := h.cookies.find(r, form.Get("flow"), h.deps.Now())
+	f, found := h.cookies.find(r, form.Get("flow"), h.Now())
 	if !found {
-		return nil, "", newPageError(templates.PageNoCookie, http.StatusBadRequest,
+		return nil, "", rejectedPage(templates.PageNoCookie, http.StatusBadRequest,
 			"decision without the cookie of its flow")
 	}
 	decision, err := checkForm(f, form)
@@ -65,29 +65,29 @@ func invalidForm(err error) error {
 	if e, ok := errors.AsType[*oauth.Error](err); ok {
 		status = e.Status()
 	}
-	return newPageError(templates.PageForeignPost, status, err.Error())
+	return rejectedPage(templates.PageForeignPost, status, err.Error())
 }
 
 // checkOrigin checks that the form was sent by one of our pages, as far as the browser says. Some browsers send
 // `Origin: null` for a page that was reached by redirects; the form's token is checked in any case.
 func (h *Handler) checkOrigin(r *http.Request) error {
 	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
-	if (site == "" || site == "same-origin") && (origin == "" || origin == "null" || origin == h.config.PublicURL) {
+	if (site == "" || site == "same-origin") && (origin == "" || origin == "null" || origin == h.PublicURL) {
 		return nil
 	}
-	return newPageError(templates.PageForeignPost, http.StatusForbidden, fmt.Sprintf(
+	return rejectedPage(templates.PageForeignPost, http.StatusForbidden, fmt.Sprintf(
 		"the form was sent by another site: Sec-Fetch-Site %q, Origin %q", upstream.LogText(site), upstream.LogText(origin)))
 }
 
 func checkForm(f *flow, form url.Values) (bridge.Decision, error) {
 	if subtle.ConstantTimeCompare([]byte(form.Get("token")), []byte(f.formToken())) != 1 {
-		return "", newPageError(templates.PageForeignPost, http.StatusBadRequest, "the token of the form is wrong")
+		return "", rejectedPage(templates.PageForeignPost, http.StatusBadRequest, "the token of the form is wrong")
 	}
 	switch decision := bridge.Decision(form.Get("decision")); decision {
 	case bridge.DecisionLink, bridge.DecisionCancel, bridge.DecisionSwitch:
 		return decision, nil
 	}
-	return "", newPageError(templates.PageForeignPost, http.StatusBadRequest, "the decision of the form is unknown")
+	return "", rejectedPage(templates.PageForeignPost, http.StatusBadRequest, "the decision of the form is unknown")
 }
 
 // link makes the link and sends the browser to Alexa with its token or code, whose hash is durable before it is sent.
@@ -97,11 +97,11 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, f *flow, skill *b
 		return err
 	}
 	if err == nil {
-		h.metrics.made.WithLabelValues(skill.ClientID, string(f.grant())).Inc()
+		h.linked.WithLabelValues(skill.ClientID, string(f.grant())).Inc()
 		h.log(r.Context(), f).Info("linked", "link_id", linkID, "grant", f.grant())
 	}
 	if f.grant() == bridge.GrantAuthorizationCode {
-		httperror.Redirect(w, codeResponse(&f.request, f.code(), h.config.PublicURL))
+		httperror.Redirect(w, codeResponse(&f.request, f.code(), h.PublicURL))
 	} else {
 		httperror.Redirect(w, tokenResponse(&f.request, f.accessToken(), skill.ImplicitLifetime))
 	}
@@ -119,15 +119,15 @@ func (h *Handler) createLink(ctx context.Context, f *flow, skill *bridge.Skill) 
 		Grant:     f.grant(),
 		Identity:  result.Identity,
 		Scope:     f.request.Scope,
-		CreatedAt: h.deps.Now(),
+		CreatedAt: h.Now(),
 	}
 	// A restart may have changed the configuration since the person signed in.
-	if reason := h.config.Clients.CheckLink(&link); reason != "" {
+	if reason := h.Clients.CheckLink(&link); reason != "" {
 		return "", &notAllowedError{reason}
 	}
 	ctx, cancel := bridge.WithStoreTimeout(ctx)
 	defer cancel()
-	if err := h.deps.Store.Link(ctx, f.handle(), f.newLink(link, skill)); err != nil {
+	if err := h.Store.Link(ctx, f.handle(), f.newLink(link, skill)); err != nil {
 		return "", fmt.Errorf("%w: %w", errNotLinked, err)
 	}
 	return link.ID, nil
@@ -140,12 +140,12 @@ func (h *Handler) cancel(w http.ResponseWriter, r *http.Request, f *flow) error 
 		return err
 	}
 	if err == nil {
-		h.metrics.refused.WithLabelValues(f.clientID(), string(bridge.ReasonCancelled)).Inc()
+		h.notLinked.WithLabelValues(f.clientID(), string(bridge.ReasonCancelled)).Inc()
 		h.log(r.Context(), f).Info("not linked", "reason", bridge.ReasonCancelled)
 	}
 	// Without a reference, so that a repeated decision gets the same response.
 	denied := oauth.Errorf(oauth.AccessDenied, "The person cancelled.")
-	httperror.Redirect(w, errorResponse(&f.request, h.config.PublicURL, denied))
+	httperror.Redirect(w, errorResponse(&f.request, h.PublicURL, denied))
 	return nil
 }
 
@@ -160,13 +160,13 @@ func (h *Handler) switchAccount(w http.ResponseWriter, r *http.Request, f *flow,
 	if err != nil && !errors.Is(err, bridge.ErrNotFound) && !h.isRepeated(f, bridge.DecisionSwitch, err) {
 		return err
 	}
-	return h.redirectToProvider(w, r, newFlow(f.request, f.provider, h.deps.Now()), upstream.PromptAccount)
+	return h.redirectToProvider(w, r, newFlow(f.request, f.provider, h.Now()), upstream.PromptAccount)
 }
 
 func (h *Handler) storeDecision(ctx context.Context, f *flow, decision bridge.Decision) error {
 	ctx, cancel := bridge.WithStoreTimeout(ctx)
 	defer cancel()
-	return h.deps.Store.Decide(ctx, f.handle(), decision, h.deps.Now())
+	return h.Store.Decide(ctx, f.handle(), decision, h.Now())
 }
 
 // repeatWindow is how long after a decision the same decision is taken for a double tap, and gets the same response.
@@ -181,5 +181,5 @@ func (h *Handler) isRepeated(f *flow, decision bridge.Decision, err error) bool 
 		window = bridge.CodeReplayGrace
 	}
 	decided, ok := errors.AsType[*bridge.DecidedError](err)
-	return ok && decided.Decision == decision && h.deps.Now().Sub(decided.At) < window
+	return ok && decided.Decision == decision && h.Now().Sub(decided.At) < window
 }

@@ -13,41 +13,18 @@ import (
 	"alexa-oidc-bridge/templates"
 )
 
-// pageError is an error that is shown on a page because there is no flow that a redirect could end.
-type pageError struct {
-	page     templates.ErrorPage
-	status   int
-	host     string // of the requested redirect URI, for the page; empty: not shown
-	provider string // for the log; empty: none
-	cause    error
-}
-
-func newPageError(page templates.ErrorPage, status int, cause string) *pageError {
-	return &pageError{page: page, status: status, cause: errors.New(cause)}
-}
-
-func (e *pageError) Error() string { return e.cause.Error() }
-
-// errEmbeddedBrowser means that the browser looks like one that the provider is known to reject.
-var errEmbeddedBrowser = errors.New("the browser is embedded in an app")
-
-// errNotLinked means that a link could not be stored, or that it is not known whether it was.
-var errNotLinked = errors.New("the link could not be stored")
-
-// errCookieTooLarge means that a flow does not fit into a cookie.
-var errCookieTooLarge = errors.New("the request does not fit into a cookie")
+// Errors of this package that [Handler.mapError] knows.
+var (
+	errEmbeddedBrowser = errors.New("the browser is embedded in an app")
+	errCookieTooLarge  = errors.New("the request does not fit into a cookie")
+	errNotStored       = errors.New("the sign-in could not be stored") // the provider's code is spent
+	errNotLinked       = errors.New("the link could not be stored")    // or it is not known whether it was
+)
 
 // notAllowedError means that the configuration does not permit the person to link the skill.
 type notAllowedError struct{ reason bridge.Reason }
 
 func (e *notAllowedError) Error() string { return "not allowed: " + string(e.reason) }
-
-// notStoredError means that a sign-in succeeded but that its result could not be stored. The provider's code is
-// spent.
-type notStoredError struct{ cause error }
-
-func (e *notStoredError) Error() string { return "the sign-in could not be stored: " + e.cause.Error() }
-func (e *notStoredError) Unwrap() error { return e.cause }
 
 // httpError returns an error of this package with its response, log line and metric, or nil for nil. f is nil when
 // there is no flow, and has only a request when that is invalid.
@@ -56,10 +33,13 @@ func (h *Handler) httpError(r *http.Request, f *flow, err error) error {
 		return nil
 	}
 	e := h.mapError(r, f, err)
-	e.Message, e.Err, e.Attrs = "request rejected", err, append(e.Attrs, f.attrs()...)
+	e.Message, e.Attrs = "request rejected", append(e.Attrs, f.attrs()...)
+	if e.Err == nil {
+		e.Err = err
+	}
 	if endsFlow(e, f) {
 		e.Message = "not linked"
-		h.metrics.refused.WithLabelValues(f.clientID(), e.Reason).Inc()
+		h.notLinked.WithLabelValues(f.clientID(), e.Reason).Inc()
 	}
 	return e
 }
@@ -74,37 +54,46 @@ func endsFlow(e *httperror.Error, f *flow) bool {
 	return f != nil
 }
 
-// mapError maps every error that a flow can end with, or be interrupted by.
+// mapError maps every error that a flow can end with, or be interrupted by. A page that was chosen where the error
+// occurred stays.
 func (h *Handler) mapError(r *http.Request, f *flow, err error) *httperror.Error {
-	if e, ok := errors.AsType[*pageError](err); ok {
-		return e.httpError()
+	if e, ok := errors.AsType[*httperror.Error](err); ok {
+		return e
 	}
 	if e, ok := errors.AsType[*oauth.Error](err); ok { // in the request
 		return h.redirectError(f, e, e.Code)
 	}
 	if _, ok := errors.AsType[*upstream.UnavailableError](err); ok {
-		retry := templates.RetryReload
+		e := unavailable(templates.PageProviderDown)
 		if f.inCookie {
-			retry = templates.RetryRestart
+			return offerRestart(e, f)
 		}
-		return unavailable(templates.PageProviderDown, f, retry)
+		e.Page.Retry = templates.RetryReload
+		return e
 	}
 	if _, ok := errors.AsType[*upstream.EmbeddedBrowserError](err); ok {
-		return showPage(templates.PageEmbeddedBrowser, http.StatusForbidden, slog.LevelWarn, f, templates.RetryRestart)
-	}
-	if errors.Is(err, errEmbeddedBrowser) {
-		return showPage(templates.PageEmbeddedBrowser, http.StatusForbidden, slog.LevelInfo, f, templates.RetryRestart)
+		return offerRestart(newPage(templates.PageEmbeddedBrowser, http.StatusForbidden, slog.LevelWarn), f)
 	}
 	if _, ok := errors.AsType[*bridge.DecidedError](err); ok {
-		return showPage(templates.PageDecided, http.StatusBadRequest, slog.LevelInfo, f, templates.RetryNone)
-	}
-	if errors.Is(err, bridge.ErrNotFound) { // decided before the sign-in, or too late
-		return showPage(templates.PageNoCookie, http.StatusBadRequest, slog.LevelWarn, f, templates.RetryNone)
+		return newPage(templates.PageDecided, http.StatusBadRequest, slog.LevelInfo)
 	}
 	if code, reason := refusal(err); reason != "" {
 		return h.endFlow(r, f, code, reason)
 	}
-	return unavailable(templates.PageStoreUnavailable, f, storeRetry(r, err))
+	switch {
+	case errors.Is(err, errEmbeddedBrowser):
+		return offerRestart(newPage(templates.PageEmbeddedBrowser, http.StatusForbidden, slog.LevelInfo), f)
+	case errors.Is(err, bridge.ErrNotFound): // decided before the sign-in, or too late
+		return newPage(templates.PageNoCookie, http.StatusBadRequest, slog.LevelWarn)
+	case errors.Is(err, errNotStored):
+		return offerRestart(unavailable(templates.PageStoreUnavailable), f)
+	}
+	e := unavailable(templates.PageStoreUnavailable)
+	// A form cannot be loaded again, nor can a callback that may have made a link.
+	if r.Method == http.MethodGet && !errors.Is(err, errNotLinked) {
+		e.Page.Retry = templates.RetryReload
+	}
+	return e
 }
 
 // refusal returns the error code and the reason of an error that ends a flow for good, or "".
@@ -124,45 +113,32 @@ func refusal(err error) (code string, reason bridge.Reason) {
 	return "", ""
 }
 
-// storeRetry returns how a person can try again when the store is unavailable. The code of a sign-in that could not be
-// stored is spent. A form cannot be loaded again, nor can a callback that may have made a link.
-func storeRetry(r *http.Request, err error) templates.Retry {
-	if _, ok := errors.AsType[*notStoredError](err); ok {
-		return templates.RetryRestart
-	}
-	if r.Method == http.MethodGet && !errors.Is(err, errNotLinked) {
-		return templates.RetryReload
-	}
-	return templates.RetryNone
+func newPage(page templates.ErrorPage, status int, level slog.Level) *httperror.Error {
+	return &httperror.Error{Reason: string(page), Level: level, Status: status, Page: templates.ErrorData{Page: page}}
 }
 
-func (e *pageError) httpError() *httperror.Error {
-	shown := showPage(e.page, e.status, slog.LevelWarn, nil, templates.RetryNone)
-	shown.Page.Host = e.host
-	if e.provider != "" {
-		shown.Attrs = []any{"provider", upstream.LogText(e.provider)}
-	}
-	return shown
-}
-
-func showPage(page templates.ErrorPage, status int, level slog.Level, f *flow, retry templates.Retry) *httperror.Error {
-	e := &httperror.Error{Reason: string(page), Level: level, Status: status}
-	e.Page = templates.ErrorData{Page: page, Retry: retry}
-	if retry == templates.RetryRestart {
-		e.Page.Flow, e.Page.Token = f.id(), f.formToken()
-	}
+// rejectedPage is the page for a request that belongs to no flow. The cause is for the log.
+func rejectedPage(page templates.ErrorPage, status int, cause string) *httperror.Error {
+	e := newPage(page, status, slog.LevelWarn)
+	e.Err = errors.New(cause)
 	return e
 }
 
-func unavailable(page templates.ErrorPage, f *flow, retry templates.Retry) *httperror.Error {
-	e := showPage(page, http.StatusServiceUnavailable, slog.LevelError, f, retry)
+func unavailable(page templates.ErrorPage) *httperror.Error {
+	e := newPage(page, http.StatusServiceUnavailable, slog.LevelError)
 	e.Header = http.Header{"Retry-After": {"5"}}
+	return e
+}
+
+// offerRestart lets the person start the sign-in again, with the flow in the cookie.
+func offerRestart(e *httperror.Error, f *flow) *httperror.Error {
+	e.Page.Retry, e.Page.Flow, e.Page.Token = templates.RetryRestart, f.id(), f.formToken()
 	return e
 }
 
 // redirectError sends an error back to Alexa.
 func (h *Handler) redirectError(f *flow, err *oauth.Error, reason string) *httperror.Error {
-	location := errorResponse(&f.request, h.config.PublicURL, err)
+	location := errorResponse(&f.request, h.PublicURL, err)
 	return &httperror.Error{Reason: reason, Level: slog.LevelWarn, Location: location}
 }
 

@@ -23,8 +23,8 @@ import (
 func FuzzRedirectURI(f *testing.F) {
 	skill := &bridge.Skill{ClientID: "pizza", Provider: "corp", Grants: []bridge.Grant{bridge.GrantImplicit},
 		RedirectURIs: alexa.RedirectURIs("M2AAAAAAAAAAAA")}
-	h := &Handler{config: Config{Clients: clients.New([]*bridge.Skill{skill}, nil, nil)}}
-	h.deps.Log = slog.New(slog.DiscardHandler)
+	h := &Handler{}
+	h.Clients, h.Log = clients.New([]*bridge.Skill{skill}, nil, nil), slog.New(slog.DiscardHandler)
 	for _, uri := range skill.RedirectURIs {
 		f.Add("client_id=pizza&response_type=token&redirect_uri=" + url.QueryEscape(uri))
 		f.Add("client_id=pizza&response_type=token&redirect_uri=" + uri)

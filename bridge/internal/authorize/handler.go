@@ -4,56 +4,58 @@ import (
 	"context"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
-	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/internal/clients"
+	"alexa-oidc-bridge/bridge/internal/endpoint"
 	"alexa-oidc-bridge/bridge/internal/reference"
 	"alexa-oidc-bridge/bridge/keys"
 	"alexa-oidc-bridge/bridge/upstream"
 	"alexa-oidc-bridge/templates"
 )
 
-// Config says who links with what.
-type Config struct {
-	PublicURL string // our origin and issuer, without a slash at the end
-	Clients   *clients.Registry
-	Upstreams map[string]*upstream.Provider // by provider id
-}
-
 // Deps are the dependencies of a [Handler]. All are required.
 type Deps struct {
-	Store    bridge.Store
-	Keys     *keys.Ring
-	Pages    *templates.Pages
-	Log      *slog.Logger
-	Now      func() time.Time
-	Registry prometheus.Registerer
+	endpoint.Deps
+	Upstreams map[string]*upstream.Provider // by provider id
+	Keys      *keys.Ring
+	Pages     *templates.Pages
 }
 
 // Handler serves /authorize, /callback/{provider} and /consent. It is safe for concurrent use.
 type Handler struct {
-	config  Config
-	deps    Deps
+	Deps
 	cookies *cookieJar
-	metrics *metrics
 	signIns singleflight.Group
+
+	linked, notLinked *prometheus.CounterVec
+	noCookie          prometheus.Counter
 }
 
 // New returns a handler.
-func New(config Config, deps Deps) *Handler {
-	return &Handler{
-		config:  config,
-		deps:    deps,
-		cookies: newCookieJar(deps.Keys, strings.HasPrefix(config.PublicURL, "https://")),
-		metrics: newMetrics(deps.Registry),
+func New(deps Deps) *Handler {
+	h := &Handler{
+		Deps:    deps,
+		cookies: newCookieJar(deps.Keys, strings.HasPrefix(deps.PublicURL, "https://")),
+		linked: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bridge_links_made_total",
+			Help: "Links made, by skill and grant.",
+		}, []string{"client_id", "grant"}),
+		notLinked: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bridge_links_refused_total",
+			Help: "Requests of a flow that did not lead to a link, by skill and reason.",
+		}, []string{"client_id", "reason"}),
+		noCookie: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "bridge_callbacks_without_cookie_total",
+			Help: "Callbacks from a browser that did not start the sign-in, rejects cookies, or came too late.",
+		}),
 	}
+	deps.Registry.MustRegister(h.linked, h.notLinked, h.noCookie)
+	return h
 }
 
 // log returns a logger whose lines carry the reference of the request and the attributes of the flow.
 func (h *Handler) log(ctx context.Context, f *flow) *slog.Logger {
-	return h.deps.Log.With("ref", reference.FromContext(ctx)).With(f.attrs()...)
+	return h.Log.With("ref", reference.FromContext(ctx)).With(f.attrs()...)
 }

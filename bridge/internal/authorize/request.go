@@ -13,13 +13,13 @@ import (
 )
 
 // parseRequest checks an authorization request. Together with an error it returns what the response needs: the client
-// id only if it is a skill's, the redirect URI only if it is that skill's. Errors are [*pageError] until client and
-// redirect URI are valid, and [*oauth.Error] after that.
+// id only if it is a skill's, the redirect URI only if it is that skill's. Errors are [*httperror.Error] until client
+// and redirect URI are valid, and [*oauth.Error] after that.
 func (h *Handler) parseRequest(rawQuery string) (bridge.AuthorizationRequest, error) {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return bridge.AuthorizationRequest{},
-			newPageError(templates.PageUnknownSkill, http.StatusBadRequest, "the query is malformed")
+			rejectedPage(templates.PageUnknownSkill, http.StatusBadRequest, "the query is malformed")
 	}
 	request, skill, err := h.parseClient(query)
 	if err != nil {
@@ -31,7 +31,7 @@ func (h *Handler) parseRequest(rawQuery string) (bridge.AuthorizationRequest, er
 	known, unknown := skill.KnownScopes(strings.Fields(query.Get("scope")))
 	request.Scope = strings.Join(known, " ")
 	if len(unknown) > 0 {
-		h.deps.Log.Info("unknown scopes dropped", "client_id", request.ClientID,
+		h.Log.Info("unknown scopes dropped", "client_id", request.ClientID,
 			"scopes", upstream.LogText(strings.Join(unknown, " ")))
 	}
 	return request, nil
@@ -41,11 +41,11 @@ func (h *Handler) parseRequest(rawQuery string) (bridge.AuthorizationRequest, er
 func (h *Handler) parseClient(query url.Values) (bridge.AuthorizationRequest, *bridge.Skill, error) {
 	var request bridge.AuthorizationRequest
 	clientID, redirectURI := query.Get("client_id"), query.Get("redirect_uri")
-	skill := h.config.Clients.Skill(clientID)
+	skill := h.Clients.Skill(clientID)
 	invalid := func(page templates.ErrorPage, cause string) error {
-		err := newPageError(page, http.StatusBadRequest, cause)
+		err := rejectedPage(page, http.StatusBadRequest, cause)
 		if oauth.CheckRepeated(query, "redirect_uri") == nil {
-			err.host = hostOf(redirectURI)
+			err.Page.Host = hostOf(redirectURI)
 		}
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
@@ -79,7 +80,7 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 	}
 	return h.storeResult(ctx, f, &signInResult{
 		Identity: bridge.Identity{
-			Provider: h.config.Clients.Provider(f.provider),
+			Provider: h.Clients.Provider(f.provider),
 			Subject:  identity.Subject,
 			Claims:   claims.Only(skill.KeptClaims()),
 		},
@@ -93,14 +94,14 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 func (h *Handler) storedResult(ctx context.Context, f *flow) (*signInResult, error) {
 	ctx, cancel := bridge.WithStoreTimeout(ctx)
 	defer cancel()
-	pending, err := h.deps.Store.PendingConsent(ctx, f.handle(), h.deps.Now())
+	pending, err := h.Store.PendingConsent(ctx, f.handle(), h.Now())
 	if err != nil {
 		return nil, err
 	}
 	if pending.Decision != "" {
 		return nil, &bridge.DecidedError{Decision: pending.Decision, At: pending.DecidedAt}
 	}
-	plain, err := h.deps.Keys.Open(sealPurpose, pending.Sealed, []byte(pending.Handle))
+	plain, err := h.Keys.Open(sealPurpose, pending.Sealed, []byte(pending.Handle))
 	if err != nil {
 		return nil, err
 	}
@@ -115,13 +116,13 @@ func (h *Handler) storeResult(ctx context.Context, f *flow, result *signInResult
 	}
 	ctx, cancel := bridge.WithStoreTimeout(ctx)
 	defer cancel()
-	err = h.deps.Store.CreatePendingConsent(ctx, bridge.PendingConsent{
+	err = h.Store.CreatePendingConsent(ctx, bridge.PendingConsent{
 		Handle:    f.handle(),
-		Sealed:    h.deps.Keys.Seal(sealPurpose, plain, []byte(f.handle())),
-		ExpiresAt: h.deps.Now().Add(bridge.PendingConsentLifetime),
+		Sealed:    h.Keys.Seal(sealPurpose, plain, []byte(f.handle())),
+		ExpiresAt: h.Now().Add(bridge.PendingConsentLifetime),
 	})
 	if err != nil {
-		return &notStoredError{err}
+		return fmt.Errorf("%w: %w", errNotStored, err)
 	}
 	return nil
 }

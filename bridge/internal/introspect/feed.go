@@ -25,10 +25,9 @@ const (
 // feedReader reads the feed of revocations, invalidates the revoked links' answers in the cache, and decides whether
 // the cache is fresh enough to answer from.
 type feedReader struct {
-	deps         Deps
-	maxStaleness time.Duration
-	cache        *answercache.Cache
-	position     bridge.Position
+	deps     Deps
+	cache    *answercache.Cache
+	position bridge.Position
 
 	started   time.Time
 	lastRead  atomic.Pointer[time.Time] // when the last successful read started; nil: none yet
@@ -37,8 +36,8 @@ type feedReader struct {
 	lastLogAt time.Time
 }
 
-func newFeedReader(deps Deps, maxStaleness time.Duration, cache *answercache.Cache) *feedReader {
-	return &feedReader{deps: deps, maxStaleness: maxStaleness, cache: cache, started: deps.Now()}
+func newFeedReader(deps Deps, cache *answercache.Cache) *feedReader {
+	return &feedReader{deps: deps, cache: cache, started: deps.Now()}
 }
 
 // run reads the feed until the context ends, or until the store was replaced.
@@ -107,11 +106,11 @@ func elapsed(from, to time.Time) time.Duration {
 // isFresh reports whether the cache may answer instead of the store.
 func (f *feedReader) isFresh(now time.Time) bool {
 	age, ok := f.age(now)
-	return ok && (age < min(freshFor, f.maxStaleness) || f.failing.Load() && age < f.maxStaleness)
+	return ok && (age < min(freshFor, f.deps.MaxStaleness) || f.failing.Load() && age < f.deps.MaxStaleness)
 }
 
 // isFreshEnough reports whether the cache may answer when the store cannot.
 func (f *feedReader) isFreshEnough(now time.Time) bool {
 	age, ok := f.age(now)
-	return ok && age < f.maxStaleness
+	return ok && age < f.deps.MaxStaleness
 }

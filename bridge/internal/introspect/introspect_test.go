@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/endpoint"
 )
 
 // What is taken for a plain token has the same meaning when it is parsed as a form.
@@ -57,7 +58,7 @@ func TestLastUsedDuringOutage(t *testing.T) {
 	const links = 3*touchBatch + 1
 	var log bytes.Buffer
 	store := &touchStore{fails: true}
-	uses := newLastUsed(Deps{Store: store, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	uses := newLastUsed(endpoint.Deps{Store: store, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	for i := range links {
 		uses.add(bridge.Use{LinkID: fmt.Sprint(i), At: time.Now()})
 	}

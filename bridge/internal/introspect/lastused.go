@@ -11,6 +11,7 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/answercache"
+	"alexa-oidc-bridge/bridge/internal/endpoint"
 )
 
 const (
@@ -28,13 +29,15 @@ const (
 
 // lastUsed collects which links were used, so that one write serves many lookups.
 type lastUsed struct {
-	deps Deps
+	deps endpoint.Deps
 
 	mu      sync.Mutex
 	pending map[string]bridge.Use // by link id
 }
 
-func newLastUsed(deps Deps) *lastUsed { return &lastUsed{deps: deps, pending: map[string]bridge.Use{}} }
+func newLastUsed(deps endpoint.Deps) *lastUsed {
+	return &lastUsed{deps: deps, pending: map[string]bridge.Use{}}
+}
 
 // record records that the link of an entry was used, if the store does not know that yet, and updates the entry. It
 // reports whether the entry changed.

@@ -58,7 +58,7 @@ func (h *Handler) parseLookup(r *http.Request, buffers *buffers) (q query, err e
 	buffers.body = body
 	if token, ok := plainToken(buffers.body); ok {
 		header := r.Header["Authorization"]
-		q.backend, buffers.header = h.config.Clients.BackendByHeader(header, buffers.header)
+		q.backend, buffers.header = h.Clients.BackendByHeader(header, buffers.header)
 		if q.backend != nil {
 			q.key, q.wellFormed = sha256.Sum256(token), true
 			return q, nil
@@ -68,7 +68,7 @@ func (h *Handler) parseLookup(r *http.Request, buffers *buffers) (q query, err e
 	if err != nil {
 		return query{}, err
 	}
-	backend, err := h.config.Clients.AuthenticateBackend(r, form)
+	backend, err := h.Clients.AuthenticateBackend(r, form)
 	if err != nil {
 		return query{}, err
 	}

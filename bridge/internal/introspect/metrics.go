@@ -7,6 +7,7 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/answercache"
+	"alexa-oidc-bridge/bridge/internal/endpoint"
 )
 
 // Outcomes of a lookup, for the metrics.
@@ -25,7 +26,7 @@ type metrics struct {
 	reads, readsFailed prometheus.Counter
 }
 
-func newMetrics(deps Deps, feed *feedReader, cache *answercache.Cache) *metrics {
+func newMetrics(deps endpoint.Deps, feed *feedReader, cache *answercache.Cache) *metrics {
 	outcomes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bridge_lookups_total",
 		Help: "Lookups by outcome.",

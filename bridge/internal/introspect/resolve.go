@@ -34,7 +34,7 @@ func (h *Handler) resolve(ctx context.Context, q *query, buffer *[]byte) (answer
 	if !q.wellFormed {
 		return answercache.Entry{}, bridge.ErrNotFound
 	}
-	now := h.deps.Now()
+	now := h.Now()
 	if h.feed.isFresh(now) {
 		if entry, ok := h.cached(q, buffer); ok {
 			return h.use(q, entry, "", now)
@@ -47,7 +47,7 @@ func (h *Handler) resolve(ctx context.Context, q *query, buffer *[]byte) (answer
 	if errors.Is(err, bridge.ErrNotFound) {
 		return answercache.Entry{}, err
 	}
-	now = h.deps.Now() // the store may have taken its time
+	now = h.Now() // the store may have taken its time
 	if entry, ok := h.cached(q, buffer); ok && h.feed.isFreshEnough(now) {
 		return h.use(q, entry, "", now)
 	}
@@ -79,12 +79,12 @@ func (h *Handler) load(ctx context.Context, q *query) (entry answercache.Entry, 
 	// Not cancelled with the request, because others may share the read.
 	ctx, cancel := bridge.WithStoreTimeout(context.WithoutCancel(ctx))
 	defer cancel()
-	token, err := h.deps.Store.Lookup(ctx, bridge.Hash(hex.EncodeToString(q.key[:])))
+	token, err := h.Store.Lookup(ctx, bridge.Hash(hex.EncodeToString(q.key[:])))
 	h.metrics.countRead(err)
 	if err != nil {
 		return answercache.Entry{}, "", err
 	}
-	if !token.Active(h.deps.Now()) || h.config.Clients.CheckLink(&token.Link) != "" {
+	if !token.Active(h.Now()) || h.Clients.CheckLink(&token.Link) != "" {
 		return answercache.Entry{}, "", bridge.ErrNotFound
 	}
 	response, err := h.encodeResponse(&token)
@@ -94,7 +94,7 @@ func (h *Handler) load(ctx context.Context, q *query) (entry answercache.Entry, 
 	return answercache.Entry{
 		Revision: revision,
 		Stripe:   h.cache.Stripe(token.Link.ID),
-		Skill:    h.config.Clients.SkillIndex(token.Link.ClientID),
+		Skill:    h.Clients.SkillIndex(token.Link.ClientID),
 		Expires:  unixOrZero(token.ExpiresAt),
 		LastUsed: unixOrZero(token.Link.LastUsedAt),
 		User:     userMark(token.Link.AlexaUser),
@@ -122,7 +122,7 @@ func (h *Handler) encodeResponse(token *bridge.AccessToken) ([]byte, error) {
 	link := &token.Link
 	return json.Marshal(response{
 		Active:      true,
-		Issuer:      h.config.PublicURL,
+		Issuer:      h.PublicURL,
 		Subject:     link.Subject,
 		ClientID:    link.ClientID,
 		Scope:       link.Scope,
@@ -132,7 +132,7 @@ func (h *Handler) encodeResponse(token *bridge.AccessToken) ([]byte, error) {
 		LinkID:      link.ID,
 		Provider:    link.Provider.ID,
 		UpstreamISS: link.Issuer,
-		Claims:      link.Claims.Only(h.config.Clients.Skill(link.ClientID).Claims),
+		Claims:      link.Claims.Only(h.Clients.Skill(link.ClientID).Claims),
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/endpoint"
 	"alexa-oidc-bridge/bridge/internal/oauth"
 )
 
@@ -35,22 +36,22 @@ func (h *Handler) Metadata(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // encodeMetadata encodes the metadata, which depends on the configuration only.
-func encodeMetadata(config Config) []byte {
+func encodeMetadata(deps endpoint.Deps) []byte {
 	m := serverMetadata{
-		Issuer:                config.PublicURL,
-		AuthorizationEndpoint: config.PublicURL + "/authorize",
-		RevocationEndpoint:    config.PublicURL + "/revoke",
-		UserinfoEndpoint:      config.PublicURL + "/userinfo",
+		Issuer:                deps.PublicURL,
+		AuthorizationEndpoint: deps.PublicURL + "/authorize",
+		RevocationEndpoint:    deps.PublicURL + "/revoke",
+		UserinfoEndpoint:      deps.PublicURL + "/userinfo",
 	}
 	withSecret := []string{"client_secret_basic", "client_secret_post"}
-	hasBackends := config.Clients.HasBackends()
+	hasBackends := deps.Clients.HasBackends()
 	hasSecret, hasPublic := hasBackends, false
-	for _, skill := range config.Clients.Skills() {
-		m.addSkill(config.PublicURL, skill, withSecret)
+	for _, skill := range deps.Clients.Skills() {
+		m.addSkill(deps.PublicURL, skill, withSecret)
 		hasSecret, hasPublic = hasSecret || len(skill.Secrets) > 0, hasPublic || len(skill.Secrets) == 0
 	}
 	if hasBackends {
-		m.IntrospectionEndpoint, m.IntrospectionMethods = config.PublicURL+"/lookup", withSecret
+		m.IntrospectionEndpoint, m.IntrospectionMethods = deps.PublicURL+"/lookup", withSecret
 	}
 	if hasSecret {
 		m.RevocationAuthMethods = slices.Clone(withSecret)

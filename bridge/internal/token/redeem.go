@@ -24,9 +24,9 @@ func (h *Handler) redeem(ctx context.Context, skill *bridge.Skill, form url.Valu
 	if !bridge.CodeKind.WellFormed(code) {
 		return nil, bridge.ErrNotFound
 	}
-	now := h.deps.Now()
+	now := h.Now()
 	access, refresh := bridge.NewRandomToken(bridge.AccessTokenKind), bridge.NewRandomToken(bridge.RefreshTokenKind)
-	link, err := h.deps.Store.Redeem(ctx, bridge.Redemption{
+	link, err := h.Store.Redeem(ctx, bridge.Redemption{
 		Code:          bridge.HashOf(code),
 		ClientID:      skill.ClientID,
 		RedirectURI:   form.Get("redirect_uri"),
@@ -41,9 +41,6 @@ func (h *Handler) redeem(ctx context.Context, skill *bridge.Skill, form url.Valu
 	}
 	return newTokenResponse(skill, link, access, refresh), nil
 }
-
-// permits reports whether the configuration permits a link.
-func (h *Handler) permits(link *bridge.Link) bool { return h.config.Clients.CheckLink(link) == "" }
 
 var verifierForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
 

@@ -17,12 +17,12 @@ func (h *Handler) refresh(ctx context.Context, skill *bridge.Skill, form url.Val
 	if !bridge.RefreshTokenKind.WellFormed(presented) {
 		return nil, bridge.ErrNotFound
 	}
-	now := h.deps.Now()
+	now := h.Now()
 	access, successor := bridge.NewRandomToken(bridge.AccessTokenKind), ""
 	if skill.RotateRefresh {
 		successor = bridge.NewRandomToken(bridge.RefreshTokenKind)
 	}
-	link, err := h.deps.Store.Refresh(ctx, bridge.Refresh{
+	link, err := h.Store.Refresh(ctx, bridge.Refresh{
 		Token:    bridge.HashOf(presented),
 		ClientID: skill.ClientID,
 		Tokens:   newTokens(skill, now, access, successor),

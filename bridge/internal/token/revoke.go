@@ -23,7 +23,7 @@ func (h *Handler) Revoke(w http.ResponseWriter, r *http.Request) error {
 		return e
 	}
 	if err == nil {
-		h.deps.Log.Info("revoked", "ref", reference.FromContext(r.Context()),
+		h.Log.Info("revoked", "ref", reference.FromContext(r.Context()),
 			"link_id", link.ID, "client_id", link.ClientID)
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -40,7 +40,7 @@ func (h *Handler) revoke(r *http.Request) (bridge.Link, error) {
 	if err := oauth.CheckRepeated(form, "token", "token_type_hint"); err != nil {
 		return bridge.Link{}, err
 	}
-	clientIDs, err := h.config.Clients.AuthenticateRevocation(r, form)
+	clientIDs, err := h.Clients.AuthenticateRevocation(r, form)
 	if err != nil {
 		return bridge.Link{}, err
 	}
@@ -53,5 +53,5 @@ func (h *Handler) revoke(r *http.Request) (bridge.Link, error) {
 	}
 	ctx, cancel := bridge.WithStoreTimeout(r.Context())
 	defer cancel()
-	return h.deps.Store.RevokeByToken(ctx, bridge.HashOf(token), clientIDs, h.deps.Now())
+	return h.Store.RevokeByToken(ctx, bridge.HashOf(token), clientIDs, h.Now())
 }

@@ -63,7 +63,7 @@ func (h *Handler) parseRequest(r *http.Request) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
-	skill, err := h.config.Clients.AuthenticateSkill(r, form)
+	skill, err := h.Clients.AuthenticateSkill(r, form)
 	if err != nil {
 		return request{}, err
 	}

@@ -36,7 +36,7 @@ type call[Q any] struct {
 // requests, which are pointers. Its context ends at the latest deadline of the batch, not when one of the callers hangs
 // up. Its error is the error of every call of the batch.
 func NewBatcher[Q any](runs int, run func(ctx context.Context, batch []Q) error) *Batcher[Q] {
-	return &Batcher[Q]{runs: newSemaphore(runs), run: run}
+	return &Batcher[Q]{runs: make(semaphore, runs), run: run}
 }
 
 // errPanicked is the error of calls whose batch was run by a caller that panicked.
@@ -133,3 +133,21 @@ func untilLastDeadline[Q any](ctx context.Context, batch []*call[Q]) (context.Co
 	}
 	return context.WithDeadline(ctx, last)
 }
+
+// semaphore bounds concurrency and admits waiters in the order in which they came. The pool of database/sql picks any of
+// those that wait, so that some wait very long.
+type semaphore chan struct{}
+
+func (s semaphore) acquire(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case s <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s semaphore) release() { <-s }

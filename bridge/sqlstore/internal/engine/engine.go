@@ -1,5 +1,5 @@
 // Package engine opens a SQL database, SQLite or PostgreSQL, and runs queries and transactions on it. It keeps the
-// connections, the migrations and the prepared statements, and does not know what the tables mean.
+// connections and the migrations, and does not know what the tables mean.
 //
 // SQL is one text for both databases: placeholders are $1, $2, …, and a statement first mentions them in that order,
 // because SQLite numbers them as it meets them.
@@ -39,11 +39,10 @@ var ErrClosed = errors.New("the store is closed")
 type DB struct {
 	Options  Options
 	Listener *Listener
+	Reader   *sql.DB // for queries outside transactions
 
-	reader   *sql.DB
-	writer   writer
-	prepared []*sql.Stmt
-	file     *databaseFile // nil on PostgreSQL
+	writer writer
+	file   *databaseFile // nil on PostgreSQL
 }
 
 // writer runs transactions. When write returns nil, the transaction is durable. When it returns an error, the
@@ -65,44 +64,24 @@ func Open(ctx context.Context, options Options) (*DB, error) {
 	return nil, fmt.Errorf("unknown driver %q; use %q or %q", options.Driver, SQLite, PostgreSQL)
 }
 
-// Close waits for the transactions that have begun and closes all connections. If the SQLite file was replaced, it removes
-// the old file's write-ahead log as [DB.Replaced] does: SQLite would leave it for the new file.
+// Close waits for the transactions that have begun and closes all connections. If the SQLite file was replaced or is
+// missing, it removes the old file's write-ahead log: SQLite would leave it for the next file under the path.
 func (d *DB) Close() error {
+	writerErr := d.writer.close()
 	_, err := d.Replaced()
-	errs := []error{err}
-	for _, statement := range d.prepared {
-		errs = append(errs, statement.Close())
+	if errors.Is(err, ErrMissing) {
+		err = d.file.removeWAL() // its content is in the file since the writer was closed
 	}
-	return errors.Join(append(errs, d.writer.close(), d.Listener.close(), d.reader.Close())...)
+	return errors.Join(writerErr, err, d.Listener.close(), d.Reader.Close())
 }
 
 // Write runs a transaction. When it returns nil, the transaction is durable. The function may be called more than once,
 // each time after a rollback, and must not keep results of an earlier call.
 func (d *DB) Write(ctx context.Context, do func(*Tx) error) error { return d.writer.write(ctx, do) }
 
-// Query runs a query outside a transaction.
-func (d *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return d.reader.QueryContext(ctx, query, args...)
-}
-
-// QueryRow runs a query of one row outside a transaction.
-func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return d.reader.QueryRowContext(ctx, query, args...)
-}
-
-// Prepare prepares a query that lives as long as the database. It must not be called concurrently. On PostgreSQL it is
-// of no use: pgx prepares queries by itself, and closing a statement would wait for the server.
-func (d *DB) Prepare(ctx context.Context, query string) (*sql.Stmt, error) {
-	statement, err := d.reader.PrepareContext(ctx, query)
-	if err == nil {
-		d.prepared = append(d.prepared, statement)
-	}
-	return statement, err
-}
-
 // Snapshot runs queries that all see the database as it is at the first of them.
 func (d *DB) Snapshot(ctx context.Context, read func(*sql.Tx) error) error {
-	tx, err := d.reader.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	tx, err := d.Reader.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return err
 	}

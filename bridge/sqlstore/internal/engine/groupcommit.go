@@ -68,13 +68,15 @@ func (g *groupCommit) enqueue(ctx context.Context, job *job) error {
 
 func (g *groupCommit) close() error {
 	g.mu.Lock()
-	if !g.closed {
-		g.closed = true
-		close(g.jobs)
+	defer g.mu.Unlock()
+	if g.closed {
+		return nil
 	}
-	g.mu.Unlock()
+	g.closed = true
+	close(g.jobs)
 	<-g.done
-	return errors.Join(g.statements.close(), g.db.Close())
+	_, err := g.db.Exec(`PRAGMA wal_checkpoint(PASSIVE)`) // SQLite does not do this when the file was moved away
+	return errors.Join(err, g.db.Close())
 }
 
 func (g *groupCommit) run() {

@@ -35,7 +35,7 @@ func insertConsent(tx *Tx, handle string) error {
 func hasConsent(t *testing.T, db *DB, handle string) bool {
 	t.Helper()
 	var n int
-	if err := db.QueryRow(t.Context(), `SELECT COUNT(*) FROM pending_consents WHERE handle = $1`, handle).Scan(&n); err != nil {
+	if err := db.Reader.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM pending_consents WHERE handle = $1`, handle).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n == 1

@@ -52,8 +52,8 @@ func openPostgreSQL(ctx context.Context, options Options) (*DB, error) {
 	}
 	return &DB{
 		Options:  options,
-		reader:   openPool(config, poolSize),
-		writer:   &pool{db: write, connections: newSemaphore(poolSize), notify: notify},
+		Reader:   openPool(config, poolSize),
+		writer:   &pool{db: write, connections: make(semaphore, poolSize), notify: notify},
 		Listener: &Listener{db: openPool(config, 1), listen: notify != ""},
 	}, nil
 }

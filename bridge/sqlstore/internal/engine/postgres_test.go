@@ -99,7 +99,7 @@ func TestTLS(t *testing.T) {
 	other := postgrestest.ForTest(t, postgrestest.Config{TLS: true})
 	dsn := server.VerifyFull(server.DatabaseFor(t))
 	var encrypted bool
-	err := openDSN(t, dsn).QueryRow(t.Context(), `SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`).Scan(&encrypted)
+	err := openDSN(t, dsn).Reader.QueryRowContext(t.Context(), `SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`).Scan(&encrypted)
 	if err != nil || !encrypted {
 		t.Errorf("encrypted: %v, %v", encrypted, err)
 	}
@@ -132,7 +132,7 @@ func TestServerLimits(t *testing.T) {
 	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
 	for dsn, want := range map[string]string{dsn: "5s 5s", dsn + "&lock_timeout=7s": "7s 5s"} {
 		db := openDSN(t, dsn)
-		for _, pool := range []*sql.DB{db.reader, db.Listener.db, db.writer.(*pool).db} {
+		for _, pool := range []*sql.DB{db.Reader, db.Listener.db, db.writer.(*pool).db} {
 			var got string
 			err := pool.QueryRow(`SELECT current_setting('lock_timeout') || ' ' || current_setting('idle_in_transaction_session_timeout')`).Scan(&got)
 			if err != nil || got != want {

@@ -26,14 +26,21 @@ func openedFile(path string) (*databaseFile, error) {
 	return &databaseFile{path, main, wal}, err
 }
 
-// Replaced reports whether another file, or none, stands under the path of the SQLite database. It does not return true
-// before the old file's write-ahead log is removed, since SQLite would apply it to the new file when that is opened.
+// ErrMissing is returned while no file stands under the path of an open SQLite database.
+var ErrMissing = errors.New("the database file is missing; put it back")
+
+// Replaced reports whether another file stands under the path of the SQLite database. It does not return true before the
+// old file's write-ahead log is removed, since SQLite would apply it to the new file when that is opened. While no file
+// stands there, it returns [ErrMissing] and keeps the log, which belongs to the file that may be put back.
 func (d *DB) Replaced() (bool, error) {
 	if d.file == nil {
 		return false, nil
 	}
 	now, err := os.Stat(d.file.path)
-	if err == nil && os.SameFile(d.file.main, now) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, fmt.Errorf("%w: %s", ErrMissing, d.file.path)
+	case err != nil || os.SameFile(d.file.main, now):
 		return false, nil
 	}
 	if err := d.file.removeWAL(); err != nil {

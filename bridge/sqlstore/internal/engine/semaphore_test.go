@@ -13,7 +13,7 @@ import (
 func TestSemaphoreOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size, waiting, givesUp = 3, 40, 7
-		s := newSemaphore(size)
+		s := make(semaphore, size)
 		for range size {
 			if err := s.acquire(t.Context()); err != nil {
 				t.Fatal(err)

@@ -44,7 +44,7 @@ func openSQLite(ctx context.Context, options Options) (_ *DB, err error) {
 	if err != nil {
 		return nil, errors.Join(err, write.Close(), read.Close())
 	}
-	db := &DB{Options: options, reader: read, writer: newGroupCommit(write), Listener: &Listener{db: feed}}
+	db := &DB{Options: options, Reader: read, writer: newGroupCommit(write), Listener: &Listener{db: feed}}
 	for _, pool := range []*sql.DB{write, read, feed} {
 		err = errors.Join(err, connectAll(ctx, pool))
 	}

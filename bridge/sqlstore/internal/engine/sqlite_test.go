@@ -31,7 +31,7 @@ func TestPragmasOnEveryConnection(t *testing.T) {
 	t.Parallel()
 	db := openTest(t)
 	pragmas := map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "mmap_size": "1073741824"}
-	for pool, timeout := range map[*sql.DB]string{db.reader: "1000", db.Listener.db: "1000", db.writer.(*groupCommit).db: "5000"} {
+	for pool, timeout := range map[*sql.DB]string{db.Reader: "1000", db.Listener.db: "1000", db.writer.(*groupCommit).db: "5000"} {
 		if stats := pool.Stats(); stats.OpenConnections != stats.MaxOpenConnections {
 			t.Errorf("%d of %d connections are open", stats.OpenConnections, stats.MaxOpenConnections)
 		}
@@ -54,7 +54,7 @@ func TestPragmasOnEveryConnection(t *testing.T) {
 			conn.Close()
 		}
 	}
-	if _, err := db.reader.Exec(`DELETE FROM links`); err == nil {
+	if _, err := db.Reader.Exec(`DELETE FROM links`); err == nil {
 		t.Error("a reading connection can write")
 	}
 }

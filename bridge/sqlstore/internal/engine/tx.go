@@ -2,7 +2,6 @@ package engine
 
 import (
 	"database/sql"
-	"errors"
 )
 
 // Tx is a write transaction.
@@ -77,7 +76,7 @@ func (tx *Tx) QueryRow(query string, args ...any) *sql.Row {
 const maxStatements = 64
 
 // statements keeps the statements of SQLite's writer prepared, because preparing one takes longer than running it. A nil
-// pointer prepares none.
+// pointer prepares none. They are closed with their database.
 type statements struct {
 	prepared map[string]*sql.Stmt
 	wanted   map[string]bool
@@ -110,12 +109,4 @@ func (s *statements) prepareWanted(db *sql.DB) {
 		}
 	}
 	clear(s.wanted)
-}
-
-func (s *statements) close() error {
-	var errs []error
-	for _, prepared := range s.prepared {
-		errs = append(errs, prepared.Close())
-	}
-	return errors.Join(errs...)
 }

@@ -1,29 +1,44 @@
-package testbridge
+package server_test
 
 import (
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"testing"
 
 	"alexa-oidc-bridge/bridge/alexa"
 	"alexa-oidc-bridge/bridge/lookup"
 	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/bridge/upstreamtest"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
+// testBridge is a running bridge with the steps of account linking. A test fails when one of them cannot be done.
+type testBridge struct{ *testbridge.Bridge }
+
+// startBridge starts a bridge, which stops when the test ends. The changes are made before the start, in their order.
+func startBridge(tb testing.TB, changes ...func(*testBridge)) *testBridge {
+	tb.Helper()
+	return &testBridge{testbridge.Start(tb, func(b *testbridge.Bridge) {
+		for _, change := range changes {
+			change(&testBridge{b})
+		}
+	})}
+}
+
 // Request is the authorization request that Alexa makes for the skill "pizza" in Europe, by the implicit grant.
-func (b *Bridge) Request() simulator.Request {
+func (b *testBridge) Request() simulator.Request {
 	state := simulator.NewState()
 	b.KeepSecret(state)
 	return simulator.Request{
 		AuthorizationURI: b.Config.PublicURL + "/authorize", ClientID: "pizza", ResponseType: "token", State: state,
-		Scopes: []string{"orders"}, RedirectURI: alexa.RedirectURIs(VendorID)[3],
+		Scopes: []string{"orders"}, RedirectURI: alexa.RedirectURIs(testbridge.VendorID)[3],
 	}
 }
 
 // Open opens an address on a phone and follows redirects.
-func (b *Bridge) Open(phone *simulator.Phone, address string) *simulator.Page {
+func (b *testBridge) Open(phone *simulator.Phone, address string) *simulator.Page {
 	b.Helper()
 	page, err := phone.Open(address)
 	if err != nil {
@@ -33,7 +48,7 @@ func (b *Bridge) Open(phone *simulator.Phone, address string) *simulator.Page {
 }
 
 // Submit submits the form of a page with these values besides its hidden ones.
-func (b *Bridge) Submit(phone *simulator.Phone, page *simulator.Page, values url.Values) *simulator.Page {
+func (b *testBridge) Submit(phone *simulator.Phone, page *simulator.Page, values url.Values) *simulator.Page {
 	b.Helper()
 	next, err := phone.Submit(page, values)
 	if err != nil {
@@ -43,30 +58,30 @@ func (b *Bridge) Submit(phone *simulator.Phone, page *simulator.Page, values url
 }
 
 // SignIn opens an authorization request and signs a person in at the provider. It returns the page after that.
-func (b *Bridge) SignIn(phone *simulator.Phone, request simulator.Request, person upstreamtest.Person) *simulator.Page {
+func (b *testBridge) SignIn(phone *simulator.Phone, request simulator.Request, person upstreamtest.Person) *simulator.Page {
 	b.Helper()
 	return b.SubmitLogin(phone, b.Open(phone, request.URL()), person)
 }
 
 // SubmitLogin signs a person in on the provider's login page.
-func (b *Bridge) SubmitLogin(phone *simulator.Phone, login *simulator.Page, person upstreamtest.Person) *simulator.Page {
+func (b *testBridge) SubmitLogin(phone *simulator.Phone, login *simulator.Page, person upstreamtest.Person) *simulator.Page {
 	b.Helper()
 	if login.Status != http.StatusOK || !strings.HasPrefix(login.URL.String(), b.Config.Providers[0].Issuer) {
 		b.Fatalf("at %s, status %d, want the provider's login page:\n%s", login.URL, login.Status, login.Body)
 	}
-	return b.Submit(phone, login, LoginForm(person))
+	return b.Submit(phone, login, loginForm(person))
 }
 
-// LoginForm is what a person enters on the provider's login page.
-func LoginForm(person upstreamtest.Person) url.Values {
+// loginForm is what a person enters on the provider's login page.
+func loginForm(person upstreamtest.Person) url.Values {
 	return url.Values{"login": {person.Login}, "password": {person.Password}, "action": {"sign-in"}}
 }
 
 // CallbackURL signs Ada in and returns the callback URL that the provider redirects to, which is not requested.
-func (b *Bridge) CallbackURL(phone *simulator.Phone, request simulator.Request) string {
+func (b *testBridge) CallbackURL(phone *simulator.Phone, request simulator.Request) string {
 	b.Helper()
 	phone.Destinations = []string{b.Config.PublicURL + "/callback/corp"}
-	page := b.SignIn(phone, request, Ada())
+	page := b.SignIn(phone, request, testbridge.Ada())
 	phone.Destinations = nil
 	if !page.Arrived {
 		b.Fatalf("at %s, want the callback", page.URL)
@@ -75,27 +90,27 @@ func (b *Bridge) CallbackURL(phone *simulator.Phone, request simulator.Request) 
 }
 
 // Decide presses a button of the consent page: "link", "cancel" or "switch".
-func (b *Bridge) Decide(phone *simulator.Phone, consent *simulator.Page, decision string) *simulator.Page {
+func (b *testBridge) Decide(phone *simulator.Phone, consent *simulator.Page, decision string) *simulator.Page {
 	b.Helper()
 	return b.Submit(phone, consent, url.Values{"decision": {decision}})
 }
 
 // LinkRequest signs Ada in on a new phone, consents, and returns the authorization response.
-func (b *Bridge) LinkRequest(request simulator.Request) *simulator.Page {
+func (b *testBridge) LinkRequest(request simulator.Request) *simulator.Page {
 	b.Helper()
 	phone := simulator.NewPhone()
-	return b.Decide(phone, b.SignIn(phone, request, Ada()), "link")
+	return b.Decide(phone, b.SignIn(phone, request, testbridge.Ada()), "link")
 }
 
 // Link links Ada's account by the implicit grant and returns the access token.
-func (b *Bridge) Link() string {
+func (b *testBridge) Link() string {
 	b.Helper()
 	request := b.Request()
 	return b.WantToken(request, b.LinkRequest(request))
 }
 
 // AuthorizationResponse returns the parameters of the authorization response that a phone was redirected to.
-func (b *Bridge) AuthorizationResponse(request simulator.Request, page *simulator.Page) url.Values {
+func (b *testBridge) AuthorizationResponse(request simulator.Request, page *simulator.Page) url.Values {
 	b.Helper()
 	if !page.Arrived {
 		b.Fatalf("at %s, status %d, want Alexa's redirect URI:\n%s", page.URL, page.Status, page.Body)
@@ -109,7 +124,7 @@ func (b *Bridge) AuthorizationResponse(request simulator.Request, page *simulato
 }
 
 // WantToken checks that the authorization response is an access token that does not expire, and returns it.
-func (b *Bridge) WantToken(request simulator.Request, page *simulator.Page) string {
+func (b *testBridge) WantToken(request simulator.Request, page *simulator.Page) string {
 	b.Helper()
 	response := b.AuthorizationResponse(request, page)
 	token := response.Get("access_token")
@@ -121,7 +136,7 @@ func (b *Bridge) WantToken(request simulator.Request, page *simulator.Page) stri
 }
 
 // WantError checks that the authorization response is this error.
-func (b *Bridge) WantError(request simulator.Request, page *simulator.Page, code string) {
+func (b *testBridge) WantError(request simulator.Request, page *simulator.Page, code string) {
 	b.Helper()
 	response := b.AuthorizationResponse(request, page)
 	if response.Get("error") != code || response.Get("state") != request.State || response.Has("access_token") {
@@ -130,7 +145,7 @@ func (b *Bridge) WantError(request simulator.Request, page *simulator.Page, code
 }
 
 // WantPage checks that a phone is at a page of the bridge with this status and text.
-func (b *Bridge) WantPage(page *simulator.Page, status int, text string) {
+func (b *testBridge) WantPage(page *simulator.Page, status int, text string) {
 	b.Helper()
 	if page.Arrived || page.Status != status || !strings.Contains(page.Body, text) {
 		b.Fatalf("at %s, status %d, want %d with %q:\n%s", page.URL, page.Status, status, text, page.Body)
@@ -138,12 +153,12 @@ func (b *Bridge) WantPage(page *simulator.Page, status int, text string) {
 }
 
 // LookupClient is the client of the backend of "pizza".
-func (b *Bridge) LookupClient() *lookup.Client {
-	return &lookup.Client{Endpoint: b.Origin + "/lookup", ID: BackendID, Secret: BackendSecret}
+func (b *testBridge) LookupClient() *lookup.Client {
+	return &lookup.Client{Endpoint: b.Origin + "/lookup", ID: testbridge.BackendID, Secret: testbridge.BackendSecret}
 }
 
 // Lookup looks up an access token.
-func (b *Bridge) Lookup(token string) *lookup.Answer {
+func (b *testBridge) Lookup(token string) *lookup.Response {
 	b.Helper()
 	response, err := b.LookupClient().Lookup(b.Context(), token)
 	if err != nil {
@@ -153,7 +168,7 @@ func (b *Bridge) Lookup(token string) *lookup.Answer {
 }
 
 // WantActive checks that an access token is active.
-func (b *Bridge) WantActive(token string) {
+func (b *testBridge) WantActive(token string) {
 	b.Helper()
 	if !b.Lookup(token).Active {
 		b.Fatal("the access token is inactive, want active")
@@ -161,7 +176,7 @@ func (b *Bridge) WantActive(token string) {
 }
 
 // WantInactive checks that an access token is inactive.
-func (b *Bridge) WantInactive(token string) {
+func (b *testBridge) WantInactive(token string) {
 	b.Helper()
 	if b.Lookup(token).Active {
 		b.Error("the access token is active, want inactive")
@@ -169,7 +184,7 @@ func (b *Bridge) WantInactive(token string) {
 }
 
 // NewRequest returns a request to a path or URL of the bridge, with the form as its body. A nil form: no body.
-func (b *Bridge) NewRequest(method, target string, form url.Values) *http.Request {
+func (b *testBridge) NewRequest(method, target string, form url.Values) *http.Request {
 	b.Helper()
 	var body io.Reader
 	if form != nil {
@@ -186,7 +201,7 @@ func (b *Bridge) NewRequest(method, target string, form url.Values) *http.Reques
 }
 
 // Do sends a request without following redirects, and returns the response and its body.
-func (b *Bridge) Do(request *http.Request) (*http.Response, string) {
+func (b *testBridge) Do(request *http.Request) (*http.Response, string) {
 	b.Helper()
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)

@@ -1,0 +1,22 @@
+// Package endpoint holds what the handlers of all endpoints share.
+package endpoint
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/clients"
+)
+
+// Deps are the configuration and the dependencies of every handler. All are required.
+type Deps struct {
+	PublicURL string // our origin and issuer, without a slash at the end
+	Clients   *clients.Registry
+	Store     bridge.Store
+	Log       *slog.Logger
+	Now       func() time.Time
+	Registry  prometheus.Registerer
+}
