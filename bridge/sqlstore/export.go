@@ -15,23 +15,21 @@ const pageSize = 200
 // beginning. It returns neither pending consents nor the feed. An error is the last element.
 func (s *Store) Export(ctx context.Context) iter.Seq2[transfer.Row, error] {
 	return func(yield func(transfer.Row, error) bool) {
-		stopped := false
+		more := true
 		err := s.db.Snapshot(ctx, func(tx *sql.Tx) error {
-			for after := ""; ; {
+			for after := ""; more; {
 				page, last, err := selectPage(ctx, tx, after)
 				if err != nil || len(page) == 0 {
 					return err
 				}
-				for _, row := range page {
-					if !yield(row, nil) {
-						stopped = true
-						return nil
-					}
+				for i := 0; i < len(page) && more; i++ {
+					more = yield(page[i], nil)
 				}
 				after = last
 			}
+			return nil
 		})
-		if err != nil && !stopped {
+		if err != nil && more {
 			yield(transfer.Row{}, err)
 		}
 	}
@@ -50,12 +48,23 @@ func selectPage(ctx context.Context, tx *sql.Tx, after string) (page []transfer.
 	}
 	last = links[len(links)-1].ID
 	owned := map[string][]transfer.Row{}
-	if err := selectTokens(ctx, tx, after, last, owned); err != nil {
+	err = eachOwned(ctx, tx, `link_id, hash, kind, created_at, expires_at, parent, place, superseded_at FROM tokens`, after, last,
+		func(rows *sql.Rows) error {
+			var t transfer.Token
+			err := rows.Scan(&t.LinkID, &t.Hash, &t.Kind, &t.CreatedAt, &t.ExpiresAt, &t.Parent, &t.Place, &t.SupersededAt)
+			owned[t.LinkID] = append(owned[t.LinkID], transfer.Row{Token: &t})
+			return err
+		})
+	if err != nil {
 		return nil, "", err
 	}
-	if err := selectCodes(ctx, tx, after, last, owned); err != nil {
-		return nil, "", err
-	}
+	err = eachOwned(ctx, tx, `link_id, hash, redirect_uri, code_challenge, expires_at, redeemed_at FROM codes`, after, last,
+		func(rows *sql.Rows) error {
+			var c transfer.Code
+			err := rows.Scan(&c.LinkID, &c.Hash, &c.RedirectURI, &c.CodeChallenge, &c.ExpiresAt, &c.RedeemedAt)
+			owned[c.LinkID] = append(owned[c.LinkID], transfer.Row{Code: &c})
+			return err
+		})
 	for _, l := range links {
 		page = append(page, transfer.Row{Link: &transfer.Link{
 			ID: l.ID, ClientID: l.ClientID, Grant: l.Grant, Provider: l.Provider.ID, Issuer: l.Issuer, SubjectClaim: l.SubjectClaim,
@@ -64,39 +73,20 @@ func selectPage(ctx context.Context, tx *sql.Tx, after string) (page []transfer.
 		}})
 		page = append(page, owned[l.ID]...)
 	}
-	return page, last, nil
+	return page, last, err
 }
 
-func selectTokens(ctx context.Context, tx *sql.Tx, after, last string, owned map[string][]transfer.Row) error {
-	rows, err := tx.QueryContext(ctx, `SELECT link_id, hash, kind, created_at, expires_at, parent, place, superseded_at FROM tokens
-		WHERE link_id > $1 AND link_id <= $2 ORDER BY link_id, hash`, after, last)
+// eachOwned selects the tokens or codes of the links after an id and up to another.
+func eachOwned(ctx context.Context, tx *sql.Tx, columns, after, last string, scan func(*sql.Rows) error) error {
+	rows, err := tx.QueryContext(ctx, `SELECT `+columns+` WHERE link_id > $1 AND link_id <= $2 ORDER BY link_id, hash`, after, last)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var t transfer.Token
-		if err := rows.Scan(&t.LinkID, &t.Hash, &t.Kind, &t.CreatedAt, &t.ExpiresAt, &t.Parent, &t.Place, &t.SupersededAt); err != nil {
+		if err := scan(rows); err != nil {
 			return err
 		}
-		owned[t.LinkID] = append(owned[t.LinkID], transfer.Row{Token: &t})
-	}
-	return rows.Err()
-}
-
-func selectCodes(ctx context.Context, tx *sql.Tx, after, last string, owned map[string][]transfer.Row) error {
-	rows, err := tx.QueryContext(ctx, `SELECT link_id, hash, redirect_uri, code_challenge, expires_at, redeemed_at FROM codes
-		WHERE link_id > $1 AND link_id <= $2 ORDER BY link_id, hash`, after, last)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var c transfer.Code
-		if err := rows.Scan(&c.LinkID, &c.Hash, &c.RedirectURI, &c.CodeChallenge, &c.ExpiresAt, &c.RedeemedAt); err != nil {
-			return err
-		}
-		owned[c.LinkID] = append(owned[c.LinkID], transfer.Row{Code: &c})
 	}
 	return rows.Err()
 }

@@ -120,7 +120,7 @@ func fill(t testing.TB, store *Store) *fixture {
 	f := newFixture(t, store)
 	f.link("implicit", bridge.NewLink{Token: bridge.HashOf("implicit access"), Link: bridge.Link{Identity: bridge.Identity{
 		Subject: "Ζωή <&>\u2028", Claims: bridge.Claims{"email": "ZOË@Contoso.com", "name": "Ζωή 🍕", "n": 12345678901234567890.0,
-			"groups": []any{"a", true, nil, map[string]any{"deep": []any{}}}, "address": "1 Main Street\r\n\tSpringfield"}}}})
+			"groups": []any{"a", true, nil, map[string]any{"deep": []any{}}}, "address": "1 Main Street\r\n\tSpringfield \u0085\x00"}}}})
 	f.link("expiring", bridge.NewLink{Token: bridge.HashOf("expiring access"), ExpiresAt: begin.Add(48 * time.Hour),
 		Link: bridge.Link{Identity: bridge.Identity{Claims: bridge.Claims{}}}})
 	f.link("unredeemed", bridge.NewLink{Code: &bridge.NewCode{Hash: bridge.HashOf("code unredeemed"), CodeChallenge: "challenge",

@@ -48,73 +48,77 @@ const importSize = 1000
 // interrupted is completed by running it again. What Import returns was done also when there is an error, which is that of
 // the rows, a [*RowError], or the database's. The rows before an error of theirs are imported up to the last complete link.
 func (s *Store) Import(ctx context.Context, rows iter.Seq2[transfer.Row, error], now func() time.Time) (Imported, error) {
-	var done Imported
+	var state importing
 	var batch []transfer.Row
-	first, lastLink := 1, 0 // the number of the batch's first row, and where its last link begins
+	lastLink := 0 // where the last link of the batch begins
 	for row, err := range rows {
 		if err != nil {
-			return done, errors.Join(err, s.importBatch(ctx, batch[:lastLink], first, now(), &done))
-		}
-		if row.Link != nil && len(batch) >= importSize {
-			if err := s.importBatch(ctx, batch, first, now(), &done); err != nil {
-				return done, err
-			}
-			first, batch = first+len(batch), batch[:0]
+			err = errors.Join(err, s.importBatch(ctx, batch[:lastLink], now(), &state))
+			return state.done, err
 		}
 		if row.Link != nil {
+			if len(batch) >= importSize {
+				if err := s.importBatch(ctx, batch, now(), &state); err != nil {
+					return state.done, err
+				}
+				batch = batch[:0]
+			}
 			lastLink = len(batch)
 		}
 		batch = append(batch, row)
 	}
-	return done, s.importBatch(ctx, batch, first, now(), &done)
+	err := s.importBatch(ctx, batch, now(), &state)
+	return state.done, err
 }
 
-// importBatch imports whole links in one transaction.
-func (s *Store) importBatch(ctx context.Context, rows []transfer.Row, first int, now time.Time, done *Imported) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	var did Imported
-	err := s.write(ctx, func(tx *transaction) error {
-		batch := importing{tx: tx, now: now, done: *done}
-		for i, row := range rows {
-			err := batch.add(row)
-			if errors.Is(err, ErrTaken) || errors.Is(err, ErrNoLink) {
-				return &RowError{first + i, batch.linkID, err}
-			}
-			if err != nil {
-				return err
-			}
-		}
-		did = batch.done
-		return nil
-	})
-	if err == nil {
-		*done = did
-	}
-	return err
-}
-
-// importing is a transaction of an import.
+// importing is the state of an import after some transactions, or in one.
 type importing struct {
 	tx   *transaction
 	now  time.Time
 	done Imported
 
+	row    int    // the number of the last row
 	linkID string // of the last link
-	isNew  bool   // whether this transaction inserted it for its last row
+	isNew  bool   // whether this import inserted it for its last row
+}
+
+// importBatch imports whole links in one transaction. It changes the state if it succeeds.
+func (s *Store) importBatch(ctx context.Context, rows []transfer.Row, now time.Time, state *importing) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	var next importing
+	err := s.write(ctx, func(tx *transaction) error {
+		next = *state
+		next.tx, next.now = tx, now
+		for _, row := range rows {
+			if err := next.add(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		*state = next
+	}
+	return err
 }
 
 func (i *importing) add(row transfer.Row) error {
-	switch {
+	i.row++
+	switch t, c := row.Token, row.Code; {
 	case row.Link != nil:
 		return i.addLink(row.Link)
-	case row.Token != nil && row.Token.LinkID == i.linkID:
-		return i.addToken(row.Token)
-	case row.Code != nil && row.Code.LinkID == i.linkID:
-		return i.addCode(row.Code)
+	case t != nil && t.LinkID == i.linkID:
+		return i.addOwned(`INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (hash) DO NOTHING`,
+			string(t.Hash), t.LinkID, t.Kind, t.CreatedAt, t.ExpiresAt, string(t.Parent), t.Place, t.SupersededAt)
+	case c != nil && c.LinkID == i.linkID:
+		return i.addOwned(`INSERT INTO codes (hash, link_id, redirect_uri, code_challenge, expires_at, redeemed_at)
+			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (hash) DO NOTHING`,
+			string(c.Hash), c.LinkID, c.RedirectURI, c.CodeChallenge, c.ExpiresAt, c.RedeemedAt)
 	}
-	return ErrNoLink
+	return &RowError{i.row, i.linkID, ErrNoLink}
 }
 
 func (i *importing) addLink(l *transfer.Link) error {
@@ -144,30 +148,15 @@ func (i *importing) addLink(l *transfer.Link) error {
 	return err
 }
 
-// addToken adds a token of a new link. Those of a link that the database had are passed over: some may have been removed
-// there for good reason.
-func (i *importing) addToken(t *transfer.Token) error {
+// addOwned adds a token or code of a new link. Those of a link that the database had are skipped: some may have been
+// removed there for good reason.
+func (i *importing) addOwned(insert string, args ...any) error {
 	if !i.isNew {
 		return nil
 	}
-	return taken(i.tx.ExecCount(`INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (hash) DO NOTHING`,
-		string(t.Hash), t.LinkID, t.Kind, t.CreatedAt, t.ExpiresAt, string(t.Parent), t.Place, t.SupersededAt))
-}
-
-func (i *importing) addCode(c *transfer.Code) error {
-	if !i.isNew {
-		return nil
-	}
-	return taken(i.tx.ExecCount(`INSERT INTO codes (hash, link_id, redirect_uri, code_challenge, expires_at, redeemed_at)
-		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (hash) DO NOTHING`,
-		string(c.Hash), c.LinkID, c.RedirectURI, c.CodeChallenge, c.ExpiresAt, c.RedeemedAt))
-}
-
-// taken returns ErrTaken if an INSERT inserted nothing.
-func taken(inserted int64, err error) error {
-	if err == nil && inserted == 0 {
-		err = ErrTaken
+	n, err := i.tx.ExecCount(insert, args...)
+	if err == nil && n == 0 {
+		err = &RowError{i.row, i.linkID, ErrTaken}
 	}
 	return err
 }

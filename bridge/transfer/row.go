@@ -1,9 +1,10 @@
 package transfer
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -80,29 +81,57 @@ type sequence struct {
 
 // add checks the next row. Its errors do not quote the row.
 func (s *sequence) add(row Row) error {
-	if s.owned++; s.owned > MaxRowsPerLink && row.Link == nil {
-		return fmt.Errorf("a link has more than %d tokens and codes", MaxRowsPerLink)
-	}
-	switch {
-	case row.Link != nil && row.Token == nil && row.Code == nil:
-		s.link, s.owned = row.Link.ID, 0
+	switch l, t, c := row.Link, row.Token, row.Code; {
+	case l != nil && t == nil && c == nil:
+		s.link, s.owned = l.ID, 0
 		s.counts.Links++
-		return row.Link.check()
-	case row.Token != nil && row.Link == nil && row.Code == nil:
+		return cmp.Or(
+			want(linkIDPattern.MatchString(l.ID), "link_id is malformed"),
+			want(l.Grant == bridge.GrantImplicit || l.Grant == bridge.GrantAuthorizationCode, "grant is unknown"),
+			want(l.AlexaUser == "" || isHash(l.AlexaUser), "alexa_user is not a hash"),
+			want(l.CreatedAt != 0, "created_at is missing"),
+			wantTimes(l.CreatedAt, l.LastUsedAt, l.RevokedAt),
+			// Not the claims: people choose some of theirs, and must not be able to block an export.
+			wantText(l.ClientID, l.Provider, l.Issuer, l.SubjectClaim, l.GroupsClaim, l.Subject, l.Scope, string(l.Reason)))
+	case t != nil && l == nil && c == nil:
 		s.counts.Tokens++
-		return s.checkOwner(row.Token.LinkID, row.Token.check)
-	case row.Code != nil && row.Link == nil && row.Token == nil:
+		return cmp.Or(
+			s.addOwned(t.LinkID, t.Hash),
+			want(t.Kind == "access" || t.Kind == "refresh", "kind is unknown"),
+			want(t.Parent == "" || isHash(t.Parent), "parent is not a hash"),
+			want(t.Place >= 0, "place is out of range"),
+			wantTimes(t.CreatedAt, t.ExpiresAt, t.SupersededAt))
+	case c != nil && l == nil && t == nil:
 		s.counts.Codes++
-		return s.checkOwner(row.Code.LinkID, row.Code.check)
+		return cmp.Or(s.addOwned(c.LinkID, c.Hash), wantTimes(c.ExpiresAt, c.RedeemedAt), wantText(c.RedirectURI, c.CodeChallenge))
 	}
 	return errors.New("it is not exactly one of a link, a token and a code")
 }
 
-func (s *sequence) checkOwner(linkID string, check func() error) error {
-	if linkID == "" || linkID != s.link {
-		return errors.New("it does not follow its link")
+func (s *sequence) addOwned(linkID string, hash bridge.Hash) error {
+	s.owned++
+	return cmp.Or(
+		want(linkID != "" && linkID == s.link, "it does not follow its link"),
+		want(s.owned <= MaxRowsPerLink, "a link has more than 100,000 tokens and codes"),
+		want(isHash(hash), "hash is not 64 hexadecimal digits"))
+}
+
+func want(valid bool, problem string) error {
+	if valid {
+		return nil
 	}
-	return check()
+	return errors.New(problem)
+}
+
+// wantTimes verifies that times lie between 1970 and the year 9999.
+func wantTimes(times ...int64) error {
+	return want(slices.Min(times) >= 0 && slices.Max(times) <= 253402300799, "a time is out of range")
+}
+
+// wantText verifies that texts have no control character: C0, DEL or C1. A terminal could execute some, and
+// PostgreSQL cannot store NUL, except escaped, as in claims.
+func wantText(texts ...string) error {
+	return want(!strings.ContainsFunc(strings.Join(texts, ""), unicode.IsControl), "a text has a control character")
 }
 
 var (
@@ -110,75 +139,4 @@ var (
 	hashPattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
-func (l *Link) check() error {
-	switch {
-	case !linkIDPattern.MatchString(l.ID):
-		return errors.New("link_id is malformed")
-	case l.Grant != bridge.GrantImplicit && l.Grant != bridge.GrantAuthorizationCode:
-		return errors.New("grant is unknown")
-	case l.AlexaUser != "" && !isHash(l.AlexaUser):
-		return errors.New("alexa_user is not a hash")
-	case l.CreatedAt == 0:
-		return errors.New("created_at is missing")
-	case l.RevokedAt == 0 && l.Reason != "":
-		return errors.New("a live link has a reason")
-	case !areTimes(l.CreatedAt, l.LastUsedAt, l.RevokedAt):
-		return errors.New("a time is out of range")
-	case hasControl(l.ClientID, l.Provider, l.Issuer, l.SubjectClaim, l.GroupsClaim, l.Subject, l.Scope, string(l.Reason)):
-		return errors.New("a text has a control character")
-	}
-	return nil
-}
-
-func (t *Token) check() error {
-	rotates := t.Parent != "" || t.Place != 0 || t.SupersededAt != 0
-	switch {
-	case !isHash(t.Hash):
-		return errors.New("hash is not 64 hexadecimal digits")
-	case t.Kind != "access" && t.Kind != "refresh":
-		return errors.New("kind is unknown")
-	case t.Kind == "access" && rotates:
-		return errors.New("an access token has a parent, a place or superseded_at")
-	case t.Parent != "" && !isHash(t.Parent):
-		return errors.New("parent is not a hash")
-	case t.Place < 0 || !areTimes(t.CreatedAt, t.ExpiresAt, t.SupersededAt):
-		return errors.New("a number is out of range")
-	}
-	return nil
-}
-
-func (c *Code) check() error {
-	switch {
-	case !isHash(c.Hash):
-		return errors.New("hash is not 64 hexadecimal digits")
-	case !areTimes(c.ExpiresAt, c.RedeemedAt):
-		return errors.New("a time is out of range")
-	case hasControl(c.RedirectURI, c.CodeChallenge):
-		return errors.New("a text has a control character")
-	}
-	return nil
-}
-
 func isHash(hash bridge.Hash) bool { return hashPattern.MatchString(string(hash)) }
-
-// areTimes reports whether times lie between 1970 and the year 9999.
-func areTimes(times ...int64) bool {
-	for _, t := range times {
-		if t < 0 || t > 253402300799 {
-			return false
-		}
-	}
-	return true
-}
-
-// hasControl reports whether a text has a control character: C0, DEL or C1. A terminal could execute some, and PostgreSQL
-// cannot store NUL. Claims may have them, escaped as in the database: people choose some of their claims themselves, and
-// must not be able to block an export.
-func hasControl(texts ...string) bool {
-	for _, text := range texts {
-		if strings.ContainsFunc(text, unicode.IsControl) {
-			return true
-		}
-	}
-	return false
-}

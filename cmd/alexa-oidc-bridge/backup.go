@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,29 +39,17 @@ and put the copy in the place of bridge.db. Links that were revoked after the ba
 				return &failure{exitUsage, errors.New("backup is for SQLite, and storage.driver is " + storage.Driver),
 					"back the database up with pg_dump, or by what your PostgreSQL is backed up with; links export works too"}
 			}
-			ctx, stop := untilStopped(cmd)
-			defer stop()
-			return backUp(ctx, cmd, storage, args[0])
+			store, err := openStore(cmd, storage)
+			if err != nil {
+				return err
+			}
+			if err := closeAfter(store, createFile(cmd, args[0], store.Backup)); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "backed up to", args[0])
+			return nil
 		},
 	}
-}
-
-func backUp(ctx context.Context, cmd *cobra.Command, storage config.Storage, path string) error {
-	store, err := openStore(ctx, storage)
-	if err != nil {
-		return err
-	}
-	err = createFile(path, func(temporary string) error { return store.Backup(ctx, temporary) })
-	if err = errors.Join(err, store.Close()); err != nil {
-		return notCreated(ctx, path, err)
-	}
-	fmt.Fprintln(cmd.OutOrStdout(), "backed up to", path)
-	return nil
-}
-
-// untilStopped returns a context that ends at SIGTERM and SIGINT, so that the command can remove what it began.
-func untilStopped(cmd *cobra.Command) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 }
 
 // loadStorage reads only the storage section of the configuration.
@@ -72,21 +61,44 @@ func loadStorage(cmd *cobra.Command) (config.Storage, error) {
 	return storage, nil
 }
 
+// openConfigured opens the database of the configuration.
+func openConfigured(cmd *cobra.Command) (*sqlstore.Store, error) {
+	storage, err := loadStorage(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return openStore(cmd, storage)
+}
+
 // openStore opens an existing database.
-func openStore(ctx context.Context, storage config.Storage) (*sqlstore.Store, error) {
-	store, err := sqlstore.Open(ctx, sqlstore.Options{Driver: storage.Driver, DSN: storage.DSN})
-	switch {
-	case errors.Is(err, sqlstore.ErrNoDatabase):
-		return nil, failed(err, "check storage.dsn; serve creates the database when it starts")
-	case err != nil:
-		return nil, failed(err, "check storage.dsn")
+func openStore(cmd *cobra.Command, storage config.Storage) (*sqlstore.Store, error) {
+	store, err := sqlstore.Open(cmd.Context(), sqlstore.Options{Driver: storage.Driver, DSN: storage.DSN})
+	hint := "check storage.dsn"
+	if errors.Is(err, sqlstore.ErrNoDatabase) {
+		hint = "check storage.dsn; serve creates the database when it starts"
+	}
+	if err != nil {
+		return nil, failed(err, hint)
 	}
 	return store, nil
 }
 
-// notCreated returns the error of a command for an error of createFile.
-func notCreated(ctx context.Context, path string, err error) error {
+func closeAfter(store *sqlstore.Store, err error) error {
+	if closeErr := store.Close(); err == nil && closeErr != nil {
+		return failed(closeErr, "check that the disk is not full")
+	}
+	return err
+}
+
+// createFile creates a file that only its owner can read, unless SIGTERM or SIGINT stops it. The function writes a
+// temporary file beside it, which gets its name when it is complete and on disk. After an error no file remains.
+func createFile(cmd *cobra.Command, path string, write func(ctx context.Context, temporary string) error) error {
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	err := createComplete(path, func(temporary string) error { return write(ctx, temporary) })
 	switch {
+	case err == nil:
+		return nil
 	case ctx.Err() != nil:
 		return failed(errors.New("interrupted; no file was created"), "run it again")
 	case errors.Is(err, fs.ErrExist):
@@ -97,9 +109,7 @@ func notCreated(ctx context.Context, path string, err error) error {
 	return failed(err, "check that the folder exists and can be written, and that the database can be read")
 }
 
-// createFile creates a file that only its owner can read. The function writes a temporary file beside it, which gets its name
-// when it is complete and on disk. After an error no file remains. It returns fs.ErrExist for a path that exists.
-func createFile(path string, write func(temporary string) error) (err error) {
+func createComplete(path string, write func(temporary string) error) (err error) {
 	// Absolute, because SQLite takes a path that begins with file: for a URI.
 	if path, err = filepath.Abs(path); err != nil {
 		return err
@@ -113,20 +123,18 @@ func createFile(path string, write func(temporary string) error) (err error) {
 	}
 	temporary := file.Name()
 	defer func() {
-		if err != nil {
-			for _, part := range []string{"", "-journal", "-wal", "-shm"} {
-				os.Remove(temporary + part)
-			}
+		for _, part := range []string{"", "-journal", "-wal", "-shm"} {
+			os.Remove(temporary + part) // there is none if it has got its name
 		}
 	}()
-	if err = errors.Join(write(temporary), file.Sync(), file.Close()); err != nil {
+	if err := errors.Join(write(temporary), file.Sync(), file.Close()); err != nil {
 		return err
 	}
 	// Again: another command may have created it meanwhile.
-	if err = rejectExisting(path); err != nil {
+	if err := rejectExisting(path); err != nil {
 		return err
 	}
-	if err = os.Rename(temporary, path); err != nil {
+	if err := os.Rename(temporary, path); err != nil {
 		return err
 	}
 	return syncFolder(filepath.Dir(path))
@@ -134,13 +142,10 @@ func createFile(path string, write func(temporary string) error) (err error) {
 
 func rejectExisting(path string) error {
 	_, err := os.Lstat(path)
-	if err == nil {
-		return fs.ErrExist
-	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return err
+	return cmp.Or(err, fs.ErrExist)
 }
 
 // syncFolder makes a new name in a folder survive a crash.

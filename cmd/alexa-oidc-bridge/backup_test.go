@@ -28,33 +28,22 @@ func TestBackup(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
-	before, err := os.ReadFile("copy.db")
-	if err != nil {
-		t.Fatal(err)
-	}
-	code, _, stderr := runCommand("backup", "copy.db", "--config", config)
-	if code != 1 || !strings.Contains(stderr, "copy.db exists already") || strings.Count(stderr, "\n") != 2 {
-		t.Errorf("exit code %d, %s", code, stderr)
-	}
-	if after, _ := os.ReadFile("copy.db"); string(after) != string(before) {
+	before := mustReadFile(t, "copy.db")
+	wantFailure(t, "copy.db exists already", "backup", "copy.db", "--config", config)
+	if mustReadFile(t, "copy.db") != before {
 		t.Error("a copy was overwritten")
 	}
-	if code, _, stderr = runCommand("backup", filepath.Join("no", "copy.db"), "--config", config); code != 1 || strings.Count(stderr, "\n") != 2 {
-		t.Errorf("exit code %d, %s", code, stderr)
-	}
+	wantFailure(t, "no such file", "backup", filepath.Join("no", "copy.db"), "--config", config)
 	wantFiles(t, filepath.Join(folder, "file:folder"), "copy.db")
 	wantFiles(t, folder, "copy.db", "file:folder", "file:memory?mode=memory", "it's \"a\" copy")
-	if code, _, _ = runCommand("backup", "--config", config); code != 2 {
+	if code, _, _ := runCommand("backup", "--config", config); code != 2 {
 		t.Errorf("without a name: exit code %d", code)
 	}
 }
 
 func TestBackupIsForSQLite(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "config.yaml")
-	text := "storage: {driver: postgres, dsn: \"postgres://bridge:secret@127.0.0.1:1/bridge?sslmode=disable\"}\n"
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	mustWriteFile(t, config, "storage: {driver: postgres, dsn: \"postgres://bridge:secret@127.0.0.1:1/bridge?sslmode=disable\"}\n")
 	code, _, stderr := runCommand("backup", filepath.Join(t.TempDir(), "x"), "--config", config)
 	if code != 2 || !strings.Contains(stderr, "pg_dump") || strings.Contains(stderr, "secret") {
 		t.Errorf("exit code %d, %s", code, stderr)

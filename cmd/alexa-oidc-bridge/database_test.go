@@ -31,9 +31,7 @@ func emptyDatabase(t *testing.T, driver, dsn string) (config string) {
 	}
 	config = filepath.Join(t.TempDir(), "config.yaml")
 	text := fmt.Sprintf("storage: {driver: %s, dsn: %q}\nproviders: nonsense\nkeys: [\"${NOT_SET_ANYWHERE}\"]\n", driver, dsn)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	mustWriteFile(t, config, text)
 	return config
 }
 
@@ -41,7 +39,7 @@ func emptyFile(t *testing.T) (config string) {
 	return emptyDatabase(t, sqlstore.SQLite, filepath.Join(t.TempDir(), "bridge.db"))
 }
 
-// withStore opens the database of a configuration.
+// withTestStore opens the database of a configuration.
 func withTestStore(t *testing.T, config string, do func(*sqlstore.Store)) {
 	t.Helper()
 	cmd := rootCommand()
@@ -67,7 +65,7 @@ func linkRows(n int) iter.Seq2[transfer.Row, error] {
 			for _, row := range []transfer.Row{
 				{Link: &transfer.Link{ID: id, ClientID: "pizza", Grant: bridge.GrantAuthorizationCode, Scope: "orders", CreatedAt: created,
 					Provider: "corp", Issuer: "https://login.example.com", Subject: id,
-					Claims: bridge.Claims{"email": id + "@contoso.com", "name": "Ζωή <&>"}}},
+					Claims: bridge.Claims{"email": id + "@contoso.com\x00", "name": "Ζωή <&>\u0085\x00\n", "a\x00\u0085": ""}}},
 				{Token: &transfer.Token{LinkID: id, Hash: hash("access"), Kind: "access", CreatedAt: created, ExpiresAt: created + 3600}},
 				{Token: &transfer.Token{LinkID: id, Hash: hash("old"), Kind: "refresh", CreatedAt: created, SupersededAt: created}},
 				{Token: &transfer.Token{LinkID: id, Hash: hash("new"), Kind: "refresh", CreatedAt: created, Parent: hash("old"), Place: 1}},
@@ -120,6 +118,31 @@ func mustRun(t *testing.T, want string, args ...string) {
 	t.Helper()
 	if code, stdout, stderr := runCommand(args...); code != 0 || stdout != want || stderr != "" {
 		t.Fatalf("%v: exit code %d\n%s\n%s", args, code, stdout, stderr)
+	}
+}
+
+// wantFailure runs a command, which must fail with a message and a hint.
+func wantFailure(t *testing.T, want string, args ...string) {
+	t.Helper()
+	code, _, stderr := runCommand(args...)
+	if code != 1 || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 2 {
+		t.Errorf("%v: exit code %d, %s; want %q", args, code, stderr, want)
+	}
+}
+
+func mustReadFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func mustWriteFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -64,10 +65,8 @@ func isDevice(out io.Writer) bool {
 }
 
 func exportToFile(cmd *cobra.Command, store *sqlstore.Store, path string) error {
-	ctx, stop := untilStopped(cmd)
-	defer stop()
 	var exported transfer.Counts
-	err := createFile(path, func(temporary string) error {
+	err := createFile(cmd, path, func(ctx context.Context, temporary string) error {
 		file, err := os.OpenFile(temporary, os.O_WRONLY, 0)
 		if err != nil {
 			return err
@@ -75,25 +74,8 @@ func exportToFile(cmd *cobra.Command, store *sqlstore.Store, path string) error 
 		exported, err = transfer.Write(file, store.Export(ctx), time.Now())
 		return errors.Join(err, file.Close())
 	})
-	if err != nil {
-		return notCreated(ctx, path, err)
-	}
-	fmt.Fprintln(cmd.OutOrStdout(), "links exported:", exported.Links)
-	return nil
-}
-
-// openConfigured opens the database of the configuration.
-func openConfigured(cmd *cobra.Command) (*sqlstore.Store, error) {
-	storage, err := loadStorage(cmd)
-	if err != nil {
-		return nil, err
-	}
-	return openStore(cmd.Context(), storage)
-}
-
-func closeAfter(store *sqlstore.Store, err error) error {
-	if closeErr := store.Close(); err == nil && closeErr != nil {
-		return failed(closeErr, "check that the disk is not full")
+	if err == nil {
+		fmt.Fprintln(cmd.OutOrStdout(), "links exported:", exported.Links)
 	}
 	return err
 }
@@ -136,26 +118,17 @@ func importFrom(cmd *cobra.Command, store *sqlstore.Store, name string) error {
 		return failed(err, "name a file that links export wrote, or - for standard input")
 	}
 	defer file.Close()
-	if err := checkRows(file); err != nil {
-		return err
-	}
-	return importRows(cmd, store, transfer.Read(file))
-}
-
-// checkRows reads a regular file to its end and rewinds it, so that a bad one changes nothing.
-func checkRows(file *os.File) error {
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil
-	}
-	for _, err := range transfer.Read(file) {
-		if err != nil {
-			return failed(err, "nothing was imported; export the links again")
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+		for _, err := range transfer.Read(file) { // to its end first, so that a bad file changes nothing
+			if err != nil {
+				return failed(err, "nothing was imported; export the links again")
+			}
+		}
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			return failed(err, "import it from standard input")
 		}
 	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return failed(err, "import it from standard input")
-	}
-	return nil
+	return importRows(cmd, store, transfer.Read(file))
 }
 
 func importRows(cmd *cobra.Command, store *sqlstore.Store, rows iter.Seq2[transfer.Row, error]) error {

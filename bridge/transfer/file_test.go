@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"alexa-oidc-bridge/bridge"
 )
@@ -99,7 +101,7 @@ func TestTruncated(t *testing.T) {
 
 func TestLongLine(t *testing.T) {
 	rows := testRows(0)
-	room := MaxLine - len(encodeLine(t, rows[0])) + 1 // but for the line feed
+	room := MaxLine - len(mustEncode(t, rows[0])) + 1 // but for the line feed
 	rows[0].Link.Scope += strings.Repeat("x", room)
 	if read, err := readAll(mustWrite(t, rows)); err != nil || len(read) != len(rows) {
 		t.Errorf("a line of %d bytes: %d rows, %v", MaxLine, len(read), err)
@@ -194,4 +196,62 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%q\n%q", again, rest)
 		}
 	})
+}
+
+// TestControlCharacters verifies that control characters are refused in every text but the claims, and in every line.
+func TestControlCharacters(t *testing.T) {
+	for r := range rune(0xa0) {
+		if !unicode.IsControl(r) {
+			continue
+		}
+		eachText(func(name string, rows []Row, text reflect.Value) {
+			text.SetString(text.String() + string(r))
+			if _, err := Write(io.Discard, sequenceOf(rows), exportTime); err == nil || !strings.Contains(err.Error(), "lnk_0000000") {
+				t.Errorf("%U in %s: Write: %v", r, name, err)
+			}
+			file := mustEncode(t, header{format, version, 1})
+			for _, row := range rows {
+				file += mustEncode(t, row)
+			}
+			if _, err := readAll(file); err == nil || strings.Contains(err.Error(), "truncated") {
+				t.Errorf("%U in %s: Read: %v", r, name, err)
+			}
+		})
+		rows := testRows(0)
+		rows[0].Link.Claims = bridge.Claims{"a" + string(r): map[string]any{"b" + string(r): []any{"c" + string(r), "<d>"}}}
+		file := mustWrite(t, rows)
+		if strings.ContainsFunc(strings.ReplaceAll(file, "\n", ""), unicode.IsControl) {
+			t.Errorf("%U in claims is not escaped: %q", r, file)
+		}
+		if read, err := readAll(file); err != nil || !reflect.DeepEqual(read, rows) {
+			t.Errorf("%U in claims: %+v, %v", r, read, err)
+		}
+		if _, err := readAll(strings.Replace(file, `\u003cd`, string(r)+`\u003cd`, 1)); err == nil {
+			t.Errorf("a file with %U was accepted", r)
+		}
+	}
+}
+
+// eachText calls a function for each text of a link, a token and a code, with rows in which it can be set.
+func eachText(do func(name string, rows []Row, text reflect.Value)) {
+	columns := func(rows []Row) []reflect.Value {
+		return []reflect.Value{reflect.ValueOf(rows[0].Link), reflect.ValueOf(rows[1].Token), reflect.ValueOf(rows[3].Code)}
+	}
+	for i, row := range columns(testRows(0)) {
+		for field := range row.Elem().NumField() {
+			rows := testRows(0)
+			if text := columns(rows)[i].Elem().Field(field); text.Kind() == reflect.String {
+				do(row.Elem().Type().Field(field).Name, rows, text)
+			}
+		}
+	}
+}
+
+func mustEncode(t *testing.T, value any) string {
+	t.Helper()
+	line, err := encode(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(line)
 }
