@@ -43,7 +43,7 @@ func TestProblems(t *testing.T) {
 			`skills[0].tokens.implicit_lifetme: unknown key; did you mean "implicit_lifetime"?`},
 		{"unknown key", "public_url:", "frobnicate: 1\npublic_url:", `frobnicate: unknown key; remove it`},
 		{"variable missing", "${BRIDGE_TEST_SECRET}", "${NOT_SET_ANYWHERE}",
-			"providers[0].client_secret: the variable NOT_SET_ANYWHERE is not set or empty; "},
+			"providers[0].client_secret: the environment variable NOT_SET_ANYWHERE is unset or empty; "},
 		{"file missing", "${BRIDGE_TEST_SECRET}", "${file:none.txt}", "providers[0].client_secret: the file "},
 		{"a folder", "${BRIDGE_TEST_SECRET}", "${file:/}",
 			"providers[0].client_secret: the file / cannot be read: not a regular file; "},

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // groupsClaim is where an [Identity] has the groups, whatever the provider calls them.
@@ -79,8 +80,8 @@ func (p *Provider) identity(idToken, userinfo rawClaims, needed []string) (*Iden
 	switch {
 	case subject == "":
 		return nil, reject("is missing or not a string")
-	case strings.ContainsRune(subject, 0): // PostgreSQL cannot store it
-		return nil, reject("contains a NUL")
+	case strings.ContainsFunc(subject, unicode.IsControl): // PostgreSQL cannot store NUL, nor an export any of them
+		return nil, reject("contains a control character")
 	}
 	object, err := json.Marshal(claims)
 	return &Identity{Issuer: p.config.Issuer, Subject: subject, Claims: object}, err

@@ -232,7 +232,7 @@ func TestCheck(t *testing.T) {
 	}
 	t.Setenv("BRIDGE_KEY", "")
 	code, _, stderr = runCommand("check", "--config", "../../config.example.yaml")
-	if code != 2 || !strings.Contains(stderr, "keys[0]: the variable BRIDGE_KEY is not set or empty; ") {
+	if code != 2 || !strings.Contains(stderr, "keys[0]: the environment variable BRIDGE_KEY is unset or empty; ") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }
