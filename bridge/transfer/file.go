@@ -42,9 +42,11 @@ type header struct {
 // Write writes a file of rows, and returns how many it wrote. The rows must be valid and in order, as [Read] returns them;
 // the error for a row that is not names the link. After an error the file is useless.
 func Write(w io.Writer, rows iter.Seq2[Row, error], now time.Time) (Counts, error) {
-	buffer := bufio.NewWriterSize(w, 1<<18) // which keeps the first error
+	buffer := bufio.NewWriterSize(w, 1<<18)
 	var written sequence
-	writeLine(buffer, header{format, version, now.Unix()})
+	if err := writeLine(buffer, header{format, version, now.Unix()}); err != nil {
+		return Counts{}, err
+	}
 	for row, err := range rows {
 		if err != nil {
 			return written.counts, err
@@ -56,8 +58,7 @@ func Write(w io.Writer, rows iter.Seq2[Row, error], now time.Time) (Counts, erro
 			return written.counts, fmt.Errorf("link %q: %w", written.link, err)
 		}
 	}
-	writeLine(buffer, written.counts)
-	return written.counts, buffer.Flush()
+	return written.counts, errors.Join(writeLine(buffer, written.counts), buffer.Flush())
 }
 
 func writeLine(w io.Writer, value any) error {
