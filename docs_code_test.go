@@ -70,8 +70,8 @@ func loadYAML(t *testing.T, text string) error {
 	return err
 }
 
-// TestCommandsInDocuments verifies that the commands and flags that documents name exist, and that operations.md has every
-// command.
+// TestCommandsInDocuments verifies that the commands and flags that documents name exist, and that operations.md has
+// every command.
 func TestCommandsInDocuments(t *testing.T) {
 	help := commands(t)
 	commandLine := regexp.MustCompile("(?m)(^|[\\s(`])/?alexa-oidc-bridge ([a-z][^`\n|)#]*)")

@@ -87,7 +87,8 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestTroubleshooting verifies that the page titles and log messages of docs/troubleshooting.md are those of the program.
+// TestTroubleshooting verifies that the page titles and log messages of docs/troubleshooting.md are those of the
+// program.
 func TestTroubleshooting(t *testing.T) {
 	plain := strings.NewReplacer("’", "'", "‑", "-").Replace
 	document, source := plain(readFile(t, "docs/troubleshooting.md")), sources(t)

@@ -5,99 +5,96 @@ import (
 	"time"
 )
 
-// Store stores links and everything that belongs to them: tokens, codes, pending consents, and the feed of revocations.
+// Store stores links and everything that belongs to them: tokens, codes, pending consents, and the feed of
+// revocations.
 //
-// Each method is one transition, in one transaction. When it returns nil, its effect is durable. When it returns an error
-// that the method names, nothing has changed, except where the method says so. Any other error means that the store cannot
-// tell or cannot write now, and must never be taken for an answer; the transition may then have happened or may still
-// happen, as after the context has ended.
+// Each method is one transition, in one transaction. When it returns nil, its effect is durable. When it returns an
+// error that the method names, nothing has changed, except where the method says so. Any other error means that the
+// store cannot tell or cannot write now, and must never be taken for an answer; the transition may then have happened
+// or may still happen, as after the context has ended.
 //
 // The errors are [ErrNotFound], [ErrRevoked], [ErrReplayed], [ErrMismatch], [ErrScope], [ErrSuspended],
-// [ErrStoreReplaced] and [*DecidedError], to be recognised with errors.Is and errors.As. A Store is safe for concurrent
-// use, by several processes, too. It keeps times in whole seconds, rounded down. Package storetest verifies these promises.
+// [ErrStoreReplaced] and [*DecidedError], to be recognised with errors.Is and errors.As. A Store is safe for
+// concurrent use, by several processes, too. It keeps times in whole seconds, rounded down. Package storetest
+// verifies these promises.
 type Store interface {
 	// CreatePendingConsent stores the result of a sign-in until the person decides. If there is one with the handle
 	// already, it stays as it is, and the error is nil.
 	CreatePendingConsent(ctx context.Context, pending PendingConsent) error
 
-	// PendingConsent returns a pending consent, decided or not. ErrNotFound: the handle is unknown, or the consent has
-	// expired.
+	// PendingConsent returns a pending consent, decided or not. ErrNotFound: the handle is unknown, or the consent
+	// has expired.
 	PendingConsent(ctx context.Context, handle Hash, now time.Time) (PendingConsent, error)
 
-	// Link records DecisionLink for a pending consent, and makes the link with its first token or its code. With a token,
-	// it revokes the oldest links of the person with this skill beyond MaxLinks, for ReasonReplaced; a code does so when it
-	// is redeemed. ErrNotFound: the handle is unknown, or the consent has expired at the link's CreatedAt. DecidedError:
-	// there is a decision already, which may be this one.
+	// Link records DecisionLink for a pending consent, and makes the link with its first token or its code. With a
+	// token, it revokes the oldest links of the person with this skill beyond MaxLinks, for ReasonReplaced; a code
+	// does so when it is redeemed. ErrNotFound: the handle is unknown, or the consent has expired at the link's
+	// CreatedAt. DecidedError: there is a decision already, which may be this one.
 	Link(ctx context.Context, handle Hash, link NewLink) error
 
 	// Decide records any other decision for a pending consent. ErrNotFound: the handle is unknown, or the consent has
 	// expired. DecidedError: there is a decision already, which may be the same.
 	Decide(ctx context.Context, handle Hash, decision Decision, now time.Time) error
 
-	// Redeem exchanges an authorization code for its tokens, once (RFC 6749 §4.1.3), and returns the link. It revokes links
-	// beyond MaxLinks as Link does. Of several errors that apply it returns the first of:
-	// ErrNotFound: the code is unknown.
-	// ErrMismatch: the code was issued for another client, redirect URI or challenge.
-	// ErrReplayed: the code was redeemed before. If that is longer ago than CodeReplayGrace, the link is revoked.
-	// ErrNotFound: the code has expired.
-	// ErrRevoked: the link is revoked.
-	// ErrSuspended: Permits returned false.
+	// Redeem exchanges an authorization code for its tokens, once (RFC 6749 §4.1.3), and returns the link. It revokes
+	// links beyond MaxLinks as Link does. Of several errors that apply it returns the first of: ErrNotFound: the code
+	// is unknown. ErrMismatch: the code was issued for another client, redirect URI or challenge. ErrReplayed: the
+	// code was redeemed before. If that is longer ago than CodeReplayGrace, the link is revoked. ErrNotFound: the
+	// code has expired. ErrRevoked: the link is revoked. ErrSuspended: Permits returned false.
 	Redeem(ctx context.Context, redemption Redemption) (Link, error)
 
-	// Refresh adds an access token to the link of a refresh token (RFC 6749 §6), and returns the link. The refresh token
-	// stays good. With a successor, the refresh token rotates: the successor becomes its child, and of its children only the
-	// newest MaxSuccessors stay good. Presenting a token that has a parent supersedes that parent and the token's siblings.
-	// Of several errors that apply it returns the first of:
-	// ErrNotFound: the refresh token is unknown.
-	// ErrMismatch: it was issued to another client.
-	// ErrRevoked: the link is revoked.
-	// ErrNotFound: the refresh token has expired.
-	// ErrReplayed: it is superseded. The link is revoked for it.
-	// ErrSuspended: Permits returned false.
-	// ErrScope: a requested scope was not granted.
+	// Refresh adds an access token to the link of a refresh token (RFC 6749 §6), and returns the link. The refresh
+	// token stays good. With a successor, the refresh token rotates: the successor becomes its child, and of its
+	// children only the newest MaxSuccessors stay good. Presenting a token that has a parent supersedes that parent
+	// and the token's siblings. Of several errors that apply it returns the first of: ErrNotFound: the refresh token
+	// is unknown. ErrMismatch: it was issued to another client. ErrRevoked: the link is revoked. ErrNotFound: the
+	// refresh token has expired. ErrReplayed: it is superseded. The link is revoked for it. ErrSuspended: Permits
+	// returned false. ErrScope: a requested scope was not granted.
 	Refresh(ctx context.Context, refresh Refresh) (Link, error)
 
-	// RevokeByToken revokes the link of a token of any kind for ReasonClient, if the link is one of the clients', and returns
-	// it (RFC 7009). ErrNotFound: the token is unknown, expired, superseded or of another client, or its link was revoked
-	// before.
+	// RevokeByToken revokes the link of a token of any kind for ReasonClient, if the link is one of the clients', and
+	// returns it (RFC 7009). ErrNotFound: the token is unknown, expired, superseded or of another client, or its link
+	// was revoked before.
 	RevokeByToken(ctx context.Context, token Hash, clients []string, now time.Time) (Link, error)
 
-	// Lookup returns an access token with its link, whether or not it is expired or revoked. ErrNotFound: the token is
-	// unknown, or not an access token. The claims of the link may be shared with other callers and must not be modified.
+	// Lookup returns an access token with its link, whether or not it is expired or revoked. ErrNotFound: the token
+	// is unknown, or not an access token. The claims of the link may be shared with other callers and must not be
+	// modified.
 	Lookup(ctx context.Context, token Hash) (AccessToken, error)
 
-	// TouchLinks records when links were last used. A use within UseGrain of the recorded one, or before it, is not written.
-	// An Alexa user is always written. Unknown links are ignored.
+	// TouchLinks records when links were last used. A use within UseGrain of the recorded one, or before it, is not
+	// written. An Alexa user is always written. Unknown links are ignored.
 	TouchLinks(ctx context.Context, uses []Use) error
 
 	// Links lists the links that match a filter, live or revoked, the oldest first.
 	Links(ctx context.Context, filter LinkFilter) ([]Link, error)
 
-	// Revoke revokes the live links that match a filter, and returns them. Links that were revoked before keep their time and
-	// reason, and are not returned.
+	// Revoke revokes the live links that match a filter, and returns them. Links that were revoked before keep their
+	// time and reason, and are not returned.
 	Revoke(ctx context.Context, filter LinkFilter, reason Reason, now time.Time) ([]Link, error)
 
-	// Sweep removes up to limit rows of each kind that are not needed any more, and returns how many: expired tokens and
-	// pending consents, codes and superseded refresh tokens after ReplayMemory, and events after EventMemory. It revokes
-	// links whose code was not redeemed, RedeemGrace after it expired, and links whose last token has expired; these count,
-	// too. Several sweeps may run at the same time.
+	// Sweep removes up to limit rows of each kind that are not needed any more, and returns how many: expired tokens
+	// and pending consents, codes and superseded refresh tokens after ReplayMemory, and events after EventMemory. It
+	// revokes links whose code was not redeemed, RedeemGrace after it expired, and links whose last token has
+	// expired; these count, too. Several sweeps may run at the same time.
 	Sweep(ctx context.Context, now time.Time, limit int) (int, error)
 
-	// ReadFeed returns the revocations after a position of the feed. Every revocation is in the feed, by whichever method and
-	// process, from the moment it is durable: a revocation that is durable when ReadFeed is called is in what it returns, or
-	// before the position. When the feed does not lead on from the position, Broken is true; see [Feed]. ErrStoreReplaced:
-	// the process must restart.
+	// ReadFeed returns the revocations after a position of the feed. Every revocation is in the feed, by whichever
+	// method and process, from the moment it is durable: a revocation that is durable when ReadFeed is called is in
+	// what it returns, or before the position. When the feed does not lead on from the position, Broken is true; see
+	// [Feed]. ErrStoreReplaced: the process must restart.
 	ReadFeed(ctx context.Context, after Position) (Feed, error)
 
-	// WaitForEvents returns when the feed may have grown since the last ReadFeed, and at the latest when the context ends. It
-	// is a hint: a store without notifications returns only when the context ends.
+	// WaitForEvents returns when the feed may have grown since the last ReadFeed, and at the latest when the context
+	// ends. It is a hint: a store without notifications returns only when the context ends.
 	WaitForEvents(ctx context.Context)
 
-	// OnRevoke registers a function that is called with the links that this process revokes, before the method that revoked
-	// them returns. It must return quickly and must not call the store.
+	// OnRevoke registers a function that is called with the links that this process revokes, before the method that
+	// revoked them returns. It must return quickly and must not call the store.
 	OnRevoke(do func(linkIDs []string))
 
-	// Close waits for the writes that have begun, and closes the store. Methods that are called afterwards return an error.
+	// Close waits for the writes that have begun, and closes the store. Methods that are called afterwards return an
+	// error.
 	Close() error
 }
 
@@ -137,8 +134,8 @@ type Redemption struct {
 	Tokens        NewTokens
 	MaxLinks      int // as in NewLink
 	Now           time.Time
-	// Permits reports whether the configuration permits the link. It is called within the transaction, perhaps more than
-	// once, and must return quickly.
+	// Permits reports whether the configuration permits the link. It is called within the transaction, perhaps more
+	// than once, and must return quickly.
 	Permits func(*Link) bool
 }
 
@@ -161,8 +158,8 @@ type Refresh struct {
 }
 
 const (
-	// CodeReplayGrace is how long after its redemption a code may come again without revoking the link, since the first
-	// response may have been lost.
+	// CodeReplayGrace is how long after its redemption a code may come again without revoking the link, since the
+	// first response may have been lost.
 	CodeReplayGrace = 10 * time.Second
 	// MaxSuccessors is how many children of one refresh token stay good until one of them is presented.
 	MaxSuccessors = 16

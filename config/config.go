@@ -1,6 +1,6 @@
-// Package config reads the YAML configuration file and turns it into what the program runs on. It reports every problem
-// at once, each with its path, what is wrong and what to do, and never with the value of a secret. What is legal but
-// unwise is a [Warning].
+// Package config reads the YAML configuration file and turns it into what the program runs on. It reports every
+// problem at once, each with its path, what is wrong and what to do, and never with the value of a secret. What is
+// legal but unwise is a [Warning].
 //
 // The keys of the file are the types in form.go. Their values are checked in the files named after its sections.
 package config

@@ -57,8 +57,8 @@ func (b *builder) replacement(path, text string, offset int, found string) strin
 	return value
 }
 
-// isURLValue reports whether an offset is in the user information of a URL or in the value of a parameter, where text must
-// be escaped. A host, a port or a whole query are inserted as they are.
+// isURLValue reports whether an offset is in the user information of a URL or in the value of a parameter, where text
+// must be escaped. A host, a port or a whole query are inserted as they are.
 func isURLValue(text string, offset int) bool {
 	before := text[:offset]
 	return offset < strings.LastIndexByte(text, '@') || strings.Contains(before, "?") && strings.HasSuffix(before, "=")

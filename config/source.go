@@ -20,8 +20,8 @@ const (
 	maxIncluded = 64 << 10
 )
 
-// builder reads the configuration file, checks it and turns it into what the program runs on. It collects problems and
-// warnings.
+// builder reads the configuration file, checks it and turns it into what the program runs on. It collects problems
+// and warnings.
 type builder struct {
 	dir          string
 	settings     map[string]any  // of the file, overridden by the environment
@@ -116,8 +116,8 @@ func (b *builder) keepOnly(key string) {
 	maps.DeleteFunc(b.settings, func(other string, _ any) bool { return other != key })
 }
 
-// checkYAML rejects what viper accepts silently: keys that differ only in case, of which an arbitrary one would win; a
-// second document, which would be ignored; and keys without a value, which would drop a rule.
+// checkYAML rejects what viper accepts silently: keys that differ only in case, of which an arbitrary one would win;
+// a second document, which would be ignored; and keys without a value, which would drop a rule.
 func checkYAML(text []byte) Problems {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document yaml.Node

@@ -12,9 +12,9 @@ func Hosts() []string {
 	return []string{"pitangui.amazon.com", "layla.amazon.com", "alexa.amazon.co.jp"}
 }
 
-// RedirectURIs returns all redirect URIs of an Amazon vendor id: both forms of the path at each of [Hosts]. Alexa uses
-// the first form for the authorization code grant and the second for the implicit grant, but some skills differ, so
-// that a URI does not determine the grant.
+// RedirectURIs returns all redirect URIs of an Amazon vendor id: both forms of the path at each of [Hosts]. Alexa
+// uses the first form for the authorization code grant and the second for the implicit grant, but some skills differ,
+// so that a URI does not determine the grant.
 func RedirectURIs(vendorID string) []string {
 	var uris []string
 	for _, host := range Hosts() {

@@ -36,8 +36,8 @@ func Generate() string {
 	return base64.RawURLEncoding.EncodeToString(secret)
 }
 
-// Parse decodes a secret: base64 of [SecretSize] bytes, in the standard or the URL alphabet, padded or not. Its errors
-// do not quote the text.
+// Parse decodes a secret: base64 of [SecretSize] bytes, in the standard or the URL alphabet, padded or not. Its
+// errors do not quote the text.
 func Parse(text string) ([]byte, error) {
 	text = strings.TrimRight(strings.NewReplacer("+", "-", "/", "_").Replace(text), "=")
 	secret, err := base64.RawURLEncoding.DecodeString(text)
@@ -72,8 +72,8 @@ func (r *Ring) Derive(purpose string, length int) [][]byte {
 	return derived
 }
 
-// Seal encrypts and authenticates plaintext by AES-256-GCM under the newest secret. The associated data is not part of
-// the result, but [Ring.Open] needs the same: it binds the sealed data to where it belongs.
+// Seal encrypts and authenticates plaintext by AES-256-GCM under the newest secret. The associated data is not part
+// of the result, but [Ring.Open] needs the same: it binds the sealed data to where it belongs.
 func (r *Ring) Seal(purpose string, plaintext, associated []byte) []byte {
 	aead := newAEAD(r.secrets[0], purpose)
 	sealed := make([]byte, keyIDSize+aead.NonceSize(), keyIDSize+aead.NonceSize()+len(plaintext)+aead.Overhead())
@@ -82,7 +82,8 @@ func (r *Ring) Seal(purpose string, plaintext, associated []byte) []byte {
 	return aead.Seal(sealed, sealed[keyIDSize:], plaintext, associated)
 }
 
-// Open returns the plaintext of data that [Ring.Seal] returned under any of the ring's secrets. The error is [ErrOpen].
+// Open returns the plaintext of data that [Ring.Seal] returned under any of the ring's secrets. The error is
+// [ErrOpen].
 func (r *Ring) Open(purpose string, sealed, associated []byte) ([]byte, error) {
 	for _, secret := range r.secrets {
 		aead := newAEAD(secret, purpose)

@@ -41,8 +41,8 @@ type Response struct {
 // maxResponse is the largest response that is read, in bytes.
 const maxResponse = 1 << 20
 
-// ErrUnavailable means that the bridge could not be reached or did not respond as a bridge. It is in the chain of every
-// error of [Client.Lookup] that may be temporary. Other errors mean that the client is configured wrongly.
+// ErrUnavailable means that the bridge could not be reached or did not respond as a bridge. It is in the chain of
+// every error of [Client.Lookup] that may be temporary. Other errors mean that the client is configured wrongly.
 var ErrUnavailable = errors.New("lookup: the bridge is unavailable")
 
 // Client looks up tokens. It is safe for concurrent use.
@@ -50,8 +50,8 @@ type Client struct {
 	Endpoint string // the URL of /lookup
 	ID       string // the id of the backend
 	Secret   string
-	// HTTPClient sends the requests, but never follows a redirect, which would send the token to another server. If it is
-	// nil, a client with a timeout of 3 seconds is used, because Alexa waits at most 8 seconds for a skill.
+	// HTTPClient sends the requests, but never follows a redirect, which would send the token to another server. If
+	// it is nil, a client with a timeout of 3 seconds is used, because Alexa waits at most 8 seconds for a skill.
 	HTTPClient *http.Client
 }
 

@@ -13,7 +13,8 @@ import (
 	"alexa-oidc-bridge/internal/testbridge"
 )
 
-// A redirect URI must equal a configured one byte by byte (RFC 9700 section 2.1). Any other gets a page, and no redirect.
+// A redirect URI must equal a configured one byte by byte (RFC 9700 section 2.1). Any other gets a page, and no
+// redirect.
 func TestAuthorizeRedirectURI(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, func(b *testBridge) {

@@ -30,8 +30,8 @@ func startForBenchmark(tb testing.TB) *testBridge {
 	})
 }
 
-// BenchmarkLookup measures cached lookups of 10,000 links in turn over HTTP, beside a bare handler that reads the same body
-// and writes the same response. Only their ratio within one run is comparable.
+// BenchmarkLookup measures cached lookups of 10,000 links in turn over HTTP, beside a bare handler that reads the
+// same body and writes the same response. Only their ratio within one run is comparable.
 func BenchmarkLookup(b *testing.B) {
 	tb := startForBenchmark(b)
 	tokens := createLinks(tb, 10_000)
@@ -92,8 +92,8 @@ func benchmarkResponse(b *testBridge, token string) *httptest.ResponseRecorder {
 	return recorder
 }
 
-// BenchmarkLookupHandler measures time and allocations of cached lookups of 20,000 links in turn without an HTTP server,
-// beside a bare handler that reads and writes the same.
+// BenchmarkLookupHandler measures time and allocations of cached lookups of 20,000 links in turn without an HTTP
+// server, beside a bare handler that reads and writes the same.
 func BenchmarkLookupHandler(b *testing.B) {
 	tb := startForBenchmark(b)
 	tokens := createLinks(tb, 20_000)
@@ -142,8 +142,8 @@ func (d *discardResponse) Header() http.Header            { return d.header }
 func (d *discardResponse) Write(body []byte) (int, error) { return len(body), nil }
 func (d *discardResponse) WriteHeader(int)                {}
 
-// BenchmarkRefresh measures refreshes over HTTP, each on disk before its response is sent, with 1 and with 32 callers. It
-// reports refreshes a second and the 99th percentile of their durations.
+// BenchmarkRefresh measures refreshes over HTTP, each on disk before its response is sent, with 1 and with 32
+// callers. It reports refreshes a second and the 99th percentile of their durations.
 func BenchmarkRefresh(b *testing.B) {
 	for _, callers := range []int{1, 32} {
 		b.Run(fmt.Sprintf("%d callers", callers), func(b *testing.B) { benchmarkRefreshes(b, callers) })
@@ -204,7 +204,8 @@ func createCodeLinks(b *testBridge, n int) []string {
 	return tokens
 }
 
-// createLinks creates links by the implicit grant, concurrently so that they share commits, and returns their access tokens.
+// createLinks creates links by the implicit grant, concurrently so that they share commits, and returns their access
+// tokens.
 func createLinks(b *testBridge, n int) []string {
 	b.Helper()
 	tokens, errs := make([]string, n), make([]error, n)

@@ -20,10 +20,12 @@ import (
 	"alexa-oidc-bridge/internal/testbridge"
 )
 
-// screenshotsVariable is the environment variable with the folder for screenshots of the pages. Empty: none are taken.
+// screenshotsVariable is the environment variable with the folder for screenshots of the pages. Empty: none are
+// taken.
 const screenshotsVariable = "BRIDGE_TEST_SCREENSHOTS"
 
-// Every kind of page is checked for structure, accessibility and contrast, at several widths and in both color schemes.
+// Every kind of page is checked for structure, accessibility and contrast, at several widths and in both color
+// schemes.
 func browserPages(t *testing.T, browser *browser) {
 	b := browser.bridge(t, longSkill)
 	b.Provider.SetPerson(longPerson())

@@ -170,8 +170,8 @@ func (tb *tab) enter(selector, text string) {
 	tb.do(command(input.InsertText, input.InsertTextParams{Text: text}))
 }
 
-// evaluate evaluates an expression in the page. It uses the plain command, because chromedp's own actions have a copy of the
-// document, which may be late, and which is missing after the Back button.
+// evaluate evaluates an expression in the page. It uses the plain command, because chromedp's own actions have a copy
+// of the document, which may be late, and which is missing after the Back button.
 func evaluate[T any](tb *tab, expression string) T {
 	tb.Helper()
 	return run(tb, func(ctx context.Context, t *chromedp.Target) (T, error) {
@@ -237,8 +237,8 @@ func (tb *tab) wantText(text string) {
 
 var accessTokenForm = regexp.MustCompile(`^[A-Za-z0-9_-]{40,128}$`)
 
-// wantLinked checks that the tab is at Alexa's redirect URI, with the state and an active token in the fragment and nothing
-// else, and that Alexa's server did not receive the fragment. It returns the token.
+// wantLinked checks that the tab is at Alexa's redirect URI, with the state and an active token in the fragment and
+// nothing else, and that Alexa's server did not receive the fragment. It returns the token.
 func (tb *tab) wantLinked(b *testBridge, request simulator.Request) string {
 	tb.Helper()
 	href := tb.href()

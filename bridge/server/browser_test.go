@@ -18,8 +18,8 @@ import (
 	"alexa-oidc-bridge/internal/testbridge"
 )
 
-// TestBrowser tests what needs a real browser: cookies, redirects after forms, policies, the keyboard, the Back button. All
-// subtests use one process.
+// TestBrowser tests what needs a real browser: cookies, redirects after forms, policies, the keyboard, the Back
+// button. All subtests use one process.
 func TestBrowser(t *testing.T) {
 	tests := []struct {
 		name string

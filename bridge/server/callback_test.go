@@ -160,8 +160,8 @@ func TestCallbackConcurrently(t *testing.T) {
 	}
 }
 
-// openAtReplica requests a URL with the phone's cookies at a second bridge on the same store, which at first does not see
-// what the first bridge has stored.
+// openAtReplica requests a URL with the phone's cookies at a second bridge on the same store, which at first does not
+// see what the first bridge has stored.
 func openAtReplica(b *testBridge, phone *simulator.Phone, address string) *httptest.ResponseRecorder {
 	b.Helper()
 	deps := server.Deps{Store: &staleStore{Store: b.Store}, Log: slog.New(slog.DiscardHandler), Now: b.Clock.Now}
@@ -178,8 +178,8 @@ func openAtReplica(b *testBridge, phone *simulator.Phone, address string) *httpt
 	return recorder
 }
 
-// Two replicas handle the same callback at once. The provider rejects the code of the second one, which shows the consent
-// page all the same.
+// Two replicas handle the same callback at once. The provider rejects the code of the second one, which shows the
+// consent page all the same.
 func TestCallbackAtTwoReplicas(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t)

@@ -29,7 +29,8 @@ const (
 	clientSecret = "a+b/c=d:e%41 f&g-0123456789abcdef"
 )
 
-// client is a bridge with panva's oauth4webapi as its client, in a process that knows the bridge by its metadata only.
+// client is a bridge with panva's oauth4webapi as its client, in a process that knows the bridge by its metadata
+// only.
 type client struct {
 	*testBridge
 	input  io.Writer
@@ -232,8 +233,8 @@ func (c *client) authorize(pkce bool) string {
 	return c.wantRedirect(c.Decide(phone, c.SubmitLogin(phone, login, testbridge.Ada()), "link"), "app", "code", "iss", "state")
 }
 
-// wantRedirect checks that a phone was redirected to the client with exactly these parameters, and returns the URL. The
-// library checks that none is repeated.
+// wantRedirect checks that a phone was redirected to the client with exactly these parameters, and returns the URL.
+// The library checks that none is repeated.
 func (c *client) wantRedirect(page *simulator.Page, names ...string) string {
 	c.Helper()
 	query := page.URL.Query()

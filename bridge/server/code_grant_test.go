@@ -13,8 +13,8 @@ import (
 	"alexa-oidc-bridge/internal/testbridge"
 )
 
-// The skill "pizza" with [withCodeGrant] has two secrets, as while one is being replaced. The second has characters that
-// HTTP Basic must encode (RFC 6749 section 2.3.1).
+// The skill "pizza" with [withCodeGrant] has two secrets, as while one is being replaced. The second has characters
+// that HTTP Basic must encode (RFC 6749 section 2.3.1).
 const (
 	skillSecret    = "s3cret-of-the-pizza-skill-0123456789"
 	newSkillSecret = "new+" + skillSecret + "/="
@@ -34,8 +34,8 @@ func challengeQuery() string {
 	return "&code_challenge=" + pkceChallenge(pkceVerifier) + "&code_challenge_method=S256"
 }
 
-// withCodeGrant is a change for [startBridge]: the skill "pizza" may use the code grant besides the implicit one. Codes live a
-// minute, access tokens an hour.
+// withCodeGrant is a change for [startBridge]: the skill "pizza" may use the code grant besides the implicit one.
+// Codes live a minute, access tokens an hour.
 func withCodeGrant(b *testBridge) {
 	b.Skill.Grants = []bridge.Grant{bridge.GrantImplicit, bridge.GrantAuthorizationCode}
 	b.Skill.Secrets = []bridge.Secret{bridge.NewSecret(skillSecret), bridge.NewSecret(newSkillSecret)}
@@ -50,7 +50,8 @@ func (b *testBridge) CodeRequest() simulator.Request {
 	return request
 }
 
-// Code links Ada's account by the code grant and returns the code. The query is appended to the authorization request.
+// Code links Ada's account by the code grant and returns the code. The query is appended to the authorization
+// request.
 func (b *testBridge) Code(query string) string {
 	b.Helper()
 	phone, request := simulator.NewPhone(), b.CodeRequest()

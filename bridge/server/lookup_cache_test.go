@@ -14,7 +14,8 @@ import (
 	"alexa-oidc-bridge/internal/testbridge"
 )
 
-// startWatched starts a bridge that reads the feed, on a clock that is held, with a link. It returns the access token.
+// startWatched starts a bridge that reads the feed, on a clock that is held, with a link. It returns the access
+// token.
 func startWatched(t *testing.T, changes ...func(*testBridge)) (*testBridge, *watchedStore, string) {
 	t.Helper()
 	b := startBridge(t, changes...)
@@ -125,7 +126,8 @@ func TestCacheRevokedAtReplica(t *testing.T) {
 	b.WantInactive(token)
 }
 
-// A response that was read before the link was revoked, and would be cached after that, is not given to later lookups.
+// A response that was read before the link was revoked, and would be cached after that, is not given to later
+// lookups.
 func TestCacheRevokedDuringLookup(t *testing.T) {
 	t.Parallel()
 	for name, revoke := range map[string]func(*testBridge, *watchedStore, string){

@@ -58,8 +58,8 @@ func TestStaleness(t *testing.T) {
 	b.WantLogged(map[string]any{"msg": "store reached again"})
 }
 
-// A process that did not read the feed for a while, as one that was suspended, looks tokens up in the store until it has.
-// Only if the store fails it uses the cache.
+// A process that did not read the feed for a while, as one that was suspended, looks tokens up in the store until it
+// has. Only if the store fails it uses the cache.
 func TestStalenessWithoutFeed(t *testing.T) {
 	t.Parallel()
 	b, store, token := startWatched(t)

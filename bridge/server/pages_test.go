@@ -94,7 +94,8 @@ func TestPageHeaders(t *testing.T) {
 	}
 }
 
-// Files in Config.Templates replace embedded ones one by one. The Content-Security-Policy has the hash of the style sheet.
+// Files in Config.Templates replace embedded ones one by one. The Content-Security-Policy has the hash of the style
+// sheet.
 func TestCustomTemplates(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, func(b *testBridge) {

@@ -145,8 +145,8 @@ func (p *panva) wantRequests(path string, n int) {
 	}
 }
 
-// authorizationResponse submits the login page and returns the callback URL that the provider redirects to, which is not
-// requested.
+// authorizationResponse submits the login page and returns the callback URL that the provider redirects to, which is
+// not requested.
 func (p *panva) authorizationResponse(phone *simulator.Phone, login *simulator.Page, values url.Values) *url.URL {
 	p.Helper()
 	phone.Destinations = []string{server.CallbackURI(p.Config.PublicURL, "corp")}

@@ -59,7 +59,8 @@ func TestPanvaAllowedGroups(t *testing.T) {
 	}
 }
 
-// The provider supports iss in authorization responses, so only those with its own iss are accepted (RFC 9207 section 2.4).
+// The provider supports iss in authorization responses, so only those with its own iss are accepted (RFC 9207 section
+// 2.4).
 func TestPanvaIssuerIdentification(t *testing.T) {
 	t.Parallel()
 	p := startPanva(t)

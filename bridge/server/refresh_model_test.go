@@ -52,8 +52,8 @@ type modelAccess struct {
 
 func (a *modelAccess) active(now time.Time) bool { return a.link.live() && now.Before(a.expires) }
 
-// retention says whether the store has a refresh token. Which of several successors that were issued at once the limit has
-// evicted is unknown until they are presented.
+// retention says whether the store has a refresh token. Which of several successors that were issued at once the
+// limit has evicted is unknown until they are presented.
 type retention int
 
 const (
@@ -86,8 +86,8 @@ func (t *modelRefresh) successors() int {
 	return last.older + len(last.tokens)
 }
 
-// retentions returns what is possible for a token, by how many of its generation the limit has evicted, and which of those
-// are known.
+// retentions returns what is possible for a token, by how many of its generation the limit has evicted, and which of
+// those are known.
 func (t *modelRefresh) retentions() []retention {
 	if t.among == nil {
 		return []retention{kept}
@@ -163,8 +163,8 @@ func (m *model) revokeOutcomes(t *modelRefresh, client string) outcomes {
 	return possible
 }
 
-// redeemOutcome is the outcome of presenting a code. It is empty in the second after the grace period, because the store has
-// whole seconds.
+// redeemOutcome is the outcome of presenting a code. It is empty in the second after the grace period, because the
+// store has whole seconds.
 func (m *model) redeemOutcome(l *modelLink, client string, now time.Time) outcome {
 	late := now.Sub(l.redeemed)
 	switch {

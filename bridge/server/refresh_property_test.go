@@ -12,8 +12,8 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// Codes and tokens are presented in random order at two replicas. Each response, link and access token must be what the
-// model says.
+// Codes and tokens are presented in random order at two replicas. Each response, link and access token must be what
+// the model says.
 func TestRefreshProperty(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")

@@ -26,8 +26,8 @@ const (
 	rotating, stable = "rotating", "stable"
 )
 
-// replicas are two bridges on one database, with one clock, which is held. The skill "rotating" rotates refresh tokens, and
-// the skill "stable" does not.
+// replicas are two bridges on one database, with one clock, which is held. The skill "rotating" rotates refresh
+// tokens, and the skill "stable" does not.
 type replicas struct {
 	bridges [2]*testBridge
 	clock   *testbridge.Clock

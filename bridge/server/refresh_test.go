@@ -7,7 +7,8 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// A link that is suspended by the configuration or by an outage does not get invalid_grant, which Alexa takes for final.
+// A link that is suspended by the configuration or by an outage does not get invalid_grant, which Alexa takes for
+// final.
 func TestRefreshWhileSuspended(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, withCodeGrant)
@@ -39,7 +40,8 @@ func TestRefreshLifetime(t *testing.T) {
 	wantRefreshRejected(b, token)
 }
 
-// The refresh token that a response was lost with may be presented again, until a successor is used (RFC 9700 section 4.14).
+// The refresh token that a response was lost with may be presented again, until a successor is used (RFC 9700 section
+// 4.14).
 func TestRefreshRotation(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, withCodeGrant, func(b *testBridge) { b.Skill.RotateRefresh = true })

@@ -9,8 +9,8 @@ import (
 	"alexa-oidc-bridge/internal/testbridge"
 )
 
-// The store has only hashes of tokens, and sealed identities while consent is pending. Neither it nor the metrics contain
-// a secret; testbridge checks the log.
+// The store has only hashes of tokens, and sealed identities while consent is pending. Neither it nor the metrics
+// contain a secret; testbridge checks the log.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t)

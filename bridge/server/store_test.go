@@ -57,7 +57,8 @@ func (s *brokenStore) ReadFeed(ctx context.Context, after bridge.Position) (brid
 	return s.Store.ReadFeed(ctx, after)
 }
 
-// staleStore is a store as a replica sees it that read a moment too early: it does not find the first pending consent.
+// staleStore is a store as a replica sees it that read a moment too early: it does not find the first pending
+// consent.
 type staleStore struct {
 	bridge.Store
 	read atomic.Bool
@@ -152,8 +153,8 @@ func (s *watchedStore) WaitForEvents(ctx context.Context) {
 	}
 }
 
-// wantFeedRead waits until the bridge has processed what is in the feed now: until it waits for events, has read the feed
-// after that, and waits for events again.
+// wantFeedRead waits until the bridge has processed what is in the feed now: until it waits for events, has read the
+// feed after that, and waits for events again.
 func (s *watchedStore) wantFeedRead(t testing.TB) {
 	t.Helper()
 	for range 2 {

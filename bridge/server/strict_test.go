@@ -11,7 +11,8 @@ import (
 // propertyChecks is the number of checks of TestRefreshProperty.
 const propertyChecks = "30"
 
-// need ends the test if the machine does not meet a requirement. The test is skipped, or fails with BRIDGE_TEST_STRICT=1.
+// need ends the test if the machine does not meet a requirement. The test is skipped, or fails with
+// BRIDGE_TEST_STRICT=1.
 func need(t *testing.T, met bool, reason string) {
 	t.Helper()
 	switch {

@@ -22,8 +22,8 @@ import (
 // Phone is a browser without scripts, with its own cookies.
 type Phone struct {
 	Client *http.Client
-	// Destinations are URIs, in addition to Alexa's own, at which a redirect is not followed. They are compared without
-	// query and fragment.
+	// Destinations are URIs, in addition to Alexa's own, at which a redirect is not followed. They are compared
+	// without query and fragment.
 	Destinations []string
 	// Trace is called after every request unless it is nil.
 	Trace func(Exchange)
@@ -121,8 +121,8 @@ func (p *Phone) stopsAt(target *url.URL) bool {
 	return slices.Contains(alexa.Hosts(), target.Host) || slices.Contains(p.Destinations, bare.String())
 }
 
-// FormRequest returns the request that a browser would send for the form of the page, with the given values instead of
-// its own.
+// FormRequest returns the request that a browser would send for the form of the page, with the given values instead
+// of its own.
 func (page *Page) FormRequest(values url.Values) (*http.Request, error) {
 	form, err := page.form()
 	if err != nil {

@@ -20,11 +20,12 @@ var (
 )
 
 // Backup copies a SQLite database, as it is at one moment, to a path at which there is no file or an empty one. Other
-// connections write meanwhile. The copy has an epoch of its own, so that processes that open it in place of the original
-// discard their caches.
+// connections write meanwhile. The copy has an epoch of its own, so that processes that open it in place of the
+// original discard their caches.
 //
-// When Backup returns, the copy is complete but may not be on disk. After an error, part of it may exist, and files with
-// the same name and -journal, -wal or -shm. Its errors wrap [ErrNotSQLite] or [ErrNoRoom], or come from the driver.
+// When Backup returns, the copy is complete but may not be on disk. After an error, part of it may exist, and files
+// with the same name and -journal, -wal or -shm. Its errors wrap [ErrNotSQLite] or [ErrNoRoom], or come from the
+// driver.
 func (s *Store) Backup(ctx context.Context, path string) error {
 	if s.db.Options.Driver != SQLite {
 		return ErrNotSQLite
@@ -49,8 +50,8 @@ func (s *Store) vacuumInto(ctx context.Context, path string) error {
 	return errors.Join(err, db.Close())
 }
 
-// renewEpoch gives the copy a new epoch, and turns on its write-ahead log, which VACUUM INTO does not: a server that opens
-// the copy then needs no exclusive lock. Closing it removes the log.
+// renewEpoch gives the copy a new epoch, and turns on its write-ahead log, which VACUUM INTO does not: a server that
+// opens the copy then needs no exclusive lock. Closing it removes the log.
 func renewEpoch(ctx context.Context, path string) error {
 	db, err := sql.Open("sqlite", engine.FileURI(path)+"?mode=rw&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
 	if err != nil {

@@ -76,8 +76,8 @@ func redeem(tx *transaction, link *bridge.Link, redemption *bridge.Redemption) e
 	return revokeOldest(tx, link, redemption.MaxLinks, redemption.Now)
 }
 
-// revokeAfterReplay revokes the link of a code that is presented again (RFC 6749 §4.1.2), unless it comes so soon that the
-// first response may have been lost.
+// revokeAfterReplay revokes the link of a code that is presented again (RFC 6749 §4.1.2), unless it comes so soon
+// that the first response may have been lost.
 func revokeAfterReplay(tx *transaction, code *presentedCode, now time.Time) error {
 	if seconds(now)-code.redeemed <= int64(bridge.CodeReplayGrace.Seconds()) {
 		return nil

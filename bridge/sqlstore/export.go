@@ -11,8 +11,8 @@ import (
 // pageSize is how many links of an export are in memory at a time.
 const pageSize = 200
 
-// Export returns all links, live or revoked, each followed by its tokens and codes, as they were at one moment near the
-// beginning. It returns neither pending consents nor the feed. An error is the last element.
+// Export returns all links, live or revoked, each followed by its tokens and codes, as they were at one moment near
+// the beginning. It returns neither pending consents nor the feed. An error is the last element.
 func (s *Store) Export(ctx context.Context) iter.Seq2[transfer.Row, error] {
 	return func(yield func(transfer.Row, error) bool) {
 		more := true
@@ -35,8 +35,8 @@ func (s *Store) Export(ctx context.Context) iter.Seq2[transfer.Row, error] {
 	}
 }
 
-// selectPage returns the links after an id with what they own, and the id of the last. Only the database compares ids,
-// because each may sort them in another order.
+// selectPage returns the links after an id with what they own, and the id of the last. Only the database compares
+// ids, because each may sort them in another order.
 func selectPage(ctx context.Context, tx *sql.Tx, after string) (page []transfer.Row, last string, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT `+linkColumns+` FROM links WHERE id > $1 ORDER BY id LIMIT $2`, after, pageSize)
 	if err != nil {

@@ -66,8 +66,8 @@ func TestExportStops(t *testing.T) {
 	}
 }
 
-// TestMoveKeepsEveryColumn moves links there and back. It fails for a column that is not in the file, and for a table that
-// is in neither list.
+// TestMoveKeepsEveryColumn moves links there and back. It fails for a column that is not in the file, and for a table
+// that is in neither list.
 func TestMoveKeepsEveryColumn(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
 		from, between, back := fill(t, newSQLite(t)).store, open(t), newSQLite(t)

@@ -8,9 +8,9 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// ReadFeed reads the feed; see [bridge.Store]. On SQLite it returns an error that wraps [bridge.ErrStoreReplaced] when
-// another file stands under the path of the database, and another error while none does: a restart would create an empty
-// database.
+// ReadFeed reads the feed; see [bridge.Store]. On SQLite it returns an error that wraps [bridge.ErrStoreReplaced]
+// when another file stands under the path of the database, and another error while none does: a restart would create
+// an empty database.
 func (s *Store) ReadFeed(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
 	if replaced, err := s.db.Replaced(); err != nil {
 		return bridge.Feed{}, err
@@ -51,8 +51,9 @@ func selectFeed(ctx context.Context, conn *sql.Conn, after bridge.Position) (bri
 	return feed, err
 }
 
-// selectEvents returns the events after one position up to another, or nil if the feed does not lead from the first to the
-// second. To find that out, it counts the events and reads the one at the first position, unless that is the beginning.
+// selectEvents returns the events after one position up to another, or nil if the feed does not lead from the first
+// to the second. To find that out, it counts the events and reads the one at the first position, unless that is the
+// beginning.
 func selectEvents(ctx context.Context, conn *sql.Conn, after, until bridge.Position) ([]bridge.Event, error) {
 	rows, err := conn.QueryContext(ctx, `SELECT position, mark, link_id FROM events WHERE position >= $1 AND position <= $2 ORDER BY position`,
 		after.Count, until.Count)

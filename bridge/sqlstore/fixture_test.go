@@ -36,8 +36,8 @@ func openFile(t testing.TB, path string) *Store {
 // newSQLite opens a new, empty SQLite database.
 func newSQLite(t testing.TB) *Store { return openFile(t, filepath.Join(t.TempDir(), "bridge.db")) }
 
-// eachDatabase runs a test on each kind of database, with a function that opens a new, empty one. PostgreSQL needs the
-// build tag strict.
+// eachDatabase runs a test on each kind of database, with a function that opens a new, empty one. PostgreSQL needs
+// the build tag strict.
 func eachDatabase(t *testing.T, test func(t *testing.T, open func(testing.TB) *Store)) {
 	t.Parallel()
 	for driver, open := range databases(t) {
@@ -52,7 +52,8 @@ func skipIfShort(t *testing.T) {
 	}
 }
 
-// fixture puts links into a store. Tokens and codes are named after what they are; the store has the hashes of the names.
+// fixture puts links into a store. Tokens and codes are named after what they are; the store has the hashes of the
+// names.
 type fixture struct {
 	testing.TB
 	store *Store

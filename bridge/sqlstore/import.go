@@ -40,13 +40,15 @@ var (
 // importSize is how many rows a transaction of an import has, and as many more as its last link needs.
 const importSize = 1000
 
-// Import adds links that the database does not have, live or revoked, with all that they own. A link that the database has
-// is not changed, with one exception: if it is live and revoked in the import, it is revoked now for the import's reason.
-// So no link that is revoked on either side becomes live, and importing the same rows again changes nothing.
+// Import adds links that the database does not have, live or revoked, with all that they own. A link that the
+// database has is not changed, with one exception: if it is live and revoked in the import, it is revoked now for the
+// import's reason. So no link that is revoked on either side becomes live, and importing the same rows again changes
+// nothing.
 //
 // The rows must be valid, as [transfer.Read] returns them. Each transaction adds whole links: an import that was
-// interrupted is completed by running it again. What Import returns was done also when there is an error, which is that of
-// the rows, a [*RowError], or the database's. The rows before an error of theirs are imported up to the last complete link.
+// interrupted is completed by running it again. What Import returns was done also when there is an error, which is
+// that of the rows, a [*RowError], or the database's. The rows before an error of theirs are imported up to the last
+// complete link.
 func (s *Store) Import(ctx context.Context, rows iter.Seq2[transfer.Row, error], now func() time.Time) (Imported, error) {
 	var state importing
 	var batch []transfer.Row

@@ -33,8 +33,8 @@ func TestImportResurrectsNothing(t *testing.T) {
 	})
 }
 
-// TestImportLinkTwice verifies that a link that is there twice is known at its second time, in one batch or two: its tokens
-// are not added, and it is revoked if it is revoked there.
+// TestImportLinkTwice verifies that a link that is there twice is known at its second time, in one batch or two: its
+// tokens are not added, and it is revoked if it is revoked there.
 func TestImportLinkTwice(t *testing.T) {
 	skipIfShort(t)
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
@@ -140,8 +140,8 @@ func TestImportErrors(t *testing.T) {
 	})
 }
 
-// TestImportInterrupted verifies that rows that end with an error, even between a link and its token, leave whole links
-// only, and that importing all again completes them.
+// TestImportInterrupted verifies that rows that end with an error, even between a link and its token, leave whole
+// links only, and that importing all again completes them.
 func TestImportInterrupted(t *testing.T) {
 	skipIfShort(t)
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {

@@ -66,8 +66,8 @@ type newToken struct {
 	place            int64       // among the children of the parent, from 1
 }
 
-// insertToken adds a token to a link, or returns ErrRevoked. The transaction must have locked or inserted the link's row,
-// so that the link is not revoked between this statement and the commit.
+// insertToken adds a token to a link, or returns ErrRevoked. The transaction must have locked or inserted the link's
+// row, so that the link is not revoked between this statement and the commit.
 func insertToken(tx *transaction, token newToken) error {
 	n, err := tx.ExecCount(`INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
 		SELECT $1, id, $2, CAST($3 AS BIGINT), CAST($4 AS BIGINT), $5, CAST($6 AS BIGINT), 0 FROM links WHERE id = $7 AND revoked_at = 0`,
@@ -91,15 +91,15 @@ func insertPair(tx *transaction, linkID string, tokens bridge.NewTokens, now tim
 // noLimit is a LIMIT that no table reaches: SQLite has no OFFSET without LIMIT.
 const noLimit = int64(1) << 62
 
-// revokeOldest revokes the oldest live links of the same person and skill beyond the limit. The given link counts as the
-// newest; links whose code was not redeemed do not count.
+// revokeOldest revokes the oldest live links of the same person and skill beyond the limit. The given link counts as
+// the newest; links whose code was not redeemed do not count.
 func revokeOldest(tx *transaction, link *bridge.Link, limit int, now time.Time) error {
 	if limit == 0 {
 		return nil
 	}
 	person := []any{link.ClientID, link.Issuer, link.Subject}
-	// This row makes transactions that count the links of the same person wait for each other. They could not see each
-	// other's new links before the commit.
+	// This row makes transactions that count the links of the same person wait for each other. They could not see
+	// each other's new links before the commit.
 	_, err := tx.Exec(`INSERT INTO persons_locked (client_id, issuer, subject) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, person...)
 	if err != nil {
 		return err

@@ -40,8 +40,8 @@ func scanAccessToken(row interface{ Scan(...any) error }) (token bridge.AccessTo
 	return token, hash, nil
 }
 
-// lookups shares queries between the lookups that come at the same time on SQLite, as they do after a restart, when the
-// cache in memory is empty.
+// lookups shares queries between the lookups that come at the same time on SQLite, as they do after a restart, when
+// the cache in memory is empty.
 type lookups struct {
 	batcher   *engine.Batcher[*pendingLookup]
 	one, many *sql.Stmt // for one token, and for engine.MaxBatch
@@ -64,8 +64,8 @@ func newLookups(ctx context.Context, db *engine.DB) (l *lookups, err error) {
 	return l, err
 }
 
-// find returns an access token, or [sql.ErrNoRows]. When a shared query fails, the row of another caller may be the cause,
-// so the token is read again alone.
+// find returns an access token, or [sql.ErrNoRows]. When a shared query fails, the row of another caller may be the
+// cause, so the token is read again alone.
 func (l *lookups) find(ctx context.Context, hash bridge.Hash) (bridge.AccessToken, error) {
 	pending := &pendingLookup{hash: hash}
 	batch, err := l.batcher.Do(ctx, pending)
@@ -102,8 +102,8 @@ func (l *lookups) run(ctx context.Context, batch []*pendingLookup) error {
 	return rows.Err()
 }
 
-// query queries with a context that does not end, because the driver starts a goroutine for each query with one that may.
-// The wait for a lock is limited by busy_timeout.
+// query queries with a context that does not end, because the driver starts a goroutine for each query with one that
+// may. The wait for a lock is limited by busy_timeout.
 func (l *lookups) query(ctx context.Context, batch []*pendingLookup) (*sql.Rows, error) {
 	ctx = context.WithoutCancel(ctx)
 	if len(batch) == 1 {

@@ -97,8 +97,8 @@ func replaceLinks(t *testing.T, store *Store, column, expression string) {
 	}
 }
 
-// TestLookupBesideAMalformedLink verifies that lookups of other links, and of none, succeed when they share a query with one
-// whose row cannot be read.
+// TestLookupBesideAMalformedLink verifies that lookups of other links, and of none, succeed when they share a query
+// with one whose row cannot be read.
 func TestLookupBesideAMalformedLink(t *testing.T) {
 	t.Parallel()
 	for column, value := range map[string]string{"subject": "abs(-9223372036854775808)", "claims": "'{'", "created_at": "'soon'"} {

@@ -42,7 +42,8 @@ func newPostgreSQL(t *testing.T) (*Store, *postgrestest.Server, *sql.DB) {
 	return openDSN(t, dsn), server, beside
 }
 
-// TestPostgreSQL runs the suite on a database whose collation is a language's, as in production, and not that of bytes.
+// TestPostgreSQL runs the suite on a database whose collation is a language's, as in production, and not that of
+// bytes.
 func TestPostgreSQL(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.ForTest(t, postgrestest.Config{ICULocale: "en-US"})
@@ -116,8 +117,8 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// TestSeveralHosts verifies that of several hosts one that does not answer is passed over within the timeout of a reader of
-// the feed.
+// TestSeveralHosts verifies that of several hosts one that does not answer is passed over within the timeout of a
+// reader of the feed.
 func TestSeveralHosts(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.ForTest(t, postgrestest.Config{})

@@ -61,8 +61,8 @@ func TestRefreshBatch(t *testing.T) {
 	}
 }
 
-// TestRefreshBatchError verifies that a batch with a refresh that the database rejects does nothing and reports no error,
-// so that each is tried again in a transaction.
+// TestRefreshBatchError verifies that a batch with a refresh that the database rejects does nothing and reports no
+// error, so that each is tried again in a transaction.
 func TestRefreshBatchError(t *testing.T) {
 	t.Parallel()
 	store, _, _ := newPostgreSQL(t)

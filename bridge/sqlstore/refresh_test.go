@@ -41,7 +41,8 @@ func TestRefreshAfterRevoke(t *testing.T) {
 	})
 }
 
-// TestRefreshesAtOnce verifies that of refreshes at the same time each gets its own access token, whatever they share.
+// TestRefreshesAtOnce verifies that of refreshes at the same time each gets its own access token, whatever they
+// share.
 func TestRefreshesAtOnce(t *testing.T) {
 	skipIfShort(t)
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {

@@ -67,8 +67,8 @@ func wantIntact(t testing.TB, path string) {
 	}
 }
 
-// TestReplaced puts a backup over a live database that two servers have open. They find out when they read the feed, and
-// the file that is opened next has the contents of the backup: the log of the old file was not applied to it.
+// TestReplaced puts a backup over a live database that two servers have open. They find out when they read the feed,
+// and the file that is opened next has the contents of the backup: the log of the old file was not applied to it.
 func TestReplaced(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bridge.db")
@@ -112,8 +112,8 @@ func TestReplaced(t *testing.T) {
 	wantContents(t, "after the restore", contents(t, restored, exported...), want)
 }
 
-// TestMissing moves the file away. ReadFeed returns a plain error each time, nothing is created, and the store goes on when
-// the file is put back, and finds a backup that is put there later.
+// TestMissing moves the file away. ReadFeed returns a plain error each time, nothing is created, and the store goes
+// on when the file is put back, and finds a backup that is put there later.
 func TestMissing(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bridge.db")
@@ -183,7 +183,8 @@ func wantRestored(t *testing.T, store *Store, path string) {
 	wantIntact(t, path)
 }
 
-// TestReplacedLogStays verifies that ReadFeed does not ask for a restart while the old log could be applied to the new file.
+// TestReplacedLogStays verifies that ReadFeed does not ask for a restart while the old log could be applied to the
+// new file.
 func TestReplacedLogStays(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

@@ -63,8 +63,8 @@ func filterCondition(filter bridge.LinkFilter, first int) (condition string, arg
 	return strings.Join(conditions, " AND "), args
 }
 
-// emailKey returns an address in the form in which it is searched for: A to Z in lower case. Lower case of all of Unicode
-// would make different addresses equal. PostgreSQL cannot store NUL, which no address contains.
+// emailKey returns an address in the form in which it is searched for: A to Z in lower case. Lower case of all of
+// Unicode would make different addresses equal. PostgreSQL cannot store NUL, which no address contains.
 func emailKey(address string) string {
 	return strings.Map(func(r rune) rune {
 		if r == 0 {

@@ -8,8 +8,8 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// Sweep removes what is not needed any more; see [bridge.Store]. Each step is a transaction, so that none holds the feed
-// while it waits for links.
+// Sweep removes what is not needed any more; see [bridge.Store]. Each step is a transaction, so that none holds the
+// feed while it waits for links.
 func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	removed := 0
 	for _, step := range []sweepStep{
@@ -38,8 +38,8 @@ type sweepStep struct {
 	until  time.Time     // the first parameter of sql; the second is the limit
 }
 
-// Rows of a link are deleted only after the link is revoked, so that of several replicas that sweep at once none deletes
-// the row by which another would find the link.
+// Rows of a link are deleted only after the link is revoked, so that of several replicas that sweep at once none
+// deletes the row by which another would find the link.
 const (
 	// unredeemedLinks selects links whose code was not redeemed in time.
 	unredeemedLinks = `id IN (SELECT link_id FROM codes WHERE redeemed_at = 0 AND expires_at <= %[1]s ORDER BY expires_at, hash LIMIT %[2]s)`
@@ -76,8 +76,8 @@ func (step sweepStep) run(tx *transaction, now time.Time, limit int) (int64, err
 	if step.reason == "" {
 		return tx.ExecCount(step.sql, until, limit)
 	}
-	// An UPDATE that changes nothing locks the links before the condition is evaluated again: meanwhile a code may have been
-	// redeemed or a token refreshed.
+	// An UPDATE that changes nothing locks the links before the condition is evaluated again: meanwhile a code may
+	// have been redeemed or a token refreshed.
 	_, err := tx.Exec(`UPDATE links SET revoked_at = 0 WHERE revoked_at = 0 AND `+fmt.Sprintf(step.sql, "$1", "$2"), until, limit)
 	if err != nil {
 		return 0, err

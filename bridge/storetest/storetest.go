@@ -1,4 +1,5 @@
-// Package storetest is the test suite of [bridge.Store]: it verifies the promises of the interface on an implementation.
+// Package storetest is the test suite of [bridge.Store]: it verifies the promises of the interface on an
+// implementation.
 //
 //	func TestMyStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) bridge.Store {
@@ -21,8 +22,8 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// Run runs the suite. Each test calls open for an empty store, which open must close when the test ends (T.Cleanup). Tests
-// run in parallel.
+// Run runs the suite. Each test calls open for an empty store, which open must close when the test ends (T.Cleanup).
+// Tests run in parallel.
 func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 	tests := []struct {
 		name string

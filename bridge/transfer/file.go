@@ -1,8 +1,8 @@
 // Package transfer reads and writes the file in which links move from one database to another.
 //
-// The file is JSON, one row of the database per line: a header, then each link followed by its tokens and codes, then the
-// numbers of all, by which a truncated file is recognised. Every line ends with a line feed and has at most [MaxLine] bytes, none of them of a control character: those in
-// claims are escaped, and there are none elsewhere.
+// The file is JSON, one row of the database per line: a header, then each link followed by its tokens and codes, then
+// the numbers of all, by which a truncated file is recognised. Every line ends with a line feed and has at most
+// [MaxLine] bytes, none of them of a control character: those in claims are escaped, and there are none elsewhere.
 //
 //	{"format":"alexa-oidc-bridge links","version":2,"exported_at":1800000000}
 //	{"link":{"link_id":"lnk_4ghm3yq7","client_id":"pizza", … ,"claims":{"email":"ada@contoso.com"}, … }}
@@ -39,8 +39,8 @@ type header struct {
 	ExportedAt int64  `json:"exported_at"`
 }
 
-// Write writes a file of rows, and returns how many it wrote. The rows must be valid and in order, as [Read] returns them;
-// the error for a row that is not names the link. After an error the file is useless.
+// Write writes a file of rows, and returns how many it wrote. The rows must be valid and in order, as [Read] returns
+// them; the error for a row that is not names the link. After an error the file is useless.
 func Write(w io.Writer, rows iter.Seq2[Row, error], now time.Time) (Counts, error) {
 	buffer := bufio.NewWriterSize(w, 1<<18)
 	var written sequence
@@ -69,8 +69,8 @@ func writeLine(w io.Writer, value any) error {
 	return err
 }
 
-// encode returns a line of JSON without a control character but its line feed: a terminal could execute some. It escapes
-// those that encoding/json does not, DEL and C1.
+// encode returns a line of JSON without a control character but its line feed: a terminal could execute some. It
+// escapes those that encoding/json does not, DEL and C1.
 func encode(value any) ([]byte, error) {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -101,8 +101,8 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e
 // Unwrap returns Err.
 func (e *LineError) Unwrap() error { return e.Err }
 
-// Read returns the rows of a file that [Write] wrote; row n is in line n+1. Anything else is a [*LineError], which is the
-// last element. Only when there is none is the file complete.
+// Read returns the rows of a file that [Write] wrote; row n is in line n+1. Anything else is a [*LineError], which is
+// the last element. Only when there is none is the file complete.
 func Read(r io.Reader) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		reader := reader{lines: bufio.NewReaderSize(r, MaxLine+1)}
@@ -176,8 +176,8 @@ func (r *reader) checkCounts(line []byte) error {
 	return err
 }
 
-// decode decodes a line that is exactly as encode encodes it. To find anything that encoding/json tolerates, it encodes the
-// value again. The errors of encoding/json are not returned, because they quote the line.
+// decode decodes a line that is exactly as encode encodes it. To find anything that encoding/json tolerates, it
+// encodes the value again. The errors of encoding/json are not returned, because they quote the line.
 func decode(line []byte, value any) error {
 	err := json.Unmarshal(line, value)
 	if again, errAgain := encode(value); err != nil || errAgain != nil || !bytes.Equal(again, line) {

@@ -68,8 +68,8 @@ type Counts struct {
 	Codes  int `json:"codes"`
 }
 
-// MaxRowsPerLink bounds the tokens and codes of one link. They are in memory together, because an import adds a link with
-// all that it owns in one transaction.
+// MaxRowsPerLink bounds the tokens and codes of one link. They are in memory together, because an import adds a link
+// with all that it owns in one transaction.
 const MaxRowsPerLink = 100_000
 
 // sequence checks rows and their order.

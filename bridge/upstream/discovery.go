@@ -12,8 +12,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// retryDiscovery is how long the error of a discovery is returned without a new request, so that many people at once do
-// not cause many requests to a provider that is down.
+// retryDiscovery is how long the error of a discovery is returned without a new request, so that many people at once
+// do not cause many requests to a provider that is down.
 const retryDiscovery = 2 * time.Second
 
 // metadata is the result of a discovery.

@@ -18,8 +18,8 @@ const (
 
 var errTooLarge = errors.New("the response is larger than 1 MiB")
 
-// newHTTPClient returns a client for one provider: with timeouts, bounded responses and no redirects, which could carry
-// a code or a secret to another server.
+// newHTTPClient returns a client for one provider: with timeouts, bounded responses and no redirects, which could
+// carry a code or a secret to another server.
 func newHTTPClient(config Config) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone() // keeps HTTPS_PROXY and NO_PROXY
 	transport.TLSClientConfig = &tls.Config{RootCAs: config.CAs, MinVersion: tls.VersionTLS12}

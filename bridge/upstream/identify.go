@@ -16,8 +16,8 @@ import (
 type Identity struct {
 	Issuer  string
 	Subject string // the value of the configured claim
-	// Claims is a JSON object with the claims of the ID token and, if it was requested, of userinfo. The groups are always
-	// under "groups", as a list of strings.
+	// Claims is a JSON object with the claims of the ID token and, if it was requested, of userinfo. The groups are
+	// always under "groups", as a list of strings.
 	Claims json.RawMessage
 }
 
@@ -28,8 +28,8 @@ type Response struct {
 	Error, ErrorDescription string // instead of a code (RFC 6749 §4.1.2.1); the description is for the log only
 }
 
-// signIn is one sign-in, from the authorization response to the identity. It collects the secrets that it meets, which
-// must not be in an error.
+// signIn is one sign-in, from the authorization response to the identity. It collects the secrets that it meets,
+// which must not be in an error.
 type signIn struct {
 	*Provider
 	metadata *metadata
@@ -111,8 +111,8 @@ func (s *signIn) exchange(ctx context.Context, code string) error {
 	return &UnavailableError{Stage: StageToken, Err: s.redact(err)}
 }
 
-// isRejected reports whether the provider rejected the code or the client, as opposed to an outage. Some providers send
-// an error with status 200.
+// isRejected reports whether the provider rejected the code or the client, as opposed to an outage. Some providers
+// send an error with status 200.
 func isRejected(err *oauth2.RetrieveError) bool {
 	status := err.Response.StatusCode
 	return status/100 == 4 && status != http.StatusTooManyRequests || status == http.StatusOK && err.ErrorCode != ""

@@ -2,9 +2,9 @@
 // learns from the response who they are.
 //
 // A sign-in takes two calls. [Provider.AuthorizationURL] returns where to send the browser. [Provider.Identify] takes
-// what the provider sent to the callback and returns an [Identity]: it checks the authorization response, exchanges the
-// code, verifies the ID token and, if a claim is missing, requests userinfo. The metadata that both need are discovered
-// on first use.
+// what the provider sent to the callback and returns an [Identity]: it checks the authorization response, exchanges
+// the code, verifies the ID token and, if a claim is missing, requests userinfo. The metadata that both need are
+// discovered on first use.
 //
 // Package go-oidc verifies signatures and x/oauth2 exchanges the code. What these leave to their caller is checked
 // here, and each check names its rule. The caller makes state, nonce and verifier, keeps them with the browser, and
@@ -87,7 +87,8 @@ func (p *Provider) SubjectClaim() string { return p.config.SubjectClaim }
 // GroupsClaim returns the path of the claim that groups are taken from, joined by dots.
 func (p *Provider) GroupsClaim() string { return strings.Join(p.config.GroupsClaim, ".") }
 
-// RefusesEmbeddedBrowsers reports whether the provider is known to refuse sign-ins in an embedded browser (a web view).
+// RefusesEmbeddedBrowsers reports whether the provider is known to refuse sign-ins in an embedded browser (a web
+// view).
 func (p *Provider) RefusesEmbeddedBrowsers() bool {
 	return p.config.Issuer == "https://accounts.google.com"
 }

@@ -44,8 +44,8 @@ func TestBackupWithoutRoom(t *testing.T) {
 	}
 }
 
-// TestBackupStopped verifies that a backup that is killed leaves at most a temporary file, that one that is asked to stop
-// leaves none, and that neither harms the database or the next backup.
+// TestBackupStopped verifies that a backup that is killed leaves at most a temporary file, that one that is asked to
+// stop leaves none, and that neither harms the database or the next backup.
 func TestBackupStopped(t *testing.T) {
 	config := filledFile(t, 2000)
 	for _, signal := range []os.Signal{syscall.SIGKILL, syscall.SIGTERM, os.Interrupt} {

@@ -19,7 +19,8 @@ import (
 	"alexa-oidc-bridge/bridge/transfer"
 )
 
-// emptyDatabase creates a database without links, and returns a configuration in which everything but storage is wrong.
+// emptyDatabase creates a database without links, and returns a configuration in which everything but storage is
+// wrong.
 func emptyDatabase(t *testing.T, driver, dsn string) (config string) {
 	t.Helper()
 	store, err := sqlstore.Open(t.Context(), sqlstore.Options{Driver: driver, DSN: dsn, Create: true})
@@ -55,7 +56,8 @@ func withTestStore(t *testing.T, config string, do func(*sqlstore.Store)) {
 	do(store)
 }
 
-// linkRows returns five rows for each of n links of the code grant: the link, a chain of refresh tokens, and the code.
+// linkRows returns five rows for each of n links of the code grant: the link, a chain of refresh tokens, and the
+// code.
 func linkRows(n int) iter.Seq2[transfer.Row, error] {
 	const created = 1_800_000_000
 	return func(yield func(transfer.Row, error) bool) {

@@ -58,8 +58,8 @@ func newLogger(w io.Writer, log config.Log) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// gcPercent is the default of GOGC. The heap is small, since the cache of lookup responses is not on it: at 100, it would be
-// collected dozens of times a second under load.
+// gcPercent is the default of GOGC. The heap is small, since the cache of lookup responses is not on it: at 100, it
+// would be collected dozens of times a second under load.
 const gcPercent = 400
 
 // serve runs until the context ends or a listener fails.

@@ -18,8 +18,8 @@ func TestLinksMoveToPostgreSQL(t *testing.T) {
 	testMove(t, emptyDatabase(t, sqlstore.PostgreSQL, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)))
 }
 
-// TestImportKilled verifies that an import that is killed at any moment leaves whole links only, and that running it again
-// completes it.
+// TestImportKilled verifies that an import that is killed at any moment leaves whole links only, and that running it
+// again completes it.
 func TestImportKilled(t *testing.T) {
 	const n = 2000
 	from := filledFile(t, n)

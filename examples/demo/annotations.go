@@ -7,8 +7,8 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// annotation explains a request. Requests without an annotation, such as those for style sheets and for the provider's
-// keys, are not in the transcript.
+// annotation explains a request. Requests without an annotation, such as those for style sheets and for the
+// provider's keys, are not in the transcript.
 type annotation struct {
 	to          party
 	request     string // method and path

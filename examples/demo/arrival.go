@@ -27,8 +27,9 @@ func (a *fakeAlexa) destinations() []string {
 	return []string{a.origins.Alexa + implicitPath, a.origins.Alexa + codePath}
 }
 
-// Errors of a rejected authorization response. A wrong state may be an attempt to link the attacker's account (RFC 6749
-// §10.12). A wrong iss means that the code is of another server, to which it must not be revealed (RFC 9207 §2.4).
+// Errors of a rejected authorization response. A wrong state may be an attempt to link the attacker's account (RFC
+// 6749 §10.12). A wrong iss means that the code is of another server, to which it must not be revealed (RFC 9207
+// §2.4).
 var (
 	errWrongState  = errors.New("the state is not that of the request, so the response is rejected")
 	errWrongIssuer = errors.New("the iss is not the bridge, so the response is rejected")
@@ -52,7 +53,8 @@ func (a *fakeAlexa) arrive(fragment string) error {
 	return nil
 }
 
-// arriveWithCode accepts the query of the redirect URI and exchanges its code, the end of the authorization code grant.
+// arriveWithCode accepts the query of the redirect URI and exchanges its code, the end of the authorization code
+// grant.
 func (a *fakeAlexa) arriveWithCode(ctx context.Context, query string) error {
 	begun, response, err := a.acceptResponse(bridge.ResponseTypeCode, query)
 	if err != nil {
@@ -70,8 +72,8 @@ func (a *fakeAlexa) arriveWithCode(ctx context.Context, query string) error {
 	return a.redeem(ctx, begun, code)
 }
 
-// acceptResponse parses the authorization response to the pending request, which it completes, and returns the account
-// as it was before. A rejected response changes nothing.
+// acceptResponse parses the authorization response to the pending request, which it completes, and returns the
+// account as it was before. A rejected response changes nothing.
 func (a *fakeAlexa) acceptResponse(responseType, raw string) (account, url.Values, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

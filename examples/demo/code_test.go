@@ -103,8 +103,8 @@ func TestCodeGrantNotLinked(t *testing.T) {
 	})
 }
 
-// TestForeignCode sends Alexa responses that are not the response to its request. They must change nothing, and no code
-// must be sent to a token endpoint.
+// TestForeignCode sends Alexa responses that are not the response to its request. They must change nothing, and no
+// code must be sent to a token endpoint.
 func TestForeignCode(t *testing.T) {
 	v := newCodeVisit(t)
 	end := v.submit(v.signIn("ada"), url.Values{"decision": {"link"}})

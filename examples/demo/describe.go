@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// describeRequest formats a request for a reader: one parameter per line, secrets shortened, and only the headers that
-// matter.
+// describeRequest formats a request for a reader: one parameter per line, secrets shortened, and only the headers
+// that matter.
 func describeRequest(to party, r *http.Request, body []byte) []string {
 	lines := []string{r.Method + " http://" + r.Host + r.URL.Path}
 	lines = append(lines, parameters("?", r.URL.RawQuery)...)
@@ -97,8 +97,8 @@ func describeJSON(body []byte) []string {
 	return lines
 }
 
-// parameters formats each parameter on a line. Those of a URL begin with ? or #, which is the sign, or with &; those of
-// a body, without a sign, are not indented.
+// parameters formats each parameter on a line. Those of a URL begin with ? or #, which is the sign, or with &; those
+// of a body, without a sign, are not indented.
 func parameters(sign, raw string) []string {
 	if raw == "" {
 		return nil

@@ -3,8 +3,8 @@
 //	go run ./examples/demo          prints a URL; open it, enable the skill by either grant, link, and ask
 //	go run ./examples/demo -once    does the same without a browser and prints what happened
 //
-// The bridge is real, with its configuration file and its database, and so is the OpenID Provider. Alexa is simulated.
-// The skill's backend does what a real one would do. Each party has a loopback port of its own:
+// The bridge is real, with its configuration file and its database, and so is the OpenID Provider. Alexa is
+// simulated. The skill's backend does what a real one would do. Each party has a loopback port of its own:
 //
 //	demo.go          starts and stops all parties; settings.go writes the bridge's configuration (config.yaml.tmpl)
 //	alexa.go         Alexa: starts to link and sends requests (envelope.go) to the skill

@@ -13,8 +13,8 @@ import (
 	"alexa-oidc-bridge/bridge/simulator"
 )
 
-// playOnce does what a person would do in a browser, and what an operator would do, and prints what happened. It fails
-// if a reply is not the expected one.
+// playOnce does what a person would do in a browser, and what an operator would do, and prints what happened. It
+// fails if a reply is not the expected one.
 func playOnce(ctx context.Context, d *demo, out io.Writer) error {
 	name := d.people[0].GivenName
 	fmt.Fprintf(out, `%s links %s by the implicit grant and asks it who she is. The operator revokes the link, and she

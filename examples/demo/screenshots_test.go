@@ -16,8 +16,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestScreenshots takes the pictures of the README from the demo, with Chromium, into the folder DEMO_SCREENSHOTS, or into
-// a temporary one.
+// TestScreenshots takes the pictures of the README from the demo, with Chromium, into the folder DEMO_SCREENSHOTS, or
+// into a temporary one.
 func TestScreenshots(t *testing.T) {
 	path, err := exec.LookPath("chromium")
 	switch {
@@ -46,7 +46,8 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-// takeScreenshots links the skill by the code grant, asks it, and takes a picture of the consent page and of the demo.
+// takeScreenshots links the skill by the code grant, asks it, and takes a picture of the consent page and of the
+// demo.
 func takeScreenshots(ctx context.Context, url, folder string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

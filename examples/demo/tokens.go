@@ -83,7 +83,8 @@ func (a *fakeAlexa) refresh(ctx context.Context) error {
 	return nil
 }
 
-// setTokens stores the tokens of a response. A response without a refresh token leaves the old one valid (RFC 6749 §6).
+// setTokens stores the tokens of a response. A response without a refresh token leaves the old one valid (RFC 6749
+// §6).
 func (a *account) setTokens(given tokenResponse) {
 	if given.problem() != "" {
 		return

@@ -1,5 +1,5 @@
-// Package deployments_test compares the examples for Docker Compose and Kubernetes with the program: its configuration,
-// its image, its ports and its probes. Validators check their form, in validate_test.go.
+// Package deployments_test compares the examples for Docker Compose and Kubernetes with the program: its
+// configuration, its image, its ports and its probes. Validators check their form, in validate_test.go.
 package deployments_test
 
 import (

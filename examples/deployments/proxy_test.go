@@ -110,7 +110,8 @@ func (p *proxy) send(t *testing.T, method, target string) *http.Response {
 	return response
 }
 
-// TestProxyPassesLongHeadersAndLogsNoSecret verifies that state, codes and tokens pass through Caddy and not into its log.
+// TestProxyPassesLongHeadersAndLogsNoSecret verifies that state, codes and tokens pass through Caddy and not into its
+// log.
 func TestProxyPassesLongHeadersAndLogsNoSecret(t *testing.T) {
 	location := "https://pitangui.amazon.com/#access_token=secret-token&state=" + strings.Repeat("s", 3000)
 	query := "state=secret-state+%2F%3D%26%23" + strings.Repeat("s", 1500) + "&code=secret-code&x=%2f%2F+"

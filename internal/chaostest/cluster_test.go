@@ -94,8 +94,8 @@ func configureCluster(t *testing.T, driver string, replicas int, maxStaleness ti
 	return c
 }
 
-// freeAddresses returns loopback addresses below the ports of outgoing connections (from 32768 on Linux), one of which
-// could otherwise take the port of a process that was killed.
+// freeAddresses returns loopback addresses below the ports of outgoing connections (from 32768 on Linux), one of
+// which could otherwise take the port of a process that was killed.
 func freeAddresses(t *testing.T, n int) (addresses []string) {
 	t.Helper()
 	for range 100 * n {

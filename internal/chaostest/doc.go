@@ -1,8 +1,9 @@
-// Package chaostest tests the program in processes of its own while faults are injected: processes are killed and frozen,
-// databases are killed, cut off and locked, disks fill up. It consists of tests, which need the build tag strict.
+// Package chaostest tests the program in processes of its own while faults are injected: processes are killed and
+// frozen, databases are killed, cut off and locked, disks fill up. It consists of tests, which need the build tag
+// strict.
 //
-// An experiment, TestPostgreSQL or TestSQLite, runs several replicas on one database. Simulated people, skills and backends
-// link, refresh, revoke and look up, and every response is checked against a model:
+// An experiment, TestPostgreSQL or TestSQLite, runs several replicas on one database. Simulated people, skills and
+// backends link, refresh, revoke and look up, and every response is checked against a model:
 //
 //  1. A link enters the model when its first token arrives. Once a request that revokes it was sent (an attempt), it may
 //     be revoked. Without an attempt, an inactive lookup or an invalid_grant means a lost token: a violation at any time.
@@ -19,9 +20,9 @@
 //     unknown outcome, no other token of the link is presented until the same token has been presented again.
 //  7. All other statuses, and a process that exits by itself, are violations.
 //
-// Times are those of the test process: when a request was sent, and when its response came. A stall of the machine counts
-// as a disturbance, so that slowness never fails a test.
+// Times are those of the test process: when a request was sent, and when its response came. A stall of the machine
+// counts as a disturbance, so that slowness never fails a test.
 //
-// BRIDGE_FAULT_SEED repeats the random choices of an experiment. BRIDGE_FAULT_DURATION, such as 30m, replaces the short
-// script of faults by random ones.
+// BRIDGE_FAULT_SEED repeats the random choices of an experiment. BRIDGE_FAULT_DURATION, such as 30m, replaces the
+// short script of faults by random ones.
 package chaostest

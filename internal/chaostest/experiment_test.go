@@ -58,7 +58,8 @@ type experiment struct {
 	failure    atomic.Pointer[string] // the first violation
 }
 
-// runExperiment starts the cluster, runs the workload while the faults are injected, and checks all tokens at the end.
+// runExperiment starts the cluster, runs the workload while the faults are injected, and checks all tokens at the
+// end.
 func runExperiment(c *cluster, options options, faults []*fault, script []step) {
 	c.t.Helper()
 	e := &experiment{cluster: c, seed: options.seed, started: time.Now()}

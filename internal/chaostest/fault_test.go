@@ -50,7 +50,8 @@ func (i *injector) injectScript(script []step) {
 	}
 }
 
-// injectRandom injects random faults, at most two at a time. Every minute it pauses, so that propagation is checked too.
+// injectRandom injects random faults, at most two at a time. Every minute it pauses, so that propagation is checked
+// too.
 func (i *injector) injectRandom(duration time.Duration) {
 	rng, slots := i.rng(1), make(chan struct{}, 2)
 	pauseAt := time.Now().Add(time.Minute)

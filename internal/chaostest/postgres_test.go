@@ -10,8 +10,8 @@ import (
 	"alexa-oidc-bridge/internal/postgrestest"
 )
 
-// TestPostgreSQL injects faults into three replicas on one PostgreSQL. The first partition and the faults during it meet
-// max_staleness from both sides.
+// TestPostgreSQL injects faults into three replicas on one PostgreSQL. The first partition and the faults during it
+// meet max_staleness from both sides.
 func TestPostgreSQL(t *testing.T) {
 	options := readOptions(t)
 	server := postgrestest.ForTest(t, postgrestest.Config{Durable: true})

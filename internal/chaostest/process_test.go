@@ -28,8 +28,8 @@ func newSQLiteCluster(t *testing.T, replicas int) (c *cluster, file string) {
 	return newCluster(t, replicas, file, maxStaleness), file
 }
 
-// linkStable links the skill without refresh tokens through a browser and returns the access token. Status 503 and no response
-// are lawful on a busy machine, so it tries again.
+// linkStable links the skill without refresh tokens through a browser and returns the access token. Status 503 and no
+// response are lawful on a busy machine, so it tries again.
 func (c *cluster) linkStable(r *replica) (token string) {
 	c.t.Helper()
 	c.retry(func() error {
@@ -193,8 +193,8 @@ func TestStopsWhileDatabaseHangs(t *testing.T) {
 	group.Wait()
 }
 
-// TestDatabaseFileReplaced verifies that replicas exit with code 1 when a backup is moved to the place of their database,
-// and serve the backup after a restart.
+// TestDatabaseFileReplaced verifies that replicas exit with code 1 when a backup is moved to the place of their
+// database, and serve the backup after a restart.
 func TestDatabaseFileReplaced(t *testing.T) {
 	c, file := newSQLiteCluster(t, 2)
 	c.start()

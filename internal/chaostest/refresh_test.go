@@ -206,8 +206,8 @@ func (e *experiment) replayRefresh(r *replica, l *link, rng *rand.Rand) {
 	}
 }
 
-// replayCode presents a redeemed code. Within bridge.CodeReplayGrace, 10 s, that revokes nothing; later it revokes the
-// link. The exchange took up to 1 s, so what happens around the bound is not checked.
+// replayCode presents a redeemed code. Within bridge.CodeReplayGrace, 10 s, that revokes nothing; later it revokes
+// the link. The exchange took up to 1 s, so what happens around the bound is not checked.
 func (e *experiment) replayCode(r *replica, l *link) {
 	l.mu.Lock()
 	code, redeemedAt := l.code, l.redeemedAt

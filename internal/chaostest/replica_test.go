@@ -19,7 +19,8 @@ import (
 	"alexa-oidc-bridge/internal/postgrestest"
 )
 
-// replica is one server of a cluster: an address and a configuration, and the processes that serve it one after another.
+// replica is one server of a cluster: an address and a configuration, and the processes that serve it one after
+// another.
 type replica struct {
 	timeline
 	number        int

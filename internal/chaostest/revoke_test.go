@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// attempt is a request that was sent to revoke a link. Unless it is acknowledged or withdrawn, its outcome is unknown.
+// attempt is a request that was sent to revoke a link. Unless it is acknowledged or withdrawn, its outcome is
+// unknown.
 type attempt struct {
 	*link
 	sole bool // no earlier attempt may have revoked the link
@@ -110,8 +111,8 @@ func (e *experiment) revokeByCommand(l *link, rng *rand.Rand) {
 	}
 }
 
-// checkPropagation revokes, now and then, a link that all replicas have just answered for, and looks it up in the others
-// until it is inactive.
+// checkPropagation revokes, now and then, a link that all replicas have just answered for, and looks it up in the
+// others until it is inactive.
 func (e *experiment) checkPropagation(rng *rand.Rand) {
 	for e.pause(50 * time.Millisecond) {
 		l := e.model.pickLive(rng)

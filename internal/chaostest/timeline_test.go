@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// recovery is how long a replica may take to read from the store again after a disturbance: it gives up a hanging feed
-// read after 1 s, starts the next within 250 ms, and may have to reconnect first.
+// recovery is how long a replica may take to read from the store again after a disturbance: it gives up a hanging
+// feed read after 1 s, starts the next within 250 ms, and may have to reconnect first.
 const recovery = 2 * time.Second
 
 // timeline records the faults of one replica and of its connection to the store.
@@ -29,7 +29,8 @@ func (i *interval) overlaps(from, to time.Time) bool {
 	return !i.from.After(to) && (i.to.IsZero() || !i.to.Before(from))
 }
 
-// disturb starts a disturbance. It is called before the fault; the returned function is called when the fault is over.
+// disturb starts a disturbance. It is called before the fault; the returned function is called when the fault is
+// over.
 func (l *timeline) disturb() (over func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -57,8 +58,8 @@ func (l *timeline) addStall(from, to time.Time) {
 	l.disturbances = append(l.disturbances, l.lastStall)
 }
 
-// partition starts a partition within a disturbance. It is called when no byte can pass any more; the returned function
-// is called before one can pass again.
+// partition starts a partition within a disturbance. It is called when no byte can pass any more; the returned
+// function is called before one can pass again.
 func (l *timeline) partition() (over func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,8 +110,8 @@ func (l *timeline) undisturbedAtSomeTime(from, to time.Time) bool {
 	return false
 }
 
-// settled reports whether a request of that time can have no further effect: the replica has been undisturbed for longer
-// than it works on a request (3 s) and than the database keeps an open transaction (5 s).
+// settled reports whether a request of that time can have no further effect: the replica has been undisturbed for
+// longer than it works on a request (3 s) and than the database keeps an open transaction (5 s).
 func (l *timeline) settled(since time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

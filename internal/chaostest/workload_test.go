@@ -74,8 +74,8 @@ func (e *experiment) revokeSome(r *replica, rng *rand.Rand) {
 	}
 }
 
-// poll looks tokens up at one replica in whatever state it is, half of them tokens that it has answered. It keeps its pace
-// when the replica does not respond.
+// poll looks tokens up at one replica in whatever state it is, half of them tokens that it has answered. It keeps its
+// pace when the replica does not respond.
 func (e *experiment) poll(r *replica, rng *rand.Rand) {
 	for e.pause(40 * time.Millisecond) {
 		if token := e.pickToken(rng, r.process.Load()); token != nil {

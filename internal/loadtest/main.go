@@ -1,7 +1,7 @@
 //go:build linux
 
-// Command loadtest measures the real program under load, or compares several builds of it, and prints a Markdown table.
-// See docs/performance.md.
+// Command loadtest measures the real program under load, or compares several builds of it, and prints a Markdown
+// table. See docs/performance.md.
 package main
 
 import (

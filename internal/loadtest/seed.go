@@ -33,8 +33,8 @@ func refreshBody(n int) string {
 	return "grant_type=refresh_token&refresh_token=" + token(bridge.RefreshTokenKind, n)
 }
 
-// hashOf returns the hash of a link's access token. Ids and subjects begin with it too, so that links that are written
-// in its order are appended to almost every index.
+// hashOf returns the hash of a link's access token. Ids and subjects begin with it too, so that links that are
+// written in its order are appended to almost every index.
 func hashOf(n int) bridge.Hash { return bridge.HashOf(token(bridge.AccessTokenKind, n)) }
 
 // byHash returns the numbers below n in the order of their hashes.
@@ -83,7 +83,8 @@ func tables(links, refreshable int, now time.Time) []table {
 	}
 }
 
-// newDatabase makes a database with links, of which the first can be refreshed. Remove removes it, also after an error.
+// newDatabase makes a database with links, of which the first can be refreshed. Remove removes it, also after an
+// error.
 func newDatabase(ctx context.Context, driver string, links, refreshable int) (dsn string, remove func(), err error) {
 	folder, err := os.MkdirTemp("", "loadtest-database-")
 	dsn, remove, seed := folder+"/links.db", func() { os.RemoveAll(folder) }, seedSQLite

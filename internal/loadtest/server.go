@@ -82,8 +82,8 @@ func pinned(ctx context.Context, core string, arguments ...string) *exec.Cmd {
 	return cmd
 }
 
-// prepare starts the server, several times to measure how long that takes, and looks up all tokens in use, so that they
-// are in its memory.
+// prepare starts the server, several times to measure how long that takes, and looks up all tokens in use, so that
+// they are in its memory.
 func (s *server) prepare(ctx context.Context, starts, tokens int) error {
 	for range starts {
 		s.stop()

@@ -39,8 +39,8 @@ type result struct {
 	ofFirst             float64 // the cost of the first server divided by this cost
 }
 
-// ask puts a load on servers. Several take turns, and then only their costs are valid: wrk counts the time in which it
-// is stopped.
+// ask puts a load on servers. Several take turns, and then only their costs are valid: wrk counts the time in which
+// it is stopped.
 func (b *bench) ask(ctx context.Context, l load, servers ...*server) ([]result, error) {
 	ctx, kill := context.WithCancel(ctx)
 	defer kill()
@@ -95,8 +95,8 @@ func parseResult(output string) (result, error) {
 	return result{requests: requests, perSecond: requests / duration * 1e6, p99: p99 / 1000}, nil
 }
 
-// takeTurns lets one process run at a time and stops the others, until the duration is almost over; then all end. What
-// else the machine does changes more slowly than these turns, and so affects all alike.
+// takeTurns lets one process run at a time and stops the others, until the duration is almost over; then all end.
+// What else the machine does changes more slowly than these turns, and so affects all alike.
 func takeTurns(ctx context.Context, processes []*exec.Cmd, duration time.Duration) {
 	const turn = 50 * time.Millisecond
 	signal := func(signal syscall.Signal, processes ...*exec.Cmd) {

@@ -14,8 +14,8 @@ type Mode string
 const (
 	// Open forwards everything, including what Hang held back.
 	Open Mode = "open"
-	// Hang accepts connections and keeps them, but holds back every byte sent after Set has returned, and the end of a
-	// connection too.
+	// Hang accepts connections and keeps them, but holds back every byte sent after Set has returned, and the end of
+	// a connection too.
 	Hang Mode = "hang"
 	// Refuse refuses new connections. Existing ones stay as they are, open or hung; see [Proxy.Cut].
 	Refuse Mode = "refuse"

@@ -5,8 +5,8 @@
 //
 // The caller may stop, kill and restart its server, and may put a [Proxy] between itself and the server.
 //
-// A server has a temporary folder, listens on a loopback port and requires a password. When the process that started it
-// exits, even by SIGKILL, the server is stopped and its folder removed.
+// A server has a temporary folder, listens on a loopback port and requires a password. When the process that started
+// it exits, even by SIGKILL, the server is stopped and its folder removed.
 package postgrestest
 
 import (
@@ -28,16 +28,18 @@ import (
 
 // Config describes a server. The zero value is the fastest.
 type Config struct {
-	// Durable makes commits wait for the disk (fsync), as in production. Without it a commit survives [Server.Kill], but
-	// not a crash of the operating system.
+	// Durable makes commits wait for the disk (fsync), as in production. Without it a commit survives [Server.Kill],
+	// but not a crash of the operating system.
 	Durable bool
-	// TLS gives the server a certificate for 127.0.0.1; see [Server.VerifyFull]. Plain connections are still accepted.
+	// TLS gives the server a certificate for 127.0.0.1; see [Server.VerifyFull]. Plain connections are still
+	// accepted.
 	TLS bool
 	// ICULocale, such as "en-US", is the collation of text. Empty: text is sorted by bytes. It needs PostgreSQL 15.
 	ICULocale string
 }
 
-// Server is a PostgreSQL server. Its methods may be called from several goroutines, except those that start or end it.
+// Server is a PostgreSQL server. Its methods may be called from several goroutines, except those that start or end
+// it.
 type Server struct {
 	Address      string // 127.0.0.1 and a port; the same after a restart
 	SocketFolder string // the data folder, which contains its unix socket too
@@ -51,8 +53,9 @@ type Server struct {
 	databases atomic.Int64
 }
 
-// ForTest starts a server and waits until it accepts connections. When the test ends, the server is stopped, and the end of
-// its log is logged if the test failed. Without PostgreSQL it skips the test, or fails it if BRIDGE_TEST_STRICT=1 is set.
+// ForTest starts a server and waits until it accepts connections. When the test ends, the server is stopped, and the
+// end of its log is logged if the test failed. Without PostgreSQL it skips the test, or fails it if
+// BRIDGE_TEST_STRICT=1 is set.
 func ForTest(t testing.TB, config Config) *Server {
 	t.Helper()
 	s := &Server{Password: "p@ss/" + rand.Text() + "%:", programs: findPrograms(t)}

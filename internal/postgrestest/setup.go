@@ -108,8 +108,8 @@ func (s *Server) initialize(config Config) (err error) {
 	return errors.Join(err, os.WriteFile(filepath.Join(s.SocketFolder, "postgresql.auto.conf"), []byte(settings), 0o600))
 }
 
-// freeAddress returns a free loopback address below the ports of outgoing connections (from 32768 on Linux), one of which
-// could otherwise take the port while its listener is stopped.
+// freeAddress returns a free loopback address below the ports of outgoing connections (from 32768 on Linux), one of
+// which could otherwise take the port while its listener is stopped.
 func freeAddress() (address string, err error) {
 	for range 100 {
 		var listener net.Listener

@@ -1,6 +1,6 @@
-// Package testbridge starts a whole bridge for tests: the server with a real OpenID Provider beside it and a real SQLite
-// file under it, reached over HTTP on a loopback port. The test owns the clock and reads the log. When the test ends, a secret in
-// the log fails it.
+// Package testbridge starts a whole bridge for tests: the server with a real OpenID Provider beside it and a real
+// SQLite file under it, reached over HTTP on a loopback port. The test owns the clock and reads the log. When the
+// test ends, a secret in the log fails it.
 package testbridge
 
 import (

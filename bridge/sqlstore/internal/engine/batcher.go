@@ -32,9 +32,9 @@ type call[Q any] struct {
 	err   error
 }
 
-// NewBatcher returns a batcher that runs at most the given number of batches at once. The function stores results in the
-// requests, which are pointers. Its context ends at the latest deadline of the batch, not when one of the callers hangs
-// up. Its error is the error of every call of the batch.
+// NewBatcher returns a batcher that runs at most the given number of batches at once. The function stores results in
+// the requests, which are pointers. Its context ends at the latest deadline of the batch, not when one of the callers
+// hangs up. Its error is the error of every call of the batch.
 func NewBatcher[Q any](runs int, run func(ctx context.Context, batch []Q) error) *Batcher[Q] {
 	return &Batcher[Q]{runs: make(semaphore, runs), run: run}
 }
@@ -42,8 +42,8 @@ func NewBatcher[Q any](runs int, run func(ctx context.Context, batch []Q) error)
 // errPanicked is the error of calls whose batch was run by a caller that panicked.
 var errPanicked = errors.New("a shared query panicked")
 
-// Do runs a request, alone or with others, and returns how many requests shared the run and the error of the run. When
-// the context ends first, it returns 0 and the context's error; the request may still be run.
+// Do runs a request, alone or with others, and returns how many requests shared the run and the error of the run.
+// When the context ends first, it returns 0 and the context's error; the request may still be run.
 func (b *Batcher[Q]) Do(ctx context.Context, request Q) (batch int, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -82,8 +82,8 @@ func (b *Batcher[Q]) remove(c *call[Q]) {
 	}
 }
 
-// runBatch runs the calls that have waited longest, and releases the semaphore. It does nothing and returns false if the
-// given call is not waiting any more.
+// runBatch runs the calls that have waited longest, and releases the semaphore. It does nothing and returns false if
+// the given call is not waiting any more.
 func (b *Batcher[Q]) runBatch(ctx context.Context, c *call[Q]) bool {
 	defer b.runs.release()
 	batch := b.take(c)
@@ -134,8 +134,8 @@ func untilLastDeadline[Q any](ctx context.Context, batch []*call[Q]) (context.Co
 	return context.WithDeadline(ctx, last)
 }
 
-// semaphore bounds concurrency and admits waiters in the order in which they came. The pool of database/sql picks any of
-// those that wait, so that some wait very long.
+// semaphore bounds concurrency and admits waiters in the order in which they came. The pool of database/sql picks any
+// of those that wait, so that some wait very long.
 type semaphore chan struct{}
 
 func (s semaphore) acquire(ctx context.Context) error {

@@ -52,8 +52,8 @@ type writer interface {
 	close() error
 }
 
-// Open opens a database and checks its schema. Its errors wrap [ErrNoDatabase], [ErrSchema] or [ErrUnsafe], or come from
-// the driver.
+// Open opens a database and checks its schema. Its errors wrap [ErrNoDatabase], [ErrSchema] or [ErrUnsafe], or come
+// from the driver.
 func Open(ctx context.Context, options Options) (*DB, error) {
 	switch options.Driver {
 	case SQLite:
@@ -75,8 +75,8 @@ func (d *DB) Close() error {
 	return errors.Join(writerErr, err, d.Listener.close(), d.Reader.Close())
 }
 
-// Write runs a transaction. When it returns nil, the transaction is durable. The function may be called more than once,
-// each time after a rollback, and must not keep results of an earlier call.
+// Write runs a transaction. When it returns nil, the transaction is durable. The function may be called more than
+// once, each time after a rollback, and must not keep results of an earlier call.
 func (d *DB) Write(ctx context.Context, do func(*Tx) error) error { return d.writer.write(ctx, do) }
 
 // Snapshot runs queries that all see the database as it is at the first of them.
@@ -87,7 +87,8 @@ func (d *DB) Snapshot(ctx context.Context, read func(*sql.Tx) error) error {
 	}
 	defer tx.Rollback() // nothing was written
 	if d.Options.Driver == PostgreSQL {
-		// The reader may pause between queries, for a slow pipe or network. The snapshot holds no lock that others wait for.
+		// The reader may pause between queries, for a slow pipe or network. The snapshot holds no lock that others
+		// wait for.
 		if _, err := tx.ExecContext(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
 			return err
 		}

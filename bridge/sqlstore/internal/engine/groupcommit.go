@@ -12,9 +12,9 @@ import (
 // maxGroup bounds how many transactions share one commit, and so how long the first of them waits.
 const maxGroup = 128
 
-// groupCommit is the writer of SQLite. It runs transactions one after the other on one connection, and commits those that
-// wait at the same time together, since the sync to disk is what a commit costs. Each of several has a savepoint, so that
-// one that fails does not roll back the others.
+// groupCommit is the writer of SQLite. It runs transactions one after the other on one connection, and commits those
+// that wait at the same time together, since the sync to disk is what a commit costs. Each of several has a
+// savepoint, so that one that fails does not roll back the others.
 type groupCommit struct {
 	db         *sql.DB // one connection, whose transactions take the write lock at once
 	statements *statements
@@ -38,7 +38,8 @@ func newGroupCommit(db *sql.DB) *groupCommit {
 	return g
 }
 
-// write runs a transaction and waits for its commit. When the context ends first, the transaction may still be committed.
+// write runs a transaction and waits for its commit. When the context ends first, the transaction may still be
+// committed.
 func (g *groupCommit) write(ctx context.Context, do func(*Tx) error) error {
 	job := &job{ctx: ctx, do: do, result: make(chan error, 1)}
 	if err := g.enqueue(ctx, job); err != nil {
@@ -83,8 +84,8 @@ func (g *groupCommit) run() {
 	defer close(g.done)
 	for first := range g.jobs {
 		group := []*job{first}
-		// Lets other goroutines enqueue their jobs. With one processor they would run only after the commit, and a group of 32
-		// writers would take two to three times as long (BenchmarkGroupCommit -cpu 1).
+		// Lets other goroutines enqueue their jobs. With one processor they would run only after the commit, and a
+		// group of 32 writers would take two to three times as long (BenchmarkGroupCommit -cpu 1).
 		runtime.Gosched()
 		for len(group) < maxGroup && len(g.jobs) > 0 {
 			group = append(group, <-g.jobs)
@@ -94,8 +95,8 @@ func (g *groupCommit) run() {
 	}
 }
 
-// commit runs a group in one database transaction and sends each job its result. The callers' contexts do not reach the
-// database, because SQLite rolls back the whole transaction when it interrupts a statement.
+// commit runs a group in one database transaction and sends each job its result. The callers' contexts do not reach
+// the database, because SQLite rolls back the whole transaction when it interrupts a statement.
 func (g *groupCommit) commit(group []*job) {
 	if group = dropAbandoned(group); len(group) == 0 {
 		return // without waiting for the lock, which another process may hold for long
@@ -156,8 +157,8 @@ func (g *groupCommit) inTransaction(do func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// inSavepoint runs one job of a group. The first error is the job's own, which is rolled back; the second means that the
-// group cannot go on.
+// inSavepoint runs one job of a group. The first error is the job's own, which is rolled back; the second means that
+// the group cannot go on.
 func (j *job) inSavepoint() (own, fatal error) {
 	if _, err := j.tx.Exec(`SAVEPOINT job`); err != nil {
 		return nil, err

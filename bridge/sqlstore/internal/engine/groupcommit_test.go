@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// blockWriter makes the writer wait inside a transaction, so that others queue, until the returned function is called.
+// blockWriter makes the writer wait inside a transaction, so that others queue, until the returned function is
+// called.
 func blockWriter(db *DB) (release func()) {
 	began, released := make(chan struct{}), make(chan struct{})
 	go db.Write(context.Background(), func(*Tx) error {
@@ -76,8 +77,8 @@ func TestGroupCommitIsolation(t *testing.T) {
 	}
 }
 
-// TestAbandonedTransaction verifies that a transaction whose caller gave up while it waited is not run: the caller may
-// have tried again.
+// TestAbandonedTransaction verifies that a transaction whose caller gave up while it waited is not run: the caller
+// may have tried again.
 func TestAbandonedTransaction(t *testing.T) {
 	t.Parallel()
 	db := openTest(t)
@@ -147,7 +148,8 @@ func TestCloseFinishesWrites(t *testing.T) {
 	}
 }
 
-// TestDiskFull verifies that writes fail while the disk is full, that reads go on, and that writes work again afterwards.
+// TestDiskFull verifies that writes fail while the disk is full, that reads go on, and that writes work again
+// afterwards.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	db := openTest(t)

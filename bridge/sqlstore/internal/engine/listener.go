@@ -38,8 +38,8 @@ func (l *Listener) Read(ctx context.Context, read func(*sql.Conn) error) error {
 	return err
 }
 
-// Wait returns true after a notification that arrived since the last Read, or when the context ends. It returns false at
-// once if the connection cannot wait: there are no notifications, or it is not connected.
+// Wait returns true after a notification that arrived since the last Read, or when the context ends. It returns false
+// at once if the connection cannot wait: there are no notifications, or it is not connected.
 func (l *Listener) Wait(ctx context.Context) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -19,8 +19,8 @@ import (
 var migrations embed.FS
 
 const (
-	// schemaTable is where goose records the migrations. Its name distinguishes our databases from those of other programs
-	// that use goose.
+	// schemaTable is where goose records the migrations. Its name distinguishes our databases from those of other
+	// programs that use goose.
 	schemaTable = "bridge_schema"
 	// migrateTries limits how often a start tries again while another process migrates the same database.
 	migrateTries = 20
@@ -40,8 +40,8 @@ var (
 		`SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'`}
 )
 
-// migrate checks the schema, and migrates it if it may. When several processes migrate at once, all but one fail, and find
-// the schema migrated when they try again.
+// migrate checks the schema, and migrates it if it may. When several processes migrate at once, all but one fail, and
+// find the schema migrated when they try again.
 func migrate(ctx context.Context, db *sql.DB, dialect dialect, create bool) error {
 	folder, err := fs.Sub(migrations, "migrations")
 	if err != nil {

@@ -20,8 +20,8 @@ const (
 	poolSize = 8
 	// connectTimeout limits connecting, unless the DSN sets connect_timeout.
 	connectTimeout = 5 * time.Second
-	// severalHostsTimeout limits connecting to each of several hosts, which are tried in turn. A request waits a second or
-	// two for a connection, and must reach a host that answers within that time.
+	// severalHostsTimeout limits connecting to each of several hosts, which are tried in turn. A request waits a
+	// second or two for a connection, and must reach a host that answers within that time.
 	severalHostsTimeout = 400 * time.Millisecond
 	// maxTries limits how often a transaction is run that the database rolls back for another one.
 	maxTries = 10
@@ -99,8 +99,8 @@ func openPool(config *pgx.ConnConfig, connections int) *sql.DB {
 	return db
 }
 
-// preparePostgreSQL checks the settings and the schema, and returns the statement that wakes listeners, which CockroachDB
-// does not have.
+// preparePostgreSQL checks the settings and the schema, and returns the statement that wakes listeners, which
+// CockroachDB does not have.
 func preparePostgreSQL(ctx context.Context, db *sql.DB, options Options) (notify string, err error) {
 	var version, encoding, commit string
 	settings := `SELECT version(), current_setting('server_encoding'), current_setting('synchronous_commit')`
@@ -169,8 +169,8 @@ func (p *pool) writeOnce(ctx context.Context, do func(*Tx) error) error {
 	return nil
 }
 
-// isRetryable reports whether a transaction was rolled back that may succeed when it is run again: after a deadlock or a
-// serialization failure.
+// isRetryable reports whether a transaction was rolled back that may succeed when it is run again: after a deadlock
+// or a serialization failure.
 func isRetryable(err error) bool {
 	failure, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (failure.Code == "40001" || failure.Code == "40P01")
@@ -187,8 +187,8 @@ func (d *DB) Autocommit(ctx context.Context, do func(*sql.DB) error) error {
 	return do(p.db)
 }
 
-// NotExecuted reports whether PostgreSQL said that it did not execute a statement. Errors of class 57, by which a server
-// announces its shutdown, may come after the commit.
+// NotExecuted reports whether PostgreSQL said that it did not execute a statement. Errors of class 57, by which a
+// server announces its shutdown, may come after the commit.
 func NotExecuted(err error) bool {
 	failure, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && !strings.HasPrefix(failure.Code, "57")

@@ -29,9 +29,9 @@ func openedFile(path string) (*databaseFile, error) {
 // ErrMissing is returned while no file stands under the path of an open SQLite database.
 var ErrMissing = errors.New("the database file is missing; put it back")
 
-// Replaced reports whether another file stands under the path of the SQLite database. It does not return true before the
-// old file's write-ahead log is removed, since SQLite would apply it to the new file when that is opened. While no file
-// stands there, it returns [ErrMissing] and keeps the log, which belongs to the file that may be put back.
+// Replaced reports whether another file stands under the path of the SQLite database. It does not return true before
+// the old file's write-ahead log is removed, since SQLite would apply it to the new file when that is opened. While
+// no file stands there, it returns [ErrMissing] and keeps the log, which belongs to the file that may be put back.
 func (d *DB) Replaced() (bool, error) {
 	if d.file == nil {
 		return false, nil
@@ -50,8 +50,8 @@ func (d *DB) Replaced() (bool, error) {
 	return true, nil
 }
 
-// removeWAL removes the log and the shared memory of the old file, unless a process that opened the new file has made its
-// own. While the old log is open, no other file can have its inode.
+// removeWAL removes the log and the shared memory of the old file, unless a process that opened the new file has made
+// its own. While the old log is open, no other file can have its inode.
 func (f *databaseFile) removeWAL() error {
 	now, err := os.Stat(walPath(f.path))
 	if err != nil || !os.SameFile(f.wal, now) {

@@ -20,7 +20,8 @@ const (
 	readTimeout = time.Second
 )
 
-// openSQLite opens a database file with one connection that writes, a few that can only read, and one for the listener.
+// openSQLite opens a database file with one connection that writes, a few that can only read, and one for the
+// listener.
 func openSQLite(ctx context.Context, options Options) (_ *DB, err error) {
 	if err := prepareFile(options); err != nil {
 		return nil, err
@@ -80,8 +81,8 @@ func connectAll(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// prepareFile creates the file if it may. Only its owner can read it, and the log and the shared memory, to which SQLite
-// gives the same mode.
+// prepareFile creates the file if it may. Only its owner can read it, and the log and the shared memory, to which
+// SQLite gives the same mode.
 func prepareFile(options Options) error {
 	if options.Create {
 		file, err := os.OpenFile(options.DSN, os.O_CREATE|os.O_RDWR, 0o600)
@@ -96,8 +97,8 @@ func prepareFile(options Options) error {
 	return nil
 }
 
-// rejectForeign returns ErrSchema for a file of another program, before it is changed: opening it for writing would turn
-// its journal mode to WAL.
+// rejectForeign returns ErrSchema for a file of another program, before it is changed: opening it for writing would
+// turn its journal mode to WAL.
 func rejectForeign(ctx context.Context, path string) error {
 	timeout := fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())
 	db, err := sql.Open("sqlite", FileURI(path)+"?mode=ro&_pragma="+url.QueryEscape(timeout))

@@ -75,8 +75,8 @@ func (tx *Tx) QueryRow(query string, args ...any) *sql.Row {
 // maxStatements bounds how many statements are kept prepared: the text of some depends on the number of their values.
 const maxStatements = 64
 
-// statements keeps the statements of SQLite's writer prepared, because preparing one takes longer than running it. A nil
-// pointer prepares none. They are closed with their database.
+// statements keeps the statements of SQLite's writer prepared, because preparing one takes longer than running it. A
+// nil pointer prepares none. They are closed with their database.
 type statements struct {
 	prepared map[string]*sql.Stmt
 	wanted   map[string]bool
