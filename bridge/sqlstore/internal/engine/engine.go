@@ -49,7 +49,8 @@ type DB struct {
 // transaction was rolled back, unless the context or the connection ended during the commit.
 type writer interface {
 	write(ctx context.Context, do func(*Tx) error) error
-	close() error
+	// close waits for the transactions that have begun. complete: a SQLite file has them all without its write-ahead log.
+	close() (complete bool, err error)
 }
 
 // Open opens a database and checks its schema. Its errors wrap [ErrNoDatabase], [ErrSchema] or [ErrUnsafe], or come
@@ -65,12 +66,13 @@ func Open(ctx context.Context, options Options) (*DB, error) {
 }
 
 // Close waits for the transactions that have begun and closes all connections. If the SQLite file was replaced or is
-// missing, it removes the old file's write-ahead log: SQLite would leave it for the next file under the path.
+// missing, it removes the old file's write-ahead log: SQLite would leave it for the next file under the path. It keeps
+// the log of a missing file that needs it, and returns [ErrMissing].
 func (d *DB) Close() error {
-	writerErr := d.writer.close()
+	complete, writerErr := d.writer.close()
 	_, err := d.Replaced()
-	if errors.Is(err, ErrMissing) {
-		err = d.file.removeWAL() // its content is in the file since the writer was closed
+	if errors.Is(err, ErrMissing) && complete {
+		err = d.file.removeWAL()
 	}
 	return errors.Join(writerErr, err, d.Listener.close(), d.Reader.Close())
 }

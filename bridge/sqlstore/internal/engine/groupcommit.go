@@ -67,17 +67,19 @@ func (g *groupCommit) enqueue(ctx context.Context, job *job) error {
 	}
 }
 
-func (g *groupCommit) close() error {
+func (g *groupCommit) close() (complete bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return nil
+		return false, nil
 	}
 	g.closed = true
 	close(g.jobs)
 	<-g.done
-	_, err := g.db.Exec(`PRAGMA wal_checkpoint(PASSIVE)`) // SQLite does not do this when the file was moved away
-	return errors.Join(err, g.db.Close())
+	// SQLite does not do this when the file was moved away. Another process that reads may keep it from being complete.
+	var busy, inLog, moved int
+	err = g.db.QueryRow(`PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &inLog, &moved)
+	return err == nil && inLog == moved, errors.Join(err, g.db.Close())
 }
 
 func (g *groupCommit) run() {

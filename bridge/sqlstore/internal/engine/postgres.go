@@ -133,7 +133,7 @@ type pool struct {
 	notify      string
 }
 
-func (p *pool) close() error { return p.db.Close() }
+func (p *pool) close() (complete bool, err error) { return true, p.db.Close() }
 
 // write runs a transaction, and runs it again when the database rolled it back for the sake of another.
 func (p *pool) write(ctx context.Context, do func(*Tx) error) error {
