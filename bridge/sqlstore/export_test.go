@@ -22,9 +22,7 @@ func TestExportSnapshot(t *testing.T) {
 		var links []string
 		tokens := 0
 		for row, err := range store.Export(t.Context()) {
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			if row.Link == nil {
 				tokens++
 				continue
@@ -41,9 +39,7 @@ func TestExportSnapshot(t *testing.T) {
 			newer[1].Token.LinkID = newer[0].Link.ID
 			mustImport(t, store, sequenceOf(newer), Imported{Added: 1})
 			later := implicitLink(n - len(links))[0].Link.ID
-			if _, err := store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{later}}, "x", begin); err != nil {
-				t.Fatal(err)
-			}
+			must(t, errOf(store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{later}}, "x", begin)))
 		}
 		if len(links) != n || tokens != n || slices.Max(links) != implicitLink(n - 1)[0].Link.ID {
 			t.Errorf("%d links up to %s and %d tokens", len(links), slices.Max(links), tokens)
@@ -92,15 +88,11 @@ func TestMoveKeepsEveryColumn(t *testing.T) {
 		}
 		stay := []string{"bridge_schema", "feed", "events", "pending_consents", "persons_locked", "sqlite_sequence"}
 		rows, err := from.db.Reader.QueryContext(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table'`)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		defer rows.Close()
 		for rows.Next() {
 			var table string
-			if err := rows.Scan(&table); err != nil {
-				t.Fatal(err)
-			}
+			must(t, rows.Scan(&table))
 			if !slices.Contains(exported, table) && !slices.Contains(stay, table) {
 				t.Errorf("is the table %s exported?", table)
 			}
@@ -123,10 +115,10 @@ func TestMovedLinksBehave(t *testing.T) {
 			}
 		}
 		f.store = target
-		f.must(f.rotate("redeemed", "redeemed 2"))
-		f.must(f.rotate("redeemed", "redeemed 2b")) // as if the response had been lost
-		f.must(f.rotate("rotating 2", "rotating 3c"))
-		f.must(f.rotate("rotating 3", "rotating 4"))
+		must(t, f.rotate("redeemed", "redeemed 2"))
+		must(t, f.rotate("redeemed", "redeemed 2b")) // as if the response had been lost
+		must(t, f.rotate("rotating 2", "rotating 3c"))
+		must(t, f.rotate("rotating 3", "rotating 4"))
 		for name, want := range map[string]error{"revoked": bridge.ErrRevoked, "replayed 3": bridge.ErrRevoked, "unknown": bridge.ErrNotFound} {
 			if err := f.rotate(name, "x"); !errors.Is(err, want) {
 				t.Errorf("%s: %v, want %v", name, err, want)

@@ -35,9 +35,7 @@ func newPostgreSQL(t *testing.T) (*Store, *postgrestest.Server, *sql.DB) {
 	server := postgrestest.ForTest(t, postgrestest.Config{})
 	dsn := server.DatabaseFor(t)
 	beside, err := sql.Open("pgx", dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() { beside.Close() })
 	return openDSN(t, dsn), server, beside
 }
@@ -81,9 +79,7 @@ func TestReplicasStartAtOnce(t *testing.T) {
 				t.Fatalf("start %d: %v", i, errs[i])
 			}
 			feed, err := store.ReadFeed(t.Context(), bridge.Position{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			epochs[feed.Position.Epoch] = true
 			if err := store.Close(); err != nil {
 				t.Error(err)
@@ -101,9 +97,7 @@ func TestNotify(t *testing.T) {
 	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
 	here, there := openDSN(t, dsn), newFixture(t, openDSN(t, dsn))
 	there.grant("one")
-	if _, err := here.ReadFeed(t.Context(), bridge.Position{}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, errOf(here.ReadFeed(t.Context(), bridge.Position{})))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	woken := make(chan bool)
@@ -123,9 +117,7 @@ func TestSeveralHosts(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.ForTest(t, postgrestest.Config{})
 	hung := server.ProxyForTest(t)
-	if err := hung.Set(postgrestest.Hang); err != nil {
-		t.Fatal(err)
-	}
+	must(t, hung.Set(postgrestest.Hang))
 	store := openDSN(t, strings.Replace(server.DatabaseFor(t), "@", "@"+hung.Address()+",", 1))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -144,9 +136,9 @@ func TestConnectionsCut(t *testing.T) {
 	var position bridge.Position
 	for range 3 {
 		feed, err := store.ReadFeed(t.Context(), position)
-		f.must(err)
+		must(t, err)
 		position = feed.Position
-		f.must(server.Cut())
+		must(t, server.Cut())
 		for try := 0; ; try++ {
 			_, feedErr := store.ReadFeed(t.Context(), position)
 			_, linksErr := store.Links(t.Context(), bridge.LinkFilter{})
@@ -196,9 +188,7 @@ func TestLookupHangs(t *testing.T) {
 	if _, err := store.Lookup(t.Context(), "none"); !errors.Is(err, bridge.ErrNotFound) { // and now there is a connection
 		t.Fatal(err)
 	}
-	if err := proxy.Set(postgrestest.Hang); err != nil {
-		t.Fatal(err)
-	}
+	must(t, proxy.Set(postgrestest.Hang))
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if _, err := store.Lookup(ctx, "none"); err == nil || errors.Is(err, bridge.ErrNotFound) {

@@ -23,9 +23,9 @@ func TestRefreshBatch(t *testing.T) {
 	for _, name := range []string{"one", "other", "revoked", "rotated", "superseded"} {
 		f.grant(name)
 	}
-	f.must(f.rotate("rotated", "child"))
-	f.must(f.rotate("superseded", "confirming"))
-	f.must(f.rotate("confirming", "confirmed"))
+	must(t, f.rotate("rotated", "child"))
+	must(t, f.rotate("superseded", "confirming"))
+	must(t, f.rotate("confirming", "confirmed"))
 	f.revoke("revoked", bridge.ReasonOperator)
 	changed := func(access string, change func(*bridge.Refresh)) *bridge.Refresh {
 		refresh := stableRefresh("one", access)
@@ -51,7 +51,7 @@ func TestRefreshBatch(t *testing.T) {
 	for refresh := range want {
 		batch = append(batch, &pendingRefresh{refresh: refresh})
 	}
-	f.must(store.refreshBatch(t.Context(), batch))
+	must(t, store.refreshBatch(t.Context(), batch))
 	for _, pending := range batch {
 		id := want[pending.refresh]
 		wantAccess(t, store, pending.refresh.Tokens.Access, id)
@@ -89,14 +89,12 @@ func TestRefreshBatchGuards(t *testing.T) {
 		t.Fatalf("%d of %d are ordinary, %v", len(ordinary), len(batch), err)
 	}
 	f.revoke("revoked", bridge.ReasonOperator)
-	_, err = beside.Exec(`UPDATE tokens SET superseded_at = 1 WHERE hash = $1`, string(bridge.HashOf("superseded refresh")))
-	f.must(err)
+	must(t, errOf(beside.Exec(`UPDATE tokens SET superseded_at = 1 WHERE hash = $1`, string(bridge.HashOf("superseded refresh")))))
 	lock, err := beside.Begin()
-	f.must(err)
-	_, err = lock.Exec(`SELECT FROM links WHERE id = 'lnk_locked' FOR UPDATE`)
-	f.must(err)
-	f.must(addAccessTokens(t.Context(), beside, ordinary))
-	f.must(lock.Rollback())
+	must(t, err)
+	must(t, errOf(lock.Exec(`SELECT FROM links WHERE id = 'lnk_locked' FOR UPDATE`)))
+	must(t, addAccessTokens(t.Context(), beside, ordinary))
+	must(t, lock.Rollback())
 	for _, pending := range batch {
 		id := ""
 		if pending.refresh.Token == bridge.HashOf("live refresh") {
@@ -116,16 +114,15 @@ func TestRefreshWaitsForRevoke(t *testing.T) {
 	f := newFixture(t, store)
 	f.grant("one")
 	revoking, err := beside.Begin()
-	f.must(err)
-	_, err = revoking.Exec(`UPDATE links SET revoked_at = 1`)
-	f.must(err)
+	must(t, err)
+	must(t, errOf(revoking.Exec(`UPDATE links SET revoked_at = 1`)))
 	result := make(chan error)
 	go func() {
 		_, err := store.Refresh(t.Context(), *stableRefresh("one", "late"))
 		result <- err
 	}()
 	waitForLock(t, beside)
-	f.must(revoking.Commit())
+	must(t, revoking.Commit())
 	if err := <-result; !errors.Is(err, bridge.ErrRevoked) {
 		t.Error(err)
 	}
@@ -137,9 +134,7 @@ func waitForLock(t *testing.T, db *sql.DB) {
 	t.Helper()
 	for waiting := 0; waiting == 0; {
 		err := db.QueryRow(`SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(&waiting)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 	}
 }
 
@@ -162,7 +157,7 @@ func TestRefreshHangs(t *testing.T) {
 	store := openDSN(t, proxy.DSN(server.DatabaseFor(t)))
 	f := newFixture(t, store)
 	f.grant("one")
-	f.must(proxy.Set(postgrestest.Hang))
+	must(t, proxy.Set(postgrestest.Hang))
 	for range 3 {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		if _, err := store.Refresh(ctx, *stableRefresh("one", "never")); err == nil {
@@ -170,12 +165,12 @@ func TestRefreshHangs(t *testing.T) {
 		}
 		cancel()
 	}
-	f.must(proxy.Set(postgrestest.Open))
+	must(t, proxy.Set(postgrestest.Open))
 	_, err := store.Refresh(t.Context(), *stableRefresh("one", "after"))
 	for try := 0; err != nil && try < 20; try++ { // connections from before may be broken
 		_, err = store.Refresh(t.Context(), *stableRefresh("one", "after"))
 	}
-	f.must(err)
+	must(t, err)
 }
 
 // TestRefreshWhenConnectionsAreCut verifies that a batch whose query fails is left to transactions.
@@ -185,12 +180,10 @@ func TestRefreshWhenConnectionsAreCut(t *testing.T) {
 	f := newFixture(t, store)
 	f.grant("one")
 	for i := range 5 {
-		_, err := store.Refresh(t.Context(), *stableRefresh("one", fmt.Sprint("before ", i)))
-		f.must(err)
-		f.must(server.Cut())
+		must(t, errOf(store.Refresh(t.Context(), *stableRefresh("one", fmt.Sprint("before ", i)))))
+		must(t, server.Cut())
 		access := fmt.Sprint("after ", i)
-		_, err = store.Refresh(t.Context(), *stableRefresh("one", access))
-		f.must(err)
+		must(t, errOf(store.Refresh(t.Context(), *stableRefresh("one", access))))
 		wantAccessAfterCut(t, store, bridge.HashOf(access), "lnk_one")
 	}
 }
