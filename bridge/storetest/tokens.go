@@ -158,9 +158,11 @@ func (s *suite) refreshStable() {
 	second := s.mustRefresh(redemption.Tokens.Refresh, stable)
 	s.wantActive("a refresh ended an access token", redemption.Tokens.Access, first.Access, second.Access)
 	s.mustRevoke(link.ID)
-	s.wantError(s.refresh(redemption.Tokens.Refresh, stable), bridge.ErrRevoked)
-	suspended := func(r *bridge.Refresh) { r.Permits = honourNone }
-	s.wantError(s.refresh(redemption.Tokens.Refresh, suspended), bridge.ErrRevoked) // and not ErrSuspended
+	for _, permits := range []func(*bridge.Link) bool{honourAll, honourNone} { // and not ErrSuspended
+		late := s.newRefresh(redemption.Tokens.Refresh, stable, func(r *bridge.Refresh) { r.Permits = permits })
+		s.wantError(errOf(s.store.Refresh(s.Context(), late)), bridge.ErrRevoked)
+		s.wantUnknown(late.Tokens.Access)
+	}
 }
 
 func (s *suite) refreshRotates() {
