@@ -106,7 +106,7 @@ func TestMovedLinksBehave(t *testing.T) {
 		f := fill(t, newSQLite(t))
 		target := open(t)
 		mustImport(t, target, f.store.Export(t.Context()), Imported{Added: fillLinks})
-		for _, name := range []string{"implicit", "expiring", "oldest", "newest", "redeemed", "rotating", "rotating 2", "rotating 3",
+		for _, name := range []string{"implicit", "expiring", "aaoldest", "newest", "redeemed", "rotating", "rotating 2", "rotating 3",
 			"rotating 3b", "replayed 3", "revoked", "unknown"} {
 			before, errBefore := f.store.Lookup(t.Context(), bridge.HashOf(name+" access"))
 			after, errAfter := target.Lookup(t.Context(), bridge.HashOf(name+" access"))
