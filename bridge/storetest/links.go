@@ -186,13 +186,13 @@ func (s *suite) filters() {
 }
 
 func (s *suite) maxLinks() {
+	stranger := s.link(ofOnePerson, func(n *bridge.NewLink) { n.Link.Issuer = "https://elsewhere.example.com" })
 	var tokens []bridge.Hash
 	for i, limit := range []int{0, 0, 0, 2} {
 		tokens = append(tokens, s.link(ofOnePerson, func(n *bridge.NewLink) {
 			n.Link.CreatedAt, n.MaxLinks = s.now.Add(time.Duration(i)*time.Second), limit
 		}).Token)
 	}
-	stranger := s.link(ofOnePerson, func(n *bridge.NewLink) { n.Link.Issuer = "https://elsewhere.example.com" })
 	s.wantRevoked(tokens[0], bridge.ReasonReplaced)
 	s.wantRevoked(tokens[1], bridge.ReasonReplaced)
 	s.wantActive("a newer link was revoked", tokens[2], tokens[3])
