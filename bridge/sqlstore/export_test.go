@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/sqlstore/internal/engine"
 )
 
 // TestExportSnapshot verifies that an export is of one moment, whatever is written while it is read.
@@ -87,12 +88,9 @@ func TestMoveKeepsEveryColumn(t *testing.T) {
 			}
 		}
 		stay := []string{"bridge_schema", "feed", "events", "pending_consents", "persons_locked", "sqlite_sequence"}
-		rows, err := from.db.Reader.QueryContext(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table'`)
+		tables, err := engine.Texts(from.db.Reader.QueryContext(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table'`))
 		must(t, err)
-		defer rows.Close()
-		for rows.Next() {
-			var table string
-			must(t, rows.Scan(&table))
+		for _, table := range tables {
 			if !slices.Contains(exported, table) && !slices.Contains(stay, table) {
 				t.Errorf("is the table %s exported?", table)
 			}
