@@ -177,7 +177,7 @@ func TestHangs(t *testing.T) {
 	refresh := func(ctx context.Context) error { return errOf(store.Refresh(ctx, *stableRefresh("one", "never"))) }
 	must(t, lookup(t.Context())) // and now there is a connection
 	must(t, proxy.Set(postgrestest.Hang))
-	for _, call := range []func(context.Context) error{lookup, refresh, refresh, refresh} {
+	for _, call := range []func(context.Context) error{refresh, refresh, refresh, lookup} {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		if err := call(ctx); err == nil || errors.Is(err, bridge.ErrNotFound) {
 			t.Error(err)
