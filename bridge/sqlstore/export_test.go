@@ -88,7 +88,8 @@ func TestMoveKeepsEveryColumn(t *testing.T) {
 			}
 		}
 		stay := []string{"bridge_schema", "feed", "events", "pending_consents", "persons_locked", "sqlite_sequence"}
-		tables, err := engine.Texts(from.db.Reader.QueryContext(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table'`))
+		tables, err := engine.Texts(from.db.Reader.QueryContext(t.Context(),
+			`SELECT name FROM sqlite_master WHERE type = 'table'`))
 		must(t, err)
 		for _, table := range tables {
 			if !slices.Contains(exported, table) && !slices.Contains(stay, table) {

@@ -129,7 +129,8 @@ func fill(t testing.TB, store *Store) *fixture {
 	f.link("unredeemed", bridge.NewLink{Code: &bridge.NewCode{Hash: bridge.HashOf("code unredeemed"), CodeChallenge: "challenge",
 		RedirectURI: "https://layla.amazon.com/x", ExpiresAt: begin.Add(10 * time.Minute)}})
 	// Danish sorts "aa" after "z".
-	f.link("aaoldest", bridge.NewLink{Token: bridge.HashOf("aaoldest access"), MaxLinks: 1, Link: bridge.Link{Identity: bridge.Identity{Subject: "ada"}}})
+	f.link("aaoldest", bridge.NewLink{Token: bridge.HashOf("aaoldest access"), MaxLinks: 1,
+		Link: bridge.Link{Identity: bridge.Identity{Subject: "ada"}}})
 	f.link("newest", bridge.NewLink{Token: bridge.HashOf("newest access"), MaxLinks: 1, Link: bridge.Link{Identity: bridge.Identity{Subject: "ada"}}})
 	f.grant("redeemed")
 	f.grant("rotating") // a chain of three, of which the second was presented twice

@@ -38,11 +38,12 @@ func insertLink(tx *transaction, l *transfer.Link, onConflict string) (int64, er
 	if err != nil {
 		return 0, err
 	}
-	return tx.ExecCount(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, groups_claim, subject, claims,
-		email, scope, alexa_user, created_at, last_used_at, revoked_at, reason)
+	return tx.ExecCount(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, groups_claim,
+		subject, claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) `+onConflict,
 		l.ID, l.ClientID, string(l.Grant), l.Provider, l.Issuer, l.SubjectClaim, l.GroupsClaim, l.Subject, string(claims),
-		emailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt, l.LastUsedAt, l.RevokedAt, string(l.Reason))
+		emailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt, l.LastUsedAt, l.RevokedAt,
+		string(l.Reason))
 }
 
 func insertCode(tx *transaction, linkID string, code *bridge.NewCode) error {

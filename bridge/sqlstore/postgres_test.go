@@ -16,8 +16,8 @@ import (
 	"alexa-oidc-bridge/internal/postgrestest"
 )
 
-// databases returns functions that open a new, empty database, by driver. The collation of PostgreSQL sorts the ids of
-// links in another order than SQLite.
+// databases returns functions that open a new, empty database, by driver. PostgreSQL's collation sorts the ids of links
+// in another order than SQLite.
 func databases(t testing.TB) map[string]func(testing.TB) *Store {
 	server := postgrestest.ForTest(t, postgrestest.Config{ICULocale: "da-DK"})
 	return map[string]func(testing.TB) *Store{
