@@ -54,15 +54,11 @@ func TestBackupWhileOthersWrite(t *testing.T) {
 		var before []bridge.Hash
 		acknowledged.Range(func(hash, _ any) bool { before = append(before, hash.(bridge.Hash)); return true })
 		path := filepath.Join(folder, name)
-		mustBackup(t, store, path)
-		if _, err := os.Stat(path + "-wal"); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("the copy has a write-ahead log: %v", err)
-		}
+		must(t, store.Backup(t.Context(), path))
+		wantNoFile(t, path+"-wal")
 		wantIntact(t, path)
 		restored, err := Open(t.Context(), Options{Driver: SQLite, DSN: path})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		for _, hash := range before {
 			if found, err := restored.Lookup(t.Context(), hash); err != nil || !found.Active(begin) {
 				t.Fatalf("an acknowledged token is not in the copy: %v", err)
@@ -78,13 +74,11 @@ func TestBackupEpoch(t *testing.T) {
 	store := fill(t, newSQLite(t)).store
 	epochs := map[string]bool{}
 	original, err := store.ReadFeed(t.Context(), bridge.Position{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	epochs[original.Position.Epoch] = true
 	for range 2 {
 		path := filepath.Join(t.TempDir(), "copy.db")
-		mustBackup(t, store, path)
+		must(t, store.Backup(t.Context(), path))
 		restored := openFile(t, path) // as serve does
 		feed, err := restored.ReadFeed(t.Context(), original.Position)
 		if err != nil || !feed.Broken || epochs[feed.Position.Epoch] || feed.Position.Count != original.Position.Count {
@@ -102,9 +96,7 @@ func TestBackupErrors(t *testing.T) {
 	t.Parallel()
 	store := newSQLite(t)
 	full := filepath.Join(t.TempDir(), "full.db")
-	if err := os.WriteFile(full, []byte("photos"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(full, []byte("photos"), 0o600))
 	if err := store.Backup(t.Context(), full); err == nil {
 		t.Error("no error for a file that is not empty")
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"iter"
 
+	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/transfer"
 )
 
@@ -65,15 +66,19 @@ func selectPage(ctx context.Context, tx *sql.Tx, after string) (page []transfer.
 			owned[c.LinkID] = append(owned[c.LinkID], transfer.Row{Code: &c})
 			return err
 		})
-	for _, l := range links {
-		page = append(page, transfer.Row{Link: &transfer.Link{
-			ID: l.ID, ClientID: l.ClientID, Grant: l.Grant, Provider: l.Provider.ID, Issuer: l.Issuer, SubjectClaim: l.SubjectClaim,
-			GroupsClaim: l.GroupsClaim, Subject: l.Subject, Claims: l.Claims, Scope: l.Scope, AlexaUser: l.AlexaUser,
-			CreatedAt: seconds(l.CreatedAt), LastUsedAt: seconds(l.LastUsedAt), RevokedAt: seconds(l.RevokedAt), Reason: l.Reason,
-		}})
-		page = append(page, owned[l.ID]...)
+	for _, link := range links {
+		page = append(page, transfer.Row{Link: rowOf(&link)})
+		page = append(page, owned[link.ID]...)
 	}
 	return page, last, err
+}
+
+func rowOf(l *bridge.Link) *transfer.Link {
+	return &transfer.Link{
+		ID: l.ID, ClientID: l.ClientID, Grant: l.Grant, Provider: l.Provider.ID, Issuer: l.Issuer, SubjectClaim: l.SubjectClaim,
+		GroupsClaim: l.GroupsClaim, Subject: l.Subject, Claims: l.Claims, Scope: l.Scope, AlexaUser: l.AlexaUser,
+		CreatedAt: seconds(l.CreatedAt), LastUsedAt: seconds(l.LastUsedAt), RevokedAt: seconds(l.RevokedAt), Reason: l.Reason,
+	}
 }
 
 // eachOwned selects the tokens or codes of the links after an id and up to another.

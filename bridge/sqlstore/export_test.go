@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/sqlstore/internal/engine"
 )
 
 // TestExportSnapshot verifies that an export is of one moment, whatever is written while it is read.
@@ -22,9 +23,7 @@ func TestExportSnapshot(t *testing.T) {
 		var links []string
 		tokens := 0
 		for row, err := range store.Export(t.Context()) {
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			if row.Link == nil {
 				tokens++
 				continue
@@ -41,9 +40,7 @@ func TestExportSnapshot(t *testing.T) {
 			newer[1].Token.LinkID = newer[0].Link.ID
 			mustImport(t, store, sequenceOf(newer), Imported{Added: 1})
 			later := implicitLink(n - len(links))[0].Link.ID
-			if _, err := store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{later}}, "x", begin); err != nil {
-				t.Fatal(err)
-			}
+			must(t, errOf(store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{later}}, "x", begin)))
 		}
 		if len(links) != n || tokens != n || slices.Max(links) != implicitLink(n - 1)[0].Link.ID {
 			t.Errorf("%d links up to %s and %d tokens", len(links), slices.Max(links), tokens)
@@ -91,16 +88,10 @@ func TestMoveKeepsEveryColumn(t *testing.T) {
 			}
 		}
 		stay := []string{"bridge_schema", "feed", "events", "pending_consents", "persons_locked", "sqlite_sequence"}
-		rows, err := from.db.Reader.QueryContext(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table'`)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var table string
-			if err := rows.Scan(&table); err != nil {
-				t.Fatal(err)
-			}
+		tables, err := engine.Texts(from.db.Reader.QueryContext(t.Context(),
+			`SELECT name FROM sqlite_master WHERE type = 'table'`))
+		must(t, err)
+		for _, table := range tables {
 			if !slices.Contains(exported, table) && !slices.Contains(stay, table) {
 				t.Errorf("is the table %s exported?", table)
 			}
@@ -114,7 +105,7 @@ func TestMovedLinksBehave(t *testing.T) {
 		f := fill(t, newSQLite(t))
 		target := open(t)
 		mustImport(t, target, f.store.Export(t.Context()), Imported{Added: fillLinks})
-		for _, name := range []string{"implicit", "expiring", "oldest", "newest", "redeemed", "rotating", "rotating 2", "rotating 3",
+		for _, name := range []string{"implicit", "expiring", "aaoldest", "newest", "redeemed", "rotating", "rotating 2", "rotating 3",
 			"rotating 3b", "replayed 3", "revoked", "unknown"} {
 			before, errBefore := f.store.Lookup(t.Context(), bridge.HashOf(name+" access"))
 			after, errAfter := target.Lookup(t.Context(), bridge.HashOf(name+" access"))
@@ -123,10 +114,10 @@ func TestMovedLinksBehave(t *testing.T) {
 			}
 		}
 		f.store = target
-		f.must(f.rotate("redeemed", "redeemed 2"))
-		f.must(f.rotate("redeemed", "redeemed 2b")) // as if the response had been lost
-		f.must(f.rotate("rotating 2", "rotating 3c"))
-		f.must(f.rotate("rotating 3", "rotating 4"))
+		must(t, f.rotate("redeemed", "redeemed 2"))
+		must(t, f.rotate("redeemed", "redeemed 2b")) // as if the response had been lost
+		must(t, f.rotate("rotating 2", "rotating 3c"))
+		must(t, f.rotate("rotating 3", "rotating 4"))
 		for name, want := range map[string]error{"revoked": bridge.ErrRevoked, "replayed 3": bridge.ErrRevoked, "unknown": bridge.ErrNotFound} {
 			if err := f.rotate(name, "x"); !errors.Is(err, want) {
 				t.Errorf("%s: %v, want %v", name, err, want)

@@ -22,9 +22,7 @@ func openStore(t testing.TB, options Options) *Store {
 	t.Helper()
 	options.Create = true
 	store, err := Open(t.Context(), options)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() { store.Close() })
 	return store
 }
@@ -75,8 +73,8 @@ func (f *fixture) link(name string, made bridge.NewLink) {
 		made.Link.Subject = "subject of " + name
 	}
 	pending := bridge.PendingConsent{Handle: bridge.HashOf("consent " + name), ExpiresAt: f.now.Add(time.Minute)}
-	f.must(f.store.CreatePendingConsent(f.Context(), pending))
-	f.must(f.store.Link(f.Context(), pending.Handle, made))
+	must(f, f.store.CreatePendingConsent(f.Context(), pending))
+	must(f, f.store.Link(f.Context(), pending.Handle, made))
 }
 
 // grant makes a link by the code grant, redeemed for the tokens "name access" and "name refresh".
@@ -86,7 +84,7 @@ func (f *fixture) grant(name string) {
 		ExpiresAt: f.now.Add(time.Minute)}})
 	_, err := f.store.Redeem(f.Context(), bridge.Redemption{Code: bridge.HashOf("code " + name), ClientID: "pizza",
 		RedirectURI: "https://pitangui.amazon.com/x", Tokens: f.tokens(name), Now: f.now, Permits: honourAll})
-	f.must(err)
+	must(f, err)
 }
 
 func (f *fixture) tokens(name string) bridge.NewTokens {
@@ -105,15 +103,19 @@ func (f *fixture) rotate(name, successor string) error {
 func (f *fixture) revoke(name string, reason bridge.Reason) {
 	f.Helper()
 	_, err := f.store.Revoke(f.Context(), bridge.LinkFilter{IDs: []string{"lnk_" + name}}, reason, f.now)
-	f.must(err)
+	must(f, err)
 }
 
-func (f *fixture) must(err error) {
-	f.Helper()
+// must ends the test on an error.
+func must(t testing.TB, err error) {
+	t.Helper()
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
 }
+
+// errOf drops the first result of a call.
+func errOf[T any](_ T, err error) error { return err }
 
 // fill puts nine links of every kind into a store.
 func fill(t testing.TB, store *Store) *fixture {
@@ -126,23 +128,25 @@ func fill(t testing.TB, store *Store) *fixture {
 		Link: bridge.Link{Identity: bridge.Identity{Claims: bridge.Claims{}}}})
 	f.link("unredeemed", bridge.NewLink{Code: &bridge.NewCode{Hash: bridge.HashOf("code unredeemed"), CodeChallenge: "challenge",
 		RedirectURI: "https://layla.amazon.com/x", ExpiresAt: begin.Add(10 * time.Minute)}})
-	f.link("oldest", bridge.NewLink{Token: bridge.HashOf("oldest access"), MaxLinks: 1, Link: bridge.Link{Identity: bridge.Identity{Subject: "ada"}}})
+	// Danish sorts "aa" after "z".
+	f.link("aaoldest", bridge.NewLink{Token: bridge.HashOf("aaoldest access"), MaxLinks: 1,
+		Link: bridge.Link{Identity: bridge.Identity{Subject: "ada"}}})
 	f.link("newest", bridge.NewLink{Token: bridge.HashOf("newest access"), MaxLinks: 1, Link: bridge.Link{Identity: bridge.Identity{Subject: "ada"}}})
 	f.grant("redeemed")
 	f.grant("rotating") // a chain of three, of which the second was presented twice
-	f.must(f.rotate("rotating", "rotating 2"))
-	f.must(f.rotate("rotating 2", "rotating 3"))
-	f.must(f.rotate("rotating 2", "rotating 3b"))
+	must(t, f.rotate("rotating", "rotating 2"))
+	must(t, f.rotate("rotating 2", "rotating 3"))
+	must(t, f.rotate("rotating 2", "rotating 3b"))
 	f.grant("replayed")
-	f.must(f.rotate("replayed", "replayed 2"))
-	f.must(f.rotate("replayed 2", "replayed 3"))
+	must(t, f.rotate("replayed", "replayed 2"))
+	must(t, f.rotate("replayed 2", "replayed 3"))
 	if err := f.rotate("replayed", "none"); !errors.Is(err, bridge.ErrReplayed) {
 		t.Fatal(err)
 	}
 	f.grant("revoked")
 	f.revoke("revoked", "left the company")
 	use := bridge.Use{LinkID: "lnk_implicit", At: begin.Add(5 * time.Hour), AlexaUser: bridge.HashOf("amzn1.ask.account.X")}
-	f.must(store.TouchLinks(t.Context(), []bridge.Use{use}))
+	must(t, store.TouchLinks(t.Context(), []bridge.Use{use}))
 	return f
 }
 
@@ -167,23 +171,17 @@ func contents(t testing.TB, store *Store, tables ...string) map[string][]string 
 func tableRows(t testing.TB, store *Store, table string) []map[string]any {
 	t.Helper()
 	rows, err := store.db.Reader.QueryContext(t.Context(), `SELECT * FROM `+table)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer rows.Close()
 	columns, err := rows.Columns()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var all []map[string]any
 	for rows.Next() {
 		values := make([]any, len(columns))
 		for i := range values {
 			values[i] = new(any)
 		}
-		if err := rows.Scan(values...); err != nil {
-			t.Fatal(err)
-		}
+		must(t, rows.Scan(values...))
 		row := map[string]any{}
 		for i, column := range columns {
 			row[column] = *values[i].(*any)
@@ -241,9 +239,7 @@ func exportRows(t testing.TB, store *Store) []transfer.Row {
 	t.Helper()
 	var rows []transfer.Row
 	for row, err := range store.Export(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		rows = append(rows, row)
 	}
 	return rows

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -125,15 +124,7 @@ func (i *importing) add(row transfer.Row) error {
 
 func (i *importing) addLink(l *transfer.Link) error {
 	i.linkID = l.ID
-	claims, err := json.Marshal(l.Claims)
-	if err != nil {
-		return err
-	}
-	n, err := i.tx.ExecCount(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, groups_claim, subject,
-		claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (id) DO NOTHING`,
-		l.ID, l.ClientID, string(l.Grant), l.Provider, l.Issuer, l.SubjectClaim, l.GroupsClaim, l.Subject, string(claims),
-		emailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt, l.LastUsedAt, l.RevokedAt, string(l.Reason))
+	n, err := insertLink(i.tx, l, `ON CONFLICT (id) DO NOTHING`)
 	if err != nil {
 		return err
 	}

@@ -21,12 +21,10 @@ func TestImportResurrectsNothing(t *testing.T) {
 		mustImport(t, f.store, sequenceOf(old), Imported{Known: fillLinks})
 		wantContents(t, "imported at once", contents(t, f.store, everything...), before)
 
-		f.must(f.rotate("rotating 3", "rotating 4"))
+		must(t, f.rotate("rotating 3", "rotating 4"))
 		f.revoke("implicit", "theirs")
 		f.revoke("redeemed", "theirs")
-		if _, err := f.store.Sweep(t.Context(), begin.Add(400*24*time.Hour), 1000); err != nil { // which deletes tokens
-			t.Fatal(err)
-		}
+		must(t, errOf(f.store.Sweep(t.Context(), begin.Add(400*24*time.Hour), 1000))) // which deletes tokens
 		before = contents(t, f.store, everything...)
 		mustImport(t, f.store, sequenceOf(old), Imported{Known: fillLinks})
 		wantContents(t, "imported later", contents(t, f.store, everything...), before)
@@ -61,15 +59,14 @@ func TestImportRevokes(t *testing.T) {
 		source.revoke("expiring", "why a")
 		source.revoke("implicit", "why b")
 		source.revoke("newest", "why a")
-		_, err := target.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{"lnk_newest"}}, "here", source.now)
-		source.must(err)
+		must(t, errOf(target.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{"lnk_newest"}}, "here", source.now)))
 		before, err := target.ReadFeed(t.Context(), bridge.Position{})
-		source.must(err)
+		must(t, err)
 		var called []string
 		target.OnRevoke(func(linkIDs []string) { called = append(called, linkIDs...) })
 		mustImport(t, target, source.store.Export(t.Context()), Imported{Revoked: 2, Known: fillLinks - 2})
 		feed, err := target.ReadFeed(t.Context(), before.Position)
-		source.must(err)
+		must(t, err)
 		var events []string
 		for _, event := range feed.Events {
 			events = append(events, event.LinkID)

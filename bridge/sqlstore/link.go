@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/transfer"
 )
 
 // Link makes a link; see [bridge.Store].
@@ -17,7 +18,7 @@ func (s *Store) Link(ctx context.Context, handle bridge.Hash, made bridge.NewLin
 		if err := decide(tx, handle, bridge.DecisionLink, link.CreatedAt); err != nil {
 			return err
 		}
-		if err := insertLink(tx, link); err != nil {
+		if _, err := insertLink(tx, rowOf(link), ""); err != nil {
 			return err
 		}
 		if made.Code != nil {
@@ -31,18 +32,18 @@ func (s *Store) Link(ctx context.Context, handle bridge.Hash, made bridge.NewLin
 	})
 }
 
-func insertLink(tx *transaction, link *bridge.Link) error {
-	claims, err := json.Marshal(link.Claims)
+// insertLink adds a link and returns how many were added, which an ON CONFLICT clause can make 0.
+func insertLink(tx *transaction, l *transfer.Link, onConflict string) (int64, error) {
+	claims, err := json.Marshal(l.Claims)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = tx.Exec(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, groups_claim, subject, claims,
-		email, scope, alexa_user, created_at, last_used_at, revoked_at, reason)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, 0, '')`,
-		link.ID, link.ClientID, string(link.Grant), link.Provider.ID, link.Issuer, link.SubjectClaim, link.GroupsClaim,
-		link.Subject, string(claims), emailKey(link.Claims.String(bridge.ClaimEmail)), link.Scope, string(link.AlexaUser),
-		seconds(link.CreatedAt))
-	return err
+	return tx.ExecCount(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, groups_claim,
+		subject, claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) `+onConflict,
+		l.ID, l.ClientID, string(l.Grant), l.Provider, l.Issuer, l.SubjectClaim, l.GroupsClaim, l.Subject, string(claims),
+		emailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt, l.LastUsedAt, l.RevokedAt,
+		string(l.Reason))
 }
 
 func insertCode(tx *transaction, linkID string, code *bridge.NewCode) error {

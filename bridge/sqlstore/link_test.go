@@ -19,15 +19,11 @@ func TestNoTokenForARevokedLink(t *testing.T) {
 		if err := add("no link"); !errors.Is(err, bridge.ErrRevoked) {
 			t.Errorf("without a link: %v", err)
 		}
-		if err := store.write(t.Context(), func(tx *transaction) error { return insertLink(tx, &link) }); err != nil {
-			t.Fatal(err)
-		}
+		must(t, store.write(t.Context(), func(tx *transaction) error { return errOf(insertLink(tx, rowOf(&link), "")) }))
 		if err := add("live"); err != nil {
 			t.Errorf("of a live link: %v", err)
 		}
-		if _, err := store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{link.ID}}, bridge.ReasonOperator, begin); err != nil {
-			t.Fatal(err)
-		}
+		must(t, errOf(store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{link.ID}}, bridge.ReasonOperator, begin)))
 		if err := add("revoked"); !errors.Is(err, bridge.ErrRevoked) {
 			t.Errorf("of a revoked link: %v", err)
 		}

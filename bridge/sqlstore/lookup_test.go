@@ -54,9 +54,7 @@ func TestLookupBatch(t *testing.T) {
 			batch[4].hash = bridge.HashOf("many 4 refresh")
 			batch[5].hash = ""
 		}
-		if err := store.lookups.run(t.Context(), batch); err != nil {
-			t.Fatal(err)
-		}
+		must(t, store.lookups.run(t.Context(), batch))
 		for _, pending := range batch {
 			wantToken(t, pending.token, pending.err, ids[pending.hash])
 		}
@@ -88,13 +86,9 @@ func replaceLinks(t *testing.T, store *Store, column, expression string) {
 	t.Helper()
 	columns := strings.Replace(strings.ReplaceAll(linkColumns, "links.", ""), column+",", expression+" AS "+column+",", 1)
 	other, err := sql.Open("sqlite", store.db.Options.DSN)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer other.Close()
-	if _, err := other.Exec(`ALTER TABLE links RENAME TO stored; CREATE VIEW links AS SELECT ` + columns + ` FROM stored`); err != nil {
-		t.Fatal(err)
-	}
+	must(t, errOf(other.Exec(`ALTER TABLE links RENAME TO stored; CREATE VIEW links AS SELECT `+columns+` FROM stored`)))
 }
 
 // TestLookupBesideAMalformedLink verifies that lookups of other links, and of none, succeed when they share a query

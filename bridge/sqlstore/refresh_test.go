@@ -29,18 +29,6 @@ func wantAccess(t testing.TB, store *Store, access bridge.Hash, id string) {
 	}
 }
 
-func TestRefreshAfterRevoke(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
-		f := newFixture(t, open(t))
-		f.grant("revoked")
-		f.revoke("revoked", bridge.ReasonOperator)
-		if _, err := f.store.Refresh(t.Context(), *stableRefresh("revoked", "late")); !errors.Is(err, bridge.ErrRevoked) {
-			t.Errorf("Refresh: %v", err)
-		}
-		wantAccess(t, f.store, bridge.HashOf("late"), "")
-	})
-}
-
 // TestRefreshesAtOnce verifies that of refreshes at the same time each gets its own access token, whatever they
 // share.
 func TestRefreshesAtOnce(t *testing.T) {

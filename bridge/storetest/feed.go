@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
 )
 
-// readEvents reads the feed, which must not be broken, and returns the revoked links.
-func (s *suite) readEvents(after bridge.Position) (bridge.Position, []string) {
+// readFeed reads the feed, which must be broken or not, and returns its position and the revoked links.
+func (s *suite) readFeed(after bridge.Position, wantBroken bool) (bridge.Position, []string) {
 	s.Helper()
 	feed, err := s.store.ReadFeed(s.Context(), after)
-	if err != nil || feed.Broken {
-		s.Fatalf("ReadFeed(%+v): %+v, %v", after, feed, err)
+	if err != nil || feed.Broken != wantBroken || feed.Position.Epoch == "" {
+		s.Fatalf("ReadFeed(%+v): %+v, %v; want broken: %v", after, feed, err, wantBroken)
 	}
 	var revoked []string
 	for _, event := range feed.Events {
@@ -27,95 +26,53 @@ func (s *suite) readEvents(after bridge.Position) (bridge.Position, []string) {
 // position returns the position of the feed.
 func (s *suite) position() bridge.Position {
 	s.Helper()
-	feed, err := s.store.ReadFeed(s.Context(), bridge.Position{})
-	if err != nil || !feed.Broken || feed.Position.Epoch == "" {
-		s.Fatalf("ReadFeed from the beginning: %+v, %v", feed, err)
-	}
-	return feed.Position
+	position, _ := s.readFeed(bridge.Position{}, true)
+	return position
 }
 
-// everyRevocation revokes a link in each possible way, and expects it in the feed and in OnRevoke.
-func (s *suite) everyRevocation() {
-	var mu sync.Mutex
-	var called []string
-	s.store.OnRevoke(func(ids []string) {
-		mu.Lock()
-		defer mu.Unlock()
-		called = append(called, ids...)
-	})
-	revocations := map[string]func() (revoked string){
-		"revoked": s.revokedLink,
-		"by token": func() string {
-			redemption, link := s.mustRedeem()
-			s.must(errOf(s.store.RevokeByToken(s.Context(), redemption.Tokens.Access, []string{"pizza"}, s.now)))
-			return link.ID
-		},
-		"code replayed": func() string {
-			redemption, link := s.mustRedeem()
-			redemption.Now = s.now.Add(bridge.CodeReplayGrace + time.Second)
-			s.wantError(errOf(s.store.Redeem(s.Context(), redemption)), bridge.ErrReplayed)
-			return link.ID
-		},
-		"refresh replayed": func() string {
-			redemption, link := s.mustRedeem()
-			child := s.mustRefresh(redemption.Tokens.Refresh, true)
-			s.mustRefresh(child.Refresh, true)
-			s.wantError(errOf(s.refresh(redemption.Tokens.Refresh, true, s.now)), bridge.ErrReplayed)
-			return link.ID
-		},
-		"replaced": func() string {
-			first, second := s.newLink(), s.newLink()
-			second.Link.Subject, second.MaxLinks = first.Link.Subject, 1
-			s.link(first)
-			s.link(second)
-			return first.Link.ID
-		},
-		"not redeemed": func() string {
-			link := s.link(s.newCodeLink())
-			s.mustSweep(link.Code.ExpiresAt.Add(bridge.RedeemGrace))
-			return link.Link.ID
-		},
-		"expired": func() string {
-			link := s.newLink()
-			link.ExpiresAt = s.now.Add(time.Hour)
-			s.link(link)
-			s.mustSweep(link.ExpiresAt)
-			return link.Link.ID
-		},
+// wantEvents verifies which links the feed has after a position, and returns its position.
+func (s *suite) wantEvents(what string, after bridge.Position, want ...string) bridge.Position {
+	s.Helper()
+	position, revoked := s.readFeed(after, false)
+	if !slices.Equal(revoked, want) {
+		s.Errorf("%s: the feed has %v, want %v", what, revoked, want)
 	}
-	for name, revoke := range revocations {
-		before := s.position()
-		called = nil
-		link := revoke()
-		if _, revoked := s.readEvents(before); !slices.Equal(revoked, []string{link}) {
-			s.Errorf("%s: the feed has %v", name, revoked)
+	return position
+}
+
+// verifyFeed verifies that the feed and OnRevoke had each revoked link once, and no other.
+func (s *suite) verifyFeed() {
+	s.Helper()
+	var want []string
+	for _, link := range s.links(bridge.LinkFilter{}) {
+		if !link.RevokedAt.IsZero() {
+			want = append(want, link.ID)
 		}
-		if !slices.Equal(called, []string{link}) {
-			s.Errorf("%s: OnRevoke got %v", name, called)
+	}
+	_, events := s.readFeed(s.begin, false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for what, got := range map[string][]string{"the feed": events, "OnRevoke": s.onRevoke} {
+		if slices.Sort(got); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+			s.Errorf("%s had %v, want %v", what, got, want)
 		}
 	}
 }
 
 func (s *suite) feedContinues() {
-	begin := s.position()
-	position, want := begin, []string(nil)
+	position, want := s.begin, []string(nil)
 	for range 3 {
 		link := s.revokedLink()
 		want = append(want, link)
-		var revoked []string
-		if position, revoked = s.readEvents(position); !slices.Equal(revoked, []string{link}) {
-			s.Errorf("after one revocation: %v", revoked)
-		}
+		position = s.wantEvents("after one revocation", position, link)
 	}
-	if end, revoked := s.readEvents(begin); !slices.Equal(revoked, want) || end != position {
-		s.Errorf("from the beginning: %v, want %v", revoked, want)
+	if end := s.wantEvents("from the beginning", s.begin, want...); end != position {
+		s.Errorf("the feed ends at %+v and at %+v", position, end)
 	}
-	if _, revoked := s.readEvents(position); revoked != nil {
-		s.Errorf("from the end: %v", revoked)
-	}
+	s.wantEvents("from the end", position)
 	s.mustRevoke(want...)
-	if end, _ := s.readEvents(position); end != position {
-		s.Error("links that were revoked before are in the feed again")
+	if end := s.wantEvents("links that were revoked before", position); end != position {
+		s.Error("the feed moved for links that were revoked before")
 	}
 }
 
@@ -127,52 +84,40 @@ func (s *suite) feedBreaks() {
 		positions = append(positions, s.position())
 	}
 	last := positions[3]
-	changed := func(p bridge.Position, change func(*bridge.Position)) bridge.Position {
-		change(&p)
-		return p
-	}
 	for name, after := range map[string]bridge.Position{
-		"another epoch":              changed(last, func(p *bridge.Position) { p.Epoch = "other" }),
-		"ahead of the feed":          changed(last, func(p *bridge.Position) { p.Count++ }),
-		"another event at its end":   changed(last, func(p *bridge.Position) { p.Mark = "other" }),
-		"another event on the way":   changed(positions[1], func(p *bridge.Position) { p.Mark = "other" }),
-		"more than MaxEvents behind": changed(last, func(p *bridge.Position) { p.Count -= bridge.MaxEvents + 1 }),
+		"another epoch":              with(last, func(p *bridge.Position) { p.Epoch = "other" }),
+		"ahead of the feed":          with(last, func(p *bridge.Position) { p.Count++ }),
+		"another event at its end":   with(last, func(p *bridge.Position) { p.Mark = "other" }),
+		"another event on the way":   with(positions[1], func(p *bridge.Position) { p.Mark = "other" }),
+		"more than MaxEvents behind": with(last, func(p *bridge.Position) { p.Count -= bridge.MaxEvents + 1 }),
 	} {
-		feed, err := s.store.ReadFeed(s.Context(), after)
-		if err != nil || !feed.Broken || feed.Position != last {
-			s.Errorf("%s: %+v, %v", name, feed, err)
+		if position, _ := s.readFeed(after, true); position != last {
+			s.Errorf("%s: the position is %+v", name, position)
 		}
 	}
 
 	// Sweeping events breaks the feed for positions before them only.
-	s.mustSweep(s.now.Add(bridge.EventMemory - time.Second))
-	s.readEvents(positions[0])
-	s.mustSweep(s.now.Add(bridge.EventMemory))
-	if feed, err := s.store.ReadFeed(s.Context(), positions[0]); err != nil || !feed.Broken {
-		s.Errorf("from before the swept events: %+v, %v", feed, err)
-	}
-	link := s.revokedLink()
-	if _, revoked := s.readEvents(last); !slices.Equal(revoked, []string{link}) {
-		s.Errorf("from after the swept events: %v", revoked)
-	}
+	s.must(errOf(s.store.Sweep(s.Context(), s.now.Add(bridge.EventMemory-time.Second), 100)))
+	s.readFeed(positions[0], false)
+	s.must(errOf(s.store.Sweep(s.Context(), s.now.Add(bridge.EventMemory), 100)))
+	s.readFeed(positions[0], true)
+	s.wantEvents("from after the swept events", last, s.revokedLink())
 }
 
 // concurrentFeed reads the feed while many callers revoke links. Each link comes once.
 func (s *suite) concurrentFeed() {
 	const callers, each = 8, 10
-	links := make([][]string, callers)
-	for i := range links {
-		for range each {
-			links[i] = append(links[i], s.link(s.newLink()).Link.ID)
-		}
+	var want []string
+	for range callers * each {
+		want = append(want, s.link().Link.ID)
 	}
 	position := s.position()
 	done := make(chan error, 1)
 	go func() {
 		done <- errors.Join(concurrently(callers, func(i int) (err error) {
-			for _, id := range links[i] {
-				_, failed := s.store.Revoke(context.WithoutCancel(s.Context()), bridge.LinkFilter{IDs: []string{id}}, "x", s.now)
-				err = errors.Join(err, failed)
+			for _, id := range want[i*each : (i+1)*each] {
+				filter := bridge.LinkFilter{IDs: []string{id}}
+				err = errors.Join(err, errOf(s.store.Revoke(context.WithoutCancel(s.Context()), filter, "x", s.now)))
 			}
 			return err
 		})...)
@@ -186,10 +131,10 @@ func (s *suite) concurrentFeed() {
 		default:
 		}
 		var more []string
-		position, more = s.readEvents(position)
+		position, more = s.readFeed(position, false)
 		seen = append(seen, more...)
 	}
-	want := slices.Sorted(slices.Values(slices.Concat(links...)))
+	slices.Sort(want)
 	if slices.Sort(seen); !slices.Equal(seen, want) {
 		s.Errorf("%d events, want %d", len(seen), len(want))
 	}
@@ -201,7 +146,7 @@ func (s *suite) concurrentRevoke() {
 		redemption, link := s.mustRedeem()
 		refreshes := make([]bridge.Refresh, 4)
 		for i := range refreshes {
-			refreshes[i] = s.newRefresh(redemption.Tokens.Refresh, s.now)
+			refreshes[i] = s.newRefresh(redemption.Tokens.Refresh)
 		}
 		errs := concurrently(len(refreshes)+1, func(i int) error {
 			if i == len(refreshes) {
@@ -220,22 +165,33 @@ func (s *suite) concurrentRevoke() {
 	}
 }
 
-// concurrentMaxLinks makes many links of one person concurrently. No more than MaxLinks stay live.
-func (s *suite) concurrentMaxLinks() {
-	s.linkConcurrently(8, func(link *bridge.NewLink) { link.Link.Subject, link.MaxLinks = onePerson, 2 })
+// concurrentLinks makes many links concurrently, some of one person, of which no more than MaxLinks stay live.
+func (s *suite) concurrentLinks() {
+	links, handles := make([]bridge.NewLink, 64), make([]bridge.Hash, 64)
+	for i := range links {
+		links[i], handles[i] = s.newLink(), s.createPending()
+		if i < 16 { // beside each other, to contend
+			links[i].Link.Subject, links[i].MaxLinks = onePerson, 2
+		}
+	}
+	s.must(errors.Join(concurrently(len(links), func(i int) error {
+		return s.store.Link(s.Context(), handles[i], links[i])
+	})...))
+	for _, link := range links {
+		s.lookup(link.Token)
+	}
 	if live := s.links(bridge.LinkFilter{Subject: onePerson, Live: true}); len(live) != 2 {
 		s.Errorf("%d live links", len(live))
 	}
+	s.verifyFeed()
 }
 
 // concurrentSweeps runs sweeps concurrently. They revoke every link whose code was not redeemed.
 func (s *suite) concurrentSweeps() {
 	const links = 20
-	var ids []string
 	var end time.Time
 	for range links {
-		link := s.link(s.newCodeLink())
-		ids, end = append(ids, link.Link.ID), link.Code.ExpiresAt.Add(bridge.RedeemGrace)
+		end = s.link(withCode).Code.ExpiresAt.Add(bridge.RedeemGrace)
 	}
 	s.must(errors.Join(concurrently(4, func(int) (err error) {
 		for range links {
@@ -243,7 +199,8 @@ func (s *suite) concurrentSweeps() {
 		}
 		return err
 	})...))
-	if live := s.links(bridge.LinkFilter{IDs: ids, Live: true}); len(live) != 0 {
+	if live := s.links(bridge.LinkFilter{Live: true}); len(live) != 0 {
 		s.Errorf("%d links were not revoked", len(live))
 	}
+	s.verifyFeed()
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"time"
@@ -8,8 +9,112 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
+func (s *suite) pendingConsent() {
+	handle := s.createPending()
+	s.must(s.store.CreatePendingConsent(s.Context(),
+		bridge.PendingConsent{Handle: handle, Sealed: []byte("other"), ExpiresAt: s.now.Add(time.Hour)})) // the first stays
+	want := bridge.PendingConsent{Handle: handle, Sealed: []byte("sealed\x00"), ExpiresAt: s.now.Add(10 * time.Minute)}
+	verify := func() {
+		s.Helper()
+		got, err := s.store.PendingConsent(s.Context(), handle, s.now)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			s.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
+	}
+	verify()
+	s.must(s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now.Add(time.Second)))
+	want.Decision, want.DecidedAt = bridge.DecisionCancel, s.now.Add(time.Second)
+	verify()
+	s.wantError(errOf(s.store.PendingConsent(s.Context(), bridge.HashOf("unknown"), s.now)), bridge.ErrNotFound)
+}
+
+func (s *suite) pendingConsentExpires() {
+	handle := s.createPending()
+	end := s.now.Add(10 * time.Minute)
+	s.must(errOf(s.store.PendingConsent(s.Context(), handle, end.Add(-time.Second))))
+	s.wantError(errOf(s.store.PendingConsent(s.Context(), handle, end)), bridge.ErrNotFound)
+	s.wantError(s.store.Decide(s.Context(), handle, bridge.DecisionCancel, end), bridge.ErrNotFound)
+	late := s.newLink(func(n *bridge.NewLink) { n.Link.CreatedAt = end })
+	s.wantError(s.store.Link(s.Context(), handle, late), bridge.ErrNotFound)
+	s.wantUnknown(late.Token)
+}
+
+func (s *suite) decisionIsFinal() {
+	linked, cancelled := s.createPending(), s.createPending()
+	s.must(s.store.Link(s.Context(), linked, s.newLink()))
+	s.must(s.store.Decide(s.Context(), cancelled, bridge.DecisionCancel, s.now))
+	again := s.newLink(func(n *bridge.NewLink) { n.Link.CreatedAt = s.now.Add(time.Minute) })
+	s.wantDecided(s.store.Link(s.Context(), linked, again), bridge.DecisionLink)
+	s.wantDecided(s.store.Decide(s.Context(), linked, bridge.DecisionCancel, s.now), bridge.DecisionLink)
+	s.wantDecided(s.store.Link(s.Context(), cancelled, again), bridge.DecisionCancel)
+	s.wantDecided(s.store.Decide(s.Context(), cancelled, bridge.DecisionSwitch, s.now), bridge.DecisionCancel)
+
+	s.wantUnknown(again.Token)
+	s.wantError(s.store.Decide(s.Context(), bridge.HashOf("unknown"), bridge.DecisionCancel, s.now), bridge.ErrNotFound)
+}
+
+// wantDecided verifies that an error says that the decision was made at s.now.
+func (s *suite) wantDecided(err error, want bridge.Decision) {
+	s.Helper()
+	decided, ok := errors.AsType[*bridge.DecidedError](err)
+	if !ok || *decided != (bridge.DecidedError{Decision: want, At: s.now}) {
+		s.Fatalf("err = %v, want decided: %v", err, want)
+	}
+}
+
+func (s *suite) concurrentDecisions() {
+	handle := s.createPending()
+	links := make([]bridge.NewLink, 32)
+	for i := range links {
+		links[i] = s.newLink()
+	}
+	errs := concurrently(len(links), func(i int) error {
+		if i%4 == 3 {
+			return s.store.Decide(s.Context(), handle, bridge.DecisionCancel, s.now)
+		}
+		return s.store.Link(s.Context(), handle, links[i])
+	})
+	first := s.wantOne(errs)
+	decision := bridge.DecisionLink
+	if first%4 == 3 {
+		decision = bridge.DecisionCancel
+	}
+	for i, err := range errs {
+		if i != first {
+			s.wantDecided(err, decision)
+			s.wantUnknown(links[i].Token)
+		}
+	}
+}
+
+func (s *suite) failedLink() {
+	first := s.link()
+	handle := s.createPending()
+	second := s.newLink(func(n *bridge.NewLink) { n.Token = first.Token }) // which exists
+	if err := s.store.Link(s.Context(), handle, second); err == nil {
+		s.Fatal("two links got one token")
+	}
+	if links := s.links(bridge.LinkFilter{IDs: []string{second.Link.ID}}); len(links) != 0 {
+		s.Errorf("a part of the link was stored: %v", links)
+	}
+	s.must(s.store.Link(s.Context(), handle, s.newLink())) // the consent was not decided
+}
+
+func (s *suite) sweep() {
+	made := s.link()
+	for range 4 {
+		s.createPending()
+	}
+	end := s.now.Add(10 * time.Minute)
+	s.wantSweep(end.Add(-time.Second), 3, 0)
+	for _, want := range []int{3, 2, 0} {
+		s.wantSweep(end, 3, want)
+	}
+	s.wantActive("a live link was removed", made.Token)
+}
+
 func (s *suite) lookupLink() {
-	made := s.link(s.newLink())
+	made := s.link()
 	found := s.lookup(made.Token)
 	if want := (bridge.AccessToken{Link: made.Link, IssuedAt: s.now}); !reflect.DeepEqual(found, want) {
 		s.Errorf("found %+v\nwant  %+v", found, want)
@@ -17,29 +122,17 @@ func (s *suite) lookupLink() {
 	if !found.Active(s.now.Add(100 * 365 * 24 * time.Hour)) {
 		s.Error("a token that does not expire is not active")
 	}
-}
-
-func (s *suite) lookupUnknown() {
-	s.link(s.newLink())
-	s.wantError(errOf(s.store.Lookup(s.Context(), bridge.HashOf("unknown"))), bridge.ErrNotFound)
-	s.wantError(errOf(s.store.Lookup(s.Context(), "")), bridge.ErrNotFound)
-}
-
-func (s *suite) lookupExpiring() {
-	made := s.newLink()
-	made.ExpiresAt = s.now.Add(time.Hour)
-	s.link(made)
-	found := s.lookup(made.Token)
-	if !found.ExpiresAt.Equal(made.ExpiresAt) {
-		s.Errorf("expires at %v, want %v", found.ExpiresAt, made.ExpiresAt)
+	made = s.link(expiring)
+	end := made.ExpiresAt
+	found = s.lookup(made.Token)
+	if !found.ExpiresAt.Equal(end) || !found.Active(end.Add(-time.Second)) || found.Active(end) {
+		s.Errorf("%+v is not active exactly until %v", found, end)
 	}
-	if !found.Active(made.ExpiresAt.Add(-time.Second)) || found.Active(made.ExpiresAt) {
-		s.Error("the token is not active exactly until it expires")
-	}
+	s.wantUnknown(bridge.HashOf("unknown"), "")
 }
 
 func (s *suite) revoke() {
-	made, other := s.link(s.newLink()), s.link(s.newLink())
+	made, other := s.link(), s.link()
 	filter := bridge.LinkFilter{IDs: []string{made.Link.ID, "lnk_unknown"}}
 	revoked, err := s.store.Revoke(s.Context(), filter, bridge.ReasonOperator, s.now.Add(time.Minute))
 	s.must(err)
@@ -51,7 +144,7 @@ func (s *suite) revoke() {
 	if found := s.lookup(made.Token); found.Active(s.now) || !reflect.DeepEqual(found.Link, want) {
 		s.Errorf("after revoking: %+v", found)
 	}
-	s.wantActive(other.Token, "another link was revoked")
+	s.wantActive("another link was revoked", other.Token)
 	revoked, err = s.store.Revoke(s.Context(), filter, "again", s.now.Add(time.Hour))
 	if err != nil || len(revoked) != 0 {
 		s.Errorf("revoked again: %v, %v", revoked, err)
@@ -60,82 +153,69 @@ func (s *suite) revoke() {
 }
 
 func (s *suite) filters() {
-	a, b, c := s.newLink(), s.newLink(), s.newLink()
-	b.Link.ClientID, b.Link.Provider.ID, b.Link.Grant = "lights", "other", bridge.GrantAuthorizationCode
-	b.Link.Subject = a.Link.Subject
-	delete(c.Link.Claims, "email")
-	b.Link.CreatedAt, c.Link.CreatedAt = s.now.Add(time.Second), s.now.Add(2*time.Second)
-	s.link(a)
-	s.link(b)
-	s.link(c)
+	a := s.link()
+	b := s.link(func(n *bridge.NewLink) {
+		n.Link.ClientID, n.Link.Provider.ID, n.Link.Grant = "lights", "other", bridge.GrantAuthorizationCode
+		n.Link.Subject, n.Link.CreatedAt = a.Link.Subject, s.now.Add(time.Second)
+	})
+	c := s.link(func(n *bridge.NewLink) {
+		delete(n.Link.Claims, "email")
+		n.Link.CreatedAt = s.now.Add(2 * time.Second)
+	})
 	s.mustRevoke(c.Link.ID)
-	tests := []struct {
-		name   string
+	for name, tt := range map[string]struct {
 		filter bridge.LinkFilter
 		want   []bridge.NewLink
 	}{
-		{"all", bridge.LinkFilter{}, []bridge.NewLink{a, b, c}},
-		{"skill", bridge.LinkFilter{ClientID: "pizza"}, []bridge.NewLink{a, c}},
-		{"subject", bridge.LinkFilter{Subject: a.Link.Subject}, []bridge.NewLink{a, b}},
-		{"subject and skill", bridge.LinkFilter{Subject: a.Link.Subject, ClientID: "lights"}, []bridge.NewLink{b}},
-		{"e-mail in other case", bridge.LinkFilter{Email: "PERSON1@contoso.COM"}, []bridge.NewLink{a}},
-		{"provider", bridge.LinkFilter{Provider: "other"}, []bridge.NewLink{b}},
-		{"grant", bridge.LinkFilter{Grant: bridge.GrantImplicit}, []bridge.NewLink{a, c}},
-		{"ids", bridge.LinkFilter{IDs: []string{c.Link.ID, a.Link.ID}}, []bridge.NewLink{a, c}},
-		{"live", bridge.LinkFilter{Live: true}, []bridge.NewLink{a, b}},
-		{"none", bridge.LinkFilter{Subject: "' OR '1'='1"}, nil},
-	}
-	for _, tt := range tests {
+		"all":                  {bridge.LinkFilter{}, []bridge.NewLink{a, b, c}},
+		"skill":                {bridge.LinkFilter{ClientID: "pizza"}, []bridge.NewLink{a, c}},
+		"subject":              {bridge.LinkFilter{Subject: a.Link.Subject}, []bridge.NewLink{a, b}},
+		"subject and skill":    {bridge.LinkFilter{Subject: a.Link.Subject, ClientID: "lights"}, []bridge.NewLink{b}},
+		"e-mail in other case": {bridge.LinkFilter{Email: "PERSON1@contoso.COM"}, []bridge.NewLink{a}},
+		"provider":             {bridge.LinkFilter{Provider: "other"}, []bridge.NewLink{b}},
+		"grant":                {bridge.LinkFilter{Grant: bridge.GrantImplicit}, []bridge.NewLink{a, c}},
+		"ids":                  {bridge.LinkFilter{IDs: []string{c.Link.ID, a.Link.ID}}, []bridge.NewLink{a, c}},
+		"live":                 {bridge.LinkFilter{Live: true}, []bridge.NewLink{a, b}},
+		"none":                 {bridge.LinkFilter{Subject: "' OR '1'='1"}, nil},
+	} {
 		got := s.links(tt.filter)
 		if !slices.EqualFunc(got, tt.want, func(l bridge.Link, n bridge.NewLink) bool { return l.ID == n.Link.ID }) {
-			s.Errorf("%s: got %v", tt.name, got)
+			s.Errorf("%s: got %v", name, got)
 		}
 	}
 }
 
 func (s *suite) maxLinks() {
-	var made []bridge.NewLink
-	for i := range 4 {
-		link := s.newLink()
-		link.Link.Subject = onePerson
-		link.Link.CreatedAt = s.now.Add(time.Duration(i) * time.Second)
-		if i == 3 {
-			link.MaxLinks = 2
-		}
-		made = append(made, s.link(link))
+	stranger := s.link(ofOnePerson, func(n *bridge.NewLink) { n.Link.Issuer = "https://elsewhere.example.com" })
+	var tokens []bridge.Hash
+	for i, limit := range []int{0, 0, 0, 2} {
+		tokens = append(tokens, s.link(ofOnePerson, func(n *bridge.NewLink) {
+			n.Link.CreatedAt, n.MaxLinks = s.now.Add(time.Duration(i)*time.Second), limit
+		}).Token)
 	}
-	stranger := s.newLink()
-	stranger.Link.Subject, stranger.Link.Issuer = onePerson, "https://elsewhere.example.com"
-	s.link(stranger)
-
-	for i, link := range made {
-		if i < 2 {
-			s.wantRevoked(link.Token, bridge.ReasonReplaced)
-		} else {
-			s.wantActive(link.Token, "a newer link was revoked")
-		}
-	}
-	s.wantActive(stranger.Token, "a link of the same subject at another issuer was revoked")
+	s.wantRevoked(tokens[0], bridge.ReasonReplaced)
+	s.wantRevoked(tokens[1], bridge.ReasonReplaced)
+	s.wantActive("a newer link was revoked", tokens[2], tokens[3])
+	s.wantActive("a link of the same subject at another issuer was revoked", stranger.Token)
 }
 
 func (s *suite) touchLinks() {
-	made := s.link(s.newLink())
-	touch := func(at time.Time, user bridge.Hash) bridge.Link {
-		s.Helper()
+	made, user := s.link(), bridge.HashOf("user")
+	for _, tt := range []struct {
+		name     string
+		at, want time.Duration // after now
+		user     bridge.Hash
+	}{
+		{"the first use", 0, 0, user},
+		{"within the hour", 59 * time.Minute, 0, ""},
+		{"after an hour", time.Hour, time.Hour, ""},
+		{"an older use", 0, time.Hour, ""},
+	} {
+		at := s.now.Add(tt.at)
 		s.must(s.store.TouchLinks(s.Context(),
-			[]bridge.Use{{LinkID: "lnk_unknown", At: at}, {LinkID: made.Link.ID, At: at, AlexaUser: user}}))
-		return s.lookup(made.Token).Link
-	}
-	if got := touch(s.now, bridge.HashOf("user")); !got.LastUsedAt.Equal(s.now) || got.AlexaUser != bridge.HashOf("user") {
-		s.Errorf("the first use: %+v", got)
-	}
-	if got := touch(s.now.Add(59*time.Minute), ""); !got.LastUsedAt.Equal(s.now) || got.AlexaUser == "" {
-		s.Errorf("within the hour: %+v", got)
-	}
-	if got := touch(s.now.Add(time.Hour), ""); !got.LastUsedAt.Equal(s.now.Add(time.Hour)) {
-		s.Errorf("after an hour: %+v", got)
-	}
-	if got := touch(s.now, ""); !got.LastUsedAt.Equal(s.now.Add(time.Hour)) {
-		s.Errorf("an older use overwrote a newer: %+v", got)
+			[]bridge.Use{{LinkID: "lnk_unknown", At: at}, {LinkID: made.Link.ID, At: at, AlexaUser: tt.user}}))
+		if got := s.lookup(made.Token).Link; !got.LastUsedAt.Equal(s.now.Add(tt.want)) || got.AlexaUser != user {
+			s.Errorf("%s: %+v", tt.name, got)
+		}
 	}
 }

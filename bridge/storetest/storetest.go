@@ -25,50 +25,47 @@ import (
 // Run runs the suite. Each test calls open for an empty store, which open must close when the test ends (T.Cleanup).
 // Tests run in parallel.
 func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
-	tests := []struct {
-		name string
-		run  func(*suite)
-	}{
-		{"Lookup finds the whole link", (*suite).lookupLink},
-		{"Lookup of an unknown token", (*suite).lookupUnknown},
-		{"Lookup of a token that expires", (*suite).lookupExpiring},
-		{"PendingConsent returns what was stored", (*suite).pendingConsent},
-		{"CreatePendingConsent twice keeps the first", (*suite).createTwice},
-		{"PendingConsent expires", (*suite).pendingConsentExpires},
-		{"a decision is final", (*suite).decisionIsFinal},
-		{"concurrent decisions, one succeeds", (*suite).concurrentDecisions},
-		{"a failed Link leaves the consent undecided", (*suite).failedLink},
-		{"Revoke revokes live links once", (*suite).revoke},
-		{"filters", (*suite).filters},
-		{"MaxLinks revokes the oldest", (*suite).maxLinks},
-		{"TouchLinks writes once an hour", (*suite).touchLinks},
-		{"Sweep removes what has expired, and no more", (*suite).sweep},
-		{"Redeem", (*suite).redeem},
-		{"Redeem with a mismatch changes nothing", (*suite).redeemMismatch},
-		{"concurrent redemptions, one succeeds", (*suite).concurrentRedemptions},
-		{"a replayed code revokes its link", (*suite).codeReplay},
-		{"Sweep revokes links whose code was not redeemed", (*suite).codeExpires},
-		{"Redeem revokes the oldest links", (*suite).codeReplaces},
-		{"Refresh without rotation", (*suite).refreshStable},
-		{"Refresh with rotation", (*suite).refreshRotates},
-		{"Refresh keeps the newest successors", (*suite).refreshManySuccessors},
-		{"a failed Refresh adds nothing", (*suite).refreshErrors},
-		{"RevokeByToken", (*suite).revokeByToken},
-		{"Sweep revokes expired links and remembers replays", (*suite).sweepTokens},
-		{"every revocation is in the feed and passed to OnRevoke", (*suite).everyRevocation},
-		{"ReadFeed continues from a position", (*suite).feedContinues},
-		{"ReadFeed is broken where it cannot continue", (*suite).feedBreaks},
-		{"ReadFeed returns concurrent revocations once", (*suite).concurrentFeed},
-		{"concurrent refreshes and revocations leave no live token", (*suite).concurrentRevoke},
-		{"MaxLinks with concurrent links", (*suite).concurrentMaxLinks},
-		{"concurrent sweeps revoke every link", (*suite).concurrentSweeps},
-		{"concurrent writers all succeed", (*suite).concurrentWriters},
-		{"an ended context", (*suite).endedContext},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
+	for name, test := range map[string]func(*suite){
+		"Lookup finds the whole link, and no other":                (*suite).lookupLink,
+		"PendingConsent returns what was stored first":             (*suite).pendingConsent,
+		"PendingConsent expires":                                   (*suite).pendingConsentExpires,
+		"a decision is final":                                      (*suite).decisionIsFinal,
+		"concurrent decisions, one succeeds":                       (*suite).concurrentDecisions,
+		"a failed Link leaves the consent undecided":               (*suite).failedLink,
+		"Revoke revokes live links once":                           (*suite).revoke,
+		"filters":                                                  (*suite).filters,
+		"MaxLinks revokes the oldest":                              (*suite).maxLinks,
+		"TouchLinks writes once an hour":                           (*suite).touchLinks,
+		"Sweep removes what has expired, and no more":              (*suite).sweep,
+		"Redeem, after failures that change nothing":               (*suite).redeemCode,
+		"concurrent redemptions, one succeeds":                     (*suite).concurrentRedemptions,
+		"a replayed code revokes its link":                         (*suite).codeReplay,
+		"Sweep revokes links whose code was not redeemed":          (*suite).codeExpires,
+		"Redeem revokes the oldest links":                          (*suite).codeReplaces,
+		"Refresh without rotation":                                 (*suite).refreshStable,
+		"Refresh with rotation":                                    (*suite).refreshRotates,
+		"Refresh keeps the newest successors":                      (*suite).refreshManySuccessors,
+		"a failed Refresh adds nothing":                            (*suite).refreshErrors,
+		"RevokeByToken":                                            (*suite).revokeByToken,
+		"Sweep revokes expired links and remembers replays":        (*suite).sweepTokens,
+		"ReadFeed continues from a position":                       (*suite).feedContinues,
+		"ReadFeed is broken where it cannot continue":              (*suite).feedBreaks,
+		"ReadFeed returns concurrent revocations once":             (*suite).concurrentFeed,
+		"concurrent refreshes and revocations leave no live token": (*suite).concurrentRevoke,
+		"concurrent links all succeed, within MaxLinks":            (*suite).concurrentLinks,
+		"concurrent sweeps revoke every link":                      (*suite).concurrentSweeps,
+		"an ended context":                                         (*suite).endedContext,
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test.run(&suite{T: t, store: open(t), now: time.Unix(1_800_000_000, 0).UTC()})
+			s := &suite{T: t, store: open(t), now: time.Unix(1_800_000_000, 0).UTC()}
+			s.begin = s.position()
+			s.store.OnRevoke(func(ids []string) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.onRevoke = append(s.onRevoke, ids...)
+			})
+			test(s)
 		})
 	}
 }
@@ -76,35 +73,61 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 type suite struct {
 	*testing.T
 	store bridge.Store
+	begin bridge.Position // before the test
 	now   time.Time
 	count int
+
+	mu       sync.Mutex
+	onRevoke []string // the links that OnRevoke was called with
 }
 
-// newLink returns an implicit link of a new person, with every field set.
-func (s *suite) newLink() bridge.NewLink {
+// with returns a value with changes.
+func with[T any](value T, changes ...func(*T)) T {
+	for _, change := range changes {
+		change(&value)
+	}
+	return value
+}
+
+// newLink returns an implicit link of a new person, with every field set, and with changes.
+func (s *suite) newLink(changes ...func(*bridge.NewLink)) bridge.NewLink {
 	s.count++
 	id := bridge.NewLinkID()
-	return bridge.NewLink{
-		Link: bridge.Link{
-			ID:       id,
-			ClientID: "pizza",
-			Grant:    bridge.GrantImplicit,
-			Identity: bridge.Identity{
-				Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com", SubjectClaim: "oid", GroupsClaim: "a.b"},
-				Subject:  fmt.Sprintf("subject %d", s.count),
-				Claims: bridge.Claims{"email": fmt.Sprintf("Person%d@Contoso.com", s.count), "groups": []any{"a", "ü"},
-					"email_verified": true},
-			},
-			Scope:     "orders menu",
-			CreatedAt: s.now,
-		},
+	identity := bridge.Identity{
+		Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com", SubjectClaim: "oid", GroupsClaim: "a.b"},
+		Subject:  fmt.Sprintf("subject %d", s.count),
+		Claims: bridge.Claims{"email": fmt.Sprintf("Person%d@Contoso.com", s.count), "groups": []any{"a", "ü"},
+			"email_verified": true},
+	}
+	return with(bridge.NewLink{
+		Link: bridge.Link{ID: id, ClientID: "pizza", Grant: bridge.GrantImplicit, Identity: identity, Scope: "orders menu",
+			CreatedAt: s.now},
 		Token: bridge.HashOf("token of " + id),
+	}, changes...)
+}
+
+const onePerson = "one person"
+
+// ofOnePerson is a change to a link: all with it are of one person.
+func ofOnePerson(n *bridge.NewLink) { n.Link.Subject = onePerson }
+
+// expiring is a change to a link: its token expires in an hour.
+func expiring(n *bridge.NewLink) { n.ExpiresAt = n.Link.CreatedAt.Add(time.Hour) }
+
+// withCode is a change to a link: it is by the code grant, and of one person.
+func withCode(n *bridge.NewLink) {
+	ofOnePerson(n)
+	n.Link.Grant, n.Token = bridge.GrantAuthorizationCode, ""
+	n.Code = &bridge.NewCode{
+		Hash: bridge.HashOf("code of " + n.Link.ID), RedirectURI: "https://example.com/back",
+		CodeChallenge: "challenge", ExpiresAt: n.Link.CreatedAt.Add(time.Minute),
 	}
 }
 
-// link adds a link to the store, by way of a pending consent.
-func (s *suite) link(made bridge.NewLink) bridge.NewLink {
+// link adds a new link to the store, by way of a pending consent.
+func (s *suite) link(changes ...func(*bridge.NewLink)) bridge.NewLink {
 	s.Helper()
+	made := s.newLink(changes...)
 	s.must(s.store.Link(s.Context(), s.createPending(), made))
 	return made
 }
@@ -134,7 +157,7 @@ func (s *suite) lookup(token bridge.Hash) bridge.AccessToken {
 // revokedLink adds a link, revokes it, and returns its ID.
 func (s *suite) revokedLink() string {
 	s.Helper()
-	id := s.link(s.newLink()).Link.ID
+	id := s.link().Link.ID
 	s.mustRevoke(id)
 	return id
 }
@@ -144,11 +167,6 @@ func (s *suite) links(filter bridge.LinkFilter) []bridge.Link {
 	links, err := s.store.Links(s.Context(), filter)
 	s.must(err)
 	return links
-}
-
-func (s *suite) mustSweep(now time.Time) {
-	s.Helper()
-	s.must(errOf(s.store.Sweep(s.Context(), now, 100)))
 }
 
 // must ends the test on an error.
@@ -162,19 +180,30 @@ func (s *suite) must(err error) {
 // errOf drops the first result of a call.
 func errOf[T any](_ T, err error) error { return err }
 
-// wantActive verifies that a token is active; otherwise the problem says what went wrong.
-func (s *suite) wantActive(token bridge.Hash, problem string) {
+// wantActive verifies that tokens are active; otherwise the problem says what went wrong.
+func (s *suite) wantActive(problem string, tokens ...bridge.Hash) {
 	s.Helper()
-	if !s.lookup(token).Active(s.now) {
-		s.Error(problem)
+	for _, token := range tokens {
+		if !s.lookup(token).Active(s.now) {
+			s.Error(problem)
+		}
 	}
 }
 
+func (s *suite) wantUnknown(tokens ...bridge.Hash) {
+	s.Helper()
+	for _, token := range tokens {
+		s.wantError(errOf(s.store.Lookup(s.Context(), token)), bridge.ErrNotFound)
+	}
+}
+
+// wantRevoked verifies that the link of a token is revoked, as the feed and OnRevoke say.
 func (s *suite) wantRevoked(token bridge.Hash, reason bridge.Reason) {
 	s.Helper()
 	if found := s.lookup(token); found.Active(s.now) || found.Link.Reason != reason {
 		s.Errorf("want a link revoked for %q: %+v", reason, found.Link)
 	}
+	s.verifyFeed()
 }
 
 // wantSweep sweeps and verifies how much was removed.
@@ -192,32 +221,6 @@ func (s *suite) wantError(err, want error) {
 	}
 }
 
-func (s *suite) wantDecided(err error, want bridge.DecidedError) {
-	s.Helper()
-	decided, ok := errors.AsType[*bridge.DecidedError](err)
-	if !ok || *decided != want {
-		s.Fatalf("err = %v, want decided: %v", err, want)
-	}
-}
-
-func (s *suite) concurrentWriters() {
-	for _, link := range s.linkConcurrently(64, func(*bridge.NewLink) {}) {
-		s.lookup(link.Token)
-	}
-}
-
-// linkConcurrently adds n links at once.
-func (s *suite) linkConcurrently(n int, change func(*bridge.NewLink)) []bridge.NewLink {
-	s.Helper()
-	links, handles := make([]bridge.NewLink, n), make([]bridge.Hash, n)
-	for i := range links {
-		links[i], handles[i] = s.newLink(), s.createPending()
-		change(&links[i])
-	}
-	s.must(errors.Join(concurrently(n, func(i int) error { return s.store.Link(s.Context(), handles[i], links[i]) })...))
-	return links
-}
-
 func (s *suite) endedContext() {
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
@@ -227,9 +230,7 @@ func (s *suite) endedContext() {
 	if _, err := s.store.Revoke(ctx, bridge.LinkFilter{}, "x", s.now); err == nil {
 		s.Error("Revoke succeeded")
 	}
-	if _, err := s.store.Links(s.Context(), bridge.LinkFilter{}); err != nil {
-		s.Errorf("afterwards: %v", err)
-	}
+	s.links(bridge.LinkFilter{}) // succeeds afterwards
 }
 
 // concurrently calls a function n times at once and returns the errors of the calls.

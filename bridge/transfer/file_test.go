@@ -114,18 +114,9 @@ func TestLongLine(t *testing.T) {
 }
 
 func TestManyRowsOfOneLink(t *testing.T) {
-	rows := func(yield func(Row, error) bool) {
-		link := testRows(0)
-		if !yield(link[0], nil) {
-			return
-		}
-		for range MaxRowsPerLink + 1 {
-			if !yield(link[1], nil) {
-				return
-			}
-		}
-	}
-	if _, err := Write(io.Discard, rows, exportTime); err == nil || !strings.Contains(err.Error(), "lnk_0000000") {
+	link := testRows(0)
+	rows := append(link[:1], slices.Repeat(link[1:2], MaxRowsPerLink+1)...)
+	if _, err := Write(io.Discard, sequenceOf(rows), exportTime); err == nil || !strings.Contains(err.Error(), "lnk_0000000") {
 		t.Errorf("Write: %v", err)
 	}
 }
