@@ -104,8 +104,8 @@ func TestTLS(t *testing.T) {
 		t.Errorf("encrypted: %v, %v", encrypted, err)
 	}
 	for name, wrong := range map[string]string{
-		"another authority":      strings.Replace(dsn, url.QueryEscape(server.CAFile), url.QueryEscape(other.CAFile), 1),
-		"the system authorities": strings.Replace(dsn, "sslrootcert="+url.QueryEscape(server.CAFile), "", 1),
+		"another authority":      strings.Replace(dsn, url.QueryEscape(server.CAFile()), url.QueryEscape(other.CAFile()), 1),
+		"the system authorities": strings.Replace(dsn, "sslrootcert="+url.QueryEscape(server.CAFile()), "", 1),
 	} {
 		if wrong == dsn {
 			t.Fatal("nothing was replaced in the DSN")
