@@ -15,7 +15,7 @@ import (
 func TestPostgreSQL(t *testing.T) {
 	options := readOptions(t)
 	server := postgrestest.ForTest(t, postgrestest.Config{Durable: true})
-	c := newPostgresCluster(t, 3, server, options.maxStaleness)
+	c := newCluster(t, 3, server, "", options.maxStaleness)
 	runExperiment(c, options, postgresFaults(c, server), []step{
 		{5 * time.Second, "r1 refused", 8 * time.Second},
 		{500 * time.Millisecond, "r0 killed", time.Second},

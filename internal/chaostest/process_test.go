@@ -25,7 +25,7 @@ const maxStaleness = 30 * time.Second
 func newSQLiteCluster(t *testing.T, replicas int) (c *cluster, file string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "bridge.db")
-	return newCluster(t, replicas, file, maxStaleness), file
+	return newCluster(t, replicas, nil, file, maxStaleness), file
 }
 
 // linkStable links the skill without refresh tokens through a browser and returns the access token. Status 503 and no
@@ -171,7 +171,7 @@ func TestReplicasAndCommand(t *testing.T) {
 // TestStopsWhileDatabaseHangs verifies that serve exits within 8 s of SIGTERM.
 func TestStopsWhileDatabaseHangs(t *testing.T) {
 	server := postgrestest.ForTest(t, postgrestest.Config{})
-	c := newPostgresCluster(t, 1, server, maxStaleness)
+	c := newCluster(t, 1, server, "", maxStaleness)
 	r := c.replicas[0]
 	c.start()
 	token := c.linkStable(r)
