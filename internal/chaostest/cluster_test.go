@@ -47,9 +47,11 @@ type skill struct {
 	rotates    bool
 }
 
-// newCluster configures replicas on PostgreSQL, each with a proxy, or on a SQLite file if the server is nil. It starts
-// none.
-func newCluster(t *testing.T, replicas int, server *postgrestest.Server, file string, maxStaleness time.Duration) *cluster {
+// newCluster configures replicas on PostgreSQL, each with a proxy, or on a SQLite file if the server is nil. It
+// starts none.
+func newCluster(
+	t *testing.T, replicas int, server *postgrestest.Server, file string, maxStaleness time.Duration,
+) *cluster {
 	t.Helper()
 	t.Setenv("BRIDGE_KEY", keys.Generate())
 	c := &cluster{t: t, driver: sqlstore.SQLite, maxStaleness: maxStaleness, backendSecret: keys.Generate(),

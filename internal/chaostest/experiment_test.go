@@ -4,6 +4,7 @@ package chaostest
 
 import (
 	"context"
+	"errors"
 	"expvar"
 	"fmt"
 	"math/rand/v2"
@@ -27,17 +28,16 @@ type options struct {
 func readOptions(t *testing.T) options {
 	t.Helper()
 	o := options{seed: rand.Uint64(), maxStaleness: 6 * time.Second}
-	var err error
+	var seedErr, durationErr error
 	if text := os.Getenv("BRIDGE_FAULT_SEED"); text != "" {
-		if o.seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
+		o.seed, seedErr = strconv.ParseUint(text, 10, 64)
 	}
 	if text := os.Getenv("BRIDGE_FAULT_DURATION"); text != "" {
-		if o.random, err = time.ParseDuration(text); err != nil {
-			t.Fatal(err)
-		}
+		o.random, durationErr = time.ParseDuration(text)
 		o.maxStaleness = 30 * time.Second
+	}
+	if err := errors.Join(seedErr, durationErr); err != nil {
+		t.Fatal(err)
 	}
 	return o
 }
@@ -116,7 +116,7 @@ func (e *experiment) checkAll() {
 	rng := e.rng(4)
 	e.ctx, e.cancel = context.WithTimeout(context.Background(), 2*time.Minute)
 	for _, l := range e.model.all() {
-		for l.mayBeRevoked() && e.pause(20*time.Millisecond) {
+		for l.locked((*link).mayBeRevoked) && e.pause(20*time.Millisecond) {
 			e.revoke(e.pickReplica(rng), l.token(rng), rng)
 		}
 	}

@@ -83,6 +83,13 @@ func (c *cluster) retry(attempt func() error) {
 	}
 }
 
+func (c *cluster) restart(r *replica) {
+	c.t.Helper()
+	if err := r.start(c.t.Context()); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 func (c *cluster) mustRun(arguments ...string) {
 	c.t.Helper()
 	if code, output := runCommand(time.Minute, append(arguments, "--config", c.commandConfig)...); code != 0 {
@@ -105,9 +112,7 @@ func TestKilledAfterRedirect(t *testing.T) {
 		f.phone.Trace = func(simulator.Exchange) { r.signal(os.Kill) }
 		values, err := f.consent()
 		r.kill()
-		if err := r.start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		c.restart(r)
 		if err != nil { // on a busy machine
 			t.Log(err)
 			continue
@@ -142,9 +147,7 @@ func TestStopsOnSignal(t *testing.T) {
 		if strings.Contains(list, `"last_used_at": null`) || !strings.Contains(list, "last_used_at") {
 			t.Errorf("%v: the last use was not written: %s", signal, list)
 		}
-		if err := r.start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		c.restart(r)
 	}
 }
 
@@ -222,9 +225,7 @@ func TestDatabaseFileReplaced(t *testing.T) {
 		if code := p.wait(); code != 1 {
 			t.Errorf("%v: exit code %d, want 1", r, code)
 		}
-		if err := r.start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		c.restart(r)
 	}
 	added := c.linkStable(c.replicas[0])
 	for _, r := range c.replicas {

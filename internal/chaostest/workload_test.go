@@ -59,14 +59,14 @@ func (e *experiment) work(rng *rand.Rand) {
 func (e *experiment) revokeSome(r *replica, rng *rand.Rand) {
 	l := e.model.pickLive(rng)
 	for range rng.IntN(2) * 10 {
-		if l != nil && !l.hasSuperseded() {
+		if l != nil && !l.locked((*link).hasSuperseded) {
 			l = e.model.pickLive(rng)
 		}
 	}
 	switch {
 	case l == nil || e.model.countLive() < maxLinks/2:
 		return
-	case l.hasSuperseded():
+	case l.locked((*link).hasSuperseded):
 		e.replayRefresh(r, l, rng)
 	default:
 		e.revoke(r, l.token(rng), rng)
@@ -179,7 +179,7 @@ func (e *experiment) link(r *replica, rng *rand.Rand) {
 		return
 	}
 	if responseType == "token" {
-		e.add(s, received.Get("access_token"))
+		e.addLink(&link{skill: s}, received.Get("access_token"))
 		return
 	}
 	e.redeem(e.pickReplica(rng), s, received.Get("code"))
@@ -216,8 +216,6 @@ func (e *experiment) redeem(r *replica, s *skill, code string) {
 		e.violation("%v does not accept a code that a browser received: %s", r, a.body)
 	}
 }
-
-func (e *experiment) add(s *skill, access string) { e.addLink(&link{skill: s}, access) }
 
 func (e *experiment) addLink(l *link, access string) {
 	l.addAccess(access)

@@ -11,7 +11,6 @@ package postgrestest
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -56,12 +55,12 @@ func ForTest(t testing.TB, config Config) *Server {
 	t.Helper()
 	port := freePort(t)
 	s := &Server{Password: "p@ss/" + rand.Text() + "%:", Address: "127.0.0.1:" + port, prefix: findPrograms(t)}
-	s.prefix = append(s.prefix, "PGUSER=postgres", "PGPORT="+port)
+	s.prefix = append(s.prefix, "PGUSER=postgres", "PGDATABASE=postgres", "PGPORT="+port)
 	s.createFolder(t, config)
 	s.prefix = append(s.prefix, "PGDATA="+s.SocketFolder, "PGHOST="+s.SocketFolder)
 	err := s.StartAgain()
 	if err == nil {
-		err = s.administer("CREATE ROLE bridge LOGIN PASSWORD '" + s.Password + "'")
+		err = s.run("psql", "-X", "-c", "CREATE ROLE bridge LOGIN PASSWORD '"+s.Password+"'")
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -69,8 +68,8 @@ func ForTest(t testing.TB, config Config) *Server {
 	return s
 }
 
-// findPrograms returns what makes a command line run PostgreSQL's programs, which refuse to be run by root. It prefers
-// the newest of Debian's, which are not on the PATH.
+// findPrograms returns what makes a command line run PostgreSQL's programs, which refuse to be run by root. It
+// prefers the newest of Debian's, which are not on the PATH.
 func findPrograms(t testing.TB) (prefix []string) {
 	t.Helper()
 	folders, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
@@ -122,10 +121,10 @@ func (s *Server) run(line ...string) error {
 // when pg_ctl has returned.
 const keeper = `set -e
 folder=$(mktemp -dt postgrestest-XXXXXXXX) settings=$1
-trap 'for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$folder" && exit; sleep 0.2; done; exit 1' EXIT
+trap 'for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$folder" 2>/dev/null && exit; sleep 0.2; done; exit 1' EXIT
 shift
 export PGDATA="$folder/data"
-initdb --auth-local=trust --auth-host=scram-sha-256 -E UTF8 --no-locale --no-sync --no-instructions "$@" >&2
+initdb --auth-local=trust --auth-host=scram-sha-256 -E UTF8 --no-locale --no-sync --no-instructions "$@" >/dev/null
 cd "$PGDATA"
 printf "unix_socket_directories = '%s'\n%s\n" "$PGDATA" "$settings" >postgresql.auto.conf
 case $settings in *"ssl = on"*)
@@ -134,7 +133,7 @@ case $settings in *"ssl = on"*)
 esac
 echo "$PGDATA"
 read _ || true
-pg_ctl -m immediate stop >&2 || true # it may have ended`
+pg_ctl -m immediate stop >/dev/null 2>&1 || true # it may have ended`
 
 // createFolder starts the keeper and waits for the data folder.
 func (s *Server) createFolder(t testing.TB, config Config) {
@@ -151,8 +150,7 @@ func (s *Server) createFolder(t testing.TB, config Config) {
 		process.Args = append(process.Args, "--locale-provider=icu", "--icu-locale="+config.ICULocale)
 	}
 	process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C at the terminal must not end it
-	var messages bytes.Buffer
-	process.Stderr = &messages
+	process.Stderr = t.Output()
 	input, inputErr := process.StdinPipe()
 	output, outputErr := process.StdoutPipe()
 	if err := errors.Join(inputErr, outputErr, process.Start()); err != nil {
@@ -164,7 +162,7 @@ func (s *Server) createFolder(t testing.TB, config Config) {
 		}
 		input.Close()
 		if err := process.Wait(); err != nil {
-			t.Errorf("%v\n%s", err, &messages)
+			t.Error(err)
 		}
 	})
 	folder, err := bufio.NewReader(output).ReadString('\n')
@@ -190,7 +188,7 @@ func (s *Server) Kill() error { return s.run("pg_ctl", "stop", "-s", "-m", "imme
 
 // Cut terminates all client sessions and waits until they have ended. The server accepts new ones.
 func (s *Server) Cut() error {
-	return s.administer(`SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+	return s.run("psql", "-X", "-c", `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 		WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`)
 }
 
@@ -199,7 +197,7 @@ func (s *Server) DatabaseFor(t testing.TB) string {
 	t.Helper()
 	name := "test_" + strings.ToLower(rand.Text())
 	// Databases can be created in parallel from template0, since it accepts no connections.
-	if err := s.administer("CREATE DATABASE " + name + " OWNER bridge TEMPLATE template0"); err != nil {
+	if err := s.run("psql", "-X", "-c", "CREATE DATABASE "+name+" OWNER bridge TEMPLATE template0"); err != nil {
 		t.Fatal(err)
 	}
 	owner := url.UserPassword("bridge", s.Password)
@@ -214,11 +212,6 @@ func (s *Server) VerifyFull(dsn string) string {
 
 // CAFile is the path of the certificate to verify the server by. It needs Config.TLS.
 func (s *Server) CAFile() string { return s.SocketFolder + "/server.crt" }
-
-// administer executes a statement as superuser.
-func (s *Server) administer(statement string) error {
-	return s.run("psql", "-X", "-d", "postgres", "-c", statement)
-}
 
 // Log returns the last 16 KiB of the server's log.
 func (s *Server) Log() string {
