@@ -12,11 +12,12 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/sqlstore"
+	"alexa-oidc-bridge/internal/smallfs"
 )
 
 // TestBackupWithoutRoom verifies that a full disk is reported, and that no file remains on it.
 func TestBackupWithoutRoom(t *testing.T) {
-	folder := smallFileSystem(t)
+	folder := smallfs.Mount(t)
 	config := filledFile(t, 500)
 	filler, err := os.Create(filepath.Join(folder, "filler"))
 	if err != nil {

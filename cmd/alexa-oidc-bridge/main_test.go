@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -29,26 +28,6 @@ func runCommand(args ...string) (code int, stdout, stderr string) {
 	var out, err bytes.Buffer
 	code = run(args, &out, &err)
 	return code, out.String(), err.String()
-}
-
-// smallFileSystem mounts a file system of 96 MiB. It skips the test without the right to do so, or fails it if
-// BRIDGE_TEST_STRICT=1 is set.
-func smallFileSystem(t *testing.T) string {
-	t.Helper()
-	folder := t.TempDir()
-	err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=96m,mode=0700")
-	if err != nil && os.Getenv("BRIDGE_TEST_STRICT") != "1" {
-		t.Skipf("mount a small file system: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return folder
 }
 
 func TestUsage(t *testing.T) {

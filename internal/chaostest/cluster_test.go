@@ -47,50 +47,45 @@ type skill struct {
 	rotates    bool
 }
 
-// newCluster configures replicas on a SQLite file. It starts none.
-func newCluster(t *testing.T, replicas int, file string, maxStaleness time.Duration) *cluster {
-	t.Helper()
-	c := configureCluster(t, sqlstore.SQLite, replicas, maxStaleness)
-	for _, r := range c.replicas {
-		r.dsn = file
-	}
-	c.writeConfigs(file)
-	return c
-}
-
-// newPostgresCluster configures replicas on PostgreSQL, each with a proxy. It starts none.
-func newPostgresCluster(t *testing.T, replicas int, server *postgrestest.Server, maxStaleness time.Duration) *cluster {
-	t.Helper()
-	c := configureCluster(t, sqlstore.PostgreSQL, replicas, maxStaleness)
-	dsn := server.DatabaseFor(t)
-	for _, r := range c.replicas {
-		r.proxy = server.ProxyForTest(t)
-		r.dsn = r.proxy.DSN(dsn)
-	}
-	c.writeConfigs(dsn)
-	return c
-}
-
-func configureCluster(t *testing.T, driver string, replicas int, maxStaleness time.Duration) *cluster {
+// newCluster configures replicas on PostgreSQL, each with a proxy, or on a SQLite file if the server is nil. It
+// starts none.
+func newCluster(
+	t *testing.T, replicas int, server *postgrestest.Server, file string, maxStaleness time.Duration,
+) *cluster {
 	t.Helper()
 	t.Setenv("BRIDGE_KEY", keys.Generate())
-	c := &cluster{t: t, driver: driver, maxStaleness: maxStaleness, backendSecret: keys.Generate(),
+	c := &cluster{t: t, driver: sqlstore.SQLite, maxStaleness: maxStaleness, backendSecret: keys.Generate(),
 		rotates: &skill{"rotates", keys.Generate(), true}, stable: &skill{"stable", keys.Generate(), false}}
+	dsn := file
+	if server != nil {
+		c.driver, dsn = sqlstore.PostgreSQL, server.DatabaseFor(t)
+	}
 	addresses := freeAddresses(t, 2*replicas)
 	var clients []upstreamtest.Client
 	for i := range replicas {
-		r := &replica{number: i, origin: "http://" + addresses[2*i], admin: addresses[2*i+1],
+		r := &replica{number: i, origin: "http://" + addresses[2*i], admin: addresses[2*i+1], dsn: dsn,
 			clients: &http.Client{Timeout: 4 * time.Second, Transport: newTransport()}, browsers: newTransport()}
+		if server != nil {
+			r.proxy = server.ProxyForTest(t)
+			r.dsn = r.proxy.DSN(dsn)
+		}
 		c.replicas = append(c.replicas, r)
 		clients = append(clients, upstreamtest.Client{ID: r.String(), Secret: "upstream-secret",
 			RedirectURI: r.origin + "/callback/corp"})
 	}
-	provider, err := upstreamtest.Start(upstreamtest.Config{Clients: clients, People: []upstreamtest.Person{ada}})
+	var err error
+	c.provider, err = upstreamtest.Start(upstreamtest.Config{Clients: clients, People: []upstreamtest.Person{ada}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { provider.Close() })
-	c.provider = provider
+	t.Cleanup(func() { c.provider.Close() })
+	folder := t.TempDir()
+	c.commandConfig = filepath.Join(folder, "commands.yaml")
+	c.writeConfig(c.commandConfig, c.replicas[0], dsn)
+	for _, r := range c.replicas {
+		r.config = filepath.Join(folder, r.String()+".yaml")
+		c.writeConfig(r.config, r, r.dsn)
+	}
 	return c
 }
 
@@ -110,17 +105,6 @@ func freeAddresses(t *testing.T, n int) (addresses []string) {
 	}
 	t.Fatal("no free ports")
 	return nil
-}
-
-func (c *cluster) writeConfigs(commandDSN string) {
-	c.t.Helper()
-	folder := c.t.TempDir()
-	c.commandConfig = filepath.Join(folder, "commands.yaml")
-	c.writeConfig(c.commandConfig, c.replicas[0], commandDSN)
-	for _, r := range c.replicas {
-		r.config = filepath.Join(folder, r.String()+".yaml")
-		c.writeConfig(r.config, r, r.dsn)
-	}
 }
 
 func (c *cluster) writeConfig(path string, r *replica, dsn string) {

@@ -4,12 +4,12 @@ package chaostest
 
 import (
 	"context"
+	"errors"
+	"expvar"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,17 +28,16 @@ type options struct {
 func readOptions(t *testing.T) options {
 	t.Helper()
 	o := options{seed: rand.Uint64(), maxStaleness: 6 * time.Second}
-	var err error
+	var seedErr, durationErr error
 	if text := os.Getenv("BRIDGE_FAULT_SEED"); text != "" {
-		if o.seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
+		o.seed, seedErr = strconv.ParseUint(text, 10, 64)
 	}
 	if text := os.Getenv("BRIDGE_FAULT_DURATION"); text != "" {
-		if o.random, err = time.ParseDuration(text); err != nil {
-			t.Fatal(err)
-		}
+		o.random, durationErr = time.ParseDuration(text)
 		o.maxStaleness = 30 * time.Second
+	}
+	if err := errors.Join(seedErr, durationErr); err != nil {
+		t.Fatal(err)
 	}
 	return o
 }
@@ -117,7 +116,7 @@ func (e *experiment) checkAll() {
 	rng := e.rng(4)
 	e.ctx, e.cancel = context.WithTimeout(context.Background(), 2*time.Minute)
 	for _, l := range e.model.all() {
-		for l.mayBeRevoked() && e.pause(20*time.Millisecond) {
+		for l.locked((*link).mayBeRevoked) && e.pause(20*time.Millisecond) {
 			e.revoke(e.pickReplica(rng), l.token(rng), rng)
 		}
 	}
@@ -125,6 +124,7 @@ func (e *experiment) checkAll() {
 	var group sync.WaitGroup
 	for _, r := range e.replicas {
 		group.Go(func() {
+			e.waitUntilReady(r)
 			for _, l := range e.model.all() {
 				for _, token := range l.access {
 					e.checkDefinite(r, token)
@@ -212,32 +212,19 @@ func (e *experiment) report() {
 }
 
 // counts counts what was done and checked, so that a run that checked little is noticed.
-type counts struct {
-	mu     sync.Mutex
-	counts map[string]int
-}
+type counts struct{ all expvar.Map }
 
-func (c *counts) add(what string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.counts == nil {
-		c.counts = map[string]int{}
+func (c *counts) add(what string) { c.all.Add(what, 1) }
+
+func (c *counts) of(what string) int64 {
+	if n, ok := c.all.Get(what).(*expvar.Int); ok {
+		return n.Value()
 	}
-	c.counts[what]++
-}
-
-func (c *counts) of(what string) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.counts[what]
+	return 0
 }
 
 func (c *counts) String() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	var b strings.Builder
-	for _, what := range slices.Sorted(maps.Keys(c.counts)) {
-		fmt.Fprintf(&b, "%8d  %s\n", c.counts[what], what)
-	}
+	c.all.Do(func(count expvar.KeyValue) { fmt.Fprintf(&b, "%8v  %s\n", count.Value, count.Key) })
 	return b.String()
 }

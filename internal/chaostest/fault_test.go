@@ -123,13 +123,8 @@ func killReplicas(c *cluster) (faults []*fault) {
 	return faults
 }
 
-// disturbAll is [timeline.disturb] for all replicas.
-func (c *cluster) disturbAll() (over func()) { return c.forAll((*timeline).disturb) }
-
-// partitionAll is [timeline.partition] for all replicas.
-func (c *cluster) partitionAll() (over func()) { return c.forAll((*timeline).partition) }
-
-func (c *cluster) forAll(start func(*timeline) func()) (over func()) {
+// forAll starts a disturbance or a partition of all replicas.
+func (c *cluster) forAll(start func(*timeline) (over func())) (over func()) {
 	var overs []func()
 	for _, r := range c.replicas {
 		overs = append(overs, start(&r.timeline))

@@ -83,12 +83,10 @@ func (e *experiment) checkInactive(token *accessToken, a *response) {
 func (e *experiment) checkActive(token *accessToken, a *response) {
 	l := token.link
 	p := a.replica.partitionDuring(a.sent, a.received)
-	switch {
-	case p != nil && a.sent.Sub(p.from) >= e.maxStaleness:
+	if p != nil && a.sent.Sub(p.from) >= e.maxStaleness {
 		e.linkViolation(l, "token %d active at %v, which is partitioned for %v", token.number, a.replica, a.sent.Sub(p.from))
-	case p != nil:
-		e.checkCached(token, a, true)
 	}
+	e.checkCached(token, a, true)
 	if l.revokedAt.IsZero() {
 		e.counts.add(checkedLive)
 		return

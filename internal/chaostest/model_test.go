@@ -56,11 +56,14 @@ func (l *link) note(e *experiment, format string, arguments ...any) {
 // live reports that the link is not revoked and that no request was sent that may revoke it. It needs the lock.
 func (l *link) live() bool { return l.attempts == 0 && l.revokedAt.IsZero() }
 
-// mayBeRevoked reports that a revocation has an unknown outcome.
-func (l *link) mayBeRevoked() bool {
+// mayBeRevoked reports that a revocation has an unknown outcome. It needs the lock.
+func (l *link) mayBeRevoked() bool { return l.attempts > 0 && l.revokedAt.IsZero() }
+
+// locked takes the lock for a function that needs it.
+func (l *link) locked(holds func(*link) bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.attempts > 0 && l.revokedAt.IsZero()
+	return holds(l)
 }
 
 // markRevoked records that the link was revoked at that time at the latest. It needs the lock.
@@ -134,14 +137,7 @@ func (m *model) pick(rng *rand.Rand) *link {
 // pickLive returns a random live link, or nil if it found none.
 func (m *model) pickLive(rng *rand.Rand) *link {
 	for range 20 {
-		l := m.pick(rng)
-		if l == nil {
-			return nil
-		}
-		l.mu.Lock()
-		live := l.live()
-		l.mu.Unlock()
-		if live {
+		if l := m.pick(rng); l == nil || l.locked((*link).live) {
 			return l
 		}
 	}

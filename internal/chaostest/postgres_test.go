@@ -15,7 +15,7 @@ import (
 func TestPostgreSQL(t *testing.T) {
 	options := readOptions(t)
 	server := postgrestest.ForTest(t, postgrestest.Config{Durable: true})
-	c := newPostgresCluster(t, 3, server, options.maxStaleness)
+	c := newCluster(t, 3, server, "", options.maxStaleness)
 	runExperiment(c, options, postgresFaults(c, server), []step{
 		{5 * time.Second, "r1 refused", 8 * time.Second},
 		{500 * time.Millisecond, "r0 killed", time.Second},
@@ -35,11 +35,12 @@ func postgresFaults(c *cluster, server *postgrestest.Server) []*fault {
 		{"PostgreSQL stopped", database, outages, outage(server, server.Stop)},
 		{"PostgreSQL killed", database, outages, outage(server, server.Kill)},
 		{"connections cut", database, []time.Duration{0}, func(e *experiment, _ time.Duration) error {
-			defer e.disturbAll()()
+			defer e.forAll((*timeline).disturb)()
 			return server.Cut()
 		}},
 	}
 	partitions := []time.Duration{time.Second, 8 * time.Second, 25 * time.Second, 45 * time.Second}
+	freezes := []time.Duration{5 * time.Second, 40 * time.Second}
 	for _, r := range c.replicas {
 		faults = append(faults,
 			&fault{r.String() + " refused", &r.faultLock, partitions, partition(r, postgrestest.Refuse)},
@@ -49,30 +50,26 @@ func postgresFaults(c *cluster, server *postgrestest.Server) []*fault {
 				r.proxy.Cut()
 				return nil
 			}},
-			&fault{r.String() + " frozen", &r.faultLock, []time.Duration{5 * time.Second, 40 * time.Second}, freeze(r)},
+			&fault{r.String() + " frozen", &r.faultLock, freezes, func(e *experiment, lasts time.Duration) error {
+				defer r.disturb()()
+				r.freeze()
+				e.pause(lasts)
+				r.thaw()
+				return nil
+			}},
 		)
 	}
 	return faults
 }
 
-func freeze(r *replica) func(*experiment, time.Duration) error {
-	return func(e *experiment, lasts time.Duration) error {
-		defer r.disturb()()
-		r.freeze()
-		e.pause(lasts)
-		r.thaw()
-		return nil
-	}
-}
-
 // outage ends the database and starts it again.
 func outage(server *postgrestest.Server, end func() error) func(*experiment, time.Duration) error {
 	return func(e *experiment, lasts time.Duration) error {
-		defer e.disturbAll()()
+		defer e.forAll((*timeline).disturb)()
 		if err := end(); err != nil {
 			return err
 		}
-		over := e.partitionAll()
+		over := e.forAll((*timeline).partition)
 		e.pause(lasts)
 		over()
 		return server.StartAgain()
@@ -83,15 +80,14 @@ func outage(server *postgrestest.Server, end func() error) func(*experiment, tim
 func partition(r *replica, mode postgrestest.Mode) func(*experiment, time.Duration) error {
 	return func(e *experiment, lasts time.Duration) error {
 		defer r.disturb()()
-		if err := r.proxy.Set(mode); err != nil {
-			return err
-		}
+		r.proxy.Set(mode)
 		if mode == postgrestest.Refuse {
 			r.proxy.Cut()
 		}
 		over := r.partition()
 		e.pause(lasts)
 		over()
-		return r.proxy.Set(postgrestest.Open)
+		r.proxy.Set(postgrestest.Open)
+		return nil
 	}
 }

@@ -25,7 +25,7 @@ const maxStaleness = 30 * time.Second
 func newSQLiteCluster(t *testing.T, replicas int) (c *cluster, file string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "bridge.db")
-	return newCluster(t, replicas, file, maxStaleness), file
+	return newCluster(t, replicas, nil, file, maxStaleness), file
 }
 
 // linkStable links the skill without refresh tokens through a browser and returns the access token. Status 503 and no
@@ -83,6 +83,13 @@ func (c *cluster) retry(attempt func() error) {
 	}
 }
 
+func (c *cluster) restart(r *replica) {
+	c.t.Helper()
+	if err := r.start(c.t.Context()); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 func (c *cluster) mustRun(arguments ...string) {
 	c.t.Helper()
 	if code, output := runCommand(time.Minute, append(arguments, "--config", c.commandConfig)...); code != 0 {
@@ -105,9 +112,7 @@ func TestKilledAfterRedirect(t *testing.T) {
 		f.phone.Trace = func(simulator.Exchange) { r.signal(os.Kill) }
 		values, err := f.consent()
 		r.kill()
-		if err := r.start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		c.restart(r)
 		if err != nil { // on a busy machine
 			t.Log(err)
 			continue
@@ -142,9 +147,7 @@ func TestStopsOnSignal(t *testing.T) {
 		if strings.Contains(list, `"last_used_at": null`) || !strings.Contains(list, "last_used_at") {
 			t.Errorf("%v: the last use was not written: %s", signal, list)
 		}
-		if err := r.start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		c.restart(r)
 	}
 }
 
@@ -171,7 +174,7 @@ func TestReplicasAndCommand(t *testing.T) {
 // TestStopsWhileDatabaseHangs verifies that serve exits within 8 s of SIGTERM.
 func TestStopsWhileDatabaseHangs(t *testing.T) {
 	server := postgrestest.ForTest(t, postgrestest.Config{})
-	c := newPostgresCluster(t, 1, server, maxStaleness)
+	c := newCluster(t, 1, server, "", maxStaleness)
 	r := c.replicas[0]
 	c.start()
 	token := c.linkStable(r)
@@ -180,9 +183,7 @@ func TestStopsWhileDatabaseHangs(t *testing.T) {
 		group.Go(func() { post(r, "/lookup", "backend", c.backendSecret, url.Values{"token": {token}}) })
 	}
 	group.Wait()
-	if err := r.proxy.Set(postgrestest.Hang); err != nil {
-		t.Fatal(err)
-	}
+	r.proxy.Set(postgrestest.Hang)
 	group.Go(func() { http.Post(r.origin+"/token", "application/x-www-form-urlencoded", http.NoBody) })
 	started := time.Now()
 	r.signal(syscall.SIGTERM)
@@ -224,9 +225,7 @@ func TestDatabaseFileReplaced(t *testing.T) {
 		if code := p.wait(); code != 1 {
 			t.Errorf("%v: exit code %d, want 1", r, code)
 		}
-		if err := r.start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		c.restart(r)
 	}
 	added := c.linkStable(c.replicas[0])
 	for _, r := range c.replicas {

@@ -172,10 +172,8 @@ func (e *experiment) refreshDenied(l *link, token int, a *response) {
 	}
 }
 
-// hasSuperseded reports whether the link has a superseded refresh token.
+// hasSuperseded reports whether the link has a superseded refresh token. It needs the lock.
 func (l *link) hasSuperseded() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	return slices.ContainsFunc(l.refresh, func(t refreshToken) bool { return t.superseded })
 }
 

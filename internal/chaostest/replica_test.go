@@ -84,8 +84,7 @@ func (r *replica) startOnce() (*process, error) {
 	client := &http.Client{Transport: newTransport(), Timeout: time.Second}
 	defer client.CloseIdleConnections()
 	for {
-		if response, err := client.Get("http://" + r.admin + "/healthz"); err == nil {
-			response.Body.Close()
+		if _, _, err := get(context.Background(), client, r, "/healthz"); err == nil {
 			return p, nil
 		}
 		select {

@@ -79,7 +79,7 @@ func (e *experiment) repeatRevocations(rng *rand.Rand) {
 		for _, l := range e.model.all() {
 			// Usually an attempt that is in progress is left alone.
 			now, r := time.Now(), e.pickReplica(rng)
-			if e.ctx.Err() == nil && l.mayBeRevoked() && rng.IntN(4) == 0 && r.undisturbed(now, now) {
+			if e.ctx.Err() == nil && l.locked((*link).mayBeRevoked) && rng.IntN(4) == 0 && r.undisturbed(now, now) {
 				e.revoke(r, l.token(rng), rng)
 			}
 		}

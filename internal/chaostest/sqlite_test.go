@@ -12,39 +12,21 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"alexa-oidc-bridge/internal/smallfs"
 )
 
 // TestSQLite injects faults into two replicas on one SQLite file, in a small file system of its own.
 func TestSQLite(t *testing.T) {
 	options := readOptions(t)
-	file := filepath.Join(smallFileSystem(t), "bridge.db")
-	c := newCluster(t, 2, file, options.maxStaleness)
+	file := filepath.Join(smallfs.Mount(t), "bridge.db")
+	c := newCluster(t, 2, nil, file, options.maxStaleness)
 	runExperiment(c, options, sqliteFaults(file), []step{
 		{time.Second, "r0 killed", 0},
 		{2 * time.Second, "file locked", 6 * time.Second},
 		{7 * time.Second, "r1 killed", 500 * time.Millisecond},
 		{2 * time.Second, "disk full", 1500 * time.Millisecond},
 	})
-}
-
-// smallFileSystem mounts a file system of 96 MiB. It skips the test without the right to do so, or fails it if
-// BRIDGE_TEST_STRICT=1 is set.
-func smallFileSystem(t *testing.T) string {
-	t.Helper()
-	folder := t.TempDir()
-	err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=96m,mode=0700")
-	if err != nil && os.Getenv("BRIDGE_TEST_STRICT") != "1" {
-		t.Skipf("mount a small file system: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return folder
 }
 
 // sqliteFaults do not keep a replica from reading, so they disturb nothing: revocations must propagate within 1 s.

@@ -4,11 +4,11 @@ package chaostest
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"alexa-oidc-bridge/bridge/sqlstore"
 )
@@ -27,14 +27,18 @@ func (e *experiment) detectStalls(r *replica) {
 	const interval, slow = 100 * time.Millisecond, 300 * time.Millisecond
 	client := &http.Client{Transport: newTransport()}
 	defer client.CloseIdleConnections()
-	database := &databaseProbe{}
-	defer database.close()
+	var database *sql.DB
+	if e.driver == sqlstore.PostgreSQL {
+		database, _ = sql.Open("pgx", r.dsn) // which the replica has parsed
+		database.SetMaxOpenConns(1)
+		defer database.Close()
+	}
 	last := time.Now()
 	for e.pause(interval) {
 		ctx, cancel := context.WithTimeout(e.ctx, time.Second)
-		err := getHealth(ctx, client, r)
-		if err == nil && e.driver == sqlstore.PostgreSQL {
-			err = database.query(ctx, r.dsn)
+		_, _, err := get(ctx, client, r, "/healthz")
+		if err == nil && database != nil {
+			_, err = database.ExecContext(ctx, `SELECT 1`)
 		}
 		cancel()
 		now := time.Now()
@@ -46,39 +50,17 @@ func (e *experiment) detectStalls(r *replica) {
 	}
 }
 
-func getHealth(ctx context.Context, client *http.Client, r *replica) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.admin+"/healthz", nil)
+// get sends a request to the address of a replica for health checks and metrics.
+func get(ctx context.Context, client *http.Client, r *replica, path string) (status int, body string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.admin+path, nil)
 	if err != nil {
-		return err
+		return 0, "", err
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return err
+		return 0, "", err
 	}
-	return response.Body.Close()
-}
-
-// databaseProbe is a connection to PostgreSQL that is restored after an error.
-type databaseProbe struct{ conn *pgx.Conn }
-
-func (p *databaseProbe) query(ctx context.Context, dsn string) (err error) {
-	if p.conn == nil {
-		if p.conn, err = pgx.Connect(ctx, dsn); err != nil {
-			return err
-		}
-	}
-	if _, err = p.conn.Exec(ctx, `SELECT 1`); err != nil {
-		p.close()
-	}
-	return err
-}
-
-func (p *databaseProbe) close() {
-	if p.conn == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	p.conn.Close(ctx)
-	p.conn = nil
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(text), err
 }

@@ -87,29 +87,6 @@ func (l *timeline) undisturbed(from, to time.Time) bool {
 	return true
 }
 
-// undisturbedAtSomeTime reports whether the replica was certainly able to read the feed at some time in the period.
-func (l *timeline) undisturbedAtSomeTime(from, to time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for at := from; !at.After(to); {
-		next := at
-		for _, i := range l.disturbances {
-			if !i.overlaps(at, at) {
-				continue
-			}
-			if i.to.IsZero() {
-				return false
-			}
-			next = i.to.Add(time.Nanosecond)
-		}
-		if next.Equal(at) {
-			return true
-		}
-		at = next
-	}
-	return false
-}
-
 // settled reports whether a request of that time can have no further effect: the replica has been undisturbed for
 // longer than it works on a request (3 s) and than the database keeps an open transaction (5 s).
 func (l *timeline) settled(since time.Time) bool {

@@ -1,8 +1,8 @@
 package postgrestest
 
 import (
-	"errors"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,76 +17,56 @@ const (
 	// Hang accepts connections and keeps them, but holds back every byte sent after Set has returned, and the end of
 	// a connection too.
 	Hang Mode = "hang"
-	// Refuse refuses new connections. Existing ones stay as they are, open or hung; see [Proxy.Cut].
+	// Refuse ends new connections at once. Existing ones stay as they are, open or hung; see [Proxy.Cut].
 	Refuse Mode = "refuse"
 )
 
 // Proxy is a TCP proxy that simulates network faults.
 type Proxy struct {
-	address, target string
-	goroutines      sync.WaitGroup
+	listener net.Listener
+	target   string
 
 	mu       sync.Mutex
-	resumed  *sync.Cond // hung or closed has changed
+	resumed  *sync.Cond // hung has changed
 	hung     bool
-	closed   bool
-	listener net.Listener      // nil: refuses connections
+	refusing bool
 	conns    map[net.Conn]bool // of both sides
 }
 
 // ProxyForTest returns an open proxy to the server that is closed when the test ends.
 func (s *Server) ProxyForTest(t testing.TB) *Proxy {
 	t.Helper()
-	return newProxy(t, s.Address)
-}
-
-// newProxy returns an open proxy to the target, a host and a port.
-func newProxy(t testing.TB, target string) *Proxy {
-	t.Helper()
-	address, err := freeAddress()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{address: address, target: target, conns: map[net.Conn]bool{}}
+	p := &Proxy{listener: listener, target: s.Address, conns: map[net.Conn]bool{}}
 	p.resumed = sync.NewCond(&p.mu)
-	if err := p.Set(Open); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.close)
+	go p.accept()
+	t.Cleanup(func() {
+		listener.Close()
+		p.Set(Refuse)
+		p.Cut()
+		p.Set(Open) // what was held back meets closed connections
+	})
 	return p
 }
 
-// Address is where the proxy listens. It does not change.
-func (p *Proxy) Address() string { return p.address }
+// Address is where the proxy listens.
+func (p *Proxy) Address() string { return p.listener.Addr().String() }
 
 // DSN returns the DSN of a server with the proxy's address.
-func (p *Proxy) DSN(dsn string) string {
-	u := mustParse(dsn)
-	u.Host = p.address
-	return u.String()
-}
+func (p *Proxy) DSN(dsn string) string { return strings.Replace(dsn, p.target, p.Address(), 1) }
 
-// Set changes the mode. It fails if the proxy is closed, or if its port was taken while it refused connections.
-func (p *Proxy) Set(mode Mode) (err error) {
+// Set changes the mode.
+func (p *Proxy) Set(mode Mode) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case p.closed:
-		return errors.New("postgrestest: the proxy is closed")
-	case mode == Refuse:
-		p.refuse()
-		return nil
+	p.refusing = mode == Refuse
+	if !p.refusing {
+		p.hung = mode == Hang
+		p.resumed.Broadcast()
 	}
-	p.hung = mode == Hang
-	p.resumed.Broadcast()
-	if p.listener == nil {
-		if p.listener, err = net.Listen("tcp", p.address); err != nil {
-			return err
-		}
-		listener := p.listener
-		p.goroutines.Go(func() { p.accept(listener) })
-	}
-	return nil
 }
 
 // Cut closes all connections. New ones are treated according to the mode.
@@ -99,62 +79,47 @@ func (p *Proxy) Cut() {
 	clear(p.conns)
 }
 
-// close closes the listener and all connections, and waits for the proxy's goroutines.
-func (p *Proxy) close() {
-	p.mu.Lock()
-	p.closed = true
-	p.refuse()
-	p.resumed.Broadcast()
-	p.mu.Unlock()
-	p.Cut()
-	p.goroutines.Wait()
-}
-
-func (p *Proxy) refuse() {
-	if p.listener != nil {
-		p.listener.Close()
-		p.listener = nil
-	}
-}
-
-func (p *Proxy) accept(listener net.Listener) {
+func (p *Proxy) accept() {
 	for {
-		client, err := listener.Accept()
+		client, err := p.listener.Accept()
 		if err != nil {
 			return
 		}
-		if p.add(client, func() bool { return p.listener == listener }) {
-			p.goroutines.Go(func() { p.connect(client) })
-		}
+		go p.connect(client)
 	}
-}
-
-// add takes a connection into conns if the condition holds, and closes it otherwise.
-func (p *Proxy) add(conn net.Conn, condition func() bool) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !condition() {
-		conn.Close()
-		return false
-	}
-	p.conns[conn] = true
-	return true
 }
 
 func (p *Proxy) connect(client net.Conn) {
 	defer p.end(client)
-	p.waitWhileHung()
-	server, err := net.DialTimeout("tcp", p.target, 10*time.Second)
-	if err != nil || !p.add(server, func() bool { return p.conns[client] }) {
+	if !p.add(client, func() bool { return !p.refusing }) {
 		return
 	}
-	p.goroutines.Go(func() { p.forward(server, client) })
-	p.forward(client, server)
+	p.waitWhileHung()
+	server, err := net.DialTimeout("tcp", p.target, 10*time.Second)
+	if err != nil {
+		return
+	}
+	defer p.end(server)
+	if p.add(server, func() bool { return p.conns[client] }) { // otherwise Cut came first
+		go p.forward(server, client)
+		p.forward(client, server)
+	}
+}
+
+// add takes a connection into conns if the condition holds.
+func (p *Proxy) add(conn net.Conn, condition func() bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if condition() {
+		p.conns[conn] = true
+	}
+	return p.conns[conn]
 }
 
 // forward ends the connection in both directions when one ends: PostgreSQL never closes only one.
 func (p *Proxy) forward(to, from net.Conn) {
-	defer p.end(to, from)
+	defer p.end(to)
+	defer p.end(from)
 	buffer := make([]byte, 32<<10)
 	for {
 		n, readErr := from.Read(buffer)
@@ -169,16 +134,14 @@ func (p *Proxy) forward(to, from net.Conn) {
 func (p *Proxy) waitWhileHung() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.hung && !p.closed {
+	for p.hung {
 		p.resumed.Wait()
 	}
 }
 
-func (p *Proxy) end(conns ...net.Conn) {
+func (p *Proxy) end(conn net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, conn := range conns {
-		conn.Close()
-		delete(p.conns, conn)
-	}
+	conn.Close()
+	delete(p.conns, conn)
 }

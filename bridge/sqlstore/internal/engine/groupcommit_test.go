@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -33,13 +34,17 @@ func insertConsent(tx *Tx, handle string) error {
 	return err
 }
 
-func hasConsent(t *testing.T, db *DB, handle string) bool {
+func writeConsent(ctx context.Context, db *DB, handle string) error {
+	return db.Write(ctx, func(tx *Tx) error { return insertConsent(tx, handle) })
+}
+
+func hasConsent(t *testing.T, db *DB, handle string) (found bool) {
 	t.Helper()
-	var n int
-	if err := db.Reader.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM pending_consents WHERE handle = $1`, handle).Scan(&n); err != nil {
+	query := `SELECT EXISTS (SELECT 1 FROM pending_consents WHERE handle = $1)`
+	if err := db.Reader.QueryRowContext(t.Context(), query, handle).Scan(&found); err != nil {
 		t.Fatal(err)
 	}
-	return n == 1
+	return found
 }
 
 // TestGroupCommitIsolation verifies that a transaction that fails does not roll back the others of its group.
@@ -77,48 +82,42 @@ func TestGroupCommitIsolation(t *testing.T) {
 	}
 }
 
-// TestAbandonedTransaction verifies that a transaction whose caller gave up while it waited is not run: the caller
-// may have tried again.
+// TestAbandonedTransaction verifies that a transaction whose caller gave up while it waited, or while its group runs,
+// is not run: the caller may have tried again.
 func TestAbandonedTransaction(t *testing.T) {
 	t.Parallel()
-	db := openTest(t)
-	release := blockWriter(db)
-	ctx, cancel := context.WithCancel(context.Background())
-	result := make(chan error)
-	go func() { result <- db.Write(ctx, func(tx *Tx) error { return insertConsent(tx, "abandoned") }) }()
-	waitForJobs(db, 1)
-	cancel()
-	if err := <-result; !errors.Is(err, context.Canceled) {
-		t.Errorf("Write: %v", err)
-	}
-	release()
-	if err := db.Write(t.Context(), func(tx *Tx) error { return insertConsent(tx, "next") }); err != nil {
-		t.Error(err)
-	}
-	if hasConsent(t, db, "abandoned") {
-		t.Error("the transaction was run")
-	}
-}
-
-// TestAbandonedInGroup is TestAbandonedTransaction for a caller that gives up while its group runs.
-func TestAbandonedInGroup(t *testing.T) {
-	t.Parallel()
-	db := openTest(t)
-	release := blockWriter(db)
-	ctx, cancel := context.WithCancel(context.Background())
-	result := make(chan error, 2)
-	go func() {
-		result <- db.Write(context.Background(), func(*Tx) error { cancel(); return nil })
-	}()
-	waitForJobs(db, 1)
-	go func() { result <- db.Write(ctx, func(tx *Tx) error { return insertConsent(tx, "abandoned") }) }()
-	waitForJobs(db, 2)
-	release()
-	if first, second := <-result, <-result; (first == nil) == (second == nil) {
-		t.Errorf("Write: %v, %v; want one error", first, second)
-	}
-	if hasConsent(t, db, "abandoned") {
-		t.Error("the transaction was run")
+	for _, inGroup := range []bool{false, true} {
+		db := openTest(t)
+		release := blockWriter(db)
+		ctx, cancel := context.WithCancel(context.Background())
+		first, abandoned := make(chan error, 1), make(chan error, 1)
+		go func() {
+			first <- db.Write(context.Background(), func(tx *Tx) error {
+				cancel()
+				return insertConsent(tx, "first")
+			})
+		}()
+		waitForJobs(db, 1)
+		go func() { abandoned <- writeConsent(ctx, db, "abandoned") }()
+		waitForJobs(db, 2)
+		if !inGroup {
+			cancel()
+			if err := <-abandoned; !errors.Is(err, context.Canceled) {
+				t.Errorf("Write: %v", err)
+			}
+		}
+		release()
+		if err := <-first; err != nil || !hasConsent(t, db, "first") {
+			t.Errorf("the other transaction of the group: %v", err)
+		}
+		if inGroup {
+			if err := <-abandoned; !errors.Is(err, context.Canceled) {
+				t.Errorf("Write: %v", err)
+			}
+		}
+		if hasConsent(t, db, "abandoned") {
+			t.Error("the transaction was run")
+		}
 	}
 }
 
@@ -129,9 +128,7 @@ func TestCloseFinishesWrites(t *testing.T) {
 	errs := make([]error, 32)
 	var group sync.WaitGroup
 	for i := range errs {
-		group.Go(func() {
-			errs[i] = db.Write(context.Background(), func(tx *Tx) error { return insertConsent(tx, fmt.Sprint(i)) })
-		})
+		group.Go(func() { errs[i] = writeConsent(context.Background(), db, fmt.Sprint(i)) })
 	}
 	if err := db.Close(); err != nil {
 		t.Error(err)
@@ -154,9 +151,7 @@ func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	db := openTest(t)
 	writer := db.writer.(*groupCommit).db
-	write := func(handle string) error {
-		return db.Write(t.Context(), func(tx *Tx) error { return insertConsent(tx, handle) })
-	}
+	write := func(handle string) error { return writeConsent(t.Context(), db, handle) }
 	if err := write("before"); err != nil {
 		t.Fatal(err)
 	}
@@ -180,27 +175,14 @@ func TestDiskFull(t *testing.T) {
 
 // BenchmarkGroupCommit writes from 32 goroutines. Run it with -cpu 1,2.
 func BenchmarkGroupCommit(b *testing.B) {
-	db, err := Open(b.Context(), Options{SQLite, b.TempDir() + "/bridge.db", true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer db.Close()
-	next := make(chan int, 1024)
-	go func() {
-		defer close(next)
-		for i := range b.N {
-			next <- i
-		}
-	}()
-	var group sync.WaitGroup
-	for range 32 {
-		group.Go(func() {
-			for i := range next {
-				if err := db.Write(context.Background(), func(tx *Tx) error { return insertConsent(tx, fmt.Sprint(i)) }); err != nil {
-					b.Error(err)
-				}
+	db := openTest(b)
+	var written atomic.Int64
+	b.SetParallelism(32 / runtime.GOMAXPROCS(0))
+	b.RunParallel(func(next *testing.PB) {
+		for next.Next() {
+			if err := writeConsent(context.Background(), db, fmt.Sprint(written.Add(1))); err != nil {
+				b.Error(err)
 			}
-		})
-	}
-	group.Wait()
+		}
+	})
 }

@@ -19,24 +19,24 @@ import (
 	"alexa-oidc-bridge/internal/postgrestest"
 )
 
+func newDSN(t *testing.T) string {
+	t.Helper()
+	return postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
+}
+
 func openDSN(t *testing.T, dsn string) *DB {
 	t.Helper()
-	db, err := Open(t.Context(), Options{PostgreSQL, dsn, true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	return db
+	return open(t, Options{PostgreSQL, dsn, true})
 }
 
 func execute(t *testing.T, dsn, statement string) {
 	t.Helper()
-	db, err := sql.Open("pgx", dsn)
+	conn, err := pgx.Connect(context.Background(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
-	if _, err := db.Exec(statement); err != nil {
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(context.Background(), statement); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -44,7 +44,7 @@ func execute(t *testing.T, dsn, statement string) {
 // TestContextEndsInTransaction verifies that the error is the context's, not that of the rollback.
 func TestContextEndsInTransaction(t *testing.T) {
 	t.Parallel()
-	db := openDSN(t, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t))
+	db := openDSN(t, newDSN(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	err := db.Write(ctx, func(tx *Tx) error {
 		cancel()
@@ -67,17 +67,13 @@ func TestPostgreSQLOpenErrors(t *testing.T) {
 	unsafe := server.DatabaseFor(t)
 	execute(t, unsafe, `ALTER ROLE CURRENT_USER SET synchronous_commit = off`)
 	defer execute(t, unsafe, `ALTER ROLE CURRENT_USER RESET synchronous_commit`)
-	parsed, err := url.Parse(foreign)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const safe = "&options=-csynchronous_commit%3Don"
 	for name, tt := range map[string]struct {
 		dsn    string
 		create bool
 		want   error
 	}{
-		"no such database":   {strings.Replace(foreign, parsed.Path, "/nowhere", 1) + safe, true, ErrNoDatabase},
+		"no such database":   {strings.Replace(foreign, "/test_", "/nowhere_", 1) + safe, true, ErrNoDatabase},
 		"another program's":  {foreign + safe, true, ErrSchema},
 		"empty, not created": {server.DatabaseFor(t) + safe, false, ErrSchema},
 		"async commits":      {unsafe, true, ErrUnsafe},
@@ -104,8 +100,8 @@ func TestTLS(t *testing.T) {
 		t.Errorf("encrypted: %v, %v", encrypted, err)
 	}
 	for name, wrong := range map[string]string{
-		"another authority":      strings.Replace(dsn, url.QueryEscape(server.CAFile), url.QueryEscape(other.CAFile), 1),
-		"the system authorities": strings.Replace(dsn, "sslrootcert="+url.QueryEscape(server.CAFile), "", 1),
+		"another authority":      strings.Replace(dsn, url.QueryEscape(server.CAFile()), url.QueryEscape(other.CAFile()), 1),
+		"the system authorities": strings.Replace(dsn, "sslrootcert="+url.QueryEscape(server.CAFile()), "", 1),
 	} {
 		if wrong == dsn {
 			t.Fatal("nothing was replaced in the DSN")
@@ -129,7 +125,7 @@ func TestMissingCertificate(t *testing.T) {
 
 func TestServerLimits(t *testing.T) {
 	t.Parallel()
-	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
+	dsn := newDSN(t)
 	for dsn, want := range map[string]string{dsn: "5s 5s", dsn + "&lock_timeout=7s": "7s 5s"} {
 		db := openDSN(t, dsn)
 		for _, pool := range []*sql.DB{db.Reader, db.Listener.db, db.writer.(*pool).db} {
@@ -146,13 +142,14 @@ func TestServerLimits(t *testing.T) {
 // depends on the moment at which it looks.
 func TestDeadlock(t *testing.T) {
 	t.Parallel()
-	db := openDSN(t, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t))
+	db := openDSN(t, newDSN(t))
 	err := db.Write(t.Context(), func(tx *Tx) error {
 		return errors.Join(insertConsent(tx, "0"), insertConsent(tx, "1"))
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	const update = `UPDATE pending_consents SET sealed = 'x' WHERE handle = $1`
 	locked := []chan struct{}{make(chan struct{}), make(chan struct{})}
 	tries, errs := make([]int, 2), make([]error, 2)
 	var group sync.WaitGroup
@@ -160,14 +157,14 @@ func TestDeadlock(t *testing.T) {
 		group.Go(func() {
 			errs[i] = db.Write(t.Context(), func(tx *Tx) error {
 				tries[i]++
-				if _, err := tx.Exec(`UPDATE pending_consents SET sealed = 'x' WHERE handle = $1`, fmt.Sprint(i)); err != nil {
+				if _, err := tx.Exec(update, fmt.Sprint(i)); err != nil {
 					return err
 				}
 				if tries[i] == 1 {
 					close(locked[i])
 				}
 				<-locked[1-i]
-				_, err := tx.Exec(`UPDATE pending_consents SET sealed = 'x' WHERE handle = $1`, fmt.Sprint(1-i))
+				_, err := tx.Exec(update, fmt.Sprint(1-i))
 				return err
 			})
 		})
@@ -181,7 +178,7 @@ func TestDeadlock(t *testing.T) {
 // TestSlowSnapshot verifies that a snapshot may pause for longer than other transactions.
 func TestSlowSnapshot(t *testing.T) {
 	t.Parallel()
-	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t) + "&idle_in_transaction_session_timeout=100ms"
+	dsn := newDSN(t) + "&idle_in_transaction_session_timeout=100ms"
 	db := openDSN(t, dsn)
 	err := db.Snapshot(t.Context(), func(tx *sql.Tx) error {
 		conn, err := pgx.Connect(t.Context(), dsn) // another session, which the server ends after the timeout

@@ -12,14 +12,19 @@ import (
 	"testing"
 )
 
-func openTest(t *testing.T) *DB {
+func openTest(t testing.TB) *DB {
 	t.Helper()
 	return openPath(t, filepath.Join(t.TempDir(), "bridge.db"))
 }
 
-func openPath(t *testing.T, path string) *DB {
+func openPath(t testing.TB, path string) *DB {
 	t.Helper()
-	db, err := Open(t.Context(), Options{SQLite, path, true})
+	return open(t, Options{SQLite, path, true})
+}
+
+func open(t testing.TB, options Options) *DB {
+	t.Helper()
+	db, err := Open(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,11 +80,7 @@ func TestCreate(t *testing.T) {
 		t.Errorf("an empty file: %v", err)
 	}
 	openPath(t, path).Close()
-	again, err := Open(t.Context(), Options{SQLite, path, false})
-	if err != nil {
-		t.Fatalf("after it was created: %v", err)
-	}
-	again.Close()
+	open(t, Options{SQLite, path, false}).Close()
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
