@@ -117,28 +117,6 @@ type Use struct {
 // UseGrain is the precision of [Link].LastUsedAt.
 const UseGrain = time.Hour
 
-// NewCode is an authorization code and what it is bound to (RFC 6749 §4.1.2, RFC 7636 §4.4).
-type NewCode struct {
-	Hash          Hash
-	RedirectURI   string
-	CodeChallenge string // empty: none
-	ExpiresAt     time.Time
-}
-
-// Redemption is the exchange of an authorization code for tokens.
-type Redemption struct {
-	Code          Hash
-	ClientID      string
-	RedirectURI   string // empty: the client sent none, which is accepted
-	CodeChallenge string // computed from the verifier; must equal the code's, also when that is empty
-	Tokens        NewTokens
-	MaxLinks      int // as in NewLink
-	Now           time.Time
-	// Permits reports whether the configuration permits the link. It is called within the transaction, perhaps more
-	// than once, and must return quickly.
-	Permits func(*Link) bool
-}
-
 // NewTokens are tokens to be added to a link.
 type NewTokens struct {
 	Access           Hash
@@ -146,25 +124,3 @@ type NewTokens struct {
 	Refresh          Hash      // empty: none
 	RefreshExpiresAt time.Time // zero: as long as the link
 }
-
-// Refresh is the use of a refresh token.
-type Refresh struct {
-	Token    Hash
-	ClientID string
-	Scope    string    // requested, separated by spaces; empty: all that was granted
-	Tokens   NewTokens // with a refresh token, the successor, to rotate
-	Now      time.Time
-	Permits  func(*Link) bool // as in Redemption
-}
-
-const (
-	// CodeReplayGrace is how long after its redemption a code may come again without revoking the link, since the
-	// first response may have been lost.
-	CodeReplayGrace = 10 * time.Second
-	// MaxSuccessors is how many children of one refresh token stay good until one of them is presented.
-	MaxSuccessors = 16
-	// RedeemGrace is how long after a code has expired its link is revoked if the code was not redeemed.
-	RedeemGrace = time.Minute
-	// ReplayMemory is how long redeemed codes and superseded refresh tokens are remembered, to recognise replays.
-	ReplayMemory = 30 * 24 * time.Hour
-)

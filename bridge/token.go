@@ -38,7 +38,7 @@ func wellFormed[Text string | []byte](kind TokenKind, token Text) bool {
 		return false
 	}
 	for i := len(kind); i < len(token); i++ {
-		if c := token[i]; c >= 128 || alphabet[c/64]>>(c%64)&1 == 0 {
+		if !isBase64URL(token[i]) {
 			return false
 		}
 	}
@@ -48,10 +48,9 @@ func wellFormed[Text string | []byte](kind TokenKind, token Text) bool {
 // encodedSeed is how many characters encode the random bytes of a token.
 const encodedSeed = (TokenSeedSize*8 + 5) / 6
 
-// alphabet has a bit for each character of base64url: digits, letters, hyphen and underscore.
-var alphabet = [2]uint64{
-	1<<'-' | (1<<10-1)<<'0',
-	(1<<26-1)<<('A'-64) | 1<<('_'-64) | (1<<26-1)<<('a'-64),
+// isBase64URL reports whether a character is in the alphabet of base64url (RFC 4648 §5).
+func isBase64URL(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
 }
 
 // NewRandomToken returns a fresh token of the kind.

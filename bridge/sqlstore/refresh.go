@@ -11,32 +11,6 @@ import (
 	"alexa-oidc-bridge/bridge/sqlstore/internal/engine"
 )
 
-// presentedToken is a refresh token as it is stored, with its link.
-type presentedToken struct {
-	link                bridge.Link
-	hash, parent        bridge.Hash
-	expires, superseded int64
-}
-
-// check returns why the token may not be refreshed, or nil. Every refresh calls it.
-func (t *presentedToken) check(refresh *bridge.Refresh) error {
-	switch {
-	case t.link.ClientID != refresh.ClientID:
-		return bridge.ErrMismatch
-	case t.link.Revoked():
-		return bridge.ErrRevoked
-	case t.expires != 0 && seconds(refresh.Now) >= t.expires:
-		return bridge.ErrNotFound
-	case t.superseded != 0:
-		return bridge.ErrReplayed
-	case !refresh.Permits(&t.link):
-		return bridge.ErrSuspended
-	case !t.link.HasScopes(refresh.Scope):
-		return bridge.ErrScope
-	}
-	return nil
-}
-
 // Refresh adds an access token for a refresh token; see [bridge.Store].
 func (s *Store) Refresh(ctx context.Context, refresh bridge.Refresh) (bridge.Link, error) {
 	if s.refreshes != nil && refresh.Tokens.Refresh == "" {
@@ -49,15 +23,15 @@ func (s *Store) Refresh(ctx context.Context, refresh bridge.Refresh) (bridge.Lin
 		if err != nil {
 			return bridge.Link{}, err
 		}
-		err = token.check(&refresh)
+		err = token.Check(&refresh)
 		switch {
 		case errors.Is(err, bridge.ErrReplayed):
-			_, failed := tx.revokeLinks(bridge.ReasonRefreshReplayed, refresh.Now, `id = $3`, token.link.ID)
+			_, failed := tx.revokeLinks(bridge.ReasonRefreshReplayed, refresh.Now, `id = $3`, token.Link.ID)
 			err = cmp.Or(failed, err)
 		case err == nil:
 			err = addRefreshed(tx, &token, &refresh)
 		}
-		return token.link, err
+		return token.Link, err
 	})
 }
 
@@ -66,41 +40,43 @@ const selectPresented = `SELECT ` + linkColumns + `, tokens.hash, tokens.parent,
 	FROM links JOIN tokens ON tokens.link_id = links.id WHERE tokens.kind = '` + kindRefresh + `' AND tokens.hash`
 
 // scanPresented returns ErrNotFound if there is no row.
-func scanPresented(row interface{ Scan(...any) error }) (token presentedToken, err error) {
-	token.link, err = scanLink(row, &token.hash, &token.parent, &token.expires, &token.superseded)
+func scanPresented(row interface{ Scan(...any) error }) (token bridge.RefreshToken, err error) {
+	var expires, superseded int64
+	token.Link, err = scanLink(row, &token.Hash, &token.Parent, &expires, &superseded)
+	token.ExpiresAt, token.SupersededAt = timeOf(expires), timeOf(superseded)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = bridge.ErrNotFound
 	}
 	return token, err
 }
 
-func addRefreshed(tx *transaction, token *presentedToken, refresh *bridge.Refresh) error {
-	if token.parent != "" {
+func addRefreshed(tx *transaction, token *bridge.RefreshToken, refresh *bridge.Refresh) error {
+	if token.Parent != "" {
 		if err := supersede(tx, token, refresh.Now); err != nil {
 			return err
 		}
 	}
 	if refresh.Tokens.Refresh == "" {
-		return insertPair(tx, token.link.ID, refresh.Tokens, refresh.Now, "", 0)
+		return insertPair(tx, token.Link.ID, refresh.Tokens, refresh.Now, "", 0)
 	}
 	var place int64
-	err := tx.QueryRow(`SELECT COALESCE(MAX(place), 0) + 1 FROM tokens WHERE parent = $1`, string(token.hash)).Scan(&place)
+	err := tx.QueryRow(`SELECT COALESCE(MAX(place), 0) + 1 FROM tokens WHERE parent = $1`, string(token.Hash)).Scan(&place)
 	if err != nil {
 		return err
 	}
-	if err := insertPair(tx, token.link.ID, refresh.Tokens, refresh.Now, token.hash, place); err != nil {
+	if err := insertPair(tx, token.Link.ID, refresh.Tokens, refresh.Now, token.Hash, place); err != nil {
 		return err
 	}
 	// The oldest children beyond the limit. None of them was presented, or this token would be superseded.
-	_, err = tx.Exec(`DELETE FROM tokens WHERE parent = $1 AND place <= $2`, string(token.hash), place-bridge.MaxSuccessors)
+	_, err = tx.Exec(`DELETE FROM tokens WHERE parent = $1 AND place <= $2`, string(token.Hash), place-bridge.MaxSuccessors)
 	return err
 }
 
 // supersede supersedes the parent and the siblings of a presented token: presenting it confirms that the response
 // with it arrived.
-func supersede(tx *transaction, token *presentedToken, now time.Time) error {
+func supersede(tx *transaction, token *bridge.RefreshToken, now time.Time) error {
 	_, err := tx.Exec(`UPDATE tokens SET superseded_at = $1 WHERE superseded_at = 0 AND (hash = $2 OR parent = $2) AND hash <> $3 AND link_id = $4`,
-		seconds(now), string(token.parent), string(token.hash), token.link.ID)
+		seconds(now), string(token.Parent), string(token.Hash), token.Link.ID)
 	return err
 }
 
@@ -157,8 +133,8 @@ func selectOrdinary(ctx context.Context, db *sql.DB, batch []*pendingRefresh) (m
 			return nil, err
 		}
 		for _, pending := range batch { // two may present the same token
-			if pending.refresh.Token == token.hash && token.parent == "" && token.check(pending.refresh) == nil {
-				pending.link = token.link
+			if pending.refresh.Token == token.Hash && token.Parent == "" && token.Check(pending.refresh) == nil {
+				pending.link = token.Link
 				ordinary[string(pending.refresh.Tokens.Access)] = pending
 			}
 		}
