@@ -43,7 +43,7 @@ func (h *Handler) redirectToProvider(w http.ResponseWriter, r *http.Request, f *
 	if err := h.cookies.put(w, r, f); err != nil {
 		return err
 	}
-	h.log(r.Context(), f).Info("sign-in started")
+	h.flowLog(r.Context(), f).Info("sign-in started")
 	httperror.Redirect(w, location)
 	return nil
 }

@@ -40,7 +40,7 @@ func (h *Handler) finishSignIn(w http.ResponseWriter, r *http.Request, f *flow, 
 		}
 	}
 	if err := h.Pages.Consent(w, consentPage(f, skill, result)); err != nil {
-		h.log(r.Context(), f).Warn("page not written", "error", err)
+		h.flowLog(r.Context(), f).Warn("page not written", "error", err)
 	}
 	return nil
 }

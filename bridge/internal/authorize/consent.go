@@ -15,15 +15,15 @@ func consentPage(f *flow, skill *bridge.Skill, result *signInResult) templates.C
 		Name:    result.Name,
 		Email:   result.Email,
 		Subject: displayable(result.Identity.Subject),
-		Learns:  learns(skill, result.Identity.Claims),
+		Learns:  disclosedClaims(skill, result.Identity.Claims),
 		Scopes:  strings.Join(strings.Fields(f.request.Scope), ", "),
 		Flow:    f.id(),
 		Token:   f.formToken(),
 	}
 }
 
-// learns returns what the skill's backend will receive: the configured claims that are present.
-func learns(skill *bridge.Skill, claims bridge.Claims) []templates.Learn {
+// disclosedClaims returns what the skill's backend will receive: the configured claims that are present.
+func disclosedClaims(skill *bridge.Skill, claims bridge.Claims) []templates.Learn {
 	labels := map[string]string{
 		bridge.ClaimEmail:             "E-mail address",
 		bridge.ClaimName:              "Name",
@@ -48,8 +48,8 @@ func learns(skill *bridge.Skill, claims bridge.Claims) []templates.Learn {
 	return list
 }
 
-// displayable removes control and direction characters, which could make a text read as something else, and shortens
-// a text that is too long for a page.
+// displayable removes control and direction characters, which could make text read as something else, and shortens
+// text that is too long for a page.
 func displayable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.C, r) || r == unicode.ReplacementChar {

@@ -37,8 +37,8 @@ func newCookieJar(ring *keys.Ring, secure bool) *cookieJar {
 		pairs = append(pairs, key[:32], key[32:]) // for authentication, for encryption
 	}
 	store := sessions.NewCookieStore(pairs...)
-	// All of them, since by the library's defaults the cookie would be sent across sites, to scripts, and for 30
-	// days.
+	// Every option is set: by the library's defaults, the cookie would be sent across sites, be readable by scripts, and
+	// live for 30 days.
 	store.Options = &sessions.Options{
 		Path:     "/",
 		Secure:   secure,
@@ -56,11 +56,11 @@ func newCookieJar(ring *keys.Ring, secure bool) *cookieJar {
 	return jar
 }
 
-var flowIDForm = regexp.MustCompile(`^[A-Za-z0-9_-]{16}$`)
+var flowIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{16}$`)
 
 // find returns the flow with an id, if this browser has it and it has not expired.
 func (j *cookieJar) find(r *http.Request, id string, now time.Time) (*flow, bool) {
-	if !flowIDForm.MatchString(id) {
+	if !flowIDPattern.MatchString(id) {
 		return nil, false
 	}
 	cookie, err := r.Cookie(j.prefix + id)
@@ -144,7 +144,7 @@ func (j *cookieJar) dropOldest(w http.ResponseWriter, r *http.Request, name stri
 	var flows []cookieAge
 	for _, cookie := range r.Cookies() {
 		id, ours := strings.CutPrefix(cookie.Name, j.prefix)
-		if !ours || cookie.Name == name || !flowIDForm.MatchString(id) || len(flows) == 4*maxFlows {
+		if !ours || cookie.Name == name || !flowIDPattern.MatchString(id) || len(flows) == 4*maxFlows {
 			continue
 		}
 		var started int64
@@ -162,8 +162,8 @@ func (j *cookieJar) dropOldest(w http.ResponseWriter, r *http.Request, name stri
 	}
 }
 
-// expired returns a cookie that removes a flow from the browser.
-func (j *cookieJar) expired(f *flow) *http.Cookie { return j.expire(j.prefix + f.id()) }
+// removal returns a cookie that removes a flow from the browser.
+func (j *cookieJar) removal(f *flow) *http.Cookie { return j.expire(j.prefix + f.id()) }
 
 func (j *cookieJar) expire(name string) *http.Cookie {
 	options := *j.store.Options

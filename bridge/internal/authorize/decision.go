@@ -98,7 +98,7 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, f *flow, skill *b
 	}
 	if err == nil {
 		h.linked.WithLabelValues(skill.ClientID, string(f.grant())).Inc()
-		h.log(r.Context(), f).Info("linked", "link_id", linkID, "grant", f.grant())
+		h.flowLog(r.Context(), f).Info("linked", "link_id", linkID, "grant", f.grant())
 	}
 	if f.grant() == bridge.GrantAuthorizationCode {
 		httperror.Redirect(w, codeResponse(&f.request, f.code(), h.PublicURL))
@@ -141,7 +141,7 @@ func (h *Handler) cancel(w http.ResponseWriter, r *http.Request, f *flow) error 
 	}
 	if err == nil {
 		h.notLinked.WithLabelValues(f.clientID(), string(bridge.ReasonCancelled)).Inc()
-		h.log(r.Context(), f).Info("not linked", "reason", bridge.ReasonCancelled)
+		h.flowLog(r.Context(), f).Info("not linked", "reason", bridge.ReasonCancelled)
 	}
 	// Without a reference, so that a repeated decision gets the same response.
 	denied := oauth.Errorf(oauth.AccessDenied, "The person cancelled.")

@@ -37,16 +37,16 @@ func (h *Handler) httpError(r *http.Request, f *flow, err error) error {
 	if e.Err == nil {
 		e.Err = err
 	}
-	if endsFlow(e, f) {
+	if countsAsNotLinked(e, f) {
 		e.Message = "not linked"
 		h.notLinked.WithLabelValues(f.clientID(), e.Reason).Inc()
 	}
 	return e
 }
 
-// endsFlow reports whether an error keeps a person from linking. A request without a flow keeps nobody from it, nor
-// does one of a flow that is decided.
-func endsFlow(e *httperror.Error, f *flow) bool {
+// countsAsNotLinked reports whether an error keeps a person from linking now. Requests that belong to no flow, or to
+// one that is decided, do not count.
+func countsAsNotLinked(e *httperror.Error, f *flow) bool {
 	switch e.Page.Page {
 	case templates.PageDecided, templates.PageNoCookie, templates.PageForeignPost, templates.PageEmbeddedBrowser:
 		return false
@@ -117,7 +117,7 @@ func newPage(page templates.ErrorPage, status int, level slog.Level) *httperror.
 	return &httperror.Error{Reason: string(page), Level: level, Status: status, Page: templates.ErrorData{Page: page}}
 }
 
-// rejectedPage is the page for a request that belongs to no flow. The cause is for the log.
+// rejectedPage is the page for an invalid request. The cause is for the log.
 func rejectedPage(page templates.ErrorPage, status int, cause string) *httperror.Error {
 	e := newPage(page, status, slog.LevelWarn)
 	e.Err = errors.New(cause)
@@ -142,10 +142,10 @@ func (h *Handler) redirectError(f *flow, err *oauth.Error, reason string) *httpe
 	return &httperror.Error{Reason: reason, Level: slog.LevelWarn, Location: location}
 }
 
-// endFlow sends an error back to Alexa and removes the flow. The reason is not told to anybody.
+// endFlow sends an error back to Alexa and removes the flow. The reason is not disclosed.
 func (h *Handler) endFlow(r *http.Request, f *flow, code string, reason bridge.Reason) *httperror.Error {
-	description := oauth.Errorf(code, "The account was not linked. Reference %s.", reference.FromContext(r.Context()))
-	e := h.redirectError(f, description, string(reason))
-	e.Header = http.Header{"Set-Cookie": {h.cookies.expired(f).String()}}
+	rejected := oauth.Errorf(code, "The account was not linked. Reference %s.", reference.FromContext(r.Context()))
+	e := h.redirectError(f, rejected, string(reason))
+	e.Header = http.Header{"Set-Cookie": {h.cookies.removal(f).String()}}
 	return e
 }

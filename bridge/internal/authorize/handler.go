@@ -55,7 +55,7 @@ func New(deps Deps) *Handler {
 	return h
 }
 
-// log returns a logger whose lines carry the reference of the request and the attributes of the flow.
-func (h *Handler) log(ctx context.Context, f *flow) *slog.Logger {
+// flowLog returns a logger whose lines carry the reference of the request and the attributes of the flow.
+func (h *Handler) flowLog(ctx context.Context, f *flow) *slog.Logger {
 	return h.Log.With("ref", reference.FromContext(ctx)).With(f.attrs()...)
 }

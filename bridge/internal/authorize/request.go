@@ -117,7 +117,7 @@ func checkResponseType(responseType string, skill *bridge.Skill) error {
 	return oauth.Errorf(oauth.UnauthorizedClient, "The skill may not use this response_type.")
 }
 
-var challengeForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+var challengePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
 // codeChallenge returns the code challenge (RFC 7636 §4.3), or "" for none. Only S256 is supported: plain protects
 // nothing that the redirect does not show.
@@ -130,18 +130,18 @@ func codeChallenge(query url.Values, skill *bridge.Skill) (string, error) {
 		return "", oauth.Errorf(oauth.InvalidRequest, "The parameter code_challenge is missing.")
 	case method != "S256":
 		return "", oauth.Errorf(oauth.InvalidRequest, "The code_challenge_method must be S256.")
-	case !challengeForm.MatchString(challenge):
+	case !challengePattern.MatchString(challenge):
 		return "", oauth.Errorf(oauth.InvalidRequest, "The code_challenge is not a valid S256 challenge.")
 	}
 	return challenge, nil
 }
 
-var hostForm = regexp.MustCompile(`^[A-Za-z0-9.-]{1,100}(:[0-9]{1,5})?$`)
+var hostPattern = regexp.MustCompile(`^[A-Za-z0-9.-]{1,100}(:[0-9]{1,5})?$`)
 
 // hostOf returns the host of a requested redirect URI, or "" if it has none that a page can show.
 func hostOf(redirectURI string) string {
 	parsed, err := url.Parse(redirectURI)
-	if err != nil || !hostForm.MatchString(parsed.Host) {
+	if err != nil || !hostPattern.MatchString(parsed.Host) {
 		return ""
 	}
 	return parsed.Host

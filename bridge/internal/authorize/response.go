@@ -45,11 +45,10 @@ func inFragment(redirectURI string, parameters []parameter) string {
 
 // inQuery appends parameters to the query of a redirect URI.
 func inQuery(redirectURI string, parameters []parameter) string {
-	separator := "?"
 	if strings.Contains(redirectURI, "?") {
-		separator = "&"
+		return redirectURI + "&" + encode(parameters)
 	}
-	return redirectURI + separator + encode(parameters)
+	return redirectURI + "?" + encode(parameters)
 }
 
 // encode encodes parameters without those that are empty.

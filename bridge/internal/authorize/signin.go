@@ -24,9 +24,8 @@ const sealPurpose = "pending consent"
 const signInTimeout = 45 * time.Second
 
 // signIn exchanges the provider's response for an identity and stores it until the person decides. A result that is
-// stored already is returned without another exchange. Two requests at once, of a browser that loads the page twice,
-// send the code once. It goes on when the browser closes the connection, so that loading the page again finds its
-// result.
+// stored already is returned without another exchange. Concurrent requests of one browser share one exchange, which
+// goes on when the browser closes the connection, so that loading the page again finds its result.
 func (h *Handler) signIn(ctx context.Context, f *flow, skill *bridge.Skill, provider *upstream.Provider,
 	response upstream.Response) (*signInResult, error) {
 	result, err, _ := h.signIns.Do(string(f.handle()), func() (any, error) {

@@ -60,7 +60,7 @@ func (f *feedReader) read(ctx context.Context) error {
 	feed, err := f.deps.Store.ReadFeed(readCtx, f.position)
 	if err != nil {
 		if ctx.Err() == nil { // otherwise the server is stopping
-			f.failed(started, err)
+			f.recordFailure(started, err)
 		}
 		return err
 	}
@@ -78,7 +78,7 @@ func (f *feedReader) read(ctx context.Context) error {
 	return nil
 }
 
-func (f *feedReader) failed(now time.Time, err error) {
+func (f *feedReader) recordFailure(now time.Time, err error) {
 	if !f.failing.Swap(true) {
 		f.failedAt, f.lastLogAt = now, time.Time{}
 	}
@@ -88,8 +88,8 @@ func (f *feedReader) failed(now time.Time, err error) {
 	}
 }
 
-// age returns how long ago the last successful read started. Before the first one, nothing in the cache can be
-// trusted.
+// age returns how long ago the last successful read started. Before the first one, ok is false, age is the time since
+// the reader was made, and nothing in the cache can be trusted.
 func (f *feedReader) age(now time.Time) (age time.Duration, ok bool) {
 	if read := f.lastRead.Load(); read != nil {
 		return elapsed(*read, now), true

@@ -12,8 +12,7 @@ import (
 // Deps are the dependencies of a [Handler]. All are required.
 type Deps struct {
 	endpoint.Deps
-	// MaxStaleness is how old the last successful read of the feed may be for an answer from the cache. 0: the cache
-	// is not used.
+	// MaxStaleness is how old the last successful read of the feed may be for an answer from the cache.
 	MaxStaleness time.Duration
 	// Memory is the size of the cache in bytes; at least [answercache.MinSize] is used.
 	Memory int
@@ -30,7 +29,7 @@ type Handler struct {
 }
 
 // New returns a handler. Until its [Handler.Run] is called, it answers nothing from the cache and does not record
-// when links were used. It fails with [answercache.ErrMemory].
+// when links were used. The error is [answercache.ErrMemory].
 func New(deps Deps) (*Handler, error) {
 	cache, err := answercache.New(deps.Memory)
 	if err != nil {

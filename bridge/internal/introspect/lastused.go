@@ -91,7 +91,7 @@ func (l *lastUsed) run(ctx context.Context) {
 	}
 }
 
-// write writes the uses that wait. If a write fails, the rest waits on.
+// write writes the uses that wait. If a write fails, the rest stay pending.
 func (l *lastUsed) write(ctx context.Context) {
 	uses := l.take()
 	for len(uses) > 0 {
@@ -119,7 +119,7 @@ func (l *lastUsed) take() []bridge.Use {
 	return uses
 }
 
-// putBack returns uses that could not be written, unless there is a newer one of the same link.
+// putBack puts back uses that could not be written, unless there is a newer one of the same link.
 func (l *lastUsed) putBack(uses []bridge.Use) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -76,7 +76,7 @@ func (h *Handler) use(q *query, entry answercache.Entry, linkID string, now time
 // load reads a token from the store.
 func (h *Handler) load(ctx context.Context, q *query) (entry answercache.Entry, linkID string, err error) {
 	revision := h.cache.Revision() // before the read, so that a revocation during the read invalidates the entry
-	// Not cancelled with the request, because others may share the read.
+	// Not canceled with the request, because others may share the read.
 	ctx, cancel := bridge.WithStoreTimeout(context.WithoutCancel(ctx))
 	defer cancel()
 	token, err := h.Store.Lookup(ctx, bridge.Hash(hex.EncodeToString(q.key[:])))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 
@@ -30,7 +29,7 @@ func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) error {
 			oauth.Errorf(oauth.InvalidToken, "The access token is not active."))
 	case err != nil:
 		e := h.mapError(r, err)
-		e.Message, e.Level = "userinfo failed", slog.LevelError
+		e.Message = "userinfo failed"
 		return e
 	}
 	oauth.WriteJSON(w, http.StatusOK, claims)
@@ -53,7 +52,7 @@ func (h *Handler) userinfo(ctx context.Context, token string) ([]byte, error) {
 	if err := json.Unmarshal(entry.Response, &r); err != nil {
 		return nil, err
 	}
-	r.Claims["sub"], r.Claims["upstream_iss"] = r.Subject, r.UpstreamISS // whatever claims of these names say
+	r.Claims["sub"], r.Claims["upstream_iss"] = r.Subject, r.UpstreamISS // overriding claims of the same names
 	return json.Marshal(r.Claims)
 }
 
