@@ -122,7 +122,7 @@ func (b *bench) measure(ctx context.Context, store string, links int) error {
 	}
 	for _, s := range slices.Backward(servers) { // the bare server, which is the first, needs a bridge
 		defer s.stop()
-		if err := s.prepare(ctx, b.rounds, tokens); err != nil {
+		if err := s.start(ctx, b.rounds, tokens); err != nil {
 			return fmt.Errorf("start %s: %w", s.name, err)
 		}
 	}
