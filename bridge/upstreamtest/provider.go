@@ -58,7 +58,7 @@ type Provider struct {
 
 	mu       sync.Mutex
 	people   []Person
-	requests map[string]int  // by path
+	requests map[string]int // by path
 }
 
 // Start starts a provider on a loopback port. It runs until Close.
