@@ -60,12 +60,13 @@ func TestAuthorizationURL(t *testing.T) {
 			upstream.PromptAccount, url.Values{"prompt": {"select_account consent"}}},
 		{"another account, login is configured", selectAccount, url.Values{"prompt": {"login"}}, upstream.PromptAccount,
 			url.Values{"prompt": {"login"}}},
+		{"parameters of the protocol are configured", unchanged,
+			url.Values{"state": {"fixed"}, "nonce": {"fixed"}, "code_challenge_method": {"plain"}}, upstream.PromptDefault, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFake(t, tt.setup)
-			p := f.provider(func(config *upstream.Config) { config.AuthParams = tt.params })
-			text, err := p.AuthorizationURL(t.Context(), login(), tt.prompt)
+			f := newFake(t, tt.setup, configured(func(config *upstream.Config) { config.AuthParams = tt.params }))
+			text, err := f.provider().AuthorizationURL(t.Context(), login(), tt.prompt)
 			wantKind(t, err, "")
 			target, query, _ := strings.Cut(text, "?")
 			if want := f.issuer + "/authorize"; target != want {
@@ -83,7 +84,7 @@ func TestAuthorizationURL(t *testing.T) {
 
 func TestAuthorizationURLKeepsTheConfiguration(t *testing.T) {
 	params := url.Values{"prompt": {"consent"}}
-	p := newFake(t).provider(func(config *upstream.Config) { config.AuthParams = params })
+	p := newFake(t, configured(func(config *upstream.Config) { config.AuthParams = params })).provider()
 	for _, prompt := range []upstream.Prompt{upstream.PromptLogin, upstream.PromptAccount} {
 		_, err := p.AuthorizationURL(t.Context(), login(), prompt)
 		wantKind(t, err, "")
@@ -99,15 +100,5 @@ func TestAuthorizationURLWhileDown(t *testing.T) {
 	wantKind(t, err, "unavailable at discovery")
 	if target != "" {
 		t.Error("there is a URL to a provider that is not known")
-	}
-}
-
-func TestAuthParamsDoNotCarryTheProtocol(t *testing.T) {
-	p := newFake(t).provider(func(c *upstream.Config) {
-		c.AuthParams = map[string][]string{"state": {"fixed"}, "nonce": {"fixed"}, "code_challenge_method": {"plain"}}
-	})
-	u, _ := p.AuthorizationURL(t.Context(), login(), upstream.PromptDefault)
-	if strings.Contains(u, "fixed") || strings.Contains(u, "plain") {
-		t.Error("auth_params override state, nonce, PKCE")
 	}
 }

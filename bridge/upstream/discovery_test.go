@@ -23,9 +23,9 @@ func TestNew(t *testing.T) {
 	if p.SubjectClaim() != "sub" || p.GroupsClaim() != "groups" {
 		t.Errorf("subject from %q, groups from %q", p.SubjectClaim(), p.GroupsClaim())
 	}
-	configured := f.provider(subjectIn("oid"), groupsIn("realm_access", "roles"))
-	if configured.SubjectClaim() != "oid" || configured.GroupsClaim() != "realm_access.roles" {
-		t.Errorf("subject from %q, groups from %q", configured.SubjectClaim(), configured.GroupsClaim())
+	p = newFake(t, subjectIn("oid"), groupsIn("realm_access", "roles")).provider()
+	if p.SubjectClaim() != "oid" || p.GroupsClaim() != "realm_access.roles" {
+		t.Errorf("subject from %q, groups from %q", p.SubjectClaim(), p.GroupsClaim())
 	}
 	google := upstream.New(upstream.Config{Issuer: "https://accounts.google.com"}, now)
 	if !google.RefusesEmbeddedBrowsers() {
@@ -35,11 +35,7 @@ func TestNew(t *testing.T) {
 
 func TestDiscoverChecks(t *testing.T) {
 	const down = "unavailable at discovery"
-	tests := []struct {
-		name  string
-		setup func(*fakeProvider)
-		want  string
-	}{
+	tests := []signIn{
 		{"as it should be", unchanged, ""},
 		{"the issuer of another", metadata("issuer", "http://other.example.com"), down},
 		{"the issuer with a slash more", func(f *fakeProvider) { f.metadata["issuer"] = f.issuer + "/" }, down},
@@ -55,8 +51,7 @@ func TestDiscoverChecks(t *testing.T) {
 		{"an endpoint without a host", metadata("token_endpoint", "http:///token"), down},
 		{"an endpoint that is a path", metadata("token_endpoint", "/token"), down},
 		{"an endpoint with a fragment", func(f *fakeProvider) {
-			f.metadata["authorization_endpoint"] = f.issuer +
-				"/authorize#top"
+			f.metadata["authorization_endpoint"] = f.issuer + "/authorize#top"
 		}, down},
 		{"an endpoint that is a script", metadata("authorization_endpoint", "javascript://x/%0aalert(1)"), down},
 		{"an https endpoint of an http issuer", metadata("userinfo_endpoint", "https://other.example.com/"), ""},
@@ -74,7 +69,7 @@ func TestDiscoverIssuerWithSlash(t *testing.T) {
 		f.metadata["issuer"] = f.issuer
 		f.claims["iss"] = f.issuer
 	})
-	identity, err := f.identify(t, nil)
+	identity, err := f.identify(t)
 	wantKind(t, err, "")
 	if identity.Issuer != f.issuer {
 		t.Errorf("issuer %q, want %q", identity.Issuer, f.issuer)
@@ -87,7 +82,7 @@ func TestDiscoverRefusesPlainHTTP(t *testing.T) {
 			f := newTLSFake(t, func(f *fakeProvider) {
 				f.metadata[name] = strings.Replace(f.metadata[name].(string), "https://", "http://", 1)
 			})
-			wantKind(t, f.provider(f.trusting(t)).Discover(t.Context()), "unavailable at discovery")
+			wantKind(t, f.trusting(t).provider().Discover(t.Context()), "unavailable at discovery")
 		})
 	}
 }
@@ -126,7 +121,7 @@ func TestDiscoveryIsRetried(t *testing.T) {
 
 	clock.pass(1)
 	wantKind(t, p.Discover(t.Context()), "")
-	_, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
+	_, err := f.identifyAt(t, p)
 	wantKind(t, err, "")
 	if got := len(f.requests(discoveryPath)); got != asked+1 {
 		t.Errorf("asked %d times, want %d: what is known is not asked again", got, asked+1)
@@ -194,7 +189,7 @@ func TestRediscover(t *testing.T) {
 	f.update(func() { f.override[discoveryPath] = reply(http.StatusServiceUnavailable, []byte("down")) })
 	wantKind(t, p.Rediscover(t.Context()), "unavailable at discovery")
 	asked := len(f.requests(discoveryPath))
-	if _, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil); err != nil {
+	if _, err := f.identifyAt(t, p); err != nil {
 		t.Errorf("what was known is lost: %v", err)
 	}
 	if got := len(f.requests(discoveryPath)); got != asked {
@@ -236,7 +231,7 @@ func TestRediscoverDoesNotBlock(t *testing.T) {
 
 	signedIn := make(chan error, 1)
 	go func() {
-		_, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
+		_, err := f.identifyAt(t, p)
 		signedIn <- err
 	}()
 	select {
@@ -258,7 +253,7 @@ func TestConcurrentUse(t *testing.T) {
 		if _, err := p.AuthorizationURL(t.Context(), login(), upstream.PromptAccount); err != nil {
 			t.Error(err)
 		}
-		if _, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, []string{"email"}); err != nil {
+		if _, err := f.identifyAt(t, p, "email"); err != nil {
 			t.Error(err)
 		}
 	})

@@ -12,10 +12,7 @@ import (
 // unreachable moves an endpoint to a port that is closed.
 func unreachable(endpoint string) func(*fakeProvider) {
 	return func(f *fakeProvider) {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			panic(err)
-		}
+		listener := must(net.Listen("tcp", "127.0.0.1:0"))
 		defer listener.Close()
 		f.metadata[endpoint] = "http://" + listener.Addr().String() + "/path-of-the-endpoint?query=of-the-endpoint"
 	}
@@ -26,25 +23,19 @@ func TestKeysFail(t *testing.T) {
 	answer := func(status int, body string) func(*fakeProvider) {
 		return override(keysPath, reply(status, []byte(body)))
 	}
-	tests := []struct {
-		name  string
-		setup func(*fakeProvider)
-		want  string
-	}{
+	tests := []signIn{
 		{"not found", answer(http.StatusNotFound, ""), unavailable},
 		{"a failure", answer(http.StatusInternalServerError, ""), unavailable},
 		{"the connection is cut", override(keysPath, cut), unavailable},
 		{"nobody listens", unreachable("jwks_uri"), unavailable},
 		{"not JSON", answer(http.StatusOK, "<html>"), unavailable},
-		{"an ID token that no key could help", combine(override(keysPath, cut),
-			func(f *fakeProvider) { f.idToken = unsecured }),
-			refusedIDToken},
+		{"an ID token that no key could help", combine(override(keysPath, cut), withIDToken(unsecured)), refusedIDToken},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFake(t, tt.setup)
 			p := f.provider()
-			_, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
+			_, err := f.identifyAt(t, p)
 			wantKind(t, err, tt.want)
 
 			f.update(func() {
@@ -52,7 +43,7 @@ func TestKeysFail(t *testing.T) {
 				f.metadata["jwks_uri"], f.idToken = f.issuer+keysPath, nil
 			})
 			wantKind(t, p.Rediscover(t.Context()), "")
-			_, err = p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
+			_, err = f.identifyAt(t, p)
 			wantKind(t, err, "")
 		})
 	}
@@ -76,28 +67,24 @@ func wantPrintable(t *testing.T, err error) {
 func TestErrorsArePrintable(t *testing.T) {
 	dirty := "\x1b[31m\r\nlevel=INFO\x00\u2028\u202e\u00e9\x7f" + strings.Repeat("long ", 10_000)
 	answer := func(path string, status int) func(*fakeProvider) { return override(path, reply(status, []byte(dirty))) }
-	withCode := upstream.Response{Code: code}
-	tests := []struct {
-		name     string
-		setup    func(*fakeProvider)
-		response upstream.Response
-	}{
-		{"response", unchanged, upstream.Response{Error: dirty, ErrorDescription: dirty}},
-		{"response of an overload", unchanged, upstream.Response{Error: "temporarily_unavailable", ErrorDescription: dirty}},
-		{"response to an embedded browser", unchanged,
-			upstream.Response{Error: "disallowed_useragent", ErrorDescription: dirty}},
-		{"response with iss", unchanged, upstream.Response{Code: code, ISS: dirty}},
-		{"discovery", answer(discoveryPath, http.StatusNotFound), withCode},
-		{"discovery with another issuer", metadata("issuer", dirty), withCode},
-		{"token", override(tokenPath, reply(http.StatusBadRequest,
-			encode(map[string]any{"error": dirty, "error_description": dirty}))), withCode},
-		{"keys", answer(keysPath, http.StatusNotFound), withCode},
-		{"ID token", with("iss", dirty), withCode},
-		{"userinfo", answer(userinfoPath, http.StatusNotFound), withCode},
+	tests := map[string]func(*fakeProvider){
+		"response": receives(upstream.Response{Error: dirty, ErrorDescription: dirty}),
+		"response of an overload": receives(
+			upstream.Response{Error: "temporarily_unavailable", ErrorDescription: dirty}),
+		"response to an embedded browser": receives(
+			upstream.Response{Error: "disallowed_useragent", ErrorDescription: dirty}),
+		"response with iss":             receives(upstream.Response{Code: code, ISS: dirty}),
+		"discovery":                     answer(discoveryPath, http.StatusNotFound),
+		"discovery with another issuer": metadata("issuer", dirty),
+		"token": override(tokenPath, reply(http.StatusBadRequest,
+			encode(map[string]any{"error": dirty, "error_description": dirty}))),
+		"keys":     answer(keysPath, http.StatusNotFound),
+		"ID token": with("iss", dirty),
+		"userinfo": answer(userinfoPath, http.StatusNotFound),
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			_, err := newFake(t, tt.setup).provider().Identify(t.Context(), login(), tt.response, []string{needsUserinfo})
+	for name, setup := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := newFake(t, setup).identify(t, needsUserinfo)
 			wantPrintable(t, err)
 		})
 	}

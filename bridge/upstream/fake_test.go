@@ -65,6 +65,9 @@ type fakeProvider struct {
 	tokenResponse map[string]any                     // beside the ID token
 	userinfo      map[string]any                     // claims
 	override      map[string]http.HandlerFunc        // by path, instead of the usual response
+	changes       []func(*upstream.Config)           // of the relying party
+	login         upstream.Login                     // that identify continues
+	response      upstream.Response                  // that identify sends
 	seen          map[string][]request               // by path
 }
 
@@ -87,13 +90,13 @@ func newFake(t *testing.T, setups ...func(*fakeProvider)) *fakeProvider {
 func newTLSFake(t *testing.T, setups ...func(*fakeProvider)) *fakeProvider {
 	t.Helper()
 	f := unstarted(t, "https", setups)
-	f.server.TLS = &tls.Config{Certificates: []tls.Certificate{newCertificate(t)}}
+	f.server.TLS = &tls.Config{Certificates: []tls.Certificate{newCertificate()}}
 	f.server.StartTLS()
 	return f
 }
 
 func unstarted(t *testing.T, scheme string, setups []func(*fakeProvider)) *fakeProvider {
-	f := &fakeProvider{key: newKey(t, "key 1"), override: map[string]http.HandlerFunc{}, seen: map[string][]request{}}
+	f := &fakeProvider{key: newKey("key 1"), override: map[string]http.HandlerFunc{}, seen: map[string][]request{}}
 	f.server = httptest.NewUnstartedServer(f)
 	f.server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	t.Cleanup(f.server.Close)
@@ -107,6 +110,7 @@ func unstarted(t *testing.T, scheme string, setups []func(*fakeProvider)) *fakeP
 		"id_token_signing_alg_values_supported": []string{"ES256"},
 	}
 	f.published = []signingKey{f.key}
+	f.login, f.response = login(), upstream.Response{Code: code}
 	f.claims = map[string]any{
 		"iss": f.issuer, "sub": subject, "aud": clientID, "nonce": login().Nonce,
 		"iat": now().Unix(), "exp": now().Add(time.Hour).Unix(),
@@ -190,25 +194,27 @@ func (f *fakeProvider) signed() string {
 
 // config returns the configuration of a relying party of the fake provider.
 func (f *fakeProvider) config() upstream.Config {
-	return upstream.Config{
+	config := upstream.Config{
 		ID: "corp", Issuer: f.issuer, ClientID: clientID, ClientSecret: clientSecret,
 		Scopes: []string{"openid", "email"}, RedirectURI: redirectURI,
 	}
-}
-
-// provider returns a relying party of the fake provider. The changes are applied to its configuration.
-func (f *fakeProvider) provider(changes ...func(*upstream.Config)) *upstream.Provider {
-	config := f.config()
-	for _, change := range changes {
+	for _, change := range f.changes {
 		change(&config)
 	}
-	return upstream.New(config, now)
+	return config
 }
 
-// identify signs a person in by a code.
-func (f *fakeProvider) identify(t *testing.T, needed []string, changes ...func(*upstream.Config),
-) (*upstream.Identity, error) {
-	return f.provider(changes...).Identify(t.Context(), login(), upstream.Response{Code: code}, needed)
+// provider returns a relying party of the fake provider.
+func (f *fakeProvider) provider() *upstream.Provider { return upstream.New(f.config(), now) }
+
+// identify signs a person in at a new relying party.
+func (f *fakeProvider) identify(t *testing.T, needed ...string) (*upstream.Identity, error) {
+	return f.identifyAt(t, f.provider(), needed...)
+}
+
+// identifyAt signs a person in at a relying party.
+func (f *fakeProvider) identifyAt(t *testing.T, p *upstream.Provider, needed ...string) (*upstream.Identity, error) {
+	return p.Identify(t.Context(), f.login, f.response, needed)
 }
 
 // signingKey signs ID tokens.
@@ -219,13 +225,8 @@ type signingKey struct {
 }
 
 // newKey makes a key for ES256.
-func newKey(t *testing.T, id string) signingKey {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signingKey{id, jose.ES256, private}
+func newKey(id string) signingKey {
+	return signingKey{id, jose.ES256, must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))}
 }
 
 // public returns the key as it is published. A shared secret, which must never be published, is published as it is.
@@ -239,26 +240,16 @@ func (k signingKey) public() jose.JSONWebKey {
 func (k signingKey) sign(claims map[string]any) string { return k.signBytes(encode(claims)) }
 
 func (k signingKey) signBytes(payload []byte) string {
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: k.algorithm,
-		Key: jose.JSONWebKey{Key: k.private, KeyID: k.id}}, nil)
-	if err != nil {
-		panic(err)
-	}
-	signature, err := signer.Sign(payload)
-	if err != nil {
-		panic(err)
-	}
-	text, err := signature.CompactSerialize()
-	if err != nil {
-		panic(err)
-	}
-	return text
+	key := jose.SigningKey{Algorithm: k.algorithm, Key: jose.JSONWebKey{Key: k.private, KeyID: k.id}}
+	return must(must(must(jose.NewSigner(key, nil)).Sign(payload)).CompactSerialize())
 }
 
-func encode(object map[string]any) []byte {
-	text, err := json.Marshal(object)
+// encode returns an object as JSON.
+func encode(object map[string]any) []byte { return must(json.Marshal(object)) }
+
+func must[T any](value T, err error) T {
 	if err != nil {
-		panic(err) // only for types that JSON does not have
+		panic(err)
 	}
-	return text
+	return value
 }

@@ -7,13 +7,13 @@ import (
 )
 
 // groupsIn sets GroupsClaim.
-func groupsIn(path ...string) func(*upstream.Config) {
-	return func(config *upstream.Config) { config.GroupsClaim = path }
+func groupsIn(path ...string) func(*fakeProvider) {
+	return configured(func(config *upstream.Config) { config.GroupsClaim = path })
 }
 
 // subjectIn sets SubjectClaim.
-func subjectIn(name string) func(*upstream.Config) {
-	return func(config *upstream.Config) { config.SubjectClaim = name }
+func subjectIn(name string) func(*fakeProvider) {
+	return configured(func(config *upstream.Config) { config.SubjectClaim = name })
 }
 
 func TestGroups(t *testing.T) {
@@ -54,7 +54,7 @@ func TestGroups(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			identity, err := newFake(t, tt.setup).identify(t, []string{"groups"}, groupsIn(tt.path...))
+			identity, err := newFake(t, tt.setup, groupsIn(tt.path...)).identify(t, "groups")
 			wantKind(t, err, "")
 			if got := claim(t, identity, "groups"); got != tt.want {
 				t.Errorf("groups %q, want %q", got, tt.want)
@@ -95,8 +95,7 @@ func TestGroupsOverage(t *testing.T) {
 		{"hasgroups, no userinfo", combine(with("hasgroups", true), noUserinfo), []string{"groups"}, nil, overage},
 
 		{"hasgroups, groups by another name", combine(with("hasgroups", true), with("roles", []string{"a"})),
-			[]string{"groups"},
-			[]string{"roles"}, ""},
+			[]string{"groups"}, []string{"roles"}, ""},
 		{"hasgroups is false", with("hasgroups", false), []string{"groups"}, nil, ""},
 		{"a pointer to another claim", pointer("address"), []string{"groups"}, nil, ""},
 		{"a pointer, groups by another name", combine(pointer("groups"), with("roles", "a")), []string{"groups"},
@@ -107,8 +106,8 @@ func TestGroupsOverage(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFake(t, tt.setup)
-			_, err := f.identify(t, tt.needed, groupsIn(tt.path...))
+			f := newFake(t, tt.setup, groupsIn(tt.path...))
+			_, err := f.identify(t, tt.needed...)
 			wantKind(t, err, tt.want)
 			if got := len(f.requests(graphPath)); got != 0 {
 				t.Errorf("the pointer was followed %d times", got)
@@ -138,7 +137,7 @@ func TestSubjectClaim(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			identity, err := newFake(t, tt.setup).identify(t, []string{"email"}, subjectIn(tt.claim))
+			identity, err := newFake(t, tt.setup, subjectIn(tt.claim)).identify(t, "email")
 			if tt.want == "" {
 				wantKind(t, err, refusedIDToken)
 				return

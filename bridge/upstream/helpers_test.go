@@ -46,6 +46,16 @@ func override(path string, handler http.HandlerFunc) func(*fakeProvider) {
 	return func(f *fakeProvider) { f.override[path] = handler }
 }
 
+// configured changes the configuration of the relying party.
+func configured(change func(*upstream.Config)) func(*fakeProvider) {
+	return func(f *fakeProvider) { f.changes = append(f.changes, change) }
+}
+
+// receives sets the response that the relying party receives.
+func receives(response upstream.Response) func(*fakeProvider) {
+	return func(f *fakeProvider) { f.response = response }
+}
+
 // unchanged leaves a fake provider as it is.
 func unchanged(*fakeProvider) {}
 
@@ -83,6 +93,22 @@ func wantKind(t *testing.T, err error, want string) {
 	t.Helper()
 	if got := kind(err); got != want {
 		t.Fatalf("got %q (%v), want %q", got, err, want)
+	}
+}
+
+// signIn is a sign-in and the kind of its error.
+type signIn struct {
+	name  string
+	setup func(*fakeProvider)
+	want  string
+}
+
+func testSignIns(t *testing.T, tests []signIn, needed ...string) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := newFake(t, tt.setup).identify(t, needed...)
+			wantKind(t, err, tt.want)
+		})
 	}
 }
 

@@ -43,7 +43,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 				f.override[path] = func(w http.ResponseWriter, r *http.Request) {
 					http.Redirect(w, r, elsewhere.URL+path, status)
 				}
-				_, err := f.identify(t, []string{needsUserinfo})
+				_, err := f.identify(t, needsUserinfo)
 				wantKind(t, err, want)
 				if carried.Load() != 0 {
 					t.Error("a request went to where nobody configured")
@@ -74,32 +74,23 @@ func zipped(body []byte) http.HandlerFunc {
 
 func TestAnswersAreBounded(t *testing.T) {
 	const limit = 1 << 20
+	ok := func(body []byte) http.HandlerFunc { return reply(http.StatusOK, body) }
 	for path, want := range stages() {
 		tests := []struct {
-			name   string
-			answer func(*fakeProvider) http.HandlerFunc
-			want   string
+			name string
+			size int
+			send func([]byte) http.HandlerFunc
+			want string
 		}{
-			{"at the limit", func(f *fakeProvider) http.HandlerFunc {
-				return reply(http.StatusOK,
-					padded(f.object(path), limit))
-			}, ""},
-			{"beyond it", func(f *fakeProvider) http.HandlerFunc {
-				return reply(http.StatusOK,
-					padded(f.object(path), limit+1))
-			},
-				want},
-			{"beyond it once unpacked", func(f *fakeProvider) http.HandlerFunc {
-				return zipped(padded(f.object(path),
-					limit+1))
-			},
-				want},
+			{"at the limit", limit, ok, ""},
+			{"beyond it", limit + 1, ok, want},
+			{"beyond it once unpacked", limit + 1, zipped, want},
 		}
 		for _, tt := range tests {
 			t.Run(path+" "+tt.name, func(t *testing.T) {
 				f := newFake(t)
-				f.override[path] = tt.answer(f)
-				_, err := f.identify(t, []string{needsUserinfo})
+				f.override[path] = tt.send(padded(f.object(path), tt.size))
+				_, err := f.identify(t, needsUserinfo)
 				wantKind(t, err, tt.want)
 			})
 		}
@@ -127,9 +118,9 @@ func testSlow(t *testing.T, path string, begins bool, want string) {
 			http.NewResponseController(w).Flush()
 		}
 		<-over
-	}))
+	}), configured(func(config *upstream.Config) { config.Timeout = 1500 * time.Millisecond }))
 	t.Cleanup(func() { close(over) }) // before the server is closed, which waits for its handlers
-	p := f.provider(func(config *upstream.Config) { config.Timeout = 1500 * time.Millisecond })
+	p := f.provider()
 
 	// Reached only if the provider has no timeout of its own.
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

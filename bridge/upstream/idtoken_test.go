@@ -23,11 +23,9 @@ const refusedIDToken = "refused at id_token"
 
 func TestIDTokenClaims(t *testing.T) {
 	expired := func(ago time.Duration) func(*fakeProvider) { return with("exp", now().Add(-ago).Unix()) }
-	tests := []struct {
-		name  string
-		setup func(*fakeProvider)
-		want  string
-	}{
+	lost := func(f *fakeProvider) { f.login.Nonce = "" }
+	inOID := combine(with("oid", "object-1"), subjectIn("oid"))
+	testSignIns(t, []signIn{
 		{"as it should be", unchanged, ""},
 
 		{"iss of another", with("iss", "http://other.example.com"), refusedIDToken},
@@ -61,50 +59,24 @@ func TestIDTokenClaims(t *testing.T) {
 		{"nonce of another login", with("nonce", "another"), refusedIDToken},
 		{"nonce cut short", with("nonce", login().Nonce[1:]), refusedIDToken},
 		{"no nonce", without("nonce"), refusedIDToken},
+		{"no nonce, none in the login", combine(without("nonce"), lost), refusedIDToken},
+		{"nonce empty, none in the login", combine(with("nonce", ""), lost), refusedIDToken},
 
 		{"no sub", without("sub"), refusedIDToken},
 		{"sub empty", with("sub", ""), refusedIDToken},
 		{"sub is no text", with("sub", 7), refusedIDToken},
+		{"no sub, the subject in another claim", combine(without("sub"), inOID), refusedIDToken},
+		{"sub empty, the subject in another claim", combine(with("sub", ""), inOID), refusedIDToken},
 
 		{"at_hash", with("at_hash", halfHash(accessToken)), ""},
 		{"at_hash of another access token", with("at_hash", halfHash("another")), refusedIDToken},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			_, err := newFake(t, tt.setup).identify(t, nil)
-			wantKind(t, err, tt.want)
-		})
-	}
+	})
 }
 
 // halfHash returns the at_hash for ES256 and RS256 (OIDC Core §3.1.3.6).
 func halfHash(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
-}
-
-// TestIDTokenWithoutSub takes the subject from another claim, so that it is not the subject that is missing.
-func TestIDTokenWithoutSub(t *testing.T) {
-	for name, setup := range map[string]func(*fakeProvider){"no sub": without("sub"), "sub empty": with("sub", "")} {
-		t.Run(name, func(t *testing.T) {
-			f := newFake(t, setup, with("oid", "object-1"))
-			_, err := f.identify(t, nil, func(config *upstream.Config) { config.SubjectClaim = "oid" })
-			wantKind(t, err, refusedIDToken)
-		})
-	}
-}
-
-// TestLoginWithoutNonce checks that an empty nonce matches nothing.
-func TestLoginWithoutNonce(t *testing.T) {
-	for name, setup := range map[string]func(*fakeProvider){"none in the ID token": without("nonce"),
-		"empty in it": with("nonce", "")} {
-		t.Run(name, func(t *testing.T) {
-			lost := login()
-			lost.Nonce = ""
-			_, err := newFake(t, setup).provider().Identify(t.Context(), lost, upstream.Response{Code: code}, nil)
-			wantKind(t, err, refusedIDToken)
-		})
-	}
 }
 
 func TestIDTokenAnswer(t *testing.T) {
@@ -131,13 +103,18 @@ func TestIDTokenAnswer(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newFake(t, tt.setup).identify(t, nil)
+			_, err := newFake(t, tt.setup).identify(t)
 			wantKind(t, err, refusedIDToken)
 			if got := strings.Contains(err.Error(), "openid"); got != tt.absent {
 				t.Errorf("%q asks for the scope: %v, want %v", err, got, tt.absent)
 			}
 		})
 	}
+}
+
+// withIDToken replaces the ID token.
+func withIDToken(make func(claims map[string]any) string) func(*fakeProvider) {
+	return func(f *fakeProvider) { f.idToken = make }
 }
 
 // unsecured returns a JWT without a signature, alg none (RFC 7519 §6).
@@ -157,7 +134,8 @@ func tampered(f *fakeProvider) func(map[string]any) string {
 }
 
 func TestIDTokenSignature(t *testing.T) {
-	ed25519Key, rsaKey := newEd25519Key(t), newRSAKey(t)
+	ed25519Key := signingKey{"ed25519", jose.EdDSA, ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}
+	rsaKey := signingKey{"rsa", jose.RS256, must(rsa.GenerateKey(rand.Reader, 2048))}
 	shared := signingKey{"", jose.HS256, []byte(clientSecret)} // published without an alg, which go-oidc would skip
 	algorithms := func(names ...string) func(*fakeProvider) {
 		return metadata("id_token_signing_alg_values_supported", names)
@@ -165,11 +143,7 @@ func TestIDTokenSignature(t *testing.T) {
 	signedBy := func(key signingKey, published ...signingKey) func(*fakeProvider) {
 		return func(f *fakeProvider) { f.key, f.published = key, append(f.published, published...) }
 	}
-	tests := []struct {
-		name  string
-		setup func(*fakeProvider)
-		want  string
-	}{
+	testSignIns(t, []signIn{
 		{"announced", combine(algorithms("RS256", "EdDSA"), signedBy(ed25519Key, ed25519Key)), ""},
 		{"not announced", combine(algorithms("RS256"), signedBy(ed25519Key, ed25519Key)), refusedIDToken},
 		{"RS256 where nothing is announced", combine(notAnnounced("id_token_signing_alg_values_supported"),
@@ -178,30 +152,22 @@ func TestIDTokenSignature(t *testing.T) {
 		{"RS256 where only HS256 is announced", combine(algorithms("HS256"), signedBy(rsaKey, rsaKey)), ""},
 		{"at_hash of EdDSA", combine(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key),
 			with("at_hash", longHalfHash(accessToken))), ""},
-		{"at_hash of EdDSA by the hash of ES256",
-			combine(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key),
-				with("at_hash", halfHash(accessToken))), refusedIDToken},
+		{"at_hash of EdDSA by the hash of ES256", combine(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key),
+			with("at_hash", halfHash(accessToken))), refusedIDToken},
 
-		{"none", func(f *fakeProvider) { f.idToken = unsecured }, refusedIDToken},
-		{"none, announced", combine(algorithms("none", "ES256"), func(f *fakeProvider) { f.idToken = unsecured }),
-			refusedIDToken},
+		{"none", withIDToken(unsecured), refusedIDToken},
+		{"none, announced", combine(algorithms("none", "ES256"), withIDToken(unsecured)), refusedIDToken},
 		{"the client secret", signedBy(shared), refusedIDToken},
 		{"the client secret, announced and published", combine(algorithms("HS256", "ES256"), signedBy(shared, shared)),
 			refusedIDToken},
 
-		{"another key of the same id", signedBy(newKey(t, "key 1")), refusedIDToken},
-		{"a key of an unknown id", signedBy(newKey(t, "key 2")), refusedIDToken},
+		{"another key of the same id", signedBy(newKey("key 1")), refusedIDToken},
+		{"a key of an unknown id", signedBy(newKey("key 2")), refusedIDToken},
 		{"a key without an id", func(f *fakeProvider) { f.key.id = "" }, ""},
-		{"another key without an id", signedBy(newKey(t, "")), refusedIDToken},
+		{"another key without an id", signedBy(newKey("")), refusedIDToken},
 		{"for another subject", func(f *fakeProvider) { f.idToken = tampered(f) }, refusedIDToken},
 		{"no keys published", func(f *fakeProvider) { f.published = nil }, refusedIDToken},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			_, err := newFake(t, tt.setup).identify(t, nil)
-			wantKind(t, err, tt.want)
-		})
-	}
+	})
 }
 
 func longHalfHash(token string) string {
@@ -209,29 +175,11 @@ func longHalfHash(token string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:32])
 }
 
-func newEd25519Key(t *testing.T) signingKey {
-	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signingKey{"ed25519", jose.EdDSA, private}
-}
-
-func newRSAKey(t *testing.T) signingKey {
-	t.Helper()
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signingKey{"rsa", jose.RS256, private}
-}
-
 func TestKeyRotation(t *testing.T) {
 	f := newFake(t)
 	p := f.provider()
 	signIn := func() error {
-		_, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
+		_, err := f.identifyAt(t, p)
 		return err
 	}
 	for range 2 {
@@ -241,7 +189,7 @@ func TestKeyRotation(t *testing.T) {
 		t.Errorf("the keys were asked for %d times, want 1", got)
 	}
 
-	f.update(func() { f.key = newKey(t, "key 2") })
+	f.update(func() { f.key = newKey("key 2") })
 	wantKind(t, signIn(), refusedIDToken)
 	f.update(func() { f.published = append(f.published, f.key) })
 	err := signIn()
@@ -259,8 +207,8 @@ func TestKeyRotation(t *testing.T) {
 // identity must have the configured issuer all the same.
 func TestGoogle(t *testing.T) {
 	const issuer = "https://accounts.google.com"
-	f := newTLSFake(t, metadata("issuer", issuer), with("iss", "accounts.google.com"))
-	trusting := f.trusting(t)
+	f := newTLSFake(t, metadata("issuer", issuer), with("iss", "accounts.google.com"),
+		configured(func(config *upstream.Config) { config.Issuer = issuer })).trusting(t)
 
 	usual := http.DefaultTransport
 	defer func() { http.DefaultTransport = usual }()
@@ -271,7 +219,7 @@ func TestGoogle(t *testing.T) {
 	}
 	http.DefaultTransport = google
 
-	identity, err := f.identify(t, nil, trusting, func(config *upstream.Config) { config.Issuer = issuer })
+	identity, err := f.identify(t)
 	wantKind(t, err, "")
 	if identity.Issuer != issuer || identity.Subject != subject {
 		t.Errorf("issuer %q, subject %q", identity.Issuer, identity.Subject)

@@ -26,8 +26,8 @@ func TestResponse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFake(t)
-			_, err := f.provider().Identify(t.Context(), login(), tt.response, nil)
+			f := newFake(t, receives(tt.response))
+			_, err := f.identify(t)
 			wantKind(t, err, tt.want)
 			if sent := len(f.requests(tokenPath)) > 0; sent != (tt.want == "") {
 				t.Errorf("the code was sent: %v", sent)
@@ -64,9 +64,9 @@ func TestResponseISS(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFake(t, tt.setup)
-			tt.response.ISS = tt.iss(f)
-			_, err := f.provider().Identify(t.Context(), login(), tt.response, nil)
+			f := newFake(t, tt.setup, receives(tt.response))
+			f.response.ISS = tt.iss(f)
+			_, err := f.identify(t)
 			wantKind(t, err, tt.want)
 			if sent := len(f.requests(tokenPath)) > 0; sent != (tt.want == "") {
 				t.Errorf("the code was sent: %v", sent)
@@ -79,9 +79,3 @@ func noISS(*fakeProvider) string      { return "" }
 func itsISS(f *fakeProvider) string   { return f.issuer }
 func slashISS(f *fakeProvider) string { return f.issuer + "/" }
 func anotherISS(*fakeProvider) string { return "https://other.example.com" }
-
-func TestResponseWhileDown(t *testing.T) {
-	f := newFake(t, override(discoveryPath, cut))
-	_, err := f.provider().Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
-	wantKind(t, err, "unavailable at discovery")
-}

@@ -9,13 +9,18 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
+// clientSecretForm and clientSecretBasic are the client secret as a form and a Basic header contain it.
+const clientSecretForm = "client%2Bsecret%2F0123456789%3Dabcdefghijklm"
+
+var clientSecretBasic = base64.StdEncoding.EncodeToString([]byte(clientID + ":" + clientSecretForm))
+
 // wantNoSecret checks that an error contains no secret of the login and no URL.
 func wantNoSecret(t *testing.T, err error) {
 	t.Helper()
 	wantPrintable(t, err)
 	for _, secret := range []string{
-		code, login().State, login().Nonce, login().Verifier, clientSecret, accessToken,
-		"://", discoveryPath, tokenPath + "?", "path-of-the-endpoint", "query=",
+		code, login().State, login().Nonce, login().Verifier, clientSecret, clientSecretForm, clientSecretBasic, accessToken,
+		discoveryPath, tokenPath + "?", "path-of-the-endpoint", "query=",
 	} {
 		if strings.Contains(err.Error(), secret) {
 			t.Errorf("%q contains %q", err, secret)
@@ -25,38 +30,47 @@ func wantNoSecret(t *testing.T, err error) {
 
 // TestErrorsContainNoSecret lets every endpoint repeat what it was sent, and the other secrets of the login.
 func TestErrorsContainNoSecret(t *testing.T) {
-	sent := strings.Join([]string{code, login().State, login().Nonce, login().Verifier, clientSecret}, " ")
+	secrets := []string{code, login().State, login().Nonce, login().Verifier, clientSecret}
+	sent := strings.Join(secrets, " ")
 	elsewhere := "https://other.example.com/path-of-the-endpoint?code=" + code
 	oauthError := encode(map[string]any{"error": "invalid_grant " + sent, "error_description": "you sent " + sent})
-	tests := []struct {
-		name, path string
-		answer     http.HandlerFunc
-		want       string
-	}{
-		{"discovery", discoveryPath, reply(http.StatusInternalServerError, []byte("no "+clientSecret)),
+	encoded := encode(map[string]any{"error": "invalid_client",
+		"error_description": "you sent " + clientSecretForm + " " + clientSecretBasic})
+	const noToken, noKeys, noUserinfo = "unavailable at token", "unavailable at keys", "unavailable at userinfo"
+	tests := []signIn{
+		{"discovery", override(discoveryPath, reply(http.StatusInternalServerError, []byte("no "+clientSecret))),
 			"unavailable at discovery"},
-		{"discovery redirects", discoveryPath, redirect(elsewhere), "unavailable at discovery"},
-		{"discovery cuts", discoveryPath, cut, "unavailable at discovery"},
-		{"the code is refused", tokenPath, reply(http.StatusBadRequest, oauthError), "refused at token"},
-		{"the token endpoint fails", tokenPath, reply(http.StatusInternalServerError, oauthError), "unavailable at token"},
-		{"the token endpoint fails, not as JSON", tokenPath, reply(http.StatusBadGateway, []byte(sent+" "+accessToken)),
-			"unavailable at token"},
-		{"the token endpoint answers not as JSON", tokenPath, reply(http.StatusOK, []byte(sent)), "unavailable at token"},
-		{"the token endpoint speaks no HTTP", tokenPath, noHTTP(sent), "unavailable at token"},
-		{"the token endpoint redirects", tokenPath, redirect(elsewhere), "unavailable at token"},
-		{"the token endpoint redirects to no URL", tokenPath, redirect(":" + sent), "unavailable at token"},
-		{"the token endpoint cuts", tokenPath, cut, "unavailable at token"},
-		{"keys", keysPath, reply(http.StatusInternalServerError, []byte("no "+clientSecret)), "unavailable at keys"},
-		{"keys cut", keysPath, cut, "unavailable at keys"},
-		{"userinfo", userinfoPath, reply(http.StatusUnauthorized, []byte(accessToken+" "+clientSecret)),
-			"unavailable at userinfo"},
-		{"userinfo answers not as JSON", userinfoPath, reply(http.StatusOK, []byte(accessToken)), "unavailable at userinfo"},
-		{"userinfo redirects", userinfoPath, redirect(elsewhere + accessToken), "unavailable at userinfo"},
-		{"userinfo cuts", userinfoPath, cut, "unavailable at userinfo"},
+		{"discovery redirects", override(discoveryPath, redirect(elsewhere)), "unavailable at discovery"},
+		{"discovery cuts", override(discoveryPath, cut), "unavailable at discovery"},
+		{"the code is refused", override(tokenPath, reply(http.StatusBadRequest, oauthError)), "refused at token"},
+		{"the client is refused", override(tokenPath, reply(http.StatusUnauthorized, encoded)), "refused at token"},
+		{"the token endpoint fails", override(tokenPath, reply(http.StatusInternalServerError, oauthError)), noToken},
+		{"the token endpoint fails, not as JSON",
+			override(tokenPath, reply(http.StatusBadGateway, []byte(sent+" "+accessToken))), noToken},
+		{"the token endpoint answers not as JSON", override(tokenPath, reply(http.StatusOK, []byte(sent))), noToken},
+		{"the token endpoint speaks no HTTP", override(tokenPath, noHTTP(sent)), noToken},
+		{"the token endpoint redirects", override(tokenPath, redirect(elsewhere)), noToken},
+		{"the token endpoint redirects to no URL", override(tokenPath, redirect(":"+sent)), noToken},
+		{"the token endpoint cuts", override(tokenPath, cut), noToken},
+		{"nobody listens at the token endpoint", unreachable("token_endpoint"), noToken},
+		{"keys", override(keysPath, reply(http.StatusInternalServerError, []byte("no "+sent))), noKeys},
+		{"keys cut", override(keysPath, cut), noKeys},
+		{"nobody listens for keys", unreachable("jwks_uri"), noKeys},
+		{"userinfo", override(userinfoPath, reply(http.StatusUnauthorized, []byte(accessToken+" "+sent))), noUserinfo},
+		{"userinfo answers not as JSON", override(userinfoPath, reply(http.StatusOK, []byte(accessToken))), noUserinfo},
+		{"userinfo redirects", override(userinfoPath, redirect(elsewhere+accessToken)), noUserinfo},
+		{"userinfo cuts", override(userinfoPath, cut), noUserinfo},
+		{"nobody listens for userinfo", unreachable("userinfo_endpoint"), noUserinfo},
+		{"state as an error", receives(upstream.Response{Error: login().State}), "refused at response"},
+	}
+	for kind, want := range map[string]string{"access_denied": "refused at response",
+		"server_error": "unavailable at response", "disallowed_useragent": "embedded browser"} {
+		response := upstream.Response{Code: code, Error: kind, ErrorDescription: "bad " + sent}
+		tests = append(tests, signIn{kind, receives(response), want})
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newFake(t, override(tt.path, tt.answer)).identify(t, []string{needsUserinfo})
+			_, err := newFake(t, tt.setup).identify(t, needsUserinfo)
 			wantKind(t, err, tt.want)
 			wantNoSecret(t, err)
 		})
@@ -83,111 +97,62 @@ func noHTTP(text string) http.HandlerFunc {
 	}
 }
 
-func TestErrorsContainNoURL(t *testing.T) {
-	for endpoint, want := range map[string]string{
-		"token_endpoint": "unavailable at token", "jwks_uri": "unavailable at keys",
-		"userinfo_endpoint": "unavailable at userinfo",
-	} {
-		t.Run(endpoint, func(t *testing.T) {
-			_, err := newFake(t, unreachable(endpoint)).identify(t, []string{needsUserinfo})
-			wantKind(t, err, want)
-			wantNoSecret(t, err)
-		})
-	}
-}
-
+// TestErrorsContainNoIDToken lets ID tokens, the userinfo endpoint and claims repeat what must not be logged.
 func TestErrorsContainNoIDToken(t *testing.T) {
-	for name, setup := range map[string]func(*fakeProvider){
+	tests := map[string]func(*fakeProvider){
 		"of another provider":      with("iss", "another"),
 		"of another login":         with("nonce", "of-another-login"),
 		"with another's at_hash":   with("at_hash", "of-another-login"),
 		"expired":                  with("exp", now().Unix()-1000),
-		"of another key":           func(f *fakeProvider) { f.key.private = newKey(t, "").private },
-		"without a signature":      func(f *fakeProvider) { f.idToken = unsecured },
+		"of another key":           func(f *fakeProvider) { f.key.private = newKey("").private },
+		"without a signature":      withIDToken(unsecured),
 		"with a claim of no sense": with("exp", []string{"tomorrow"}),
-		"that is no JWT": func(f *fakeProvider) {
-			f.idToken = func(map[string]any) string { return "secret-but-no-jwt" }
-		},
-	} {
+		"that is no JWT":           withIDToken(func(map[string]any) string { return "secret-but-no-jwt" }),
+	}
+	for _, said := range []string{code, login().State, login().Verifier, accessToken} {
+		tests["with iss "+said], tests["with aud "+said] = with("iss", said), with("aud", said)
+	}
+	for name, setup := range tests {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t, setup)
 			made := f.signed()
-			f.update(func() { f.idToken = func(map[string]any) string { return made } })
-			_, err := f.identify(t, nil)
+			f.idToken = func(map[string]any) string { return made }
+			_, err := f.identify(t)
 			wantKind(t, err, refusedIDToken)
-			wantPrintable(t, err)
-			for part := range strings.SplitSeq(made+".of-another-login", ".") {
-				if part != "" && strings.Contains(err.Error(), part) {
-					t.Errorf("%q contains a part of the ID token", err)
-				}
-			}
+			wantNoSecret(t, err)
+			wantNoPart(t, err, made+".of-another-login")
 		})
 	}
 }
 
-func TestResponseErrorContainsNoSecret(t *testing.T) {
-	for _, kind := range []string{"access_denied", "server_error", "disallowed_useragent"} {
-		said := "bad " + login().State + " " + login().Nonce + " " + login().Verifier + " " + clientSecret + " " + code
-		_, err := newFake(t).provider().Identify(t.Context(), login(),
-			upstream.Response{Code: code, Error: kind, ErrorDescription: said}, nil)
-		wantNoSecret(t, err)
-		_, err = newFake(t).provider().Identify(t.Context(), login(), upstream.Response{Error: login().State}, nil)
-		wantNoSecret(t, err)
+// wantNoPart checks that an error contains no part of an ID token.
+func wantNoPart(t *testing.T, err error, idToken string) {
+	t.Helper()
+	for part := range strings.SplitSeq(idToken, ".") {
+		if part != "" && strings.Contains(err.Error(), part) {
+			t.Errorf("%q contains a part of the ID token", err)
+		}
 	}
+}
+
+func TestUserinfoErrorContainsNoIDToken(t *testing.T) {
+	f := newFake(t)
+	made := f.signed()
+	f.idToken = func(map[string]any) string { return made }
+	f.override[userinfoPath] = reply(http.StatusInternalServerError, []byte("about "+made))
+	_, err := f.identify(t, needsUserinfo)
+	wantKind(t, err, "unavailable at userinfo")
+	wantNoPart(t, err, made)
 }
 
 // A client secret is removed before %q changes it.
 func TestSecretThatQuotingChanges(t *testing.T) {
 	const odd = `pa"ss\word-é`
 	answer := encode(map[string]any{"error": "invalid_client", "error_description": "wrong: " + odd})
-	_, err := newFake(t, override(tokenPath, reply(http.StatusUnauthorized, answer))).identify(t, nil,
-		func(config *upstream.Config) { config.ClientSecret = odd })
+	_, err := newFake(t, override(tokenPath, reply(http.StatusUnauthorized, answer)),
+		configured(func(config *upstream.Config) { config.ClientSecret = odd })).identify(t)
 	wantKind(t, err, "refused at token")
 	if !strings.Contains(err.Error(), "[removed]") {
 		t.Errorf("%s contains the client secret", err)
-	}
-}
-
-func TestUserinfoErrorContainsNoSecret(t *testing.T) {
-	f := newFake(t)
-	raw := f.signed()
-	f.idToken = func(map[string]any) string { return raw }
-	for _, said := range []string{code, login().State, login().Nonce, login().Verifier, raw} {
-		f.update(func() { f.override[userinfoPath] = reply(500, []byte("about "+said)) })
-		_, err := f.identify(t, []string{"email"})
-		wantNoSecret(t, err)
-		if strings.Contains(err.Error(), strings.Split(raw, ".")[1][:40]) {
-			t.Errorf("the ID token is in %v", err)
-		}
-	}
-}
-
-// An ID token may contain a secret in a claim that an error quotes.
-func TestIDTokenErrorContainsNoSecret(t *testing.T) {
-	for _, said := range []string{code, login().State, login().Verifier, accessToken} {
-		for _, name := range []string{"iss", "aud"} {
-			_, err := newFake(t, with(name, said)).identify(t, nil)
-			if strings.Contains(err.Error(), said) {
-				t.Errorf("%v", err)
-			}
-		}
-	}
-}
-
-func TestKeysErrorContainsNoSecret(t *testing.T) {
-	f := newFake(t, override(keysPath, reply(500, []byte("about "+code+" "+login().State))))
-	_, err := f.identify(t, nil)
-	wantNoSecret(t, err)
-}
-
-// The client secret is removed also in the encoding of a form and of a Basic header.
-func TestSecretAsItWasSent(t *testing.T) {
-	basic := base64.StdEncoding.EncodeToString([]byte("alexa-bridge:client%2Bsecret%2F0123456789%3Dabcdefghijklm"))
-	for _, said := range []string{"client%2Bsecret%2F0123456789%3Dabcdefghijklm", basic} {
-		answer := encode(map[string]any{"error": "invalid_client", "error_description": "you sent " + said})
-		_, err := newFake(t, override(tokenPath, reply(401, answer))).identify(t, nil)
-		if strings.Contains(err.Error(), said) {
-			t.Errorf("%v", err)
-		}
 	}
 }

@@ -18,12 +18,8 @@ import (
 )
 
 // newCertificate makes a self-signed certificate for a fake provider and for Google.
-func newCertificate(t *testing.T) tls.Certificate {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+func newCertificate() tls.Certificate {
+	private := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		NotBefore:             time.Now().Add(-time.Hour),
@@ -33,32 +29,36 @@ func newCertificate(t *testing.T) tls.Certificate {
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := must(x509.CreateCertificate(rand.Reader, template, template, private.Public(), private))
 	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: private}
 }
 
 // caFile writes the certificate of a fake provider on HTTPS to a file.
 func (f *fakeProvider) caFile(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "ca.pem")
-	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.server.Certificate().Raw})
-	if err := os.WriteFile(path, block, 0o600); err != nil {
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: f.server.Certificate().Raw}
+	return writeFile(t, pem.EncodeToMemory(block))
+}
+
+func writeFile(t *testing.T, content []byte) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
 
-// trusting returns a change that makes a relying party trust the certificate.
-func (f *fakeProvider) trusting(t *testing.T) func(*upstream.Config) {
+// trusting makes relying parties trust the certificate of a fake provider, and returns it.
+func (f *fakeProvider) trusting(t *testing.T) *fakeProvider {
 	t.Helper()
-	pool, err := upstream.LoadCAs(f.caFile(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(config *upstream.Config) { config.CAs = pool }
+	configured(trust(f.caFile(t)))(f)
+	return f
+}
+
+// trust returns the change to trust the certificates in a file.
+func trust(path string) func(*upstream.Config) {
+	return func(config *upstream.Config) { config.CAs = must(upstream.LoadCAs(path)) }
 }
 
 func TestCertificateAuthority(t *testing.T) {
@@ -69,13 +69,14 @@ func TestCertificateAuthority(t *testing.T) {
 		want   string
 	}{
 		{"not configured", func(*upstream.Config) {}, "unavailable at discovery"},
-		{"another's", other.trusting(t), "unavailable at discovery"},
-		{"its own", f.trusting(t), ""},
+		{"another's", trust(other.caFile(t)), "unavailable at discovery"},
+		{"its own", trust(f.caFile(t)), ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := len(f.requests(discoveryPath))
-			_, err := f.identify(t, nil, tt.change)
+			f.changes = []func(*upstream.Config){tt.change}
+			_, err := f.identify(t)
 			wantKind(t, err, tt.want)
 			if got := len(f.requests(discoveryPath)) > before; got != (tt.want == "") {
 				t.Errorf("a request was sent: %v", got)
@@ -86,16 +87,12 @@ func TestCertificateAuthority(t *testing.T) {
 
 func TestLoadCAs(t *testing.T) {
 	f := newTLSFake(t)
-	empty := filepath.Join(t.TempDir(), "empty.pem")
-	if err := os.WriteFile(empty, []byte("no certificate"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	tests := []struct {
 		name, path string
 		ok         bool
 	}{
 		{"a certificate", f.caFile(t), true},
-		{"no certificate in it", empty, false},
+		{"no certificate in it", writeFile(t, []byte("no certificate")), false},
 		{"no such file", filepath.Join(t.TempDir(), "absent.pem"), false},
 	}
 	for _, tt := range tests {

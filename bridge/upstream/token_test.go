@@ -24,19 +24,22 @@ func authenticated(r request) string {
 	return "neither: " + r.authorization + " " + r.body
 }
 
+// public makes the relying party a public client.
+func public(f *fakeProvider) {
+	configured(func(config *upstream.Config) { config.ClientSecret = "" })(f)
+}
+
 func TestTokenEndpointAuthentication(t *testing.T) {
 	methods := func(announced ...string) func(*fakeProvider) {
 		return metadata("token_endpoint_auth_methods_supported", announced)
 	}
-	configured := func(method string) func(*upstream.Config) {
-		return func(config *upstream.Config) { config.AuthMethod = method }
+	configured := func(method string) func(*fakeProvider) {
+		return configured(func(config *upstream.Config) { config.AuthMethod = method })
 	}
-	public := func(config *upstream.Config) { config.ClientSecret = "" }
 	tests := []struct {
-		name   string
-		setup  func(*fakeProvider)
-		change func(*upstream.Config)
-		want   string // empty: discovery fails
+		name              string
+		setup, configured func(*fakeProvider)
+		want              string // empty: discovery fails
 	}{
 		{"nothing announced", unchanged, configured(""), "basic"},
 		{"an empty list announced", methods(), configured(""), "basic"},
@@ -46,9 +49,8 @@ func TestTokenEndpointAuthentication(t *testing.T) {
 		{"neither announced", methods("private_key_jwt", "none"), configured(""), ""},
 		{"a public client", unchanged, public, "none"},
 		{"a public client, basic announced", methods("client_secret_basic"), public, "none"},
-		{"a public client, configured", methods("client_secret_basic"), func(config *upstream.Config) {
-			config.AuthMethod, config.ClientSecret = upstream.AuthMethodNone, ""
-		}, "none"},
+		{"a public client, configured", methods("client_secret_basic"),
+			combine(public, configured(upstream.AuthMethodNone)), "none"},
 		{"none configured, beside a secret", unchanged, configured(upstream.AuthMethodNone), "none"},
 		{"an unknown one configured", unchanged, configured("private_key_jwt"), ""},
 		{"post configured, basic announced", methods("client_secret_basic"), configured(upstream.AuthMethodPost), "post"},
@@ -58,8 +60,8 @@ func TestTokenEndpointAuthentication(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFake(t, tt.setup)
-			_, err := f.identify(t, nil, tt.change)
+			f := newFake(t, tt.setup, tt.configured)
+			_, err := f.identify(t)
 			if tt.want == "" {
 				wantKind(t, err, "unavailable at discovery")
 				return
@@ -78,7 +80,7 @@ func TestTokenEndpointAuthentication(t *testing.T) {
 
 func TestTokenRequest(t *testing.T) {
 	f := newFake(t)
-	_, err := f.identify(t, nil)
+	_, err := f.identify(t)
 	wantKind(t, err, "")
 	want := url.Values{
 		"grant_type":    {"authorization_code"},
@@ -93,6 +95,12 @@ func TestTokenRequest(t *testing.T) {
 
 func TestTokenAnswers(t *testing.T) {
 	const refused, unavailable = "refused at token", "unavailable at token"
+	// They leave the method of authentication to discovery. By itself x/oauth2 would try another one after an error.
+	clients := map[string]func(*fakeProvider){
+		"basic": unchanged,
+		"post":  metadata("token_endpoint_auth_methods_supported", []string{"client_secret_post"}),
+		"none":  public,
+	}
 	oauthError := func(code string) []byte { return encode(map[string]any{"error": code}) }
 	tests := []struct {
 		name   string
@@ -113,10 +121,10 @@ func TestTokenAnswers(t *testing.T) {
 		{"the connection is cut", cut, unavailable},
 	}
 	for _, tt := range tests {
-		for way, client := range unconfiguredClients() {
+		for way, client := range clients {
 			t.Run(tt.name+", "+way, func(t *testing.T) {
-				f := newFake(t, client.setup, override(tokenPath, tt.answer))
-				_, err := f.identify(t, nil, client.change)
+				f := newFake(t, client, override(tokenPath, tt.answer))
+				_, err := f.identify(t)
 				wantKind(t, err, tt.want)
 				if got := len(f.requests(tokenPath)); got != 1 {
 					t.Errorf("the code was sent %d times, want 1", got)
@@ -126,31 +134,14 @@ func TestTokenAnswers(t *testing.T) {
 	}
 }
 
-// unconfiguredClients leave the method of authentication to discovery. By itself x/oauth2 would try another one after
-// an error.
-func unconfiguredClients() map[string]struct {
-	setup  func(*fakeProvider)
-	change func(*upstream.Config)
-} {
-	return map[string]struct {
-		setup  func(*fakeProvider)
-		change func(*upstream.Config)
-	}{
-		"basic": {unchanged, func(*upstream.Config) {}},
-		"post": {metadata("token_endpoint_auth_methods_supported", []string{"client_secret_post"}),
-			func(*upstream.Config) {}},
-		"none": {unchanged, func(config *upstream.Config) { config.ClientSecret = "" }},
-	}
-}
-
 // TestTokenConnectionCutLater cuts a connection that is reused, after which net/http repeats idempotent requests.
 func TestTokenConnectionCutLater(t *testing.T) {
 	f := newFake(t)
 	p := f.provider()
-	_, err := p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
+	_, err := f.identifyAt(t, p)
 	wantKind(t, err, "")
 	f.update(func() { f.override[tokenPath] = cut })
-	_, err = p.Identify(t.Context(), login(), upstream.Response{Code: code}, nil)
+	_, err = f.identifyAt(t, p)
 	wantKind(t, err, "unavailable at token")
 	if got := len(f.requests(tokenPath)); got != 2 {
 		t.Errorf("%d token requests for two codes", got)

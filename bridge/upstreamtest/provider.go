@@ -1,5 +1,5 @@
 // Package upstreamtest runs a real OpenID Provider in process, with people who sign in by password, for tests and for
-// the demo. Package zitadel/oidc implements the protocol. Tests can stop the provider and disable accounts. It stores
+// the demo. Package zitadel/oidc implements the protocol. Tests can stop the provider and change people. It stores
 // passwords in plain text and shows them on its login page.
 package upstreamtest
 
@@ -58,8 +58,7 @@ type Provider struct {
 
 	mu       sync.Mutex
 	people   []Person
-	disabled map[string]bool // by login
-	requests map[string]int  // by path
+	requests map[string]int // by path
 }
 
 // Start starts a provider on a loopback port. It runs until Close.
@@ -74,7 +73,6 @@ func Start(config Config) (*Provider, error) {
 		name:     config.Name,
 		listener: listener,
 		people:   slices.Clone(config.People),
-		disabled: map[string]bool{},
 		requests: map[string]int{},
 	}
 	if err := p.newOP(config.Clients); err != nil {
@@ -123,20 +121,6 @@ func (p *Provider) Close() error {
 
 // SetDown makes the provider close every connection without a response, or serve again.
 func (p *Provider) SetDown(down bool) { p.down.Store(down) }
-
-// SetDisabled disables or enables the account with that login.
-func (p *Provider) SetDisabled(login string, disabled bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.disabled[login] = disabled
-}
-
-// AddPerson adds somebody who can sign in.
-func (p *Provider) AddPerson(person Person) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.people = append(p.people, person)
-}
 
 // SetPerson replaces the person with the same login.
 func (p *Provider) SetPerson(person Person) {

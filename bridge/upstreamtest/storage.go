@@ -9,12 +9,11 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
 
-// find returns a person who is not disabled.
 func (p *Provider) find(matches func(Person) bool) (Person, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := slices.IndexFunc(p.people, matches)
-	if i < 0 || p.disabled[p.people[i].Login] {
+	if i < 0 {
 		return Person{}, false
 	}
 	return p.people[i], true
@@ -58,7 +57,7 @@ func (s claimsStorage) SetUserinfoFromToken(ctx context.Context, info *oidc.User
 	}
 	person, found := s.provider.find(bySubject(subject))
 	if !found {
-		return errors.New("account disabled")
+		return errors.New("no such person")
 	}
 	if person.Groups != nil {
 		info.AppendClaims("groups", person.Groups)

@@ -31,12 +31,3 @@ func TestQuantile(t *testing.T) {
 		}
 	}
 }
-
-func TestByHash(t *testing.T) {
-	order := byHash(1000)
-	for i := 1; i < len(order); i++ {
-		if hashOf(order[i-1]) >= hashOf(order[i]) {
-			t.Fatalf("%d and %d are out of order", order[i-1], order[i])
-		}
-	}
-}

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -25,7 +26,6 @@ import (
 type bench struct {
 	programs, stores []string // the stores are drivers of sqlstore
 	links            []int
-	tokens           int // how many tokens are in use
 	rounds           int
 	duration         time.Duration // of one load
 	folder           string        // for configurations and scripts; removed at the end
@@ -54,8 +54,8 @@ func measureAll() error {
 	}
 	defer os.RemoveAll(b.folder)
 	b.findPostgreSQL()
-	if len(b.programs) == 0 {
-		b.programs = []string{b.folder + "/alexa-oidc-bridge"}
+	if b.programs[0] == "" {
+		b.programs[0] = b.folder + "/alexa-oidc-bridge"
 		err = build(ctx, b.programs[0])
 	}
 	if err := errors.Join(err, os.WriteFile(b.folder+"/wrk.lua", script, 0o600)); err != nil {
@@ -73,10 +73,7 @@ func measureAll() error {
 }
 
 func parseFlags() (*bench, error) {
-	b := &bench{tokens: 20_000}
-	list := func(text string) []string {
-		return strings.FieldsFunc(text, func(r rune) bool { return r == ',' })
-	}
+	var b bench
 	programs := flag.String("program", "", "`binaries` to measure, separated by commas (default: builds one)")
 	stores := flag.String("store", "sqlite,postgres", "`databases` to measure on")
 	links := flag.String("links", "10000,1000000", "`numbers` of links in the database")
@@ -85,17 +82,17 @@ func parseFlags() (*bench, error) {
 	quick := flag.Bool("quick", false, "one short round with few links; the numbers mean nothing")
 	flag.Parse()
 	if *quick {
-		*links, b.tokens, b.rounds, b.duration = "1000", 500, 1, time.Second
+		*links, b.rounds, b.duration = "500", 1, time.Second
 	}
-	b.programs, b.stores = list(*programs), list(*stores)
-	for _, text := range list(*links) {
+	b.programs, b.stores = strings.Split(*programs, ","), strings.Split(*stores, ",")
+	for text := range strings.SplitSeq(*links, ",") {
 		number, err := strconv.Atoi(text)
 		if err != nil {
 			return nil, fmt.Errorf("-links: %w", err)
 		}
 		b.links = append(b.links, number)
 	}
-	return b, nil
+	return &b, nil
 }
 
 // build builds the program as it is released.
@@ -111,18 +108,21 @@ func build(ctx context.Context, program string) error {
 
 // measure measures all programs on one database, and prints a line of the table for each.
 func (b *bench) measure(ctx context.Context, store string, links int) error {
-	tokens := min(b.tokens, links)
-	lookups, err := b.newLoad("/lookup", backendID, tokens, lookupBody)
-	refreshes, refreshErr := b.newLoad("/token", skillID, tokens, refreshBody)
-	dsn, remove, databaseErr := newDatabase(ctx, store, links, tokens)
+	tokens := min(links, 20_000) // those in use
+	dsn, remove, err := newDatabase(ctx, store, links, tokens)
 	defer remove()
-	servers, serversErr := b.newServers(store, dsn)
-	if err := errors.Join(err, refreshErr, databaseErr, serversErr); err != nil {
+	if err != nil {
+		return err
+	}
+	lookups, lookupErr := b.newLoad("/lookup", backendID, tokens, lookupBody)
+	refreshes, refreshErr := b.newLoad("/token", skillID, tokens, refreshBody)
+	servers, err := b.newServers(store, dsn)
+	if err := errors.Join(lookupErr, refreshErr, err); err != nil {
 		return err
 	}
 	for _, s := range slices.Backward(servers) { // the bare server, which is the first, needs a bridge
 		defer s.stop()
-		if err := s.prepare(ctx, b.rounds, tokens); err != nil {
+		if err := s.start(ctx, b.rounds, tokens); err != nil {
 			return fmt.Errorf("start %s: %w", s.name, err)
 		}
 	}
@@ -184,10 +184,6 @@ func quantile(results []result, q float64, value func(result) float64) float64 {
 	if len(results) == 0 {
 		return 0
 	}
-	var values []float64
-	for _, r := range results {
-		values = append(values, value(r))
-	}
-	slices.Sort(values)
-	return values[int(q*float64(len(values)-1)+0.5)]
+	byValue := func(a, b result) int { return cmp.Compare(value(a), value(b)) }
+	return value(slices.SortedFunc(slices.Values(results), byValue)[int(q*float64(len(results)-1)+0.5)])
 }

@@ -82,41 +82,32 @@ func pinned(ctx context.Context, core string, arguments ...string) *exec.Cmd {
 	return cmd
 }
 
-// prepare starts the server, several times to measure how long that takes, and looks up all tokens in use, so that
-// they are in its memory.
-func (s *server) prepare(ctx context.Context, starts, tokens int) error {
-	for range starts {
+// start starts the server, several times to measure how long that takes until the first response to a lookup. Then it
+// looks up all tokens in use, so that they are in the server's memory.
+func (s *server) start(ctx context.Context, times, tokens int) (err error) {
+	for range times {
 		s.stop()
-		if err := s.start(ctx); err != nil {
+		began := time.Now()
+		s.cmd = pinned(ctx, serverCore, s.command...)
+		if err := s.cmd.Start(); err != nil {
 			return err
 		}
+		for _, _, err = lookup(s.address, 0); err != nil; _, _, err = lookup(s.address, 0) {
+			if time.Since(began) > 10*time.Second || ctx.Err() != nil {
+				return err
+			}
+			time.Sleep(time.Millisecond)
+		}
+		s.starts = append(s.starts, float64(time.Since(began).Microseconds())/1000)
 	}
-	var err error
 	for n := 0; n < tokens && err == nil; n++ {
 		_, _, err = lookup(s.address, n)
 	}
 	return err
 }
 
-// start starts the server and waits for its first response to a lookup.
-func (s *server) start(ctx context.Context) error {
-	began := time.Now()
-	cmd := pinned(ctx, serverCore, s.command...)
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	s.cmd = cmd
-	_, _, err := lookup(s.address, 0)
-	for err != nil && time.Since(began) < 10*time.Second && ctx.Err() == nil {
-		time.Sleep(time.Millisecond)
-		_, _, err = lookup(s.address, 0)
-	}
-	s.starts = append(s.starts, float64(time.Since(began).Microseconds())/1000)
-	return err
-}
-
 func (s *server) stop() {
-	if s.cmd != nil {
+	if s.cmd != nil && s.cmd.Process != nil {
 		s.cmd.Process.Signal(syscall.SIGTERM)
 		s.cmd.Wait() // its error is the signal
 	}
