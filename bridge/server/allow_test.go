@@ -42,6 +42,7 @@ func TestAllow(t *testing.T) {
 			func(p *upstreamtest.Person) { p.Email = "" }, bridge.ReasonEmailMissing},
 		{"in a group", bridge.Allow{Groups: []string{"admins", "engineering"}}, nil, ""},
 		{"in no group", bridge.Allow{Groups: []string{"admins"}}, nil, bridge.ReasonGroups},
+		{"in a similar group", bridge.Allow{Groups: []string{"Engineering"}}, nil, bridge.ReasonGroups},
 		{"without groups", bridge.Allow{Groups: []string{"admins"}},
 			func(p *upstreamtest.Person) { p.Groups = nil }, bridge.ReasonGroups},
 		{"a claim", bridge.Allow{Claims: domainRule},

@@ -152,15 +152,18 @@ func BenchmarkRefresh(b *testing.B) {
 
 func benchmarkRefreshes(b *testing.B, callers int) {
 	tb := startForBenchmark(b)
-	tokens := createCodeLinks(tb, callers)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
 	durations := make([][]time.Duration, callers)
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	var group sync.WaitGroup
+	tokens := make([]string, callers)
+	for i := range tokens {
+		tokens[i] = tb.LinkByCode().RefreshToken
+	}
 	b.ResetTimer()
-	for i := range callers {
-		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens[i]}}
+	for i, token := range tokens {
+		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}
 		group.Go(func() {
 			for left.Add(-1) >= 0 {
 				began := time.Now()
@@ -176,34 +179,6 @@ func benchmarkRefreshes(b *testing.B, callers int) {
 	b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
 }
 
-// createCodeLinks creates links by the code grant and returns their refresh tokens.
-func createCodeLinks(b *testBridge, n int) []string {
-	b.Helper()
-	tokens := make([]string, n)
-	now := time.Now()
-	for i := range tokens {
-		id := bridge.NewLinkID()
-		tokens[i] = bridge.NewRandomToken(bridge.RefreshTokenKind)
-		code := bridge.HashOf(id)
-		err := createLink(b, bridge.NewLink{
-			Code: &bridge.NewCode{Hash: code, ExpiresAt: now.Add(time.Hour)},
-			Link: bridge.Link{
-				ID: id, ClientID: "pizza", Grant: bridge.GrantAuthorizationCode, CreatedAt: now, Identity: identity(b, id),
-			},
-		})
-		if err == nil {
-			_, err = b.Store.Redeem(b.Context(), bridge.Redemption{
-				Code: code, ClientID: "pizza", Now: now, Permits: func(*bridge.Link) bool { return true },
-				Tokens: bridge.NewTokens{Access: bridge.HashOf(id + "access"), Refresh: bridge.HashOf(tokens[i])},
-			})
-		}
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
-	return tokens
-}
-
 // createLinks creates links by the implicit grant, concurrently so that they share commits, and returns their access
 // tokens.
 func createLinks(b *testBridge, n int) []string {
@@ -212,11 +187,10 @@ func createLinks(b *testBridge, n int) []string {
 	var group sync.WaitGroup
 	for i := range n {
 		group.Go(func() {
-			id := bridge.NewLinkID()
 			tokens[i] = bridge.NewRandomToken(bridge.AccessTokenKind)
 			errs[i] = createLink(b, bridge.NewLink{Token: bridge.HashOf(tokens[i]), Link: bridge.Link{
-				ID: id, ClientID: "pizza", Grant: bridge.GrantImplicit, CreatedAt: time.Now(), Scope: "orders",
-				Identity: identity(b, id),
+				ID: bridge.NewLinkID(), ClientID: "pizza", Grant: bridge.GrantImplicit, CreatedAt: time.Now(), Scope: "orders",
+				Identity: bridge.Identity{Claims: bridge.Claims{"email": "ada@contoso.com", "name": "Ada Lovelace"}},
 			}})
 		})
 	}
@@ -227,20 +201,14 @@ func createLinks(b *testBridge, n int) []string {
 	return tokens
 }
 
-// identity is a person at the provider of the bridge.
-func identity(b *testBridge, subject string) bridge.Identity {
-	provider := b.Config.Providers[0]
-	return bridge.Identity{
-		Subject: subject, Provider: bridge.Provider{ID: provider.ID, Issuer: provider.Issuer, SubjectClaim: "sub"},
-		Claims: bridge.Claims{"email": "ada@contoso.com", "name": "Ada Lovelace"},
-	}
-}
-
+// createLink creates a link at the provider of the bridge, as consent does. The subject is the id of the link.
 func createLink(b *testBridge, link bridge.NewLink) error {
-	ctx, handle := context.Background(), bridge.HashOf(link.Link.ID)
-	pending := bridge.PendingConsent{Handle: handle, ExpiresAt: time.Now().Add(time.Hour)}
+	ctx, handle, provider := context.Background(), bridge.HashOf("handle of "+link.Link.ID), b.Config.Providers[0]
+	pending := bridge.PendingConsent{Handle: handle, ExpiresAt: link.Link.CreatedAt.Add(time.Hour)}
 	if err := b.Store.CreatePendingConsent(ctx, pending); err != nil {
 		return err
 	}
+	link.Link.Identity.Subject = link.Link.ID
+	link.Link.Identity.Provider = bridge.Provider{ID: provider.ID, Issuer: provider.Issuer, SubjectClaim: "sub"}
 	return b.Store.Link(ctx, handle, link)
 }

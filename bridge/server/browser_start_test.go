@@ -20,7 +20,6 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"alexa-oidc-bridge/bridge/alexa"
-	"alexa-oidc-bridge/internal/testbridge"
 )
 
 const (
@@ -144,12 +143,7 @@ func withPreferences(t *testing.T, preferences string) chromedp.ExecAllocatorOpt
 // bridge starts a bridge at publicHost, whose provider is on another site, as in production.
 func (browser *browser) bridge(t *testing.T, changes ...func(*testBridge)) *testBridge {
 	t.Helper()
-	public := func(b *testBridge) {
-		b.Config.PublicURL = publicOrigin
-		b.Provider = testbridge.StartProvider(t, publicOrigin)
-		b.Config.Providers[0].Issuer = b.Provider.Issuer()
-	}
-	b := startBridge(t, append([]func(*testBridge){public}, changes...)...)
+	b := startBridge(t, append(changes, func(b *testBridge) { b.Config.PublicURL = publicOrigin })...)
 	browser.web.serve(b.Server.Public)
 	return b
 }

@@ -25,6 +25,7 @@ import (
 
 	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/bridge/upstreamtest"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
 // stepTimeout is how long one step in a browser may take.
@@ -207,6 +208,14 @@ func (tb *tab) signIn(request simulator.Request, person upstreamtest.Person) {
 	tb.fillIn(person)
 }
 
+// link signs Ada in, consents, and returns the access token.
+func (tb *tab) link(b *testBridge, request simulator.Request) string {
+	tb.Helper()
+	tb.signIn(request, testbridge.Ada())
+	tb.press("link")
+	return tb.wantLinked(b, request)
+}
+
 // fillIn signs the person in on the provider's login page.
 func (tb *tab) fillIn(person upstreamtest.Person) {
 	tb.Helper()
@@ -232,6 +241,14 @@ func (tb *tab) wantText(text string) {
 	href, body := tb.href(), evaluate[string](tb, "document.body.innerText")
 	if !strings.HasPrefix(href, publicOrigin) || !strings.Contains(body, text) {
 		tb.Fatalf("at %s without %q:\n%s\nthe browser reported: %q", href, text, body, tb.reported())
+	}
+}
+
+// wantAt checks how the address of the tab begins.
+func (tb *tab) wantAt(beginning string) {
+	tb.Helper()
+	if got := tb.href(); !strings.HasPrefix(got, beginning) {
+		tb.Errorf("at %s, want %s", got, beginning)
 	}
 }
 

@@ -14,8 +14,7 @@ import (
 func TestCallbackAccessDenied(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t)
-	phone := simulator.NewPhone()
-	request := b.Request()
+	phone, request := simulator.NewPhone(), b.Request()
 	login := b.Open(phone, request.URL())
 	arrived := b.Submit(phone, login, url.Values{"action": {"cancel"}})
 	b.WantError(request, arrived, "access_denied")
@@ -39,8 +38,7 @@ func TestCallbackErrors(t *testing.T) {
 		"server_error":            {http.StatusServiceUnavailable, "sign‑in does not answer"},
 		"disallowed_useragent":    {http.StatusForbidden, "Please open this in your browser"},
 	} {
-		phone := simulator.NewPhone()
-		request := b.Request()
+		phone, request := simulator.NewPhone(), b.Request()
 		callback := mustParse(b.CallbackURL(phone, request))
 		query := url.Values{"state": callback.Query()["state"], "error": {code},
 			"error_description": {"<b>call 555-0100 to win</b>"}}
@@ -49,17 +47,14 @@ func TestCallbackErrors(t *testing.T) {
 		if strings.Contains(page.Body, "555-0100") {
 			t.Error("the provider's error description is on the page")
 		}
-		again := b.Submit(phone, page, url.Values{"decision": {"switch"}})
-		consent := b.SubmitLogin(phone, again, testbridge.Ada())
-		b.WantToken(request, b.Decide(phone, consent, "link"))
+		b.LinkAgain(phone, request, page)
 	}
 }
 
 func TestCallbackWithUnknownCode(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t)
-	phone := simulator.NewPhone()
-	request := b.Request()
+	phone, request := simulator.NewPhone(), b.Request()
 	callback := mustParse(b.CallbackURL(phone, request))
 	query := callback.Query()
 	query.Set("code", "made-up-code")
@@ -79,8 +74,7 @@ func TestProviderOutage(t *testing.T) {
 	b.Restart()
 
 	b.WantActive(token)
-	phone := simulator.NewPhone()
-	request := b.Request()
+	phone, request := simulator.NewPhone(), b.Request()
 	page := b.Open(phone, request.URL())
 	b.WantPage(page, http.StatusServiceUnavailable, "Your company’s sign‑in does not answer")
 	if !strings.Contains(page.Body, `href=""`) || strings.Contains(page.Body, request.State) {
@@ -96,9 +90,7 @@ func TestProviderOutage(t *testing.T) {
 	page = b.Open(phone, callback)
 	b.WantPage(page, http.StatusServiceUnavailable, "Your company’s sign‑in does not answer")
 	b.Provider.SetDown(false)
-	again := b.Submit(phone, page, url.Values{"decision": {"switch"}})
-	arrived := b.Decide(phone, b.SubmitLogin(phone, again, testbridge.Ada()), "link")
-	b.WantActive(b.WantToken(request, arrived))
+	b.WantActive(b.LinkAgain(phone, request, page))
 }
 
 // retryAfter is longer than a failed discovery is cached.
@@ -108,14 +100,11 @@ const retryAfter = 5 * time.Second
 func TestCallbackStoreFails(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t)
-	store := &brokenStore{Store: b.Store}
-	b.ReplaceStore(store)
-	store.readOnly.Store(true)
-	phone := simulator.NewPhone()
-	request := b.Request()
+	store := hookStore(b)
+	store.be(failing("CreatePendingConsent"))
+	phone, request := simulator.NewPhone(), b.Request()
 	page := b.SignIn(phone, request, testbridge.Ada())
 	b.WantPage(page, http.StatusServiceUnavailable, "We cannot save this right now")
-	store.readOnly.Store(false)
-	again := b.Submit(phone, page, url.Values{"decision": {"switch"}})
-	b.WantActive(b.WantToken(request, b.Decide(phone, b.SubmitLogin(phone, again, testbridge.Ada()), "link")))
+	store.be(working)
+	b.WantActive(b.LinkAgain(phone, request, page))
 }

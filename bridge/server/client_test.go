@@ -55,9 +55,9 @@ func invalidGrant() clientError {
 // A strict client that was not made for Alexa uses everything in the metadata.
 func TestClient(t *testing.T) {
 	t.Parallel()
-	for _, method := range []string{"client_secret_basic", "client_secret_post"} {
+	for method, rotates := range map[string]bool{"client_secret_basic": true, "client_secret_post": false} {
 		t.Run(method, func(t *testing.T) {
-			c := startClient(t, method)
+			c := startClient(t, method, func(b *testBridge) { b.Skill.RotateRefresh = rotates })
 			first := c.link()
 			c.wantIntrospection(first.AccessToken)
 			var userinfo map[string]any
@@ -66,72 +66,43 @@ func TestClient(t *testing.T) {
 				t.Errorf("userinfo %v", userinfo)
 			}
 			second := c.refresh(first.RefreshToken)
-			if second.AccessToken == first.AccessToken || second.RefreshToken != first.RefreshToken {
-				t.Error("a refresh returned the same access token, or another refresh token")
+			if second.AccessToken == first.AccessToken || (second.RefreshToken != first.RefreshToken) != rotates {
+				t.Errorf("a refresh returned the same access token, or another refresh token: %t", !rotates)
 			}
-			c.wantIntrospection(second.AccessToken)
-			c.run("revoke", map[string]any{"token": second.RefreshToken}, new(any))
+			third := c.refresh(second.RefreshToken)
+			c.wantIntrospection(third.AccessToken)
+			c.run("revoke", map[string]any{"token": third.RefreshToken}, new(any))
 			c.wantIntrospectedInactive(first.AccessToken)
-			c.wantIntrospectedInactive(second.AccessToken)
-			c.wantFailure("refresh", map[string]any{"token": second.RefreshToken}, invalidGrant())
-			c.wantFailure("userinfo", map[string]any{"token": second.AccessToken, "subject": testbridge.Ada().Subject},
+			c.wantIntrospectedInactive(third.AccessToken)
+			c.wantFailure("refresh", map[string]any{"token": third.RefreshToken}, invalidGrant())
+			c.wantFailure("userinfo", map[string]any{"token": third.AccessToken, "subject": testbridge.Ada().Subject},
 				clientError{Code: "OAUTH_WWW_AUTHENTICATE_CHALLENGE", Error: "invalid_token", Scheme: "bearer", Status: 401})
 		})
 	}
 }
 
-func TestClientRotation(t *testing.T) {
-	t.Parallel()
-	c := startClient(t, "client_secret_basic", func(b *testBridge) { b.Skill.RotateRefresh = true })
-	first := c.link()
-	lost, second := c.refresh(first.RefreshToken), c.refresh(first.RefreshToken)
-	if lost.RefreshToken == first.RefreshToken || second.RefreshToken == first.RefreshToken || second.RefreshToken == lost.RefreshToken {
-		t.Fatal("a refresh returned a refresh token that was issued before")
-	}
-	third := c.refresh(second.RefreshToken) // which confirms it
-	c.wantIntrospection(third.AccessToken)
-	c.wantFailure("refresh", map[string]any{"token": first.RefreshToken}, invalidGrant()) // a replay
-	c.wantIntrospectedInactive(third.AccessToken)
-}
-
-func TestClientVerifier(t *testing.T) {
-	t.Parallel()
-	c, wrong := startClient(t, "client_secret_basic"), strings.Repeat("w", 43)
-	for _, test := range []struct {
-		name      string
-		challenge bool
-		verifier  any
-	}{
-		{"another verifier", true, wrong},
-		{"no verifier", true, nil},
-		{"a verifier without a challenge", false, wrong},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			c.Within(t)
-			redirect := c.authorize(test.challenge)
-			c.wantFailure("exchange", map[string]any{"redirect": redirect, "verifier": test.verifier}, invalidGrant())
-		})
-	}
-}
-
-func TestClientWithoutChallenge(t *testing.T) {
-	t.Parallel()
-	c := startClient(t, "client_secret_basic", func(b *testBridge) { b.Skill.RequirePKCE = true })
-	_, page := c.openAuthorization(false)
-	redirect := c.wantRedirect(page, "app", "error", "error_description", "iss", "state")
-	// The library checks iss and state before it reads the error.
-	c.wantFailure("exchange", map[string]any{"redirect": redirect},
-		clientError{Code: "OAUTH_AUTHORIZATION_RESPONSE_ERROR", Error: "invalid_request"})
-	c.link() // with a challenge
-}
-
-func TestClientWrongSecret(t *testing.T) {
+// What the client makes of errors. None of them uses up a code.
+func TestClientErrors(t *testing.T) {
 	t.Parallel()
 	c := startClient(t, "client_secret_basic")
 	redirect := c.authorize(true)
 	c.wantFailure("exchange", map[string]any{"redirect": redirect, "secret": testbridge.LightsSecret},
 		clientError{Code: "OAUTH_WWW_AUTHENTICATE_CHALLENGE", Scheme: "basic", Status: 401})
-	c.tokens("exchange", map[string]any{"redirect": redirect}) // the code is still valid
+	wrong := strings.Repeat("w", 43)
+	for _, verifier := range []any{wrong, nil} {
+		c.wantFailure("exchange", map[string]any{"redirect": redirect, "verifier": verifier}, invalidGrant())
+	}
+	c.tokens("exchange", map[string]any{"redirect": redirect})
+
+	redirect = c.authorize(false)
+	c.wantFailure("exchange", map[string]any{"redirect": redirect, "verifier": wrong}, invalidGrant())
+	c.Skill.RequirePKCE = true
+	_, page := c.openAuthorization(false)
+	redirect = c.wantRedirect(page, "app", "error", "error_description", "iss", "state")
+	// The library checks iss and state before it reads the error.
+	c.wantFailure("exchange", map[string]any{"redirect": redirect},
+		clientError{Code: "OAUTH_AUTHORIZATION_RESPONSE_ERROR", Error: "invalid_request"})
+	c.link() // with a challenge
 }
 
 // startClient starts a bridge, and a client that has read its metadata and authenticates by the given method.

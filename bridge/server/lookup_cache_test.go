@@ -22,7 +22,7 @@ func startWatched(t *testing.T, changes ...func(*testBridge)) (*testBridge, *wat
 	request := b.Request()
 	token := b.AuthorizationResponse(request, b.LinkRequest(request)).Get("access_token")
 	b.Clock.Hold()
-	return b, watchStore(b, b.Store), token
+	return b, watchStore(b), token
 }
 
 // openReplica opens the database of the bridge once more, as another replica does.
@@ -107,35 +107,20 @@ func TestCacheExpiry(t *testing.T) {
 	store.wantLookups(t, 1)
 }
 
-// A link that this process revokes is inactive at once, before the feed is read.
-func TestCacheRevokedHere(t *testing.T) {
-	t.Parallel()
-	b, store, token := startWatched(t)
-	b.WantActive(token)
-	store.blockFeed(t)
-	revokeLink(b, store, token)
-	b.WantInactive(token)
-}
-
-func TestCacheRevokedAtReplica(t *testing.T) {
-	t.Parallel()
-	b, store, token := startWatched(t)
-	b.WantActive(token)
-	revokeLink(b, openReplica(b), token)
-	store.wantFeedRead(t)
-	b.WantInactive(token)
-}
-
-// A response that was read before the link was revoked, and would be cached after that, is not given to later
-// lookups.
-func TestCacheRevokedDuringLookup(t *testing.T) {
+// A revoked link is inactive: if this process revokes it, before the feed is read, and if the feed is broken, as after
+// a database was restored, because that empties the cache. A response that was read before the link was revoked, and
+// would be cached after that, is not given to later lookups.
+func TestCacheRevoked(t *testing.T) {
 	t.Parallel()
 	for name, revoke := range map[string]func(*testBridge, *watchedStore, string){
+		"here": func(b *testBridge, store *watchedStore, token string) {
+			store.blockFeed(b)
+			revokeLink(b, store.Store, token)
+		},
 		"at a replica": func(b *testBridge, store *watchedStore, token string) {
 			revokeLink(b, openReplica(b), token)
 			store.wantFeedRead(b)
 		},
-		"here": func(b *testBridge, store *watchedStore, token string) { revokeLink(b, store.Store, token) },
 		"in a broken feed": func(b *testBridge, store *watchedStore, token string) {
 			store.set(func() { store.changeFeed = func(feed *bridge.Feed) { feed.Broken, feed.Events = true, nil } })
 			revokeLink(b, openReplica(b), token)
@@ -143,57 +128,57 @@ func TestCacheRevokedDuringLookup(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			b, store, token := startWatched(t)
-			var once sync.Once
-			store.set(func() { store.afterLookup = func() { once.Do(func() { revoke(b, store, token) }) } })
-			b.WantActive(token) // began before
+			during := b.Link()
+			b.WantActive(token)
+			revoke(b, store, token)
 			b.WantInactive(token)
+			var once sync.Once
+			store.set(func() { store.afterLookup = func() { once.Do(func() { revoke(b, store, during) }) } })
+			b.WantActive(during) // began before
+			b.WantInactive(during)
 		})
 	}
 }
 
-// Cached lookups touch the link once an hour, and when the Alexa user changes.
+// Cached lookups touch the link once an hour, and when the Alexa user changes, whose id is stored as a hash.
 func TestCacheTouchesLink(t *testing.T) {
 	t.Parallel()
-	b, store, token := startWatched(t)
-	used := b.Clock.Now().Truncate(time.Second)
-	lookupByUser(b, token, "amzn1.ask.account.A")
-	b.Clock.Advance(59 * time.Minute)
-	store.wantFeedRead(t)
-	lookupByUser(b, token, "amzn1.ask.account.A")
-	store.stop()
-	link := b.Links()[0]
-	if n := store.touched.Load(); n != 1 || link.AlexaUser != bridge.HashOf("amzn1.ask.account.A") || !link.LastUsedAt.Equal(used) {
-		t.Errorf("%d uses written, link %+v, last use want %v", n, link, used)
-	}
-	store.wantLookups(t, 1)
-}
-
-func TestCacheTouchesLinkAfterAnHour(t *testing.T) {
-	t.Parallel()
-	b, store, token := startWatched(t)
-	b.WantActive(token)
-	b.Clock.Advance(time.Hour)
-	store.wantFeedRead(t)
-	lookupByUser(b, token, "amzn1.ask.account.B")
-	b.WantActive(token)
-	store.stop()
-	link := b.Links()[0]
-	if now := b.Clock.Now().Truncate(time.Second); link.AlexaUser != bridge.HashOf("amzn1.ask.account.B") || !link.LastUsedAt.Equal(now) {
-		t.Errorf("link %+v, want it used by B at %v", link, now)
-	}
-}
-
-func TestCacheTouchesLinkForAnotherUser(t *testing.T) {
-	t.Parallel()
-	b, store, token := startWatched(t)
-	for _, user := range []string{"amzn1.ask.account.A", "amzn1.ask.account.A", "amzn1.ask.account.B", ""} {
-		lookupByUser(b, token, user)
-	}
-	store.stop()
-	if link := b.Links()[0]; link.AlexaUser != bridge.HashOf("amzn1.ask.account.B") {
-		t.Errorf("link %+v, want it used by B", link)
+	const userA, userB = "amzn1.ask.account.A", "amzn1.ask.account.B"
+	for name, test := range map[string]struct {
+		users   []string      // of the lookups
+		wait    time.Duration // before the last of them
+		user    string        // wanted
+		touched int64         // at most
+		used    time.Duration // after the start
+	}{
+		"within an hour": {[]string{userA, userA}, 59 * time.Minute, userA, 1, 0},
+		"after an hour":  {[]string{"", userB}, time.Hour, userB, 2, time.Hour},
+		"another user":   {[]string{userA, userA, userB, ""}, 0, userB, 2, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, store, token := startWatched(t)
+			start := b.Clock.Now().Truncate(time.Second)
+			if !b.Links()[0].LastUsedAt.IsZero() {
+				t.Error("last used before the first lookup")
+			}
+			for i, user := range test.users {
+				if i == len(test.users)-1 {
+					b.Clock.Advance(test.wait)
+					store.wantFeedRead(t)
+				}
+				lookupByUser(b, token, user)
+			}
+			store.stop()
+			link, want := b.Links()[0], start.Add(test.used)
+			if link.AlexaUser != bridge.HashOf(test.user) || !link.LastUsedAt.Equal(want) || store.touched.Load() > test.touched {
+				t.Errorf("%d uses written, want at most %d; link %+v, want it used at %v", store.touched.Load(), test.touched, link, want)
+			}
+			store.wantLookups(t, 1)
+			if strings.Contains(readDatabase(b), "amzn1.ask") {
+				t.Error("the database contains the Alexa user id")
+			}
+		})
 	}
 }
 
@@ -203,7 +188,7 @@ func TestCacheOfTouchedLink(t *testing.T) {
 	b, store, token := startWatched(t)
 	b.WantActive(token)
 	store.stop()
-	again := watchStore(b, b.Store)
+	again := watchStore(b)
 	b.WantActive(token)
 	b.WantActive(token)
 	again.stop()

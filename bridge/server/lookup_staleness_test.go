@@ -36,7 +36,7 @@ func TestStaleness(t *testing.T) {
 	notCached := b.Link()
 	b.Clock.Advance(10 * time.Second)
 	store.wantFeedRead(t)
-	store.broken.Store(true)
+	store.be(failing("Lookup", "ReadFeed"))
 	store.wantFeedRead(t)
 
 	b.Clock.Advance(30*time.Second - time.Nanosecond)
@@ -49,7 +49,7 @@ func TestStaleness(t *testing.T) {
 	wantReady(b, http.StatusServiceUnavailable)
 
 	revokeLink(b, b.Store, notCached)
-	store.broken.Store(false)
+	store.be(working)
 	store.wantFeedRead(t)
 	b.WantActive(token)
 	b.WantInactive(notCached)
@@ -70,7 +70,7 @@ func TestStalenessWithoutFeed(t *testing.T) {
 	revokeLink(b, openReplica(b), token)
 	b.Clock.Advance(5 * time.Second)
 	b.WantInactive(token)
-	store.broken.Store(true)
+	store.be(failing("Lookup", "ReadFeed"))
 	b.WantActive(other)
 	b.Clock.Advance(25 * time.Second)
 	wantUnavailable(b, other)
@@ -83,7 +83,7 @@ func TestStalenessOfSlowFeed(t *testing.T) {
 	b.WantActive(token)
 	store.set(func() {
 		store.changeFeed = func(*bridge.Feed) { // the last reading takes 20 seconds
-			store.broken.Store(true)
+			store.be(failing("Lookup", "ReadFeed"))
 			b.Clock.Advance(20 * time.Second)
 		}
 	})
@@ -93,19 +93,6 @@ func TestStalenessOfSlowFeed(t *testing.T) {
 	b.Clock.Advance(time.Nanosecond)
 	wantUnavailable(b, token)
 	wantReady(b, http.StatusServiceUnavailable)
-}
-
-// A feed that is broken, as after a database was restored, empties the cache.
-func TestBrokenFeed(t *testing.T) {
-	t.Parallel()
-	b, store, token := startWatched(t)
-	b.WantActive(token)
-	store.set(func() { store.changeFeed = func(feed *bridge.Feed) { feed.Broken = true } })
-	store.wantFeedRead(t)
-	b.WantActive(token)
-	if store.lookups.Load() < 2 {
-		t.Error("the cache was used after the feed broke")
-	}
 }
 
 // Staleness and expiry are judged when the body has been read, however long that takes.
@@ -120,12 +107,12 @@ func TestSlowRequestBody(t *testing.T) {
 		b.Server.Public.ServeHTTP(recorder, request)
 		return recorder
 	}
-	store.broken.Store(true)
+	store.be(failing("Lookup", "ReadFeed"))
 	store.wantFeedRead(t)
 	if stale := lookup(func() { b.Clock.Advance(30 * time.Second) }); stale.Code != http.StatusServiceUnavailable {
 		t.Errorf("after max_staleness: status %d, %s", stale.Code, stale.Body)
 	}
-	store.broken.Store(false)
+	store.be(working)
 	store.wantFeedRead(t)
 	b.WantActive(token)
 	expired := lookup(func() {

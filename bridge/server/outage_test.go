@@ -1,9 +1,11 @@
 package server_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,25 +22,22 @@ func TestStoreOutage(t *testing.T) {
 	request := b.Request()
 	callback := b.CallbackURL(phone, request)
 
-	broken := &brokenStore{Store: b.Store}
-	b.ReplaceStore(broken)
-	broken.broken.Store(true)
+	store := hookStore(b)
+	store.be(failing())
 
 	b.WantPage(b.Open(phone, callback), http.StatusServiceUnavailable, "We cannot save this right now")
-	if n := b.Provider.Requests(tokenEndpoint); n != 1 {
-		t.Errorf("%d codes exchanged, want 1: the exchange must wait for the store", n)
-	}
+	b.WantExchanges(1) // of the first link: the exchange must wait for the store
 	response, body := b.Do(lookupRequest(b, url.Values{"token": {token}}))
 	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" ||
 		!strings.Contains(body, "temporarily_unavailable") || strings.Contains(body, "active") {
 		t.Errorf("lookup: status %d, %v, %s", response.StatusCode, response.Header, body)
 	}
-	broken.broken.Store(false)
+	store.be(working)
 	consent := b.Open(phone, callback)
 	b.WantPage(consent, http.StatusOK, "Ada Lovelace")
-	broken.broken.Store(true)
+	store.be(failing())
 	b.WantPage(b.Decide(phone, consent, "link"), http.StatusServiceUnavailable, "We cannot save this right now")
-	broken.broken.Store(false)
+	store.be(working)
 	b.WantActive(b.WantToken(request, b.Decide(phone, consent, "link")))
 	b.WantLinks(2)
 }
@@ -71,9 +70,8 @@ func TestPanic(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t)
 	token := b.Link()
-	store := &brokenStore{Store: b.Store}
-	b.ReplaceStore(store)
-	store.panics.Store(true)
+	store := hookStore(b)
+	store.be(func(context.Context, string) error { panic("a mistake") })
 	page := b.SignIn(simulator.NewPhone(), b.Request(), testbridge.Ada())
 	b.WantPage(page, http.StatusInternalServerError, "Something went wrong on our side")
 	ref, _ := b.WantLogged(map[string]any{"level": "ERROR"})["ref"].(string)
@@ -83,7 +81,7 @@ func TestPanic(t *testing.T) {
 	response, body := b.Do(lookupRequest(b, url.Values{"token": {token}}))
 	wantErrorResponse(t, response, body, http.StatusInternalServerError, "server_error")
 	b.WantLogged(map[string]any{"level": "ERROR", "cause": "a mistake"})
-	store.panics.Store(false)
+	store.be(working)
 	b.WantActive(token)
 }
 
@@ -91,17 +89,25 @@ func TestPanic(t *testing.T) {
 func TestStoreDeadlines(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t)
-	store := &deadlineStore{Store: b.Store, called: map[string]bool{}}
-	watched := watchStore(b, store)
+	var mu sync.Mutex
+	called, withoutDeadline := map[string]bool{}, []string{}
+	store := watchStore(b)
+	store.be(func(ctx context.Context, method string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		called[method] = true
+		if _, ok := ctx.Deadline(); !ok {
+			withoutDeadline = append(withoutDeadline, method)
+		}
+		return nil
+	})
 	phone, request := simulator.NewPhone(), b.Request()
 	again := b.Decide(phone, b.SignIn(phone, request, testbridge.Ada()), "switch")
 	b.WantActive(b.WantToken(request, b.Decide(phone, b.SubmitLogin(phone, again, testbridge.Ada()), "link")))
 	b.Decide(phone, b.SignIn(phone, b.Request(), testbridge.Ada()), "cancel")
-	watched.stop()
-	if len(store.withoutDeadline) > 0 {
-		t.Errorf("called without a deadline: %v", store.withoutDeadline)
-	}
-	if want := 8; len(store.called) != want {
-		t.Errorf("%d kinds of calls, want %d: %v", len(store.called), want, store.called)
+	store.wantFeedRead(t)
+	store.stop()
+	if want := 8; len(withoutDeadline) > 0 || len(called) != want {
+		t.Errorf("called without a deadline: %v; %d kinds of calls, want %d: %v", withoutDeadline, len(called), want, called)
 	}
 }

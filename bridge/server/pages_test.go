@@ -156,9 +156,7 @@ func TestRejectHeadAndPrefetch(t *testing.T) {
 			}
 		}
 	}
-	if n := b.Provider.Requests(tokenEndpoint); n != 0 {
-		t.Errorf("the code was exchanged %d times", n)
-	}
+	b.WantExchanges(0)
 	b.WantPage(b.Open(phone, callback), http.StatusOK, "Ada Lovelace")
 }
 

@@ -14,12 +14,13 @@ import (
 
 // revokeLink revokes a link in one of three ways, or most often not at all, so that links remain.
 func (p *property) revokeLink(t *rapid.T) {
-	switch rapid.IntRange(0, 5).Draw(t, "way") {
-	case 1:
+	switch way := rapid.IntRange(0, 5).Draw(t, "way"); {
+	case way == 1:
 		p.revoke(t)
-	case 2:
+	case len(p.access) == 0: // no tokens to revoke by
+	case way == 2:
 		p.revokeByRefresh(t)
-	case 3:
+	case way == 3:
 		p.revokeByAccess(t)
 	}
 }
@@ -34,9 +35,6 @@ func (p *property) revoke(t *rapid.T) {
 
 func (p *property) revokeByRefresh(t *rapid.T) {
 	token := p.anyRefresh(t)
-	if token == nil {
-		return
-	}
 	client := drawOwner(t, token.link)
 	want := p.revokeOutcomes(token, client)
 	got := p.revokeWith(t, token.link, token.text, client)
@@ -47,9 +45,6 @@ func (p *property) revokeByRefresh(t *rapid.T) {
 }
 
 func (p *property) revokeByAccess(t *rapid.T) {
-	if len(p.access) == 0 {
-		return
-	}
 	token := pick(t, "access token", p.access)
 	client, want := drawOwner(t, token.link), ignored
 	if client == token.link.client && token.active(p.clock.Now()) {
@@ -62,7 +57,7 @@ func (p *property) revokeByAccess(t *rapid.T) {
 
 // revokeWith posts to /revoke, whose responses are all alike, and looks at the link.
 func (p *property) revokeWith(t *rapid.T, l *modelLink, text, client string) outcome {
-	if got := p.postConcurrently(t, 1, "/revoke", client, url.Values{"token": {text}})[0]; got.status != http.StatusOK {
+	if got := p.present(t, l, 1, "/revoke", client, url.Values{"token": {text}})[0]; got.status != http.StatusOK {
 		t.Fatalf("status %d", got.status)
 	}
 	if !l.live() || !p.linksNow(t, l)[0].Revoked() {
@@ -73,9 +68,8 @@ func (p *property) revokeWith(t *rapid.T, l *modelLink, text, client string) out
 }
 
 func (p *property) lookup(t *rapid.T) {
-	if len(p.access) > 0 {
-		p.wantLookup(t, rapid.IntRange(0, 1).Draw(t, "replica"), pick(t, "access token", p.access))
-	}
+	token := pick(t, "access token", p.access)
+	p.wantLookup(t, drawReplica(t), token)
 }
 
 func (p *property) wantLookup(t *rapid.T, i int, token *modelAccess) {
@@ -84,14 +78,16 @@ func (p *property) wantLookup(t *rapid.T, i int, token *modelAccess) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got.timedOut {
+		return
+	}
 	if got.status != http.StatusOK || got.Active != want || want && got.ClientID != token.link.client {
 		t.Fatalf("lookup: status %d, active %t, want %t", got.status, got.Active, want)
 	}
 }
 
 func (p *property) restart(t *rapid.T) {
-	i := rapid.IntRange(0, 1).Draw(t, "replica")
-	p.bridges[i].Restart()
+	p.bridges[drawReplica(t)].Restart()
 }
 
 func (p *property) sweepNow(t *rapid.T) {
@@ -122,6 +118,9 @@ func (p *property) check(t *rapid.T) {
 
 // linksNow reads links from one of the stores, in the order given.
 func (p *property) linksNow(t *rapid.T, of ...*modelLink) []bridge.Link {
+	if len(of) == 0 {
+		return nil // an empty filter would match all
+	}
 	var filter bridge.LinkFilter
 	for _, l := range of {
 		filter.IDs = append(filter.IDs, l.id)
@@ -144,21 +143,24 @@ func (p *property) wantNew(t *rapid.T, tokens ...string) {
 	}
 }
 
-// anyRefresh draws a refresh token, newer ones more often. It returns nil if there is none.
+// anyRefresh draws a refresh token, newer ones more often.
 func (p *property) anyRefresh(t *rapid.T) *modelRefresh {
-	if len(p.refresh) == 0 {
-		return nil
+	from := p.refresh
+	if len(from) > 3 && rapid.Bool().Draw(t, "newest") {
+		from = from[len(from)-3:]
 	}
-	if rapid.Bool().Draw(t, "newest") {
-		return pick(t, "refresh token", p.refresh[max(0, len(p.refresh)-3):])
-	}
-	return pick(t, "refresh token", p.refresh)
+	return pick(t, "refresh token", from)
 }
 
-// pick draws an index, which is printed better than a pointer.
+// pick draws an index, which is printed better than a pointer. An action that picks from an empty list is skipped.
 func pick[T any](t *rapid.T, what string, list []T) T {
+	if len(list) == 0 {
+		t.Skip("no " + what)
+	}
 	return list[rapid.IntRange(0, len(list)-1).Draw(t, what)]
 }
+
+func drawReplica(t *rapid.T) int { return rapid.IntRange(0, 1).Draw(t, "replica") }
 
 func drawClient(t *rapid.T) string {
 	return rapid.SampledFrom([]string{rotating, rotating, stable}).Draw(t, "client")

@@ -192,8 +192,8 @@ func (m *model) addAccess(l *modelLink, text string, now time.Time) {
 	m.access = append(m.access, &modelAccess{text, l, now.Add(propertyLifetime).Truncate(time.Second)})
 }
 
-// present marks the parent and the siblings of a token as superseded, after the token was presented.
-func (m *model) present(t *modelRefresh) {
+// supersede marks the parent and the siblings of a token as superseded, after the token was presented.
+func (m *model) supersede(t *modelRefresh) {
 	if t.parent == nil {
 		return
 	}
@@ -222,6 +222,13 @@ func (m *model) sweep(now time.Time) {
 			l.revoke(bridge.ReasonNotRedeemed, now)
 		}
 	}
+}
+
+// forget removes a link, of which the state is unknown, and its tokens.
+func (m *model) forget(l *modelLink) {
+	m.links = slices.DeleteFunc(m.links, func(other *modelLink) bool { return other == l })
+	m.refresh = slices.DeleteFunc(m.refresh, func(t *modelRefresh) bool { return t.link == l })
+	m.access = slices.DeleteFunc(m.access, func(a *modelAccess) bool { return a.link == l })
 }
 
 // has reports whether a token was issued before.

@@ -67,18 +67,13 @@ type property struct {
 
 // createLink creates a link by the code grant, as consent does.
 func (p *property) createLink(t *rapid.T) {
-	now, store, client := p.clock.Now(), p.store(t), drawClient(t)
+	now, client := p.clock.Now(), drawClient(t)
 	l := &modelLink{
 		id: bridge.NewLinkID(), client: client, code: bridge.NewRandomToken(bridge.CodeKind),
 		codeExpires: now.Add(propertyCode).Truncate(time.Second),
 	}
-	handle := bridge.HashOf("handle of " + l.id)
-	if err := store.CreatePendingConsent(t.Context(), bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Minute)}); err != nil {
-		t.Fatal(err)
-	}
-	err := store.Link(t.Context(), handle, bridge.NewLink{
-		Link: bridge.Link{ID: l.id, ClientID: client, Grant: bridge.GrantAuthorizationCode, CreatedAt: now,
-			Identity: bridge.Identity{Subject: l.id, Provider: bridge.Provider{ID: "corp", Issuer: propertyIssuer, SubjectClaim: "sub"}}},
+	err := createLink(p.bridges[drawReplica(t)], bridge.NewLink{
+		Link: bridge.Link{ID: l.id, ClientID: client, Grant: bridge.GrantAuthorizationCode, CreatedAt: now},
 		Code: &bridge.NewCode{Hash: bridge.HashOf(l.code), RedirectURI: propertyRedirect, ExpiresAt: l.codeExpires},
 	})
 	if err != nil {
@@ -107,7 +102,7 @@ func (p *property) redeemWith(t *rapid.T, l *modelLink, client string, n int) {
 	if want == "" {
 		return
 	}
-	responses := p.postConcurrently(t, n, "/token", client, url.Values{"grant_type": {"authorization_code"}, "code": {l.code}})
+	responses := p.present(t, l, n, "/token", client, url.Values{"grant_type": {"authorization_code"}, "code": {l.code}})
 	got, successes := p.outcome(t, l, responses)
 	if got != want || want == issued && len(successes) != 1 {
 		t.Fatalf("code presented %d times at once: %q for %d, want %q", n, got, len(successes), want)
@@ -150,20 +145,16 @@ func (p *property) refreshNewest(t *rapid.T) {
 }
 
 func (p *property) presentAny(t *rapid.T) {
+	token := p.anyRefresh(t)
 	if rapid.IntRange(0, 20).Draw(t, "unknown") == 20 {
 		p.refreshWith(t, nil, drawClient(t), 1, false)
 	}
-	if token := p.anyRefresh(t); token != nil {
-		p.refreshWith(t, token, drawOwner(t, token.link), 1, rapid.Bool().Draw(t, "response received"))
-	}
+	p.refreshWith(t, token, drawOwner(t, token.link), 1, rapid.Bool().Draw(t, "response received"))
 }
 
 // presentRelative presents a sibling or the parent of some token, or the token itself.
 func (p *property) presentRelative(t *rapid.T) {
 	token := p.anyRefresh(t)
-	if token == nil {
-		return
-	}
 	relatives := []*modelRefresh{token}
 	if token.parent != nil {
 		relatives = append(relatives, token.parent)
@@ -178,9 +169,6 @@ func (p *property) presentRelative(t *rapid.T) {
 // exceedLimit presents a token until the limit evicts some of its successors, and then one of its first successors.
 func (p *property) exceedLimit(t *rapid.T) {
 	token := p.anyRefresh(t)
-	if token == nil {
-		return
-	}
 	before := len(p.refresh)
 	p.refreshWith(t, token, token.link.client, rapid.IntRange(1, 2).Draw(t, "first"), false)
 	p.refreshWith(t, token, token.link.client, rapid.SampledFrom([]int{15, 16, 20}).Draw(t, "then"), false)
@@ -191,10 +179,8 @@ func (p *property) exceedLimit(t *rapid.T) {
 }
 
 func (p *property) presentConcurrently(t *rapid.T) {
-	if token := p.anyRefresh(t); token != nil {
-		n := rapid.SampledFrom([]int{2, 3, 16, 17, 20}).Draw(t, "concurrently")
-		p.refreshWith(t, token, drawOwner(t, token.link), n, rapid.Bool().Draw(t, "response received"))
-	}
+	token, n := p.anyRefresh(t), rapid.SampledFrom([]int{2, 3, 16, 17, 20}).Draw(t, "concurrently")
+	p.refreshWith(t, token, drawOwner(t, token.link), n, rapid.Bool().Draw(t, "response received"))
 }
 
 // refreshWith presents a refresh token n times at once. All of them have the same outcome.
@@ -204,7 +190,7 @@ func (p *property) refreshWith(t *rapid.T, token *modelRefresh, client string, n
 	if token != nil {
 		l, text = token.link, token.text
 	}
-	responses := p.postConcurrently(t, n, "/token", client, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text}})
+	responses := p.present(t, l, n, "/token", client, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {text}})
 	got, successes := p.outcome(t, l, responses)
 	if !want.has(got) || got == issued && len(successes) != n {
 		t.Fatalf("refresh token presented %d times at once: %q for %d, want %v", n, got, len(successes), want)
@@ -222,17 +208,16 @@ func (p *property) refreshWith(t *rapid.T, token *modelRefresh, client string, n
 
 // addIssued adds the tokens of successful refreshes to the model.
 func (p *property) addIssued(t *rapid.T, token *modelRefresh, successes []response, received bool) {
-	p.present(token)
+	p.supersede(token)
 	var added []string
 	for _, r := range successes {
-		if token.link.client == stable {
-			p.wantNew(t, r.AccessToken)
-			if r.RefreshToken != token.text {
-				t.Fatal("a stable refresh token changed")
-			}
-		} else {
-			p.wantNew(t, r.AccessToken, r.RefreshToken)
+		p.wantNew(t, r.AccessToken)
+		switch {
+		case token.link.client == rotating:
+			p.wantNew(t, r.RefreshToken)
 			added = append(added, r.RefreshToken)
+		case r.RefreshToken != token.text:
+			t.Fatal("a stable refresh token changed")
 		}
 		p.addAccess(token.link, r.AccessToken, p.clock.Now())
 	}

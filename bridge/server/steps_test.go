@@ -102,6 +102,13 @@ func (b *testBridge) LinkRequest(request simulator.Request) *simulator.Page {
 	return b.Decide(phone, b.SignIn(phone, request, testbridge.Ada()), "link")
 }
 
+// LinkAgain signs Ada in from an error page that offers to try again, and consents. It returns the access token.
+func (b *testBridge) LinkAgain(phone *simulator.Phone, request simulator.Request, page *simulator.Page) string {
+	b.Helper()
+	consent := b.SubmitLogin(phone, b.Decide(phone, page, "switch"), testbridge.Ada())
+	return b.WantToken(request, b.Decide(phone, consent, "link"))
+}
+
 // Link links Ada's account by the implicit grant and returns the access token.
 func (b *testBridge) Link() string {
 	b.Helper()

@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,82 +14,109 @@ import (
 
 var errBroken = errors.New("disk on fire")
 
-// brokenStore is a store that fails or panics while the test wants it to.
-type brokenStore struct {
+// hook is called with the context and the name of a method of the store before the method. Its error fails the call.
+type hook func(ctx context.Context, method string) error
+
+// failing is the hook of a store that fails at some methods, or at all of them if none is named.
+func failing(methods ...string) hook {
+	return func(_ context.Context, method string) error {
+		if len(methods) == 0 || slices.Contains(methods, method) {
+			return errBroken
+		}
+		return nil
+	}
+}
+
+// working is the hook of a store that works.
+func working(context.Context, string) error { return nil }
+
+// hookedStore is a store with a hook.
+type hookedStore struct {
 	bridge.Store
-	broken, panics, readOnly atomic.Bool
+	hook atomic.Value
 }
 
-func (s *brokenStore) fail() error {
-	if s.panics.Load() {
-		panic("a mistake")
-	}
-	if s.broken.Load() {
-		return errBroken
-	}
-	return nil
+// hookStore puts a hooked store, which works at first, under the running bridge.
+func hookStore(b *testBridge) *hookedStore {
+	b.Helper()
+	hooked := &hookedStore{Store: b.Store}
+	hooked.be(working)
+	b.ReplaceStore(hooked)
+	return hooked
 }
 
-func (s *brokenStore) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
-	if err := s.fail(); err != nil {
-		return bridge.AccessToken{}, err
-	}
-	return s.Store.Lookup(ctx, token)
+// be sets the hook.
+func (s *hookedStore) be(hook hook) { s.hook.Store(hook) }
+
+func (s *hookedStore) call(ctx context.Context, method string) error {
+	return s.hook.Load().(hook)(ctx, method)
 }
 
-func (s *brokenStore) CreatePendingConsent(ctx context.Context, pending bridge.PendingConsent) error {
-	if s.readOnly.Load() {
-		return errBroken
+func (s *hookedStore) CreatePendingConsent(ctx context.Context, pending bridge.PendingConsent) error {
+	if err := s.call(ctx, "CreatePendingConsent"); err != nil {
+		return err
 	}
 	return s.Store.CreatePendingConsent(ctx, pending)
 }
 
-func (s *brokenStore) PendingConsent(ctx context.Context, handle bridge.Hash, now time.Time) (bridge.PendingConsent, error) {
-	if err := s.fail(); err != nil {
+func (s *hookedStore) PendingConsent(ctx context.Context, handle bridge.Hash, now time.Time) (bridge.PendingConsent, error) {
+	if err := s.call(ctx, "PendingConsent"); err != nil {
 		return bridge.PendingConsent{}, err
 	}
 	return s.Store.PendingConsent(ctx, handle, now)
 }
 
-func (s *brokenStore) ReadFeed(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
-	if err := s.fail(); err != nil {
+func (s *hookedStore) Link(ctx context.Context, handle bridge.Hash, link bridge.NewLink) error {
+	if err := s.call(ctx, "Link"); err != nil {
+		return err
+	}
+	return s.Store.Link(ctx, handle, link)
+}
+
+func (s *hookedStore) Decide(ctx context.Context, handle bridge.Hash, decision bridge.Decision, now time.Time) error {
+	if err := s.call(ctx, "Decide "+string(decision)); err != nil {
+		return err
+	}
+	return s.Store.Decide(ctx, handle, decision, now)
+}
+
+func (s *hookedStore) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
+	if err := s.call(ctx, "Lookup"); err != nil {
+		return bridge.AccessToken{}, err
+	}
+	return s.Store.Lookup(ctx, token)
+}
+
+func (s *hookedStore) TouchLinks(ctx context.Context, uses []bridge.Use) error {
+	if err := s.call(ctx, "TouchLinks"); err != nil {
+		return err
+	}
+	return s.Store.TouchLinks(ctx, uses)
+}
+
+func (s *hookedStore) ReadFeed(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
+	if err := s.call(ctx, "ReadFeed"); err != nil {
 		return bridge.Feed{}, err
 	}
 	return s.Store.ReadFeed(ctx, after)
 }
 
-// staleStore is a store as a replica sees it that read a moment too early: it does not find the first pending
-// consent.
-type staleStore struct {
-	bridge.Store
-	read atomic.Bool
-}
-
-func (s *staleStore) PendingConsent(ctx context.Context, handle bridge.Hash, now time.Time) (bridge.PendingConsent, error) {
-	if !s.read.Swap(true) {
-		return bridge.PendingConsent{}, bridge.ErrNotFound
-	}
-	return s.Store.PendingConsent(ctx, handle, now)
-}
-
-// watchedStore counts calls, and can fail, block, or change what it returns.
+// watchedStore is a hooked store that counts calls, and can change what it returns.
 type watchedStore struct {
-	bridge.Store
+	*hookedStore
 	stop             func()        // stops Server.Run
 	wake             chan struct{} // makes WaitForEvents return
 	lookups, touched atomic.Int64
-	broken           atomic.Bool
 
 	mu          sync.Mutex
 	afterLookup func()
-	feedBlock   <-chan struct{} // ReadFeed waits until it is closed
 	changeFeed  func(*bridge.Feed)
 }
 
-// watchStore puts a watched store on top of another under the running bridge, and starts Server.Run.
-func watchStore(b *testBridge, store bridge.Store) *watchedStore {
+// watchStore puts a watched store under the running bridge, and starts Server.Run.
+func watchStore(b *testBridge) *watchedStore {
 	b.Helper()
-	watched := &watchedStore{Store: store, wake: make(chan struct{})}
+	watched := &watchedStore{hookedStore: hookStore(b), wake: make(chan struct{})}
 	b.ReplaceStore(watched)
 	watched.stop = b.RunBackground()
 	watched.wantFeedRead(b)
@@ -103,18 +131,20 @@ func (s *watchedStore) set(change func()) {
 }
 
 // blockFeed lets ReadFeed block until the test ends.
-func (s *watchedStore) blockFeed(t *testing.T) {
+func (s *watchedStore) blockFeed(t testing.TB) {
 	block := make(chan struct{})
 	t.Cleanup(func() { close(block) })
-	s.set(func() { s.feedBlock = block })
+	s.be(func(_ context.Context, method string) error {
+		if method == "ReadFeed" {
+			<-block
+		}
+		return nil
+	})
 }
 
 func (s *watchedStore) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
 	s.lookups.Add(1)
-	if s.broken.Load() {
-		return bridge.AccessToken{}, errBroken
-	}
-	found, err := s.Store.Lookup(ctx, token)
+	found, err := s.hookedStore.Lookup(ctx, token)
 	s.mu.Lock()
 	after := s.afterLookup
 	s.mu.Unlock()
@@ -125,17 +155,11 @@ func (s *watchedStore) Lookup(ctx context.Context, token bridge.Hash) (bridge.Ac
 }
 
 func (s *watchedStore) ReadFeed(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
+	feed, err := s.hookedStore.ReadFeed(ctx, after)
 	s.mu.Lock()
-	block, change := s.feedBlock, s.changeFeed
+	change := s.changeFeed
 	s.mu.Unlock()
-	if block != nil {
-		<-block
-	}
-	if s.broken.Load() {
-		return bridge.Feed{}, errBroken
-	}
-	feed, err := s.Store.ReadFeed(ctx, after)
-	if change != nil {
+	if err == nil && change != nil {
 		change(&feed)
 	}
 	return feed, err
@@ -143,7 +167,7 @@ func (s *watchedStore) ReadFeed(ctx context.Context, after bridge.Position) (bri
 
 func (s *watchedStore) TouchLinks(ctx context.Context, uses []bridge.Use) error {
 	s.touched.Add(int64(len(uses)))
-	return s.Store.TouchLinks(ctx, uses)
+	return s.hookedStore.TouchLinks(ctx, uses)
 }
 
 func (s *watchedStore) WaitForEvents(ctx context.Context) {
@@ -164,56 +188,4 @@ func (s *watchedStore) wantFeedRead(t testing.TB) {
 			t.Fatal("the feed is not read")
 		}
 	}
-}
-
-// deadlineStore records which methods are called, and which of them without a deadline.
-type deadlineStore struct {
-	bridge.Store
-	mu              sync.Mutex
-	called          map[string]bool
-	withoutDeadline []string
-}
-
-func (s *deadlineStore) record(ctx context.Context, method string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.called[method] = true
-	if _, ok := ctx.Deadline(); !ok {
-		s.withoutDeadline = append(s.withoutDeadline, method)
-	}
-}
-
-func (s *deadlineStore) CreatePendingConsent(ctx context.Context, pending bridge.PendingConsent) error {
-	s.record(ctx, "CreatePendingConsent")
-	return s.Store.CreatePendingConsent(ctx, pending)
-}
-
-func (s *deadlineStore) PendingConsent(ctx context.Context, handle bridge.Hash, now time.Time) (bridge.PendingConsent, error) {
-	s.record(ctx, "PendingConsent")
-	return s.Store.PendingConsent(ctx, handle, now)
-}
-
-func (s *deadlineStore) Link(ctx context.Context, handle bridge.Hash, link bridge.NewLink) error {
-	s.record(ctx, "Link")
-	return s.Store.Link(ctx, handle, link)
-}
-
-func (s *deadlineStore) Decide(ctx context.Context, handle bridge.Hash, decision bridge.Decision, now time.Time) error {
-	s.record(ctx, "Decide "+string(decision))
-	return s.Store.Decide(ctx, handle, decision, now)
-}
-
-func (s *deadlineStore) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
-	s.record(ctx, "Lookup")
-	return s.Store.Lookup(ctx, token)
-}
-
-func (s *deadlineStore) TouchLinks(ctx context.Context, uses []bridge.Use) error {
-	s.record(ctx, "TouchLinks")
-	return s.Store.TouchLinks(ctx, uses)
-}
-
-func (s *deadlineStore) ReadFeed(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
-	s.record(ctx, "ReadFeed")
-	return s.Store.ReadFeed(ctx, after)
 }

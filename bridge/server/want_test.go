@@ -27,6 +27,14 @@ func (b *testBridge) WantLinks(n int) {
 	}
 }
 
+// WantExchanges checks how many codes the bridge has exchanged at the provider.
+func (b *testBridge) WantExchanges(n int) {
+	b.Helper()
+	if got := b.Provider.Requests("/oauth/token"); got != n {
+		b.Errorf("%d codes exchanged at the provider, want %d", got, n)
+	}
+}
+
 // Admin requests a path of the admin handler.
 func (b *testBridge) Admin(path string) *httptest.ResponseRecorder {
 	recorder := httptest.NewRecorder()

@@ -55,7 +55,7 @@ func Hedy() upstreamtest.Person {
 // Bridge is a running bridge. Its fields may be changed before it starts (see [Start]) and before a [Bridge.Restart].
 type Bridge struct {
 	testing.TB
-	Provider *upstreamtest.Provider
+	Provider *upstreamtest.Provider // started before the bridge, unless the change sets an issuer
 	Config   server.Config
 	Skill    *bridge.Skill // Config.Skills[0], the skill "pizza": implicit grant, consent page
 	Database string        // the SQLite file
@@ -84,10 +84,12 @@ func Start(tb testing.TB, change func(*Bridge)) *Bridge {
 		(*b.handler.Load()).ServeHTTP(w, r)
 	}))
 	b.Origin = "http://" + web.Listener.Addr().String()
-	b.Provider = StartProvider(tb, b.Origin)
 	b.Config = b.defaultConfig()
 	b.Skill = b.Config.Skills[0]
 	change(b)
+	if b.Config.Providers[0].Issuer == "" {
+		b.startProvider()
+	}
 	web.Config.ErrorLog = slog.NewLogLogger(b.logger().Handler(), slog.LevelError)
 	b.KeepSecret(BackendSecret, LightsSecret, ClientSecret, Ada().Password, Hedy().Password)
 	b.open()
@@ -100,18 +102,19 @@ func Start(tb testing.TB, change func(*Bridge)) *Bridge {
 	return b
 }
 
-// StartProvider starts an OpenID Provider that knows Ada, Hedy and the bridge at publicURL.
-func StartProvider(tb testing.TB, publicURL string) *upstreamtest.Provider {
-	tb.Helper()
-	client := upstreamtest.Client{ID: ClientID, Secret: ClientSecret, RedirectURI: server.CallbackURI(publicURL, "corp")}
+// startProvider starts an OpenID Provider that knows Ada, Hedy and the bridge.
+func (b *Bridge) startProvider() {
+	b.Helper()
+	redirectURI := server.CallbackURI(b.Config.PublicURL, "corp")
+	client := upstreamtest.Client{ID: ClientID, Secret: ClientSecret, RedirectURI: redirectURI}
 	provider, err := upstreamtest.Start(upstreamtest.Config{
 		Name: "Contoso", Clients: []upstreamtest.Client{client}, People: []upstreamtest.Person{Ada(), Hedy()},
 	})
 	if err != nil {
-		tb.Fatal(err)
+		b.Fatal(err)
 	}
-	tb.Cleanup(func() { provider.Close() })
-	return provider
+	b.Cleanup(func() { provider.Close() })
+	b.Provider, b.Config.Providers[0].Issuer = provider, provider.Issuer()
 }
 
 func (b *Bridge) defaultConfig() server.Config {
@@ -128,7 +131,7 @@ func (b *Bridge) defaultConfig() server.Config {
 		PublicURL: b.Origin,
 		Keys:      keys.NewRing(b.keys...),
 		Providers: []upstream.Config{{
-			ID: "corp", Issuer: b.Provider.Issuer(), ClientID: ClientID, ClientSecret: ClientSecret,
+			ID: "corp", ClientID: ClientID, ClientSecret: ClientSecret,
 			Scopes: []string{"openid", "profile", "email"}, Timeout: 5 * time.Second,
 		}},
 		Skills: []*bridge.Skill{pizza, lights},
