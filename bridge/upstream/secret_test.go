@@ -19,7 +19,8 @@ func wantNoSecret(t *testing.T, err error) {
 	t.Helper()
 	wantPrintable(t, err)
 	for _, secret := range []string{
-		code, login().State, login().Nonce, login().Verifier, clientSecret, clientSecretForm, clientSecretBasic, accessToken,
+		code, login().State, login().Nonce, login().Verifier, accessToken,
+		clientSecret, clientSecretForm, clientSecretBasic,
 		discoveryPath, tokenPath + "?", "path-of-the-endpoint", "query=",
 	} {
 		if strings.Contains(err.Error(), secret) {
