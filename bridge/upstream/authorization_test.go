@@ -61,7 +61,8 @@ func TestAuthorizationURL(t *testing.T) {
 		{"another account, login is configured", selectAccount, url.Values{"prompt": {"login"}}, upstream.PromptAccount,
 			url.Values{"prompt": {"login"}}},
 		{"parameters of the protocol are configured", unchanged,
-			url.Values{"state": {"fixed"}, "nonce": {"fixed"}, "code_challenge_method": {"plain"}}, upstream.PromptDefault, nil},
+			url.Values{"state": {"fixed"}, "nonce": {"fixed"}, "code_challenge_method": {"plain"}},
+			upstream.PromptDefault, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
