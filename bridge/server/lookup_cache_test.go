@@ -19,9 +19,9 @@ import (
 func startWatched(t *testing.T, changes ...func(*testBridge)) (*testBridge, *watchedStore, string) {
 	t.Helper()
 	b := startBridge(t, changes...)
+	b.Clock.Hold() // before the link, so that it has its age exactly, however slow the machine is
 	request := b.Request()
 	token := b.AuthorizationResponse(request, b.LinkRequest(request)).Get("access_token")
-	b.Clock.Hold()
 	return b, watchStore(b), token
 }
 
