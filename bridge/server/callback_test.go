@@ -177,7 +177,8 @@ func TestCallbackAtTwoReplicas(t *testing.T) {
 }
 
 // serve serves a request at another replica, with this configuration and store.
-func serve(b *testBridge, config server.Config, store bridge.Store, request *http.Request) *httptest.ResponseRecorder {
+func serve(b *testBridge, config server.Config, store bridge.Store, request *http.Request,
+) *httptest.ResponseRecorder {
 	b.Helper()
 	replica, err := server.New(config, server.Deps{Store: store, Log: slog.New(slog.DiscardHandler), Now: b.Clock.Now})
 	if err != nil {

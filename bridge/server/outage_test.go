@@ -107,7 +107,7 @@ func TestStoreDeadlines(t *testing.T) {
 	b.Decide(phone, b.SignIn(phone, b.Request(), testbridge.Ada()), "cancel")
 	store.wantFeedRead(t)
 	store.stop()
-	if want := 8; len(withoutDeadline) > 0 || len(called) != want {
-		t.Errorf("called without a deadline: %v; %d kinds of calls, want %d: %v", withoutDeadline, len(called), want, called)
+	if len(withoutDeadline) > 0 || len(called) != 8 {
+		t.Errorf("called without a deadline: %v; called %v, want 8 kinds of calls", withoutDeadline, called)
 	}
 }

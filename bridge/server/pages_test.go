@@ -5,14 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/fstest"
 
-	"alexa-oidc-bridge/bridge/server"
 	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/internal/testbridge"
 )
@@ -47,12 +45,7 @@ func TestFlowCookieAttributes(t *testing.T) {
 	}{"https://link.example.com": {"__Host-login-", true}, "http://127.0.0.1:9": {"login-", false}} {
 		config := b.Config
 		config.PublicURL = origin
-		replica, err := server.New(config, server.Deps{Store: b.Store, Log: slog.New(slog.DiscardHandler), Now: b.Clock.Now})
-		if err != nil {
-			t.Fatal(err)
-		}
-		recorder := httptest.NewRecorder()
-		replica.Public.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, b.Request().URL(), nil))
+		recorder := serve(b, config, b.Store, httptest.NewRequest(http.MethodGet, b.Request().URL(), nil))
 		cookies := recorder.Result().Cookies()
 		if len(cookies) != 1 {
 			t.Fatalf("%d cookies: %d %s", len(cookies), recorder.Code, recorder.Body)
