@@ -1,3 +1,5 @@
+//go:build strict
+
 package postgrestest
 
 import (
@@ -84,6 +86,6 @@ func TestProxyRefusesAndCuts(t *testing.T) {
 		p.Cut()
 		p.want(client, "")
 		p.Set(Open)
-		client, server = p.connect()
+		client, _ = p.connect()
 	}
 }
