@@ -1,21 +1,17 @@
 package config
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"alexa-oidc-bridge/bridge"
 )
 
-var (
-	backendIDPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
-	secretPattern    = regexp.MustCompile(`^[!-~]{32,256}$`)
-)
+var backendIDPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
 
 func (b *builder) backends(forms []backendForm, skills []*bridge.Skill) []*bridge.Backend {
-	if len(forms) == 0 {
-		b.warn("backends", "none: no backend can look up a token")
-	}
 	var backends []*bridge.Backend
 	for i, form := range forms {
 		path := element("backends", i)
@@ -35,15 +31,16 @@ func (b *builder) backends(forms []backendForm, skills []*bridge.Skill) []*bridg
 
 // secrets hashes one secret, or several that are all accepted while one replaces another.
 func (b *builder) secrets(path string, texts []string) []bridge.Secret {
-	hint := "set 32 to 256 printable ASCII characters without spaces, as printed by `alexa-oidc-bridge secret`, or a list"
+	const hint = "set 32 to 256 printable ASCII characters without spaces, " +
+		"as printed by `alexa-oidc-bridge secret`, or a list"
 	b.reject(len(texts) == 0, path, "missing", hint)
 	var secrets []bridge.Secret
 	for i, text := range texts {
-		b.reject(!secretPattern.MatchString(text) && !b.unresolved[element(path, i)], path,
-			"too short, too long or with characters that are not allowed", hint)
-		if !b.external[element(path, i)] {
-			b.warnInline(path)
-		}
+		path := b.textPath(path, i)
+		b.printable(path, text)
+		b.reject(strings.Contains(text, " "), path, "contains a space", hint)
+		b.reject(len(text) < 32 || len(text) > 256, path, fmt.Sprintf("%d characters long", len(text)), hint)
+		b.warnInline(path)
 		secrets = append(secrets, bridge.NewSecret(text))
 	}
 	return secrets
@@ -63,7 +60,8 @@ func (b *builder) backendSkills(path string, ids []string, skills []*bridge.Skil
 	for i, id := range ids {
 		skill := skillByID(skills, id)
 		if skill == nil {
-			b.problem(element(path, i), "no skill has this client id", "use the client_id of a skill")
+			b.reject(!b.isFaulty("skills") && skillByID(skills, "") == nil, element(path, i), "no skill has this client id",
+				"use the client_id of a skill")
 			continue
 		}
 		providers = append(providers, skill.Provider)

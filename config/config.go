@@ -1,17 +1,15 @@
 // Package config reads the YAML configuration file and turns it into what the program runs on. It reports every
-// problem at once, each with its path, what is wrong and what to do, and never with the value of a secret. What is
-// legal but unwise is a [Warning].
+// problem at once, each with its line, its path, what is wrong and what to do, and never with the value of a secret.
+// What is legal but unwise is a [Warning].
 //
 // The keys of the file are the types in form.go. Their values are checked in the files named after its sections.
 package config
 
 import (
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -31,9 +29,9 @@ type Config struct {
 
 // Storage is the database that holds the links.
 type Storage struct {
-	Driver string `mapstructure:"driver"` // sqlite or postgres
+	Driver string `yaml:"driver"` // sqlite or postgres
 	// DSN is for SQLite the absolute path of the file, for PostgreSQL a URL, which may contain a password.
-	DSN string `mapstructure:"dsn"`
+	DSN string `yaml:"dsn"`
 }
 
 // Log is the level and the format of the log.
@@ -52,7 +50,7 @@ func Load(path string) (*Config, []Warning, error) {
 	if err := b.problems.err(); err != nil {
 		return nil, nil, err
 	}
-	return config, b.warnings, nil
+	return config, sortedWarnings(b.warnings), nil
 }
 
 // LoadStorage reads only the storage section. Problems elsewhere do not matter to it, so that links can be revoked in
@@ -90,8 +88,10 @@ func (b *builder) config(form form) *Config {
 			MaxStaleness: form.Lookup.MaxStaleness,
 			Memory:       b.memory(form.Lookup.Memory),
 			Templates:    b.templates(form.TemplatesDir),
+			Operator:     b.operator(form.Operator),
 		},
 	}
+	config.Server.TrustedProxies = b.trustedProxies(form.Proxies, config.Server.PublicURL)
 	b.reject(form.Lookup.MaxStaleness < time.Second || form.Lookup.MaxStaleness > time.Hour, "lookup.max_staleness",
 		"out of range", `set a duration from "1s" to "1h"`)
 	config.Server.Providers = b.providers(form.Providers)
@@ -110,19 +110,12 @@ func (b *builder) templates(path string) fs.FS {
 	}
 	directory := os.DirFS(b.absolute(path))
 	if info, err := os.Stat(b.absolute(path)); err != nil || !info.IsDir() {
-		b.problem("templates_dir", "no such directory", "set an existing directory, or remove the key for the embedded pages")
-	} else if _, err := templates.New(directory); err != nil {
+		b.problem("templates_dir", "no such directory",
+			"set an existing directory, or remove the key for the embedded pages")
+	} else if _, err := templates.New(directory, templates.Operator{}); err != nil {
 		b.problem("templates_dir", err.Error(), "correct the page, or remove it for the embedded one")
 	}
 	return directory
-}
-
-// absolute makes a path of the configuration absolute. It is relative to the directory of the configuration file.
-func (b *builder) absolute(path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(b.dir, path)
 }
 
 // providerByID returns nil if there is no such provider.
@@ -133,14 +126,3 @@ func providerByID(providers []upstream.Config, id string) *upstream.Config {
 	}
 	return &providers[i]
 }
-
-// member is the path of a key below a path, which is empty for the top level.
-func member(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
-
-// element is the path of a list's element.
-func element(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }

@@ -1,173 +1,172 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
-	"github.com/go-viper/mapstructure/v2"
+	"go.yaml.in/yaml/v3"
 )
 
-// decode expands the settings and decodes them into the form. What does not fit is a problem.
+// decode decodes the file into the form. What does not fit is a problem.
 func (b *builder) decode() form {
 	decoded := defaults()
-	b.settings, _ = b.expand("", b.settings).(map[string]any)
-	var metadata mapstructure.Metadata
-	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-		Result:     &decoded,
-		Metadata:   &metadata,
-		DecodeHook: mapstructure.ComposeDecodeHookFunc(decodeDuration, decodeOneOrMany),
-	})
-	if err != nil {
-		panic(err) // only if Result is not a pointer
-	}
-	b.decodeProblems(decoder.Decode(b.settings))
-	for _, path := range metadata.Unused {
-		hint := "remove it"
-		if suggestion := nearestKey(path); suggestion != "" {
-			hint = fmt.Sprintf("did you mean %q?", suggestion)
-		}
-		b.problem(path, "unknown key", hint)
-	}
+	b.decodeMapping("", b.root, reflect.ValueOf(&decoded).Elem())
 	return decoded
 }
 
-var errNotDuration = errors.New("not a duration")
+// entry is a key of a mapping and its value.
+type entry struct{ key, value *yaml.Node }
 
-// decodeDuration parses strings such as 1h30m. A bare number has no unit and is rejected.
-func decodeDuration(_, to reflect.Type, value any) (any, error) {
-	if to != reflect.TypeFor[time.Duration]() {
-		return value, nil
+// place returns where an entry is: its value, or its key if the value takes several lines or none.
+func (e entry) place() place {
+	if e.value.Kind == yaml.ScalarNode && e.value.Tag != "!!null" {
+		return place{line: e.value.Line, column: e.value.Column}
 	}
-	text, _ := value.(string)
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return nil, errNotDuration
-	}
-	return d, nil
+	return place{line: e.key.Line, column: e.key.Column}
 }
 
-func decodeOneOrMany(_, to reflect.Type, value any) (any, error) {
-	text, isString := value.(string)
-	if to != reflect.TypeFor[oneOrMany]() || !isString {
-		return value, nil
+func (b *builder) decodeMapping(path string, mapping *yaml.Node, into reflect.Value) {
+	entries := b.entries(path, mapping)
+	for _, e := range entries {
+		b.places[member(path, e.key.Value)] = e.place()
 	}
-	if text == "" {
-		return []string{}, nil
-	}
-	return []string{text}, nil
-}
-
-// decodeProblems turns the decoder's errors into problems, without the values that they quote.
-func (b *builder) decodeProblems(err error) {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		for _, one := range joined.Unwrap() {
-			b.decodeProblems(one)
+	b.rejectTwice(path, mapping)
+	b.rejectUnknown(path, into.Type(), entries)
+	for _, e := range entries {
+		if i := fieldIndex(into.Type(), e.key.Value); i >= 0 {
+			b.decodeValue(member(path, e.key.Value), e.value, into.Field(i))
 		}
-		return
 	}
-	decode, ok := errors.AsType[*mapstructure.DecodeError](err)
+}
+
+// entries returns the entries of a mapping, and after them those that it merges by << and does not have itself.
+func (b *builder) entries(path string, mapping *yaml.Node) []entry {
+	var entries []entry
+	var merged []*yaml.Node
+	add := func(e entry) {
+		if !slices.ContainsFunc(entries, func(other entry) bool { return other.key.Value == e.key.Value }) {
+			entries = append(entries, e)
+		}
+	}
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		switch key, value := mapping.Content[i], dealiased(mapping.Content[i+1]); {
+		case key.Kind != yaml.ScalarNode || key.Value == "":
+			b.problem(path, "has a key that is not a word", "write keys as in config.example.yaml")
+		case key.ShortTag() == "!!merge" && value.Kind == yaml.SequenceNode:
+			merged = append(merged, value.Content...)
+		case key.ShortTag() == "!!merge":
+			merged = append(merged, value)
+		default:
+			add(entry{key, mapping.Content[i+1]})
+		}
+	}
+	b.merging = append(b.merging, mapping)
+	for _, other := range merged {
+		other = dealiased(other)
+		if other.Kind != yaml.MappingNode || slices.Contains(b.merging, other) {
+			b.problem(path, "merges what is not another mapping", "write << with the alias of a mapping")
+			continue
+		}
+		for _, e := range b.entries(path, other) {
+			add(e)
+		}
+	}
+	b.merging = b.merging[:len(b.merging)-1]
+	return entries
+}
+
+// rejectTwice reports keys that a mapping has twice.
+func (b *builder) rejectTwice(path string, mapping *yaml.Node) {
+	for i := 0; i < len(mapping.Content); i += 2 {
+		key := mapping.Content[i]
+		first := mapping.Content[keyIndex(mapping, key.Value)]
+		if first != key && key.Kind == yaml.ScalarNode && key.ShortTag() != "!!merge" {
+			b.places[member(path, key.Value)] = place{line: key.Line, column: key.Column}
+			b.problem(member(path, key.Value), fmt.Sprintf("set a second time, after line %d", first.Line),
+				"remove one of the two")
+		}
+	}
+}
+
+func (b *builder) decodeValue(path string, node *yaml.Node, into reflect.Value) {
+	node = dealiased(node)
+	if into.Kind() == reflect.Pointer {
+		into.Set(reflect.New(into.Type().Elem()))
+		into = into.Elem()
+	}
+	b.noteValue(path, node, into.Type())
+	isScalar := node.Kind == yaml.ScalarNode
 	switch {
-	case !ok:
-	case errors.Is(decode.Unwrap(), errNotDuration):
-		b.problem(decode.Name(), "not a duration", `write a number with a unit, such as "90s", "10m" or "1h"`)
+	case isScalar && node.ShortTag() == "!!null":
+		b.problem(path, "no value", "set a value, or remove the key")
+	case isScalar && into.Type() == reflect.TypeFor[oneOrMany]():
+		if text := b.text(path, node, into.Type()); text != "" {
+			into.Set(reflect.ValueOf(oneOrMany{text}))
+		}
+	case isScalar:
+		b.decodeScalar(path, node, into)
+	case node.Kind == yaml.SequenceNode && into.Kind() == reflect.Slice:
+		b.decodeList(path, node, into)
+	case node.Kind == yaml.MappingNode && into.Kind() == reflect.Struct:
+		b.decodeMapping(path, node, into)
 	default:
-		b.problem(decode.Name(), "not "+typeName(decode.Name()), "correct it; quote a string that looks like a number")
+		b.wrongKind(path, node, into.Type())
 	}
 }
 
-// typeName describes the type that the form has at a path.
-func typeName(path string) string {
-	typ := typeAt(path)
-	switch typ {
-	case nil:
-		return "of the expected type"
-	case reflect.TypeFor[oneOrMany]():
-		return "a string or a list of strings"
+func (b *builder) decodeList(path string, list *yaml.Node, into reflect.Value) {
+	into.Set(reflect.MakeSlice(into.Type(), len(list.Content), len(list.Content)))
+	for i, node := range list.Content {
+		b.places[element(path, i)] = place{line: node.Line, column: node.Column}
+		b.decodeValue(element(path, i), node, into.Index(i))
 	}
-	return map[reflect.Kind]string{reflect.String: "a string", reflect.Bool: "true or false", reflect.Int: "an integer",
-		reflect.Slice: "a list", reflect.Struct: "a mapping"}[typ.Kind()]
 }
 
-var index = regexp.MustCompile(`\[\d+\]`)
-
-// typeAt returns the type that the form has at a path, or nil.
-func typeAt(path string) reflect.Type {
-	typ := reflect.TypeFor[form]()
-	if path == "" {
-		return typ
+func (b *builder) decodeScalar(path string, node *yaml.Node, into reflect.Value) {
+	switch value := into.Addr().Interface().(type) {
+	case *time.Duration:
+		*value = b.duration(path, node)
+	case *string:
+		*value = b.text(path, node, into.Type())
+	case *bool, *int:
+		wanted := map[reflect.Kind]string{reflect.Bool: "!!bool", reflect.Int: "!!int"}[into.Kind()]
+		if node.ShortTag() != wanted || node.Decode(value) != nil {
+			b.wrongKind(path, node, into.Type())
+		}
+	default:
+		b.wrongKind(path, node, into.Type())
 	}
-	for key := range strings.SplitSeq(path, ".") {
-		name := index.ReplaceAllString(key, "")
-		field, found := fieldNamed(typ, name)
-		if !found {
-			return nil
-		}
-		typ = field
-		if typ.Kind() == reflect.Pointer {
-			typ = typ.Elem()
-		}
-		if name != key && typ.Kind() == reflect.Slice {
-			typ = typ.Elem()
-		}
-	}
-	return typ
 }
 
-func fieldNamed(typ reflect.Type, name string) (reflect.Type, bool) {
-	if typ.Kind() != reflect.Struct {
-		return nil, false
-	}
-	for field := range typ.Fields() {
-		if field.Tag.Get("mapstructure") == name {
-			return field.Type, true
-		}
-	}
-	return nil, false
-}
-
-// nearestKey returns the known key that is most similar to the last key of a path, or "" if none is similar.
-func nearestKey(path string) string {
-	parent, unknown := "", path
-	if i := strings.LastIndex(path, "."); i >= 0 {
-		parent, unknown = path[:i], path[i+1:]
-	}
-	typ := typeAt(parent)
-	if typ == nil || typ.Kind() != reflect.Struct {
+// text returns a string of the file with its references expanded.
+func (b *builder) text(path string, node *yaml.Node, wanted reflect.Type) string {
+	if node.ShortTag() != "!!str" {
+		b.wrongKind(path, node, wanted)
 		return ""
 	}
-	nearest, limit := "", 1+len(unknown)/3
-	for field := range typ.Fields() {
-		key := field.Tag.Get("mapstructure")
-		if d := levenshtein(unknown, key); d <= limit {
-			nearest, limit = key, d-1
-		}
+	text := b.expand(path, node.Value)
+	const hint = "remove it where the value is set: in YAML write |- for |, in a shell printf for echo; " +
+		"or use ${file:path}, which trims"
+	switch {
+	case strings.ContainsFunc(strings.TrimRight(text, "\r\n"), unicode.IsControl):
+		b.problem(path, "contains a line break or another control character", hint)
+	case strings.ContainsAny(text, "\r\n"):
+		b.problem(path, "ends with a line break", hint)
 	}
-	return nearest
+	return text
 }
 
-// levenshtein returns the edit distance of two strings.
-func levenshtein(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+// duration parses strings such as 1h30m. A bare number has no unit and is rejected.
+func (b *builder) duration(path string, node *yaml.Node) time.Duration {
+	text := ""
+	if node.ShortTag() == "!!str" {
+		text = b.text(path, node, reflect.TypeFor[time.Duration]())
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitution := diagonal
-			if a[i] != b[j] {
-				substitution++
-			}
-			diagonal = row[j+1]
-			row[j+1] = slices.Min([]int{substitution, row[j] + 1, diagonal + 1})
-		}
-	}
-	return row[len(b)]
+	d, err := time.ParseDuration(text)
+	b.reject(err != nil, path, "not a duration", `write a number with a unit, such as "90s", "10m" or "1h"`)
+	return d
 }

@@ -12,28 +12,8 @@ var reference = regexp.MustCompile(`\$\$\{|\$\{[^}]*\}?`)
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// expand replaces ${NAME} and ${file:path} in all strings below a path. What is inserted is not expanded again.
-func (b *builder) expand(path string, value any) any {
-	switch value := value.(type) {
-	case string:
-		return b.expandString(path, value)
-	case []any:
-		list := make([]any, len(value))
-		for i := range value {
-			list[i] = b.expand(element(path, i), value[i])
-		}
-		return list
-	case map[string]any:
-		mapping := make(map[string]any, len(value))
-		for key := range value {
-			mapping[key] = b.expand(member(path, key), value[key])
-		}
-		return mapping
-	}
-	return value
-}
-
-func (b *builder) expandString(path, text string) string {
+// expand replaces ${NAME} and ${file:path} in the string at a path. What is inserted is not expanded again.
+func (b *builder) expand(path, text string) string {
 	var expanded strings.Builder
 	end := 0 // of what is expanded so far
 	for _, at := range reference.FindAllStringIndex(text, -1) {
@@ -82,6 +62,12 @@ func (b *builder) resolve(path, found string) string {
 		return b.unresolvable(path, "the environment variable "+name+" is unset or empty", "set it for the program")
 	}
 	return value
+}
+
+// unresolvable reports a problem with a ${…}.
+func (b *builder) unresolvable(path, what, hint string) string {
+	b.problem(path, what, hint)
+	return ""
 }
 
 // fileContent reads a file and trims white space at both ends.

@@ -4,84 +4,94 @@ import "time"
 
 // form is the configuration file. A key that is not here is a problem. Comments say what a missing key means.
 type form struct {
-	PublicURL    string         `mapstructure:"public_url"`
-	Listen       string         `mapstructure:"listen"`
-	AdminListen  string         `mapstructure:"admin_listen"`
-	Keys         []string       `mapstructure:"keys"`
-	Storage      Storage        `mapstructure:"storage"`
-	Lookup       lookupForm     `mapstructure:"lookup"`
-	TemplatesDir string         `mapstructure:"templates_dir"`
-	Log          logForm        `mapstructure:"log"`
-	Providers    []providerForm `mapstructure:"providers"`
-	Skills       []skillForm    `mapstructure:"skills"`
-	Backends     []backendForm  `mapstructure:"backends"`
+	PublicURL    string         `yaml:"public_url"`
+	Listen       string         `yaml:"listen"`
+	AdminListen  string         `yaml:"admin_listen"`
+	Operator     operatorForm   `yaml:"operator"`
+	Proxies      []string       `yaml:"trusted_proxies"`
+	Keys         []string       `yaml:"keys"`
+	Storage      Storage        `yaml:"storage"`
+	Lookup       lookupForm     `yaml:"lookup"`
+	TemplatesDir string         `yaml:"templates_dir"`
+	Log          logForm        `yaml:"log"`
+	Providers    []providerForm `yaml:"providers"`
+	Skills       []skillForm    `yaml:"skills"`
+	Backends     []backendForm  `yaml:"backends"`
+}
+
+type operatorForm struct {
+	Name string `yaml:"name"`
+	URL  string `yaml:"url"`
 }
 
 type lookupForm struct {
-	MaxStaleness time.Duration `mapstructure:"max_staleness"`
-	Memory       string        `mapstructure:"memory"`
+	MaxStaleness time.Duration `yaml:"max_staleness"`
+	Memory       string        `yaml:"memory"`
 }
 
 type logForm struct {
-	Level  string `mapstructure:"level"`
-	Format string `mapstructure:"format"`
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
 }
 
 type providerForm struct {
-	ID           string        `mapstructure:"id"`
-	Issuer       string        `mapstructure:"issuer"`
-	ClientID     string        `mapstructure:"client_id"`
-	ClientSecret string        `mapstructure:"client_secret"`
-	AuthMethod   string        `mapstructure:"auth_method"` // empty: chosen by discovery
-	Scopes       []string      `mapstructure:"scopes"`      // none: openid, profile, email
-	AuthParams   []string      `mapstructure:"auth_params"`
-	SubjectClaim string        `mapstructure:"subject_claim"` // empty: sub
-	GroupsClaim  oneOrMany     `mapstructure:"groups_claim"`  // none: groups
-	EmailTrusted bool          `mapstructure:"email_trusted"`
-	CAFile       string        `mapstructure:"ca_file"`
-	Timeout      time.Duration `mapstructure:"timeout"` // 0: 10s
+	ID           string        `yaml:"id"`
+	Issuer       string        `yaml:"issuer"`
+	ClientID     string        `yaml:"client_id"`
+	ClientSecret string        `yaml:"client_secret"`
+	AuthMethod   string        `yaml:"auth_method"` // empty: chosen by discovery
+	Scopes       []string      `yaml:"scopes"`      // none: openid, profile, email
+	AuthParams   []string      `yaml:"auth_params"`
+	DiscoveryURL string        `yaml:"discovery_url"` // empty: below the issuer
+	SubjectClaim string        `yaml:"subject_claim"` // empty: sub
+	EmailClaim   oneOrMany     `yaml:"email_claim"`   // none: email
+	NameClaim    oneOrMany     `yaml:"name_claim"`    // none: name
+	GroupsClaim  oneOrMany     `yaml:"groups_claim"`  // none: groups
+	EmailTrusted bool          `yaml:"email_trusted"`
+	CAFile       string        `yaml:"ca_file"`
+	Timeout      time.Duration `yaml:"timeout"` // 0: 10s
 }
 
 type skillForm struct {
-	ClientID          string     `mapstructure:"client_id"`
-	Name              string     `mapstructure:"name"`
-	Provider          string     `mapstructure:"provider"` // empty: the only provider
-	Grants            []string   `mapstructure:"grants"`
-	ClientSecret      oneOrMany  `mapstructure:"client_secret"`
-	RequirePKCE       bool       `mapstructure:"require_pkce"`
-	VendorIDs         []string   `mapstructure:"vendor_ids"`
-	RedirectURIs      []string   `mapstructure:"redirect_uris"`
-	Scopes            []string   `mapstructure:"scopes"`
-	Claims            []string   `mapstructure:"claims"`
-	Allow             allowForm  `mapstructure:"allow"`
-	Consent           *bool      `mapstructure:"consent"` // nil: true
-	MaxLinksPerPerson int        `mapstructure:"max_links_per_person"`
-	Tokens            tokensForm `mapstructure:"tokens"`
+	ClientID          string     `yaml:"client_id"`
+	Name              string     `yaml:"name"`
+	Provider          string     `yaml:"provider"` // empty: the only provider
+	Grants            []string   `yaml:"grants"`
+	ClientSecret      oneOrMany  `yaml:"client_secret"`
+	RequirePKCE       bool       `yaml:"require_pkce"`
+	VendorIDs         []string   `yaml:"vendor_ids"`
+	RedirectURIs      []string   `yaml:"redirect_uris"`
+	Scopes            []string   `yaml:"scopes"`
+	Claims            []string   `yaml:"claims"`
+	Allow             allowForm  `yaml:"allow"`
+	Consent           *bool      `yaml:"consent"` // nil: true
+	MaxLinksPerPerson int        `yaml:"max_links_per_person"`
+	Tokens            tokensForm `yaml:"tokens"`
 }
 
 type allowForm struct {
-	EmailDomains []string        `mapstructure:"email_domains"`
-	Groups       []string        `mapstructure:"groups"`
-	Claims       []claimRuleForm `mapstructure:"claims"`
+	EmailDomains []string        `yaml:"email_domains"`
+	Groups       []string        `yaml:"groups"`
+	Claims       []claimRuleForm `yaml:"claims"`
 }
 
 type claimRuleForm struct {
-	Name  string   `mapstructure:"name"`
-	AnyOf []string `mapstructure:"any_of"`
+	Name  string   `yaml:"name"`
+	AnyOf []string `yaml:"any_of"`
 }
 
 type tokensForm struct {
-	ImplicitLifetime time.Duration  `mapstructure:"implicit_lifetime"` // 0: never expires
-	AccessLifetime   *time.Duration `mapstructure:"access_lifetime"`   // nil: 1h
-	RefreshLifetime  time.Duration  `mapstructure:"refresh_lifetime"`  // 0: never expires
-	CodeLifetime     *time.Duration `mapstructure:"code_lifetime"`     // nil: 60s
-	Refresh          string         `mapstructure:"refresh"`           // empty: stable
+	ImplicitLifetime time.Duration  `yaml:"implicit_lifetime"` // 0: never expires
+	AccessLifetime   *time.Duration `yaml:"access_lifetime"`   // nil: 1h
+	RefreshLifetime  time.Duration  `yaml:"refresh_lifetime"`  // 0: never expires
+	CodeLifetime     *time.Duration `yaml:"code_lifetime"`     // nil: 60s
+	Refresh          string         `yaml:"refresh"`           // empty: stable
 }
 
 type backendForm struct {
-	ID     string    `mapstructure:"id"`
-	Secret oneOrMany `mapstructure:"secret"`
-	Skills []string  `mapstructure:"skills"`
+	ID     string    `yaml:"id"`
+	Secret oneOrMany `yaml:"secret"`
+	Skills []string  `yaml:"skills"`
 }
 
 // oneOrMany is written as one string or as a list of strings.

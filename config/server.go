@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"alexa-oidc-bridge/bridge/keys"
+	"alexa-oidc-bridge/bridge/server"
 )
 
 func (b *builder) publicURL(text string) string {
@@ -24,11 +26,54 @@ func (b *builder) publicURL(text string) string {
 	case !isSecure(parsed):
 		b.problem(path, "not https", hint+"; http is accepted for a loopback host only")
 	case text != parsed.Scheme+"://"+parsed.Host || strings.ToLower(text) != text || strings.HasSuffix(parsed.Host, ":"):
-		b.problem(path, "not an origin", "remove user, path, trailing slash, query and fragment, and write it in lower case")
+		b.problem(path, "not an origin",
+			"remove user, path, trailing slash, query and fragment, and write it in lower case")
 	case parsed.Port() == map[string]string{"https": "443", "http": "80"}[parsed.Scheme]:
 		b.problem(path, "names the default port of "+parsed.Scheme, "remove the port, as browsers do")
+	case parsed.Scheme == "https" && parsed.Port() != "":
+		b.warn(path, "has a port, but Alexa reaches port 443 only; remove the port and listen on 443")
 	}
 	return text
+}
+
+func (b *builder) operator(form operatorForm) server.Operator {
+	parsed, err := url.Parse(form.URL)
+	b.reject(len(form.Name) > maxName, "operator.name", "longer than 100 bytes", "shorten it; every page shows it")
+	b.reject(form.URL != "" && (err != nil || !isURL(form.URL, parsed)), "operator.url", "not a web address",
+		"set an https or http URL, such as https://www.example.com/help")
+	b.reject(form.URL != "" && form.Name == "", "operator.name", "missing, though operator.url is set",
+		"set the name of who runs this server")
+	return server.Operator{Name: form.Name, URL: form.URL}
+}
+
+// trustedProxies parses networks and single addresses.
+func (b *builder) trustedProxies(texts []string, publicURL string) []netip.Prefix {
+	const list = "trusted_proxies"
+	var proxies []netip.Prefix
+	for i, text := range texts {
+		path := element(list, i)
+		network, err := netip.ParsePrefix(text)
+		if address, addressErr := netip.ParseAddr(text); addressErr == nil && address.Zone() == "" {
+			network, err = netip.PrefixFrom(address, address.BitLen()), nil
+		}
+		switch {
+		case err != nil:
+			b.problem(path, "not a network or an address", `write it as in "10.0.0.0/8" or "10.1.2.3", not as a name`)
+		case network.Addr().Is4In6():
+			b.problem(path, "an IPv4 network in the form of IPv6", `write it as in "10.0.0.0/8"`)
+		case network != network.Masked():
+			b.problem(path, "an address in a network, not a network", "set the bits of the address after the prefix to 0, "+
+				"or remove the prefix for this address alone")
+		case network.Bits() == 0:
+			b.warn(path, "every address: anyone can claim any address in X-Forwarded-For; set the networks of your proxies")
+		}
+		proxies = append(proxies, network)
+	}
+	if len(texts) == 0 && strings.HasPrefix(publicURL, "https:") {
+		b.warn(list,
+			"empty, so that the log has the address of your proxy in place of the client's; set the proxy's network")
+	}
+	return proxies
 }
 
 // isSecure reports whether a URL is https, or plain HTTP to this machine.

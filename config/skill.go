@@ -3,20 +3,18 @@ package config
 import (
 	"cmp"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/alexa"
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
 const (
-	// maxRedirectURI keeps the authorization request small enough for a cookie.
-	maxRedirectURI = 255
+	// maxName is the longest name in bytes that a page shows of an operator or a skill.
+	maxName = 100
 	// maxScopes is the most that Alexa sends.
 	maxScopes = 15
 	// minAlexaLifetime is the shortest access token lifetime that Alexa works with.
@@ -24,10 +22,8 @@ const (
 )
 
 var (
-	clientIDPattern    = regexp.MustCompile(`^[!-~]{1,128}$`)
-	redirectURIPattern = regexp.MustCompile(`^[!-~]+$`)
-	domainPattern      = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$`)
-	scopePattern       = regexp.MustCompile(`^[!#-\[\]-~]{1,64}$`) // scope-token of RFC 6749 §3.3
+	clientIDPattern = regexp.MustCompile(`^[!-~]{1,128}$`)
+	scopePattern    = regexp.MustCompile(`^[!#-\[\]-~]{1,64}$`) // scope-token of RFC 6749 §3.3
 )
 
 func (b *builder) skills(forms []skillForm, providers []upstream.Config) []*bridge.Skill {
@@ -39,8 +35,8 @@ func (b *builder) skills(forms []skillForm, providers []upstream.Config) []*brid
 			"set the Client ID of the skill's account linking settings: 1 to 128 printable ASCII characters without spaces")
 		b.reject(skillByID(skills, form.ClientID) != nil, key("client_id"), "not unique",
 			"give each skill a different client id")
-		b.reject(form.Name == "" || len(form.Name) > 100, key("name"), "missing, or longer than 100 bytes",
-			"set the name of the skill for the consent page")
+		b.reject(form.Name == "", key("name"), "missing", "set the name of the skill for the consent page")
+		b.reject(len(form.Name) > maxName, key("name"), "longer than 100 bytes", "shorten it for the consent page")
 		skill := &bridge.Skill{
 			ClientID:          form.ClientID,
 			Name:              form.Name,
@@ -58,6 +54,7 @@ func (b *builder) skills(forms []skillForm, providers []upstream.Config) []*brid
 		skill.Allow.EmailTrusted = b.emailTrusted[skill.Provider]
 		b.reject(form.MaxLinksPerPerson < 0, key("max_links_per_person"), "less than 0", "set 0 for no limit")
 		b.requestSize(element("skills", i), skill)
+		b.warnRegions(key("redirect_uris"), skill.RedirectURIs)
 		b.warnSkill(key, skill, providerByID(providers, skill.Provider))
 		skills = append(skills, skill)
 	}
@@ -66,13 +63,14 @@ func (b *builder) skills(forms []skillForm, providers []upstream.Config) []*brid
 
 func (b *builder) skillProvider(path, id string, providers []upstream.Config) string {
 	const hint = "set the id of one of the providers"
+	known := !b.isFaulty("providers") && providerByID(providers, "") == nil
 	switch {
 	case id == "" && len(providers) == 1:
 		return providers[0].ID
 	case id == "":
-		b.problem(path, "missing", hint)
+		b.reject(known, path, "missing", hint)
 	case providerByID(providers, id) == nil:
-		b.problem(path, "no provider has this id", hint)
+		b.reject(known, path, "no provider has this id", hint)
 	}
 	return id
 }
@@ -91,46 +89,6 @@ func (b *builder) grants(path string, names []string) []bridge.Grant {
 		grants = append(grants, bridge.Grant(name))
 	}
 	return grants
-}
-
-func (b *builder) redirectURIs(key func(string) string, form skillForm) []string {
-	var uris []string
-	add := func(path string, more ...string) {
-		for _, uri := range more {
-			b.reject(slices.Contains(uris, uri), path, "listed twice", "remove one of the two")
-			uris = append(uris, uri)
-		}
-	}
-	for i, id := range form.VendorIDs {
-		path := element(key("vendor_ids"), i)
-		if err := alexa.CheckVendorID(id); err != nil {
-			b.problem(path, err.Error(), `copy the last part of an "Alexa Redirect URL" in the developer console`)
-			continue
-		}
-		add(path, alexa.RedirectURIs(id)...)
-	}
-	for i, uri := range form.RedirectURIs {
-		path := element(key("redirect_uris"), i)
-		b.redirectURI(path, uri)
-		add(path, uri)
-	}
-	b.reject(len(form.VendorIDs)+len(form.RedirectURIs) == 0, key("vendor_ids"), "missing",
-		`set the last part of an "Alexa Redirect URL" in the developer console; it is the same for all regions`)
-	return uris
-}
-
-func (b *builder) redirectURI(path, uri string) {
-	parsed, err := url.Parse(uri)
-	switch {
-	case err != nil || !redirectURIPattern.MatchString(uri) || parsed.Host == "" || parsed.User != nil:
-		b.problem(path, "not an absolute URI", "set it exactly as authorization requests contain it")
-	case strings.Contains(uri, "#"):
-		b.problem(path, "has a fragment", "remove the fragment (RFC 6749, section 3.1.2)")
-	case !isSecure(parsed):
-		b.problem(path, "not https", "set an https URI; http is accepted for a loopback host only")
-	case len(uri) > maxRedirectURI:
-		b.problem(path, "longer than 255 bytes", "use a shorter URI")
-	}
 }
 
 func (b *builder) scopes(path string, scopes []string) []string {
@@ -172,7 +130,8 @@ func (b *builder) codeGrant(key func(string) string, form skillForm, skill *brid
 		b.problem(key("tokens.refresh"), "unknown", "use stable or rotate")
 	}
 	if tokens.RefreshLifetime > 0 && skill.HasGrant(bridge.GrantAuthorizationCode) && !skill.RotateRefresh {
-		b.warn(key("tokens.refresh_lifetime"), "not 0s: every link ends that long after it was made; people must link again")
+		b.warn(key("tokens.refresh_lifetime"),
+			"not 0s: every link ends that long after it was made; people must link again")
 	}
 }
 
@@ -190,35 +149,14 @@ func (b *builder) lifetime(path string, d, least time.Duration) time.Duration {
 	return d
 }
 
-func (b *builder) allow(key func(string) string, form allowForm) bridge.Allow {
-	for i, domain := range form.EmailDomains {
-		b.reject(!domainPattern.MatchString(domain), element(key("allow.email_domains"), i), "not a domain",
-			"set the part after the @, in lower-case ASCII, such as contoso.com")
-	}
-	b.reject(slices.Contains(form.Groups, ""), key("allow.groups"), "contains an empty name",
-		"set groups as the provider names them in its tokens")
-	// A rule that is present but empty would admit everyone, which is hardly what was meant.
-	for name, empty := range map[string]bool{
-		"allow.email_domains": form.EmailDomains != nil && len(form.EmailDomains) == 0,
-		"allow.groups":        form.Groups != nil && len(form.Groups) == 0,
-		"allow.claims":        form.Claims != nil && len(form.Claims) == 0,
-	} {
-		b.reject(empty, key(name), "empty", "add an entry, or remove the key to drop the rule")
-	}
-	allow := bridge.Allow{EmailDomains: form.EmailDomains, Groups: form.Groups}
-	for i, rule := range form.Claims {
-		b.reject(rule.Name == "" || len(rule.AnyOf) == 0 || slices.Contains(rule.AnyOf, ""),
-			element(key("allow.claims"), i), "incomplete", "write {name: a claim, any_of: [values]}")
-		allow.Claims = append(allow.Claims, bridge.ClaimRule{Name: rule.Name, AnyOf: rule.AnyOf})
-	}
-	return allow
-}
-
 // requestSize rejects a skill whose requests would leave no room for Alexa's state in the cookie that carries both.
 func (b *builder) requestSize(path string, skill *bridge.Skill) {
 	longest := 0
 	for _, uri := range skill.RedirectURIs {
 		longest = max(longest, len(uri))
+	}
+	if b.isFaultyBelow(path) {
+		return
 	}
 	if len(skill.Provider)+len(skill.ClientID)+longest+len(strings.Join(skill.Scopes, " ")) > bridge.MaxRequestBytes {
 		b.problem(path, "provider id, client_id, longest redirect URI and all scopes are longer than 480 bytes together",
@@ -234,8 +172,11 @@ func (b *builder) warnSkill(key func(string) string, skill *bridge.Skill, provid
 	if open && google {
 		b.warn(key("allow"), "empty: everyone with a Google account can link this skill; "+
 			"restrict it to your domain, such as claims: [{name: hd, any_of: [contoso.com]}]")
-	} else if open {
-		b.warn(key("allow"), "empty: everyone who can sign in at the provider can link this skill")
+	}
+	if provider != nil && len(skill.Allow.EmailDomains) > 0 && !skill.Allow.EmailTrusted && hasOtherEmail(provider) {
+		b.warn(key("allow.email_domains"),
+			"holds for nobody: email_verified says nothing about the claim that email_claim "+
+				"of the provider names; set email_trusted if people cannot change it themselves")
 	}
 	if !skill.Consent {
 		b.warn(key("consent"),
@@ -248,10 +189,17 @@ func (b *builder) warnSkill(key func(string) string, skill *bridge.Skill, provid
 		b.warn(key("grants"), "both: only for moving from implicit to authorization_code; when the skill uses codes, "+
 			"remove implicit and revoke its old links by `links revoke --skill "+skill.ClientID+" --grant implicit`")
 	}
-	if implicit && skill.ImplicitLifetime == 0 {
-		b.warn(key("tokens.implicit_lifetime"), "0s: implicit tokens never expire; revoke unused links by `links revoke`")
-	}
 	if google && slices.Contains(skill.KeptClaims(), bridge.ClaimGroups) {
 		b.warn(key("claims"), "contains groups, which Google does not provide")
 	}
+	for i, name := range skill.Claims {
+		b.warnDot(element(key("claims"), i), name)
+	}
+	for i, rule := range skill.Allow.Claims {
+		b.warnDot(element(key("allow.claims"), i), rule.Name)
+	}
+}
+
+func hasOtherEmail(provider *upstream.Config) bool {
+	return len(provider.EmailClaim) > 0 && !slices.Equal(provider.EmailClaim, []string{bridge.ClaimEmail})
 }

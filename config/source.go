@@ -1,13 +1,12 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/viper"
@@ -20,38 +19,6 @@ const (
 	maxIncluded = 64 << 10
 )
 
-// builder reads the configuration file, checks it and turns it into what the program runs on. It collects problems
-// and warnings.
-type builder struct {
-	dir          string
-	settings     map[string]any  // of the file, overridden by the environment
-	external     map[string]bool // the paths of strings that come from ${…} or the environment
-	unresolved   map[string]bool // the paths of strings that could not be expanded; nothing else is reported about these
-	emailTrusted map[string]bool // by provider id
-	problems     Problems
-	warnings     []Warning
-}
-
-func (b *builder) problem(path, what, hint string) {
-	if !b.unresolved[path] {
-		b.problems = append(b.problems, Problem{path, what, hint})
-	}
-}
-
-// reject reports a problem if a condition holds.
-func (b *builder) reject(condition bool, path, what, hint string) {
-	if condition {
-		b.problem(path, what, hint)
-	}
-}
-
-// unresolvable reports a problem of a ${…}, after which the string is not checked further.
-func (b *builder) unresolvable(path, what, hint string) string {
-	b.problem(path, what, hint)
-	b.unresolved[path] = true
-	return ""
-}
-
 func open(path string) (*builder, error) {
 	text, err := readBounded(path, maxFile)
 	if err != nil {
@@ -62,24 +29,14 @@ func open(path string) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if problems := checkYAML(text); len(problems) > 0 {
-		return nil, problems
+	root, err := parse(text)
+	if err != nil {
+		return nil, err
 	}
-	v := viper.New()
-	v.SetConfigType("yaml")
-	if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
-		return nil, Problems{notYAML(err)}
-	}
-	external := map[string]bool{}
-	for _, key := range overridable() {
-		variable := "BRIDGE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
-		if err := v.BindEnv(key, variable); err != nil {
-			return nil, err
-		}
-		external[key] = os.Getenv(variable) != ""
-	}
-	return &builder{dir: filepath.Dir(absolute), settings: v.AllSettings(), external: external,
-		unresolved: map[string]bool{}, emailTrusted: map[string]bool{}}, nil
+	b := &builder{dir: filepath.Dir(absolute), root: root, places: map[string]place{}, external: map[string]bool{},
+		faulty: map[string]bool{}, excused: map[string]bool{}, emailTrusted: map[string]bool{}}
+	b.override()
+	return b, nil
 }
 
 // readBounded reads a regular file of at most limit bytes. A device or a pipe might never end.
@@ -111,64 +68,68 @@ func withoutPath(err error) error {
 	return err
 }
 
+// override puts the values of BRIDGE_… variables in place of those of the file.
+func (b *builder) override() {
+	v := viper.New()
+	v.SetEnvPrefix("bridge")
+	v.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))
+	v.AutomaticEnv()
+	for _, path := range overridable() {
+		if value := v.GetString(path); value != "" {
+			b.external[path] = true
+			set(b.root, strings.Split(path, "."), &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value})
+		}
+	}
+}
+
+// variableFor returns the name of the variable that overrides a path.
+func variableFor(path string) string {
+	return "BRIDGE_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+}
+
+// set sets the value of a key of a mapping, or of mappings in it. A value that should be a mapping and is not stays.
+func set(mapping *yaml.Node, keys []string, value *yaml.Node) {
+	if len(keys) > 1 {
+		inner := &yaml.Node{Kind: yaml.MappingNode}
+		set(inner, keys[1:], value)
+		value = inner
+	}
+	i := keyIndex(mapping, keys[0])
+	switch {
+	case i < 0:
+		key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: keys[0]}
+		mapping.Content = append(mapping.Content, key, value)
+	case len(keys) == 1 || mapping.Content[i+1].Tag == "!!null":
+		mapping.Content[i+1] = value
+	case dealiased(mapping.Content[i+1]).Kind == yaml.MappingNode:
+		set(dealiased(mapping.Content[i+1]), keys[1:], value.Content[1])
+	}
+}
+
+// keyIndex returns the index of a key in the content of a mapping, or -1.
+func keyIndex(mapping *yaml.Node, key string) int {
+	for i := 0; i < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// dealiased returns the node that a node is, or is an alias of.
+func dealiased(node *yaml.Node) *yaml.Node {
+	if node.Kind == yaml.AliasNode {
+		return node.Alias
+	}
+	return node
+}
+
 // keepOnly removes all top-level keys but one.
 func (b *builder) keepOnly(key string) {
-	maps.DeleteFunc(b.settings, func(other string, _ any) bool { return other != key })
-}
-
-// checkYAML rejects what viper accepts silently: keys that differ only in case, of which an arbitrary one would win;
-// a second document, which would be ignored; and keys without a value, which would drop a rule.
-func checkYAML(text []byte) Problems {
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	var document yaml.Node
-	err := decoder.Decode(&document)
-	if errors.Is(err, io.EOF) {
-		return nil // an empty file; the missing keys are reported later
+	i := keyIndex(b.root, key)
+	if i < 0 {
+		b.root.Content = nil
+		return
 	}
-	if err != nil {
-		return Problems{notYAML(err)}
-	}
-	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return Problems{{What: "the file contains more than one YAML document", Hint: "remove all documents but one"}}
-	}
-	return checkNode("", document.Content[0])
-}
-
-func checkNode(path string, node *yaml.Node) Problems {
-	var problems Problems
-	switch node.Kind {
-	case yaml.SequenceNode:
-		for i, content := range node.Content {
-			problems = append(problems, checkNode(element(path, i), content)...)
-		}
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			problems = append(problems, checkEntry(path, node.Content[i], node.Content[i+1])...)
-		}
-	}
-	return problems
-}
-
-func checkEntry(parent string, key, value *yaml.Node) Problems {
-	path := member(parent, key.Value)
-	switch {
-	case key.Kind != yaml.ScalarNode || key.Value != strings.ToLower(key.Value):
-		what := fmt.Sprintf("not a key (line %d)", key.Line)
-		return Problems{{path, what, "write keys in lower case, as in config.example.yaml"}}
-	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
-		return Problems{{path, "no value", "set a value, or remove the key"}}
-	}
-	return checkNode(path, value)
-}
-
-// notYAML describes an error of the YAML parser, up to where the error quotes the file: that may be a secret.
-func notYAML(err error) Problem {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if i := strings.IndexAny(text, "\"'`\n"); i >= 0 {
-		text = strings.TrimRight(text[:i], " :") + " …"
-	}
-	return Problem{
-		What: "the configuration is not YAML: " + text,
-		Hint: "correct the line; quote strings with special characters",
-	}
+	b.root.Content = slices.Clone(b.root.Content[i : i+2])
 }

@@ -42,6 +42,7 @@ type Options struct {
 var (
 	ErrNoDatabase = engine.ErrNoDatabase
 	ErrSchema     = engine.ErrSchema
+	ErrOldSchema  = engine.ErrOldSchema // an ErrSchema that Options.Create corrects
 	ErrUnsafe     = engine.ErrUnsafe
 )
 

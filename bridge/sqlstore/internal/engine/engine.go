@@ -32,6 +32,9 @@ var (
 	ErrUnsafe     = errors.New("the settings of the database could lose or corrupt data")
 )
 
+// ErrOldSchema is the [ErrSchema] of a database that this program can migrate.
+var ErrOldSchema = fmt.Errorf("%w yet", ErrSchema)
+
 // ErrClosed is the error of a transaction that begins after [DB.Close].
 var ErrClosed = errors.New("the store is closed")
 

@@ -77,7 +77,7 @@ func migrateOnce(ctx context.Context, db *sql.DB, dialect dialect, schema *goose
 			ErrSchema, have, want)
 	case !create:
 		return fmt.Errorf("%w: it has version %d, this program needs %d; start `serve` of this program, which migrates it",
-			ErrSchema, have, want)
+			ErrOldSchema, have, want)
 	}
 	_, err = schema.Up(ctx)
 	return err
