@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"context"
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ type Login struct {
 	State    string // RFC 6749 §10.12; compared by the caller
 	Nonce    string // OIDC Core §15.5.2
 	Verifier string // RFC 7636 §4.1
+	Test     bool   // an operator's test sign-in, which never asks for offline_access
 }
 
 // Prompt is what the provider is asked to show (OIDC Core §3.1.2.1).
@@ -29,8 +29,7 @@ const (
 	PromptAccount               // a choice of the account
 )
 
-// AuthorizationURL returns where to send the browser. The error is an [*UnavailableError] if the provider cannot be
-// discovered.
+// AuthorizationURL returns where to send the browser. The error is an [*Error] if the provider cannot be discovered.
 func (p *Provider) AuthorizationURL(ctx context.Context, login Login, prompt Prompt) (string, error) {
 	metadata, err := p.discovered(ctx)
 	if err != nil {
@@ -39,9 +38,12 @@ func (p *Provider) AuthorizationURL(ctx context.Context, login Login, prompt Pro
 	target, err := url.Parse(metadata.oauth2.AuthCodeURL(login.State, oidc.Nonce(login.Nonce),
 		oauth2.S256ChallengeOption(login.Verifier)))
 	if err != nil {
-		return "", &UnavailableError{Stage: StageDiscovery, Err: errors.New("the authorization_endpoint is not a URL")}
+		return "", misconfigured(StageDiscovery, "", "the authorization_endpoint is not a URL")
 	}
 	query := target.Query()
+	if login.Test {
+		query.Set("scope", strings.Join(withoutOffline(p.config.Scopes), " "))
+	}
 	for name, values := range p.config.AuthParams {
 		if !slices.Contains(ReservedParams(), name) {
 			query[name] = values
@@ -51,10 +53,14 @@ func (p *Provider) AuthorizationURL(ctx context.Context, login Login, prompt Pro
 	case PromptLogin:
 		query.Set("prompt", loginPrompt(query.Get("prompt")))
 	case PromptAccount:
-		query.Set("prompt", accountPrompt(query.Get("prompt"), metadata.Prompts))
+		query.Set("prompt", accountPrompt(query.Get("prompt"), metadata.prompts))
 	}
 	target.RawQuery = query.Encode()
 	return target.String(), nil
+}
+
+func withoutOffline(scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return scope == "offline_access" })
 }
 
 // ReservedParams returns the parameters of an authorization request that the configuration cannot set.

@@ -98,7 +98,7 @@ func TestAuthorizationURLKeepsTheConfiguration(t *testing.T) {
 func TestAuthorizationURLWhileDown(t *testing.T) {
 	p := newFake(t, override(discoveryPath, cut)).provider()
 	target, err := p.AuthorizationURL(t.Context(), login(), upstream.PromptDefault)
-	wantKind(t, err, "unavailable at discovery")
+	wantKind(t, err, "out of reach at discovery")
 	if target != "" {
 		t.Error("there is a URL to a provider that is not known")
 	}

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,8 +10,13 @@ import (
 	"unicode"
 )
 
-// groupsClaim is where an [Identity] has the groups, whatever the provider calls them.
-const groupsClaim = "groups"
+// Names under which an [Identity] has e-mail address, name and groups, whatever the provider calls them.
+const (
+	claimEmail    = "email"
+	claimVerified = "email_verified"
+	claimName     = "name"
+	claimGroups   = "groups"
+)
 
 // rawClaims maps names of claims to JSON values as the provider wrote them.
 type rawClaims map[string]json.RawMessage
@@ -27,89 +33,154 @@ func (c rawClaims) string(name string) string {
 	return text
 }
 
-// list follows a path through nested objects to a list of strings, or to one string, which counts as a list of one.
-func (c rawClaims) list(path []string) []string {
+// list returns a claim that is a list of strings, or nil.
+func (c rawClaims) list(name string) []string { return stringsOf(c[name]) }
+
+// at follows a path through nested objects. It returns nil if there is nothing.
+func (c rawClaims) at(path []string) json.RawMessage {
 	value := c[path[0]]
 	for _, name := range path[1:] {
-		var object map[string]json.RawMessage
+		var object rawClaims
 		_ = json.Unmarshal(value, &object)
 		value = object[name]
 	}
+	if string(value) == "null" {
+		return nil
+	}
+	return value
+}
+
+// stringsOf returns the strings of a list, one string as a list of one, or the keys of an object, as Zitadel writes
+// roles. It returns nil for anything else.
+func stringsOf(value json.RawMessage) []string {
 	var one string
 	if json.Unmarshal(value, &one) == nil && one != "" {
 		return []string{one}
 	}
-	var many []string
-	if json.Unmarshal(value, &many) != nil {
+	var object rawClaims
+	if json.Unmarshal(value, &object) == nil && object != nil {
+		return slices.Sorted(maps.Keys(object))
+	}
+	var elements []json.RawMessage
+	if json.Unmarshal(value, &elements) != nil || elements == nil {
 		return nil
+	}
+	many := []string{}
+	for _, element := range elements {
+		var text string
+		if json.Unmarshal(element, &text) == nil && text != "" {
+			many = append(many, text)
+		}
 	}
 	return many
 }
 
-// lacks reports whether the ID token lacks the subject or a claim that is needed.
-func (p *Provider) lacks(idToken rawClaims, needed []string) bool {
-	missing := func(name string) bool {
-		if name == groupsClaim {
-			return idToken.list(p.config.GroupsClaim) == nil
-		}
-		return idToken[name] == nil
+// pathOf returns where the provider has the claim of a name.
+func (p *Provider) pathOf(name string) []string {
+	switch name {
+	case claimEmail:
+		return p.config.EmailClaim
+	case claimName:
+		return p.config.NameClaim
+	case claimGroups:
+		return p.config.GroupsClaim
 	}
-	return missing(p.config.SubjectClaim) || slices.ContainsFunc(needed, missing)
+	return []string{name}
 }
 
-// identity combines the claims of ID token and userinfo.
-func (p *Provider) identity(idToken, userinfo rawClaims, needed []string) (*Identity, error) {
-	claims := merge(idToken, userinfo)
-	if slices.Contains(needed, groupsClaim) {
-		if p.hasGroupsOverage(claims) {
-			return nil, ErrGroupsOverage
-		}
-		groups := idToken.list(p.config.GroupsClaim)
-		if groups == nil {
-			groups = userinfo.list(p.config.GroupsClaim)
-		}
-		delete(claims, groupsClaim)
-		if groups != nil {
-			claims[groupsClaim], _ = json.Marshal(groups)
-		}
+// identity combines the claims of ID token and userinfo, of which the ID token takes precedence.
+func (s *signIn) identity(idToken, userinfo rawClaims, wish Wish) (*Identity, error) {
+	claims := rawClaims{}
+	maps.Copy(claims, userinfo)
+	maps.Copy(claims, idToken)
+	if err := s.checkOverage(claims, wish); err != nil {
+		return nil, err
 	}
-	subject := claims.string(p.config.SubjectClaim)
-	reject := func(problem string) error {
-		return &RefusedError{Stage: StageIDToken, Err: fmt.Errorf("subject claim %q %s", p.config.SubjectClaim, problem)}
-	}
+	s.setEmail(claims, idToken, userinfo)
+	s.set(claims, claimName, firstString, idToken, userinfo)
+	s.set(claims, claimGroups, func(value json.RawMessage) any {
+		if groups := stringsOf(value); groups != nil {
+			return groups
+		}
+		return nil
+	}, idToken, userinfo)
+	subject := claims.string(s.config.SubjectClaim)
+	const hint = "set subject_claim to a claim that the provider sends for everybody"
 	switch {
 	case subject == "":
-		return nil, reject("is missing or not a string")
+		return nil, misconfigured(StageIDToken, hint, "subject claim %q is missing or not a string", s.config.SubjectClaim)
 	case strings.ContainsFunc(subject, unicode.IsControl): // PostgreSQL cannot store NUL, nor an export any of them
-		return nil, reject("contains a control character")
+		return nil, misconfigured(StageIDToken, hint, "subject claim %q contains a control character", s.config.SubjectClaim)
 	}
-	object, err := json.Marshal(claims)
-	return &Identity{Issuer: p.config.Issuer, Subject: subject, Claims: object}, err
+	identity := &Identity{Issuer: s.config.Issuer, Subject: subject, Unread: s.unread}
+	var err, errIDToken, errUserinfo error
+	identity.Claims, err = json.Marshal(claims)
+	identity.IDToken, errIDToken = json.Marshal(idToken)
+	if userinfo != nil {
+		identity.Userinfo, errUserinfo = json.Marshal(userinfo)
+	}
+	return identity, errors.Join(err, errIDToken, errUserinfo)
 }
 
-// merge adds the claims of userinfo to those of the ID token, which take precedence. An e-mail address and its
-// email_verified belong together: one source must not verify the address of the other.
-func merge(idToken, userinfo rawClaims) rawClaims {
-	merged := rawClaims{}
-	maps.Copy(merged, userinfo)
-	email := idToken.string("email")
-	if email != "" && userinfo.string("email") != email {
-		delete(merged, "email_verified")
+// firstString returns a string or the first string of a list, or nil.
+func firstString(value json.RawMessage) any {
+	if texts := stringsOf(value); len(texts) > 0 && value[0] != '{' {
+		return texts[0]
 	}
-	for name, value := range idToken {
-		if name == "email_verified" && email == "" && merged["email"] != nil {
+	return nil
+}
+
+// set sets a claim to what the first source says that has it under the configured path in a readable form.
+func (s *signIn) set(claims rawClaims, name string, read func(json.RawMessage) any, sources ...rawClaims) {
+	path, unreadable := s.pathOf(name), false
+	delete(claims, name)
+	for _, source := range sources {
+		value := source.at(path)
+		if value == nil {
 			continue
 		}
-		merged[name] = value
+		if readable := read(value); readable != nil {
+			claims[name], _ = json.Marshal(readable)
+			return
+		}
+		unreadable = true
 	}
-	return merged
+	if unreadable {
+		s.unread = append(s.unread, fmt.Sprintf("claim %s: not in a form that can be read", LogText(strings.Join(path, "."))))
+	}
 }
 
-// hasGroupsOverage reports whether Entra ID left out the groups, which it says in two ways: by _claim_names, or by
+// setEmail sets the e-mail address and whether it is verified. One source must not verify the address of another. A
+// claim of another name than email is never verified, since email_verified does not speak for it (OIDC Core §5.1).
+func (s *signIn) setEmail(claims rawClaims, sources ...rawClaims) {
+	s.set(claims, claimEmail, firstString, sources...)
+	delete(claims, claimVerified)
+	if !slices.Equal(s.config.EmailClaim, []string{claimEmail}) {
+		return
+	}
+	for _, source := range sources {
+		address, _ := firstString(source[claimEmail]).(string)
+		verified := source[claimVerified]
+		if address != "" && address == claims.string(claimEmail) && verified != nil {
+			claims[claimVerified] = verified
+			return
+		}
+	}
+}
+
+// checkOverage checks whether Entra ID left out groups that are needed. It says so in two ways: by _claim_names, or by
 // hasgroups, which is always about the claim groups.
-func (p *Provider) hasGroupsOverage(claims rawClaims) bool {
-	var names map[string]json.RawMessage
+func (s *signIn) checkOverage(claims rawClaims, wish Wish) error {
+	first := s.config.GroupsClaim[0]
+	var names rawClaims
 	_ = json.Unmarshal(claims["_claim_names"], &names)
-	_, named := names[p.config.GroupsClaim[0]]
-	return named || p.config.GroupsClaim[0] == groupsClaim && string(claims["hasgroups"]) == "true"
+	switch {
+	case names[first] == nil && (first != claimGroups || string(claims["hasgroups"]) != "true"):
+		return nil
+	case !slices.Contains(wish.Needed, claimGroups):
+		s.unread = append(s.unread, ErrGroupsOverage.Error())
+		return nil
+	}
+	return &Error{Kind: Misconfigured, Stage: StageIDToken, Err: ErrGroupsOverage,
+		Hint: "let the provider send only the groups that are assigned to this application, or use roles"}
 }

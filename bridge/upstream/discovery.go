@@ -2,7 +2,9 @@ package upstream
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -12,36 +14,52 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// retryDiscovery is how long the error of a discovery is returned without a new request, so that many people at once
-// do not cause many requests to a provider that is down.
-const retryDiscovery = 2 * time.Second
+const (
+	// retryDiscovery is how long the error of a discovery is returned without a new request, so that many people at
+	// once do not cause many requests to a provider that is down.
+	retryDiscovery = 2 * time.Second
+	// refreshInterval bounds how often metadata are fetched again because an ID token does not fit to them.
+	refreshInterval = 10 * time.Second
+)
 
-// metadata is the result of a discovery.
+// metadata is the result of a discovery: what is needed of the provider's metadata (OIDC Discovery §3), and its keys.
 type metadata struct {
-	AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
-	Algorithms  []string `json:"id_token_signing_alg_values_supported"`          // those accepted for an ID token
-	RequireISS  bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
-	Prompts     []string `json:"prompt_values_supported"`
-	KeySetURL   string   `json:"jwks_uri"`
-
-	provider *oidc.Provider
-	keySet   oidc.KeySet
-	oauth2   oauth2.Config
+	oauth2      oauth2.Config
+	userinfoURL string // empty: the provider has none
+	keySetURL   string
+	authMethod  string
+	algorithms  []string // those accepted for an ID token
+	prompts     []string // those announced
+	requireISS  bool     // RFC 9207 §3
+	keys        oidc.StaticKeySet
+	skippedKeys int // that cannot be read
 }
 
-// Discover fetches the provider's metadata (OIDC Discovery §4) unless they were fetched before. The error is an
-// [*UnavailableError].
+// Discovery says what a discovery found.
+type Discovery struct {
+	URL         string // of the discovery document, without its query
+	AuthMethod  string // at the token endpoint
+	Algorithms  []string
+	Keys        int
+	SkippedKeys int // that cannot be read, or are not for signatures
+}
+
+// Discover fetches the provider's metadata and keys unless they were fetched before. The error is an [*Error].
 func (p *Provider) Discover(ctx context.Context) error {
 	_, err := p.discovered(ctx)
 	return err
 }
 
-// Rediscover fetches the metadata again, so that a provider may change its endpoints and keys while we run. If it
-// fails, the previous metadata stay in use. It does not block other calls. The error is an [*UnavailableError].
-func (p *Provider) Rediscover(ctx context.Context) error {
+// Rediscover fetches metadata and keys again, so that a provider may change them while we run. If it fails, the
+// previous ones stay in use. It does not block other calls. The error is an [*Error].
+func (p *Provider) Rediscover(ctx context.Context) (Discovery, error) {
 	p.discovering.Lock()
 	defer p.discovering.Unlock()
-	return p.discover(ctx)
+	m, err := p.discover(ctx)
+	if err != nil {
+		return Discovery{}, err
+	}
+	return Discovery{shownURL(p.discoveryURL()), m.authMethod, m.algorithms, len(m.keys.PublicKeys), m.skippedKeys}, nil
 }
 
 // discovered returns the metadata. It discovers them if necessary, once for all concurrent callers.
@@ -55,10 +73,26 @@ func (p *Provider) discovered(ctx context.Context) (*metadata, error) {
 		return metadata, err
 	}
 	// Other callers wait for the result, so the discovery must not be cancelled with this request.
-	if err := p.discover(context.WithoutCancel(ctx)); err != nil {
-		return nil, err
+	return p.discover(context.WithoutCancel(ctx))
+}
+
+// refreshed returns metadata that are newer than those that an ID token did not fit to, or the same ones when the
+// last refresh is not long ago or when a new one fails.
+func (p *Provider) refreshed(ctx context.Context, unfit *metadata) *metadata {
+	p.discovering.Lock()
+	defer p.discovering.Unlock()
+	p.mu.Lock()
+	current := p.metadata
+	p.mu.Unlock()
+	if current != unfit || p.now().Sub(p.refreshedAt) < refreshInterval {
+		return current
 	}
-	return p.lastDiscovery()
+	p.refreshedAt = p.now()
+	newer, err := p.discover(context.WithoutCancel(ctx))
+	if err != nil {
+		return unfit
+	}
+	return newer
 }
 
 // lastDiscovery returns the metadata, or the error of a recent discovery, or neither.
@@ -71,106 +105,157 @@ func (p *Provider) lastDiscovery() (*metadata, error) {
 	return p.metadata, nil
 }
 
-func (p *Provider) discover(ctx context.Context) error {
+// discover must be called with p.discovering locked.
+func (p *Provider) discover(ctx context.Context) (*metadata, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.config.Timeout)
 	defer cancel()
-	metadata, err := p.fetchMetadata(ctx)
+	m, err := p.fetchMetadata(ctx)
+	if err == nil {
+		err = p.fetchKeys(ctx, m)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.discoveredAt = p.now()
 	if err != nil {
-		p.discoveryErr = &UnavailableError{Stage: StageDiscovery, Err: p.redact(err)}
-		return p.discoveryErr
+		p.discoveryErr = err
+		return nil, err
 	}
-	p.metadata, p.discoveryErr = metadata, nil
-	return nil
+	p.metadata, p.discoveryErr = m, nil
+	return m, nil
 }
 
+const wellKnown = "/.well-known/openid-configuration"
+
+func (p *Provider) discoveryURL() string {
+	if p.config.DiscoveryURL != "" {
+		return p.config.DiscoveryURL
+	}
+	return strings.TrimSuffix(p.config.Issuer, "/") + wellKnown
+}
+
+// fetchMetadata fetches the discovery document and checks what is needed of it.
 func (p *Provider) fetchMetadata(ctx context.Context) (*metadata, error) {
-	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, p.client), p.config.Issuer)
+	document, err := p.fetchDocument(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m := &metadata{provider: provider}
-	if err := provider.Claims(m); err != nil {
+	m := &metadata{
+		oauth2: oauth2.Config{
+			ClientID:    p.config.ClientID,
+			RedirectURL: p.config.RedirectURI,
+			Scopes:      p.config.Scopes,
+			Endpoint: oauth2.Endpoint{
+				AuthURL:  document.string("authorization_endpoint"),
+				TokenURL: document.string("token_endpoint"),
+			},
+		},
+		userinfoURL: document.string("userinfo_endpoint"),
+		keySetURL:   document.string("jwks_uri"),
+		prompts:     document.list("prompt_values_supported"),
+		requireISS:  string(document["authorization_response_iss_parameter_supported"]) == "true",
+	}
+	if err := p.checkEndpoints(m); err != nil {
 		return nil, err
 	}
-	endpoint := provider.Endpoint()
-	if err := p.checkEndpoints(map[string]string{
-		"authorization_endpoint": endpoint.AuthURL,
-		"token_endpoint":         endpoint.TokenURL,
-		"jwks_uri":               m.KeySetURL,
-		"userinfo_endpoint":      provider.UserInfoEndpoint(),
-	}); err != nil {
+	if m.authMethod, err = p.authMethod(document.list("token_endpoint_auth_methods_supported")); err != nil {
 		return nil, err
 	}
-	if endpoint.AuthStyle, err = p.authStyle(m.AuthMethods); err != nil {
-		return nil, err
+	m.algorithms, err = acceptedAlgorithms(document.list("id_token_signing_alg_values_supported"))
+	return m, err
+}
+
+// fetchDocument fetches the discovery document, which must announce exactly the configured issuer (OIDC Discovery
+// §4.3).
+func (p *Provider) fetchDocument(ctx context.Context) (rawClaims, error) {
+	const hint = "set issuer to exactly the iss of the provider's ID tokens, without " + wellKnown +
+		", or discovery_url if the document is elsewhere"
+	asked := shownURL(p.discoveryURL())
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.discoveryURL(), nil)
+	if err != nil {
+		return nil, misconfigured(StageDiscovery, hint, "the issuer is not a URL")
 	}
-	m.Algorithms = acceptedAlgorithms(m.Algorithms)
-	// The key set fetches keys again when it meets an unknown one, long after ctx has ended.
-	m.keySet = oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), p.client), m.KeySetURL)
-	m.oauth2 = oauth2.Config{
-		ClientID:     p.config.ClientID,
-		ClientSecret: p.config.ClientSecret,
-		Endpoint:     endpoint,
-		RedirectURL:  p.config.RedirectURI,
-		Scopes:       p.config.Scopes,
+	got, err := p.do(request)
+	var e *Error
+	var document rawClaims
+	switch {
+	case err != nil:
+		e = p.transportError(StageDiscovery, err)
+	case got.status != http.StatusOK:
+		e = statusError(StageDiscovery, got)
+	case json.Unmarshal(got.body, &document) != nil:
+		e = misconfigured(StageDiscovery, hint, "the response is not a JSON object")
+	case document.string("issuer") != p.config.Issuer:
+		return nil, misconfigured(StageDiscovery, "set issuer to the announced one if that is the iss of the provider's ID tokens",
+			"%s announces the issuer %q, configured is %q", asked, LogText(document.string("issuer")), p.config.Issuer)
+	default:
+		return document, nil
 	}
-	return m, nil
+	e.Err = fmt.Errorf("%s: %w", asked, e.Err)
+	if e.Kind == Misconfigured && e.Hint == "" {
+		e.Hint = hint
+	}
+	return nil, e
 }
 
 // checkEndpoints rejects metadata by which we would send a code, a secret or a person over plain HTTP. Only the
 // userinfo endpoint is optional. Plain HTTP is accepted from an issuer on plain HTTP.
-func (p *Provider) checkEndpoints(endpoints map[string]string) error {
-	for name, endpoint := range endpoints {
+func (p *Provider) checkEndpoints(m *metadata) error {
+	for name, endpoint := range map[string]string{
+		"authorization_endpoint": m.oauth2.Endpoint.AuthURL,
+		"token_endpoint":         m.oauth2.Endpoint.TokenURL,
+		"jwks_uri":               m.keySetURL,
+		"userinfo_endpoint":      m.userinfoURL,
+	} {
 		if endpoint == "" && name == "userinfo_endpoint" {
 			continue
 		}
 		parsed, err := url.Parse(endpoint)
 		if err != nil || parsed.Host == "" || parsed.Fragment != "" {
-			return fmt.Errorf("the metadata have no valid %s", name)
+			return misconfigured(StageDiscovery, "correct the provider's metadata", "the metadata have no valid %s", name)
 		}
 		plain := parsed.Scheme == "http" && strings.HasPrefix(p.config.Issuer, "http://")
 		if parsed.Scheme != "https" && !plain {
-			return fmt.Errorf("the %s is not https", name)
+			return misconfigured(StageDiscovery, "correct the provider's public URL", "the %s is not https", name)
 		}
 	}
 	return nil
 }
 
-// authStyle returns how to authenticate at the token endpoint. It never leaves that to x/oauth2, which would try one
-// method after the other and so send a code, which can be used once, twice.
-func (p *Provider) authStyle(supported []string) (oauth2.AuthStyle, error) {
-	method := p.config.AuthMethod
+// authMethod returns how to authenticate at the token endpoint. It is never found out by trying one method after the
+// other, which would send a code twice that can be used once.
+func (p *Provider) authMethod(supported []string) (string, error) {
+	known := []string{AuthMethodBasic, AuthMethodPost, AuthMethodNone}
 	switch {
-	case method != "":
+	case p.config.AuthMethod != "" && !slices.Contains(known, p.config.AuthMethod):
+		return "", misconfigured(StageDiscovery, "use one of "+strings.Join(known, ", "), "unknown auth_method %q", p.config.AuthMethod)
+	case p.config.AuthMethod != "":
+		return p.config.AuthMethod, nil
 	case p.config.ClientSecret == "":
-		method = AuthMethodNone
+		return AuthMethodNone, nil
 	case len(supported) == 0 || slices.Contains(supported, AuthMethodBasic): // the default (OIDC Discovery §3)
-		method = AuthMethodBasic
+		return AuthMethodBasic, nil
 	case slices.Contains(supported, AuthMethodPost):
-		method = AuthMethodPost
-	default:
-		return 0, fmt.Errorf("the token endpoint supports neither %s nor %s", AuthMethodBasic, AuthMethodPost)
+		return AuthMethodPost, nil
 	}
-	switch method {
-	case AuthMethodBasic:
-		return oauth2.AuthStyleInHeader, nil
-	case AuthMethodPost, AuthMethodNone: // with none, there is no secret to send
-		return oauth2.AuthStyleInParams, nil
-	}
-	return 0, fmt.Errorf("unknown auth_method %q in the configuration", method)
+	return "", misconfigured(StageDiscovery, "set auth_method if the provider accepts one of the two after all",
+		"the token endpoint supports neither %s nor %s", AuthMethodBasic, AuthMethodPost)
 }
 
 // acceptedAlgorithms returns the asymmetric signature algorithms among those that the provider announces. It never
-// returns none or an algorithm with a shared secret. The default is RS256 (OIDC Core §3.1.3.7).
-func acceptedAlgorithms(announced []string) []string {
+// returns one with a shared secret. The default is RS256 (OIDC Core §3.1.3.7).
+func acceptedAlgorithms(announced []string) ([]string, error) {
+	if len(announced) == 0 {
+		return []string{oidc.RS256}, nil
+	}
 	asymmetric := []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512,
 		oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA}
 	accepted := slices.DeleteFunc(asymmetric, func(name string) bool { return !slices.Contains(announced, name) })
 	if len(accepted) == 0 {
-		return []string{oidc.RS256}
+		return nil, misconfigured(StageDiscovery, hintAlgorithm,
+			"the provider signs ID tokens by %s only", LogText(strings.Join(announced, ", ")))
 	}
-	return accepted
+	return accepted, nil
 }
+
+const hintAlgorithm = "let the provider sign the ID tokens of this client by RS256 or ES256; " +
+	"those that need a shared secret (HS256) are not accepted"

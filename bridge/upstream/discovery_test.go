@@ -34,7 +34,7 @@ func TestNew(t *testing.T) {
 }
 
 func TestDiscoverChecks(t *testing.T) {
-	const down = "unavailable at discovery"
+	const down = "misconfigured at discovery"
 	tests := []signIn{
 		{"as it should be", unchanged, ""},
 		{"the issuer of another", metadata("issuer", "http://other.example.com"), down},
@@ -82,7 +82,7 @@ func TestDiscoverRefusesPlainHTTP(t *testing.T) {
 			f := newTLSFake(t, func(f *fakeProvider) {
 				f.metadata[name] = strings.Replace(f.metadata[name].(string), "https://", "http://", 1)
 			})
-			wantKind(t, f.trusting(t).provider().Discover(t.Context()), "unavailable at discovery")
+			wantKind(t, f.trusting(t).provider().Discover(t.Context()), "misconfigured at discovery")
 		})
 	}
 }
@@ -109,12 +109,12 @@ func TestDiscoveryIsRetried(t *testing.T) {
 	f := newFake(t, override(discoveryPath, cut))
 	clock := &clock{}
 	p := upstream.New(f.config(), clock.now)
-	wantKind(t, p.Discover(t.Context()), "unavailable at discovery")
+	wantKind(t, p.Discover(t.Context()), "out of reach at discovery")
 	asked := len(f.requests(discoveryPath))
 
 	f.update(func() { delete(f.override, discoveryPath) })
 	clock.pass(2*time.Second - 1)
-	wantKind(t, p.Discover(t.Context()), "unavailable at discovery")
+	wantKind(t, p.Discover(t.Context()), "out of reach at discovery")
 	if got := len(f.requests(discoveryPath)); got != asked {
 		t.Errorf("asked %d times within two seconds, want %d", got, asked)
 	}
@@ -149,7 +149,7 @@ func TestDiscoveryIsShared(t *testing.T) {
 		want   string
 	}{
 		{"that succeeds", func(f *fakeProvider) http.HandlerFunc { return f.respond }, ""},
-		{"that fails", func(*fakeProvider) http.HandlerFunc { return cut }, "unavailable at discovery"},
+		{"that fails", func(*fakeProvider) http.HandlerFunc { return cut }, "out of reach at discovery"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -184,10 +184,10 @@ func TestDiscoverOutlivesItsCaller(t *testing.T) {
 func TestRediscover(t *testing.T) {
 	f := newFake(t)
 	p := f.provider()
-	wantKind(t, p.Rediscover(t.Context()), "")
+	wantKind(t, rediscover(t, p), "")
 
 	f.update(func() { f.override[discoveryPath] = reply(http.StatusServiceUnavailable, []byte("down")) })
-	wantKind(t, p.Rediscover(t.Context()), "unavailable at discovery")
+	wantKind(t, rediscover(t, p), "out of reach at discovery")
 	asked := len(f.requests(discoveryPath))
 	if _, err := f.identifyAt(t, p); err != nil {
 		t.Errorf("what was known is lost: %v", err)
@@ -200,7 +200,7 @@ func TestRediscover(t *testing.T) {
 		delete(f.override, discoveryPath)
 		f.metadata["authorization_endpoint"] = f.issuer + "/moved"
 	})
-	wantKind(t, p.Rediscover(t.Context()), "")
+	wantKind(t, rediscover(t, p), "")
 	target, err := p.AuthorizationURL(t.Context(), login(), upstream.PromptDefault)
 	if err != nil || !strings.HasPrefix(target, f.issuer+"/moved?") {
 		t.Errorf("the endpoint that moved is not the one used (%v)", err)
@@ -247,7 +247,7 @@ func TestConcurrentUse(t *testing.T) {
 	p := f.provider()
 	var started sync.WaitGroup
 	atOnce(&started, func() {
-		if err := p.Rediscover(t.Context()); err != nil {
+		if err := rediscover(t, p); err != nil {
 			t.Error(err)
 		}
 		if _, err := p.AuthorizationURL(t.Context(), login(), upstream.PromptAccount); err != nil {

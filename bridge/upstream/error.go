@@ -4,72 +4,109 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+)
 
-	"golang.org/x/oauth2"
+// Kind says what a failed sign-in means, and so who can do something about it.
+type Kind string
+
+// Kinds of errors.
+const (
+	// OutOfReach means that the provider does not answer, or says itself that it fails now. Trying again may help.
+	OutOfReach Kind = "out of reach"
+	// Misconfigured means that the bridge and the provider are not set up for each other. Only the operator can help.
+	Misconfigured Kind = "misconfigured"
+	// Refused means that the person cancelled at the provider, or that the provider did not let the person in.
+	Refused Kind = "refused"
+	// Outdated means that the sign-in took too long, or was finished before. Starting again helps.
+	Outdated Kind = "outdated"
+	// EmbeddedBrowser means that the provider refuses sign-ins in an embedded browser (a web view).
+	EmbeddedBrowser Kind = "embedded browser"
 )
 
 // Stages of a sign-in, in which it may fail.
 const (
 	StageDiscovery = "discovery"
-	StageResponse  = "response" // the authorization response
-	StageToken     = "token"
 	StageKeys      = "keys"
+	StageResponse  = "response" // the authorization response, which only the browser brought
+	StageToken     = "token"
 	StageIDToken   = "id_token"
 	StageUserinfo  = "userinfo"
 )
 
-// UnavailableError means that the provider could not be reached, or that its response cannot be understood. Trying
-// again may help. Its text is for the log: it contains no token, code, secret or full URL.
-type UnavailableError struct {
+// Error is a sign-in that failed. Its text is for the log: it contains no token, code or secret.
+type Error struct {
+	Kind  Kind
 	Stage string // one of the constants
 	Err   error
+	Hint  string // what the operator can do; empty: nothing that is known
 }
 
-func (e *UnavailableError) Error() string {
-	return fmt.Sprintf("provider unavailable at %s: %v", e.Stage, e.Err)
-}
-func (e *UnavailableError) Unwrap() error { return e.Err }
+func (e *Error) Error() string { return fmt.Sprintf("provider %s at %s: %v", e.Kind, e.Stage, e.Err) }
 
-// RefusedError means that the provider responded, but did not authenticate a person: it refused the sign-in or the
-// code, or its response failed a check. Its text is for the log, as that of [UnavailableError].
-type RefusedError struct {
-	Stage string // one of the constants
-	Err   error
-}
-
-func (e *RefusedError) Error() string {
-	return fmt.Sprintf("sign-in refused at %s: %v", e.Stage, e.Err)
-}
-func (e *RefusedError) Unwrap() error { return e.Err }
-
-// EmbeddedBrowserError means that the provider refuses sign-ins in an embedded browser (a web view).
-type EmbeddedBrowserError struct{ Err error }
-
-func (e *EmbeddedBrowserError) Error() string {
-	return fmt.Sprintf("provider refuses an embedded browser: %v", e.Err)
-}
-func (e *EmbeddedBrowserError) Unwrap() error { return e.Err }
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
 
 // ErrGroupsOverage means that the person is in so many groups that the provider sent a reference instead, as Entra ID
 // does for more than 200. The reference is not followed: that would send a token to whatever URL it contains.
 var ErrGroupsOverage = errors.New("the provider sent a reference instead of the groups")
 
-// redact makes an error of a library fit for a log. It removes the URL that net/http adds and the response body that
-// x/oauth2 adds, and applies [LogText]. The original error is not wrapped, because it still contains all that.
-func (p *Provider) redact(err error, secrets ...string) error {
-	basic := url.QueryEscape(p.config.ClientID) + ":" + url.QueryEscape(p.config.ClientSecret)
-	secrets = append(slices.Clone(secrets), p.config.ClientSecret, base64.StdEncoding.EncodeToString([]byte(basic)))
-	if retrieve, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		return fmt.Errorf("status %d, error %q, description %q", retrieve.Response.StatusCode,
-			LogText(retrieve.ErrorCode, secrets...), LogText(retrieve.ErrorDescription, secrets...))
+func misconfigured(stage, hint, format string, args ...any) *Error {
+	return &Error{Kind: Misconfigured, Stage: stage, Hint: hint, Err: fmt.Errorf(format, args...)}
+}
+
+// statusKind says what a status that is not a success means.
+func statusKind(status int) Kind {
+	if status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
+		return OutOfReach
 	}
+	return Misconfigured
+}
+
+const (
+	hintClient = "compare client_id and client_secret with those at the provider"
+	hintScopes = "request only scopes that the provider knows, and grant them to this client there"
+	hintRights = "let this client sign in these people by the authorization code grant, at the provider"
+)
+
+// errorOfCode returns the error for an OAuth error code of the provider (RFC 6749 §4.1.2.1, §5.2, OIDC Core §3.1.2.6).
+func errorOfCode(stage, code string, err error) *Error {
+	e := &Error{Kind: Misconfigured, Stage: stage, Err: err}
+	switch code {
+	case "temporarily_unavailable", "server_error", "slow_down":
+		e.Kind = OutOfReach
+	case "access_denied", "login_required", "interaction_required", "account_selection_required":
+		e.Kind = Refused
+	case "invalid_grant":
+		e.Kind = Outdated
+	case "disallowed_useragent":
+		e.Kind = EmbeddedBrowser
+	case "invalid_client":
+		e.Hint = hintClient
+	case "invalid_scope", "consent_required":
+		e.Hint = hintScopes
+	case "unauthorized_client", "unsupported_grant_type", "unsupported_response_type":
+		e.Hint = hintRights
+	}
+	return e
+}
+
+// redact makes an error of a library fit for a log. It removes the URL that net/http adds, and applies [LogText]. The
+// original error is not wrapped, because it still contains all that.
+func (p *Provider) redact(err error, secrets ...string) error {
 	if urlError, ok := errors.AsType[*url.Error](err); ok {
 		err = fmt.Errorf("%s: %w", urlError.Op, urlError.Err)
 	}
-	return errors.New(LogText(err.Error(), secrets...))
+	return errors.New(LogText(err.Error(), p.withOwn(secrets)...))
+}
+
+// withOwn adds our own secret, in the forms in which it is sent, to secrets.
+func (p *Provider) withOwn(secrets []string) []string {
+	basic := url.QueryEscape(p.config.ClientID) + ":" + url.QueryEscape(p.config.ClientSecret)
+	return append(slices.Clone(secrets), p.config.ClientSecret, base64.StdEncoding.EncodeToString([]byte(basic)))
 }
 
 // LogText makes untrusted text fit for a log: at most 300 bytes, printable ASCII only, and without the given secrets,

@@ -19,17 +19,17 @@ func unreachable(endpoint string) func(*fakeProvider) {
 }
 
 func TestKeysFail(t *testing.T) {
-	const unavailable = "unavailable at keys"
+	const unavailable = "out of reach at keys"
 	answer := func(status int, body string) func(*fakeProvider) {
 		return override(keysPath, reply(status, []byte(body)))
 	}
 	tests := []signIn{
-		{"not found", answer(http.StatusNotFound, ""), unavailable},
+		{"not found", answer(http.StatusNotFound, ""), "misconfigured at keys"},
 		{"a failure", answer(http.StatusInternalServerError, ""), unavailable},
 		{"the connection is cut", override(keysPath, cut), unavailable},
 		{"nobody listens", unreachable("jwks_uri"), unavailable},
-		{"not JSON", answer(http.StatusOK, "<html>"), unavailable},
-		{"an ID token that no key could help", combine(override(keysPath, cut), withIDToken(unsecured)), refusedIDToken},
+		{"not JSON", answer(http.StatusOK, "<html>"), "misconfigured at keys"},
+		{"an ID token that no key could help", combine(override(keysPath, cut), withIDToken(unsecured)), "out of reach at keys"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestKeysFail(t *testing.T) {
 				delete(f.override, keysPath)
 				f.metadata["jwks_uri"], f.idToken = f.issuer+keysPath, nil
 			})
-			wantKind(t, p.Rediscover(t.Context()), "")
+			wantKind(t, rediscover(t, p), "")
 			_, err = f.identifyAt(t, p)
 			wantKind(t, err, "")
 		})

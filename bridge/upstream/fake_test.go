@@ -214,7 +214,12 @@ func (f *fakeProvider) identify(t *testing.T, needed ...string) (*upstream.Ident
 
 // identifyAt signs a person in at a relying party.
 func (f *fakeProvider) identifyAt(t *testing.T, p *upstream.Provider, needed ...string) (*upstream.Identity, error) {
-	return p.Identify(t.Context(), f.login, f.response, needed)
+	return p.Identify(t.Context(), f.login, f.response, upstream.Wish{Needed: needed})
+}
+
+// identifyWish signs a person in at a new relying party.
+func (f *fakeProvider) identifyWish(t *testing.T, wish upstream.Wish) (*upstream.Identity, error) {
+	return f.provider().Identify(t.Context(), f.login, f.response, wish)
 }
 
 // signingKey signs ID tokens.

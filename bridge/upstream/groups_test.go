@@ -31,8 +31,9 @@ func TestGroups(t *testing.T) {
 		{"an empty text", with("groups", ""), nil, ""},
 		{"none", unchanged, nil, ""},
 		{"null", with("groups", nil), nil, ""},
-		{"an object", with("groups", map[string]any{"a": true}), nil, ""},
-		{"a list with what is no text", with("groups", []any{"a", 1}), nil, ""},
+		{"an object, of which the keys are the groups", with("groups", map[string]any{"b": true, "a": true}), nil, `["a","b"]`},
+		{"a number", with("groups", 1), nil, ""},
+		{"a list with what is no text", with("groups", []any{"a", 1}), nil, `["a"]`},
 		{"in userinfo", userinfo(map[string]any{"groups": []string{"a"}}), nil, `["a"]`},
 		{"by another name", with("roles", []string{"a"}), []string{"roles"}, `["a"]`},
 		{"by another name, one text", with("roles", "a"), []string{"roles"}, `["a"]`},
@@ -74,7 +75,7 @@ func pointer(claim string) func(*fakeProvider) {
 }
 
 func TestGroupsOverage(t *testing.T) {
-	const overage = "groups overage"
+	const overage = badIDToken
 	noUserinfo := notAnnounced("userinfo_endpoint")
 	tests := []struct {
 		name   string
@@ -139,7 +140,7 @@ func TestSubjectClaim(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			identity, err := newFake(t, tt.setup, subjectIn(tt.claim)).identify(t, "email")
 			if tt.want == "" {
-				wantKind(t, err, refusedIDToken)
+				wantKind(t, err, badIDToken)
 				return
 			}
 			wantKind(t, err, "")

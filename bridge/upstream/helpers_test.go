@@ -68,24 +68,31 @@ func combine(setups ...func(*fakeProvider)) func(*fakeProvider) {
 	}
 }
 
-// kind names the type and the stage of an error; it is empty for nil.
+// kind names the kind and the stage of an error; it is empty for nil.
 func kind(err error) string {
-	if unavailable, ok := errors.AsType[*upstream.UnavailableError](err); ok {
-		return "unavailable at " + unavailable.Stage
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		return string(e.Kind) + " at " + e.Stage
 	}
-	if refused, ok := errors.AsType[*upstream.RefusedError](err); ok {
-		return "refused at " + refused.Stage
-	}
-	if _, ok := errors.AsType[*upstream.EmbeddedBrowserError](err); ok {
-		return "embedded browser"
-	}
-	switch {
-	case errors.Is(err, upstream.ErrGroupsOverage):
-		return "groups overage"
-	case err != nil:
+	if err != nil {
 		return "unknown: " + err.Error()
 	}
 	return ""
+}
+
+func errorOf(_ *upstream.Identity, err error) error { return err }
+
+// hint returns the hint of an error.
+func hint(err error) string {
+	e, _ := errors.AsType[*upstream.Error](err)
+	if e == nil {
+		return ""
+	}
+	return e.Hint
+}
+
+func rediscover(t *testing.T, p *upstream.Provider) error {
+	_, err := p.Rediscover(t.Context())
+	return err
 }
 
 // wantKind ends the test unless the error is of that kind.

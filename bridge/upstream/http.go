@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 )
@@ -18,8 +19,8 @@ const (
 
 var errTooLarge = errors.New("the response is larger than 1 MiB")
 
-// newHTTPClient returns a client for one provider: with timeouts, bounded responses and no redirects, which could
-// carry a code or a secret to another server.
+// newHTTPClient returns a client for one provider: with timeouts and without redirects, which could carry a code or a
+// secret to another server.
 func newHTTPClient(config Config) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone() // keeps HTTPS_PROXY and NO_PROXY
 	transport.TLSClientConfig = &tls.Config{RootCAs: config.CAs, MinVersion: tls.VersionTLS12}
@@ -29,41 +30,69 @@ func newHTTPClient(config Config) *http.Client {
 	transport.IdleConnTimeout = time.Minute
 	transport.MaxConnsPerHost = maxConns
 	return &http.Client{
-		Transport: boundedTransport{transport},
-		Timeout:   config.Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return errors.New("the provider responded with a redirect, which is not followed")
-		},
+		Transport:     transport,
+		Timeout:       config.Timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// boundedTransport limits the body of every response to maxBody.
-type boundedTransport struct {
-	http.RoundTripper
+// response is a response of the provider.
+type response struct {
+	status      int
+	contentType string // as sent; providers often send a wrong one
+	body        []byte
 }
 
-func (t boundedTransport) RoundTrip(request *http.Request) (*http.Response, error) {
-	response, err := t.RoundTripper.RoundTrip(request)
-	if err == nil {
-		response.Body = &boundedBody{ReadCloser: response.Body, left: maxBody}
+// do sends a request. A response with any status is not an error.
+func (p *Provider) do(request *http.Request) (response, error) {
+	got, err := p.client.Do(request)
+	if err != nil {
+		return response{}, err
 	}
-	return response, err
+	defer got.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(got.Body, maxBody+1))
+	if err == nil && len(body) > maxBody {
+		err = errTooLarge
+	}
+	return response{got.StatusCode, got.Header.Get("Content-Type"), body}, err
 }
 
-type boundedBody struct {
-	io.ReadCloser
-	left int // negative: the body was too large
+// transportError returns the error for a request without a response that can be read.
+func (p *Provider) transportError(stage string, err error, secrets ...string) *Error {
+	e := &Error{Kind: OutOfReach, Stage: stage, Err: p.redact(err, secrets...)}
+	var (
+		authority   x509.UnknownAuthorityError
+		hostname    x509.HostnameError
+		certificate x509.CertificateInvalidError
+	)
+	switch {
+	case errors.Is(err, errTooLarge):
+		e.Kind = Misconfigured
+	case errors.As(err, &authority):
+		e.Kind, e.Hint = Misconfigured, "set ca_file to the certificate authority of the provider"
+	case errors.As(err, &hostname), errors.As(err, &certificate):
+		e.Kind, e.Hint = Misconfigured, "correct the provider's certificate, or the host name in issuer"
+	}
+	return e
 }
 
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left < 0 {
-		return 0, errTooLarge
+// statusError returns the error for a response whose status is not the expected one.
+func statusError(stage string, got response) *Error {
+	text := "status %d"
+	if got.status/100 == 3 {
+		text += ": a redirect, which is not followed"
 	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.left+1)])
-	if b.left -= n; b.left < 0 {
-		return 0, errTooLarge
+	return &Error{Kind: statusKind(got.status), Stage: stage, Err: fmt.Errorf(text, got.status)}
+}
+
+// shownURL returns a URL for the log, without user information, query and fragment.
+func shownURL(text string) string {
+	parsed, err := url.Parse(text)
+	if err != nil {
+		return "(not a URL)"
 	}
-	return n, err
+	parsed.User, parsed.RawQuery, parsed.Fragment = nil, "", ""
+	return LogText(parsed.String())
 }
 
 // LoadCAs reads a PEM file of certificate authorities to trust in addition to those of the system.

@@ -20,17 +20,17 @@ import (
 const needsUserinfo = "email"
 
 // stages returns the endpoints of a sign-in and the kind of the error when each fails.
-func stages() map[string]string {
+func stages(kind string) map[string]string {
 	return map[string]string{
-		discoveryPath: "unavailable at discovery",
-		tokenPath:     "unavailable at token",
-		keysPath:      "unavailable at keys",
-		userinfoPath:  "unavailable at userinfo",
+		discoveryPath: kind + " at discovery",
+		tokenPath:     kind + " at token",
+		keysPath:      kind + " at keys",
+		userinfoPath:  kind + " at userinfo",
 	}
 }
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
-	for path, want := range stages() {
+	for path, want := range stages("misconfigured") {
 		for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect} {
 			t.Run(path+" "+http.StatusText(status), func(t *testing.T) {
 				f := newFake(t)
@@ -75,7 +75,7 @@ func zipped(body []byte) http.HandlerFunc {
 func TestAnswersAreBounded(t *testing.T) {
 	const limit = 1 << 20
 	ok := func(body []byte) http.HandlerFunc { return reply(http.StatusOK, body) }
-	for path, want := range stages() {
+	for path, want := range stages("misconfigured") {
 		tests := []struct {
 			name string
 			size int
@@ -102,7 +102,7 @@ func TestSlowProvider(t *testing.T) {
 		t.Skip("waits for timeouts")
 	}
 	var group sync.WaitGroup // in parallel, since each waits for its timeout
-	for path, want := range stages() {
+	for path, want := range stages("out of reach") {
 		for name, begins := range map[string]bool{" does not begin": false, " does not end": true} {
 			group.Go(func() { t.Run(path+name, func(t *testing.T) { testSlow(t, path, begins, want) }) })
 		}
@@ -125,7 +125,7 @@ func testSlow(t *testing.T, path string, begins bool, want string) {
 	// Reached only if the provider has no timeout of its own.
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	_, err := p.Identify(ctx, login(), upstream.Response{Code: code}, []string{needsUserinfo})
+	_, err := p.Identify(ctx, login(), upstream.Response{Code: code}, upstream.Wish{Needed: []string{needsUserinfo}})
 	if ctx.Err() != nil {
 		t.Fatal("the request had no timeout")
 	}

@@ -5,20 +5,24 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"slices"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-	"golang.org/x/oauth2"
+	"github.com/go-jose/go-jose/v4"
 )
 
 // Identity is the person that the provider authenticated.
 type Identity struct {
 	Issuer  string
 	Subject string // the value of the configured claim
-	// Claims is a JSON object with the claims of the ID token and, if it was requested, of userinfo. The groups are
-	// always under "groups", as a list of strings.
+	// Claims is a JSON object with the claims of the ID token and, if it was requested, of userinfo. E-mail address,
+	// name and groups are always under "email", "name" and "groups", the groups as a list of strings.
 	Claims json.RawMessage
+	// Unread says what the provider sent and we could not read, or did not send, though it was not needed.
+	Unread []string
+	// IDToken and Userinfo are JSON objects of the claims as the provider sent them. Userinfo is nil if there was none.
+	IDToken, Userinfo json.RawMessage
 }
 
 // Response is the authorization response: what the provider sent to our callback.
@@ -28,21 +32,26 @@ type Response struct {
 	Error, ErrorDescription string // instead of a code (RFC 6749 §4.1.2.1); the description is for the log only
 }
 
+// Wish names claims, beside the subject, for which userinfo is requested when the ID token lacks one of them.
+type Wish struct {
+	Needed []string // without them nobody can say whether the person may link
+	Wanted []string // good to have
+}
+
 // signIn is one sign-in, from the authorization response to the identity. It collects the secrets that it meets,
 // which must not be in an error.
 type signIn struct {
 	*Provider
-	metadata *metadata
-	login    Login
-	token    *oauth2.Token
-	secrets  []string
+	metadata             *metadata
+	login                Login
+	accessToken, idToken string
+	secrets              []string
+	unread               []string
 }
 
 // Identify checks the authorization response, exchanges the code, verifies the ID token and returns the person it is
-// about. It requests userinfo only if a claim in needed is not in the ID token. It does not compare the state.
-//
-// The error is an [*UnavailableError], a [*RefusedError], an [*EmbeddedBrowserError] or [ErrGroupsOverage].
-func (p *Provider) Identify(ctx context.Context, login Login, response Response, needed []string) (*Identity, error) {
+// about. It does not compare the state. The error is an [*Error].
+func (p *Provider) Identify(ctx context.Context, login Login, response Response, wish Wish) (*Identity, error) {
 	metadata, err := p.discovered(ctx)
 	if err != nil {
 		return nil, err
@@ -52,92 +61,108 @@ func (p *Provider) Identify(ctx context.Context, login Login, response Response,
 	if err := s.checkResponse(response); err != nil {
 		return nil, err
 	}
-	ctx = oidc.ClientContext(ctx, p.client)
 	if err := s.exchange(ctx, response.Code); err != nil {
 		return nil, err
 	}
-	idToken, err := s.idToken(ctx)
+	idToken, err := s.readIDToken(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var userinfo rawClaims
-	if p.lacks(idToken, needed) && metadata.provider.UserInfoEndpoint() != "" {
-		if userinfo, err = s.userinfo(ctx, idToken); err != nil {
-			return nil, err
-		}
+	userinfo, err := s.complete(ctx, idToken, wish)
+	if err != nil {
+		return nil, err
 	}
-	return p.identity(idToken, userinfo, needed)
+	return s.identity(idToken, userinfo, wish)
 }
 
 // redact makes an error of a library fit for a log.
 func (s *signIn) redact(err error) error { return s.Provider.redact(err, s.secrets...) }
 
+// logText makes a text of the provider fit for a log.
+func (s *signIn) logText(text string) string { return LogText(text, s.withOwn(s.secrets)...) }
+
 // checkResponse checks the iss of a response (RFC 9207 §2.4), also of an error, and returns the error of an error
 // response.
 func (s *signIn) checkResponse(response Response) error {
-	reject := func(text string) error { return &RefusedError{Stage: StageResponse, Err: errors.New(text)} }
 	switch {
-	case response.ISS == "" && s.metadata.RequireISS:
-		return reject("iss is missing, though the provider announces it (RFC 9207)")
+	case response.ISS == "" && s.metadata.requireISS:
+		return misconfigured(StageResponse, "", "iss is missing, though the provider announces it (RFC 9207)")
 	case response.ISS != "" && response.ISS != s.config.Issuer:
-		return reject("iss is not the issuer (RFC 9207)")
+		return misconfigured(StageResponse, "", "iss is not the issuer (RFC 9207)")
 	case response.Error == "" && response.Code == "":
-		return reject("neither a code nor an error")
+		return misconfigured(StageResponse, "remove a response_mode from auth_params", "neither a code nor an error")
 	case response.Error == "":
 		return nil
 	}
-	secrets := slices.Concat(s.secrets, []string{s.config.ClientSecret})
-	err := fmt.Errorf("error %q, description %q",
-		LogText(response.Error, secrets...), LogText(response.ErrorDescription, secrets...))
-	switch response.Error {
-	case "temporarily_unavailable", "server_error":
-		return &UnavailableError{Stage: StageResponse, Err: err}
-	case "disallowed_useragent":
-		return &EmbeddedBrowserError{Err: err}
+	return errorOfCode(StageResponse, response.Error, fmt.Errorf("error %q, description %q",
+		s.logText(response.Error), s.logText(response.ErrorDescription)))
+}
+
+// complete requests userinfo (OIDC Core §5.3) if the ID token lacks a claim that is needed or wanted. A userinfo
+// endpoint that cannot help fails the sign-in only if a claim is needed.
+func (s *signIn) complete(ctx context.Context, idToken rawClaims, wish Wish) (rawClaims, error) {
+	needed := s.missing(idToken, append([]string{s.config.SubjectClaim}, wish.Needed...))
+	missing := append(needed, s.missing(idToken, wish.Wanted)...)
+	if len(missing) == 0 || s.metadata.userinfoURL == "" || s.accessToken == "" {
+		return nil, nil
 	}
-	return &RefusedError{Stage: StageResponse, Err: err}
-}
-
-// exchange redeems the code (OIDC Core §3.1.3.1).
-func (s *signIn) exchange(ctx context.Context, code string) error {
-	token, err := s.metadata.oauth2.Exchange(ctx, code, oauth2.VerifierOption(s.login.Verifier))
-	if err == nil {
-		s.token, s.secrets = token, append(s.secrets, token.AccessToken, token.RefreshToken, rawIDToken(token))
-		return nil
+	userinfo, err := s.userinfo(ctx)
+	if e, ok := errors.AsType[*Error](err); ok && e.Kind == Misconfigured && len(needed) == 0 {
+		s.unread = append(s.unread, "userinfo: "+e.Err.Error())
+		return nil, nil
 	}
-	if failed, ok := errors.AsType[*oauth2.RetrieveError](err); ok && isRejected(failed) {
-		return &RefusedError{Stage: StageToken, Err: s.redact(err)}
-	}
-	return &UnavailableError{Stage: StageToken, Err: s.redact(err)}
-}
-
-// isRejected reports whether the provider rejected the code or the client, as opposed to an outage. Some providers
-// send an error with status 200.
-func isRejected(err *oauth2.RetrieveError) bool {
-	status := err.Response.StatusCode
-	return status/100 == 4 && status != http.StatusTooManyRequests || status == http.StatusOK && err.ErrorCode != ""
-}
-
-// rawIDToken returns the ID token of a token response, or "".
-func rawIDToken(token *oauth2.Token) string {
-	raw, _ := token.Extra("id_token").(string)
-	return raw
-}
-
-// userinfo requests the claims that are not in the ID token (OIDC Core §5.3).
-func (s *signIn) userinfo(ctx context.Context, idToken rawClaims) (rawClaims, error) {
-	info, err := s.metadata.provider.UserInfo(ctx, oauth2.StaticTokenSource(s.token))
 	if err != nil {
-		return nil, &UnavailableError{Stage: StageUserinfo, Err: s.redact(err)}
+		return nil, err
+	}
+	userinfo.dropNulls()
+	// Otherwise the claims of another person would pass as this person's (OIDC Core §5.3.2).
+	if userinfo.string("sub") != idToken.string("sub") {
+		return nil, misconfigured(StageUserinfo, "", "sub is not that of the ID token")
+	}
+	return userinfo, nil
+}
+
+// missing returns those of the named claims that the provider's claims lack.
+func (p *Provider) missing(claims rawClaims, names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return claims.at(p.pathOf(name)) != nil })
+}
+
+func (s *signIn) userinfo(ctx context.Context) (rawClaims, error) {
+	const hint = "let the provider put the claims into the ID token, or correct its userinfo endpoint"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.metadata.userinfoURL, nil)
+	if err != nil {
+		return nil, misconfigured(StageUserinfo, hint, "userinfo_endpoint is not a URL")
+	}
+	request.Header.Set("Authorization", "Bearer "+s.accessToken)
+	got, err := s.do(request)
+	if err != nil {
+		return nil, s.transportError(StageUserinfo, err, s.secrets...)
+	}
+	if got.status != http.StatusOK {
+		e := statusError(StageUserinfo, got)
+		e.Hint = hint
+		return nil, e
+	}
+	if mediaType, _, _ := mime.ParseMediaType(got.contentType); mediaType == "application/jwt" {
+		if got.body, err = s.verifyUserinfo(ctx, string(got.body)); err != nil {
+			return nil, misconfigured(StageUserinfo, hint, "the signature: %w", s.redact(err))
+		}
 	}
 	var claims rawClaims
-	if err := info.Claims(&claims); err != nil {
-		return nil, &UnavailableError{Stage: StageUserinfo, Err: s.redact(err)}
-	}
-	claims.dropNulls()
-	// Otherwise the claims of another person would pass as this person's (OIDC Core §5.3.2).
-	if claims.string("sub") != idToken.string("sub") {
-		return nil, &RefusedError{Stage: StageUserinfo, Err: errors.New("sub is not that of the ID token")}
+	if err := json.Unmarshal(got.body, &claims); err != nil || claims == nil {
+		return nil, misconfigured(StageUserinfo, hint, "the response is not a JSON object")
 	}
 	return claims, nil
+}
+
+// verifyUserinfo returns the payload of a signed response (OIDC Core §5.3.2).
+func (s *signIn) verifyUserinfo(ctx context.Context, jwt string) ([]byte, error) {
+	var algorithms []jose.SignatureAlgorithm
+	for _, name := range s.metadata.algorithms {
+		algorithms = append(algorithms, jose.SignatureAlgorithm(name))
+	}
+	if _, err := jose.ParseSigned(jwt, algorithms); err != nil {
+		return nil, err
+	}
+	return s.metadata.keys.VerifySignature(ctx, jwt)
 }

@@ -3,6 +3,8 @@ package upstream
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -13,63 +15,91 @@ import (
 // clockSkew is how far a provider's clock may be behind ours, for the expiry of an ID token.
 const clockSkew = time.Minute
 
-// idToken validates the ID token (OIDC Core §3.1.3.7) and returns its claims. Package go-oidc checks signature,
-// algorithm, issuer, audience and expiry; the rest is checked here.
-func (s *signIn) idToken(ctx context.Context) (rawClaims, error) {
-	reject := func(err error) error { return &RefusedError{Stage: StageIDToken, Err: err} }
-	raw := rawIDToken(s.token)
-	if raw == "" {
-		return nil, reject(errors.New("the token response has no id_token; check that scopes contain openid"))
+// readIDToken validates the ID token (OIDC Core §3.1.3.7) and returns its claims. Package go-oidc checks signature,
+// algorithm, issuer, audience and times; the rest is checked here.
+func (s *signIn) readIDToken(ctx context.Context) (rawClaims, error) {
+	if s.idToken == "" {
+		return nil, misconfigured(StageIDToken, "let scopes contain openid", "the token response has no id_token")
 	}
-	idToken, err := s.verify(ctx, raw)
+	claims, idToken, err := s.verify(ctx)
+	if e, ok := errors.AsType[*signatureError](err); ok {
+		if newer := s.refreshed(ctx, s.metadata); newer != s.metadata { // the provider may have changed its keys
+			s.metadata = newer
+			claims, idToken, err = s.verify(ctx)
+		} else {
+			err = e
+		}
+	}
 	if err != nil {
-		return nil, err
-	}
-	var claims rawClaims
-	if err := idToken.Claims(&claims); err != nil {
-		return nil, reject(s.redact(err))
+		return nil, s.idTokenError(err)
 	}
 	claims.dropNulls()
 	nonce := []byte(claims.string("nonce"))
 	switch {
 	case s.login.Nonce == "" || subtle.ConstantTimeCompare(nonce, []byte(s.login.Nonce)) != 1:
-		return nil, reject(errors.New("nonce does not match"))
-	case idToken.AccessTokenHash != "" && idToken.VerifyAccessToken(s.token.AccessToken) != nil:
-		return nil, reject(errors.New("at_hash does not match the access token"))
+		return nil, &Error{Kind: Outdated, Stage: StageIDToken, Err: errors.New("nonce does not match")}
+	case s.accessToken != "" && idToken.AccessTokenHash != "" && idToken.VerifyAccessToken(s.accessToken) != nil:
+		return nil, misconfigured(StageIDToken, "", "at_hash does not match the access token")
 	case (claims["azp"] != nil || len(idToken.Audience) > 1) && claims.string("azp") != s.config.ClientID:
-		return nil, reject(errors.New("azp is not our client id"))
+		return nil, misconfigured(StageIDToken, hintClient, "azp is not our client id")
 	case claims.string("sub") == "":
-		return nil, reject(errors.New("sub is missing"))
+		return nil, misconfigured(StageIDToken, "", "sub is missing")
 	}
 	return claims, nil
 }
 
-// verify checks what go-oidc checks.
-func (s *signIn) verify(ctx context.Context, raw string) (*oidc.IDToken, error) {
-	keySet := &recordingKeySet{KeySet: s.metadata.keySet}
+// verify checks what go-oidc checks. Its error is a [*signatureError] when other metadata might help.
+func (s *signIn) verify(ctx context.Context) (rawClaims, *oidc.IDToken, error) {
+	keySet := &recordingKeySet{KeySet: &s.metadata.keys}
 	idToken, err := oidc.NewVerifier(s.config.Issuer, keySet, &oidc.Config{
 		ClientID:             s.config.ClientID,
-		SupportedSigningAlgs: s.metadata.Algorithms,
+		SupportedSigningAlgs: s.metadata.algorithms,
 		Now:                  func() time.Time { return s.now().Add(-clockSkew) },
-	}).Verify(ctx, raw)
-	switch {
-	case err == nil:
-		return idToken, nil
-	case keySet.err != nil && strings.HasPrefix(keySet.err.Error(), "fetching keys"):
-		return nil, &UnavailableError{Stage: StageKeys, Err: s.redact(keySet.err)}
+	}).Verify(ctx, s.idToken)
+	if err != nil && (!keySet.called || keySet.err != nil) {
+		return nil, nil, &signatureError{err, keySet.called}
 	}
-	return nil, &RefusedError{Stage: StageIDToken, Err: s.redact(err)}
+	return keySet.payload, idToken, err
 }
 
-// recordingKeySet records the error of a signature, which the verifier does not wrap: keys that cannot be fetched are
-// an outage, not a forged ID token.
-type recordingKeySet struct {
-	oidc.KeySet
-	err error
+// signatureError means that no known key or no accepted algorithm made the signature.
+type signatureError struct {
+	error
+	accepted bool // the algorithm is accepted
 }
 
-func (k *recordingKeySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
-	payload, err := k.KeySet.VerifySignature(ctx, jwt)
-	k.err = err
-	return payload, err
+// idTokenError says what the failed check of an ID token means.
+func (s *signIn) idTokenError(err error) error {
+	text := s.redact(err)
+	if e, ok := errors.AsType[*signatureError](err); ok {
+		if !e.accepted {
+			return misconfigured(StageIDToken, hintAlgorithm, "%w; its algorithm is %q", text, algorithmOf(s.idToken))
+		}
+		return misconfigured(StageKeys, "let the provider sign by a key of its key set; Entra ID publishes the key of an "+
+			"application at the discovery_url with ?appid=CLIENT-ID only", "%w", text)
+	}
+	_, expired := errors.AsType[*oidc.TokenExpiredError](err)
+	switch {
+	case expired, strings.Contains(err.Error(), "nbf"):
+		return &Error{Kind: Outdated, Stage: StageIDToken, Err: text, Hint: "compare the clocks of this machine and of the provider"}
+	case strings.Contains(err.Error(), "audience"):
+		return misconfigured(StageIDToken, hintClient, "%w", text)
+	case strings.Contains(err.Error(), "issued by a different provider"):
+		return misconfigured(StageIDToken, "set issuer to exactly the iss of the provider's ID tokens", "%w", text)
+	}
+	return misconfigured(StageIDToken, "", "%w", text)
+}
+
+// algorithmOf returns the alg of a JWT's header, or "".
+func algorithmOf(jwt string) string {
+	encoded, _, _ := strings.Cut(jwt, ".")
+	header, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil {
+		return ""
+	}
+	var claims rawClaims
+	if err := json.Unmarshal(header, &claims); err != nil {
+		return ""
+	}
+	return LogText(claims.string("alg"))
 }

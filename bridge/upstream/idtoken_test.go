@@ -19,7 +19,10 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-const refusedIDToken = "refused at id_token"
+const (
+	badIDToken      = "misconfigured at id_token"
+	outdatedIDToken = "outdated at id_token"
+)
 
 func TestIDTokenClaims(t *testing.T) {
 	expired := func(ago time.Duration) func(*fakeProvider) { return with("exp", now().Add(-ago).Unix()) }
@@ -28,48 +31,48 @@ func TestIDTokenClaims(t *testing.T) {
 	testSignIns(t, []signIn{
 		{"as it should be", unchanged, ""},
 
-		{"iss of another", with("iss", "http://other.example.com"), refusedIDToken},
-		{"iss with a slash more", func(f *fakeProvider) { f.claims["iss"] = f.issuer + "/" }, refusedIDToken},
-		{"no iss", without("iss"), refusedIDToken},
+		{"iss of another", with("iss", "http://other.example.com"), badIDToken},
+		{"iss with a slash more", func(f *fakeProvider) { f.claims["iss"] = f.issuer + "/" }, badIDToken},
+		{"no iss", without("iss"), badIDToken},
 
 		{"aud is a list", with("aud", []string{clientID}), ""},
-		{"aud of another", with("aud", "other"), refusedIDToken},
-		{"aud of another, in a list", with("aud", []string{"other"}), refusedIDToken},
-		{"aud of others, azp ours", combine(with("aud", []string{"other", "third"}), with("azp", clientID)), refusedIDToken},
-		{"aud begins as ours", with("aud", clientID+"-2"), refusedIDToken},
-		{"no aud", without("aud"), refusedIDToken},
-		{"no aud, azp ours", combine(without("aud"), with("azp", clientID)), refusedIDToken},
+		{"aud of another", with("aud", "other"), badIDToken},
+		{"aud of another, in a list", with("aud", []string{"other"}), badIDToken},
+		{"aud of others, azp ours", combine(with("aud", []string{"other", "third"}), with("azp", clientID)), badIDToken},
+		{"aud begins as ours", with("aud", clientID+"-2"), badIDToken},
+		{"no aud", without("aud"), badIDToken},
+		{"no aud, azp ours", combine(without("aud"), with("azp", clientID)), badIDToken},
 
 		{"several aud, azp ours", combine(with("aud", []string{"other", clientID}), with("azp", clientID)), ""},
 		{"several aud, azp of another", combine(with("aud", []string{"other", clientID}), with("azp", "other")),
-			refusedIDToken},
-		{"several aud, no azp", with("aud", []string{"other", clientID}), refusedIDToken},
+			badIDToken},
+		{"several aud, no azp", with("aud", []string{"other", clientID}), badIDToken},
 		{"several aud, azp is no text", combine(with("aud", []string{"other", clientID}), with("azp", []string{clientID})),
-			refusedIDToken},
+			badIDToken},
 		{"one aud, azp ours", with("azp", clientID), ""},
-		{"one aud, azp of another", with("azp", "other"), refusedIDToken},
+		{"one aud, azp of another", with("azp", "other"), badIDToken},
 
 		{"expired within the skew", expired(59 * time.Second), ""},
-		{"expired", expired(61 * time.Second), refusedIDToken},
-		{"no exp", without("exp"), refusedIDToken},
-		{"exp is no number", with("exp", "tomorrow"), refusedIDToken},
+		{"expired", expired(61 * time.Second), outdatedIDToken},
+		{"no exp", without("exp"), outdatedIDToken},
+		{"exp is no number", with("exp", "tomorrow"), badIDToken},
 		{"nbf within the skew", with("nbf", now().Add(time.Minute).Unix()), ""},
-		{"nbf tomorrow", with("nbf", now().Add(24*time.Hour).Unix()), refusedIDToken},
+		{"nbf tomorrow", with("nbf", now().Add(24*time.Hour).Unix()), outdatedIDToken},
 
-		{"nonce of another login", with("nonce", "another"), refusedIDToken},
-		{"nonce cut short", with("nonce", login().Nonce[1:]), refusedIDToken},
-		{"no nonce", without("nonce"), refusedIDToken},
-		{"no nonce, none in the login", combine(without("nonce"), lost), refusedIDToken},
-		{"nonce empty, none in the login", combine(with("nonce", ""), lost), refusedIDToken},
+		{"nonce of another login", with("nonce", "another"), outdatedIDToken},
+		{"nonce cut short", with("nonce", login().Nonce[1:]), outdatedIDToken},
+		{"no nonce", without("nonce"), outdatedIDToken},
+		{"no nonce, none in the login", combine(without("nonce"), lost), outdatedIDToken},
+		{"nonce empty, none in the login", combine(with("nonce", ""), lost), outdatedIDToken},
 
-		{"no sub", without("sub"), refusedIDToken},
-		{"sub empty", with("sub", ""), refusedIDToken},
-		{"sub is no text", with("sub", 7), refusedIDToken},
-		{"no sub, the subject in another claim", combine(without("sub"), inOID), refusedIDToken},
-		{"sub empty, the subject in another claim", combine(with("sub", ""), inOID), refusedIDToken},
+		{"no sub", without("sub"), badIDToken},
+		{"sub empty", with("sub", ""), badIDToken},
+		{"sub is no text", with("sub", 7), badIDToken},
+		{"no sub, the subject in another claim", combine(without("sub"), inOID), badIDToken},
+		{"sub empty, the subject in another claim", combine(with("sub", ""), inOID), badIDToken},
 
 		{"at_hash", with("at_hash", halfHash(accessToken)), ""},
-		{"at_hash of another access token", with("at_hash", halfHash("another")), refusedIDToken},
+		{"at_hash of another access token", with("at_hash", halfHash("another")), badIDToken},
 	})
 }
 
@@ -104,8 +107,8 @@ func TestIDTokenAnswer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := newFake(t, tt.setup).identify(t)
-			wantKind(t, err, refusedIDToken)
-			if got := strings.Contains(err.Error(), "openid"); got != tt.absent {
+			wantKind(t, err, badIDToken)
+			if got := strings.Contains(hint(err), "openid"); got != tt.absent {
 				t.Errorf("%q asks for the scope: %v, want %v", err, got, tt.absent)
 			}
 		})
@@ -145,28 +148,28 @@ func TestIDTokenSignature(t *testing.T) {
 	}
 	testSignIns(t, []signIn{
 		{"announced", combine(algorithms("RS256", "EdDSA"), signedBy(ed25519Key, ed25519Key)), ""},
-		{"not announced", combine(algorithms("RS256"), signedBy(ed25519Key, ed25519Key)), refusedIDToken},
+		{"not announced", combine(algorithms("RS256"), signedBy(ed25519Key, ed25519Key)), badIDToken},
 		{"RS256 where nothing is announced", combine(notAnnounced("id_token_signing_alg_values_supported"),
 			signedBy(rsaKey, rsaKey)), ""},
-		{"another where nothing is announced", notAnnounced("id_token_signing_alg_values_supported"), refusedIDToken},
-		{"RS256 where only HS256 is announced", combine(algorithms("HS256"), signedBy(rsaKey, rsaKey)), ""},
+		{"another where nothing is announced", notAnnounced("id_token_signing_alg_values_supported"), badIDToken},
+		{"RS256 where only HS256 is announced", combine(algorithms("HS256"), signedBy(rsaKey, rsaKey)), "misconfigured at discovery"},
 		{"at_hash of EdDSA", combine(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key),
 			with("at_hash", longHalfHash(accessToken))), ""},
 		{"at_hash of EdDSA by the hash of ES256", combine(algorithms("EdDSA"), signedBy(ed25519Key, ed25519Key),
-			with("at_hash", halfHash(accessToken))), refusedIDToken},
+			with("at_hash", halfHash(accessToken))), badIDToken},
 
-		{"none", withIDToken(unsecured), refusedIDToken},
-		{"none, announced", combine(algorithms("none", "ES256"), withIDToken(unsecured)), refusedIDToken},
-		{"the client secret", signedBy(shared), refusedIDToken},
+		{"none", withIDToken(unsecured), badIDToken},
+		{"none, announced", combine(algorithms("none", "ES256"), withIDToken(unsecured)), badIDToken},
+		{"the client secret", signedBy(shared), badIDToken},
 		{"the client secret, announced and published", combine(algorithms("HS256", "ES256"), signedBy(shared, shared)),
-			refusedIDToken},
+			badIDToken},
 
-		{"another key of the same id", signedBy(newKey("key 1")), refusedIDToken},
-		{"a key of an unknown id", signedBy(newKey("key 2")), refusedIDToken},
+		{"another key of the same id", signedBy(newKey("key 1")), "misconfigured at keys"},
+		{"a key of an unknown id", signedBy(newKey("key 2")), "misconfigured at keys"},
 		{"a key without an id", func(f *fakeProvider) { f.key.id = "" }, ""},
-		{"another key without an id", signedBy(newKey("")), refusedIDToken},
-		{"for another subject", func(f *fakeProvider) { f.idToken = tampered(f) }, refusedIDToken},
-		{"no keys published", func(f *fakeProvider) { f.published = nil }, refusedIDToken},
+		{"another key without an id", signedBy(newKey("")), "misconfigured at keys"},
+		{"for another subject", func(f *fakeProvider) { f.idToken = tampered(f) }, "misconfigured at keys"},
+		{"no keys published", func(f *fakeProvider) { f.published = nil }, "misconfigured at keys"},
 	})
 }
 
@@ -175,32 +178,51 @@ func longHalfHash(token string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:32])
 }
 
+// TestKeyRotation changes keys at the provider. An unknown key causes one discovery, but not again within 10 seconds.
 func TestKeyRotation(t *testing.T) {
 	f := newFake(t)
-	p := f.provider()
+	clock := now()
+	p := upstream.New(f.config(), func() time.Time { return clock })
 	signIn := func() error {
 		_, err := f.identifyAt(t, p)
 		return err
 	}
+	wantAsked := func(want int) {
+		t.Helper()
+		if got := len(f.requests(keysPath)); got != want {
+			t.Errorf("the keys were asked for %d times, want %d", got, want)
+		}
+	}
 	for range 2 {
 		wantKind(t, signIn(), "")
 	}
-	if got := len(f.requests(keysPath)); got != 1 {
-		t.Errorf("the keys were asked for %d times, want 1", got)
-	}
+	wantAsked(1)
 
 	f.update(func() { f.key = newKey("key 2") })
-	wantKind(t, signIn(), refusedIDToken)
+	wantKind(t, signIn(), "misconfigured at keys")
+	wantAsked(2)
 	f.update(func() { f.published = append(f.published, f.key) })
-	err := signIn()
-	for tries := 1; err != nil && tries < 50; tries++ { // go-oidc may still share the result of the previous fetch
-		err = signIn()
-	}
-	wantKind(t, err, "")
+	wantKind(t, signIn(), "misconfigured at keys")
+	wantAsked(2)
+	clock = clock.Add(10 * time.Second)
+	wantKind(t, signIn(), "")
+	wantAsked(3)
 
 	f.update(func() { f.key, f.published = f.published[0], f.published[1:] })
-	wantKind(t, p.Rediscover(t.Context()), "") // drops the cached keys
-	wantKind(t, signIn(), refusedIDToken)
+	wantKind(t, rediscover(t, p), "") // drops the old key
+	wantKind(t, signIn(), "misconfigured at keys")
+}
+
+// TestNewAlgorithm lets the provider change to an algorithm that it did not announce before.
+func TestNewAlgorithm(t *testing.T) {
+	f := newFake(t, metadata("id_token_signing_alg_values_supported", []string{"RS256"}))
+	clock := now()
+	p := upstream.New(f.config(), func() time.Time { return clock })
+	wantKind(t, errorOf(f.identifyAt(t, p)), badIDToken)
+	f.update(func() { f.metadata["id_token_signing_alg_values_supported"] = []string{"RS256", "ES256"} })
+	wantKind(t, errorOf(f.identifyAt(t, p)), badIDToken) // not asked again so soon
+	clock = clock.Add(10 * time.Second)
+	wantKind(t, errorOf(f.identifyAt(t, p)), "")
 }
 
 // TestGoogle reaches a fake provider under Google's name. Google's ID tokens may have an iss without the scheme; the

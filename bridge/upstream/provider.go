@@ -3,12 +3,14 @@
 //
 // A sign-in takes two calls. [Provider.AuthorizationURL] returns where to send the browser. [Provider.Identify] takes
 // what the provider sent to the callback and returns an [Identity]: it checks the authorization response, exchanges
-// the code, verifies the ID token and, if a claim is missing, requests userinfo. The metadata that both need are
-// discovered on first use.
+// the code, verifies the ID token and, if a claim is missing, requests userinfo. The metadata and keys that both need
+// are discovered on first use. A sign-in that fails is an [*Error], whose [Kind] says who can do something about it.
 //
-// Package go-oidc verifies signatures and x/oauth2 exchanges the code. What these leave to their caller is checked
-// here, and each check names its rule. The caller makes state, nonce and verifier, keeps them with the browser, and
-// compares the state.
+// Of what a provider sends, that which decides is read strictly: signature, issuer, audience, times, nonce and the
+// subject. All else is read leniently, since many providers write it in forms of their own: what is not readable
+// counts as missing, and [Identity] names it. Package go-oidc verifies ID tokens; what it leaves to its caller is
+// checked here, and each check names its rule. The caller makes state, nonce and verifier, keeps them with the
+// browser, and compares the state.
 package upstream
 
 import (
@@ -36,7 +38,10 @@ type Config struct {
 	AuthMethod   string         // one of the constants; empty: chosen by discovery
 	Scopes       []string       // must contain openid
 	AuthParams   url.Values     // added to every authorization request, except for [ReservedParams]
+	DiscoveryURL string         // of the discovery document; empty: below the issuer
 	SubjectClaim string         // the claim that identifies a person; empty: sub
+	EmailClaim   []string       // the path of the e-mail address in the claims; empty: email
+	NameClaim    []string       // the path of the name in the claims; empty: name
 	GroupsClaim  []string       // the path of the groups in the claims; empty: groups
 	CAs          *x509.CertPool // nil: those of the system
 	Timeout      time.Duration  // of one request to the provider; 0: 10 s
@@ -50,6 +55,7 @@ type Provider struct {
 	client *http.Client
 
 	discovering sync.Mutex // held during a discovery, so that there is one at a time
+	refreshedAt time.Time  // when metadata were last fetched because an ID token did not fit; guarded by discovering
 
 	mu           sync.Mutex // guards what follows
 	metadata     *metadata  // nil until a discovery succeeds
@@ -63,8 +69,12 @@ func New(config Config, now func() time.Time) *Provider {
 	if config.SubjectClaim == "" {
 		config.SubjectClaim = "sub"
 	}
-	if len(config.GroupsClaim) == 0 {
-		config.GroupsClaim = []string{groupsClaim}
+	for path, name := range map[*[]string]string{
+		&config.EmailClaim: claimEmail, &config.NameClaim: claimName, &config.GroupsClaim: claimGroups,
+	} {
+		if len(*path) == 0 {
+			*path = []string{name}
+		}
 	}
 	if config.AuthMethod == AuthMethodNone {
 		config.ClientSecret = ""

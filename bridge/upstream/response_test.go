@@ -7,7 +7,7 @@ import (
 )
 
 func TestResponse(t *testing.T) {
-	const refused, unavailable = "refused at response", "unavailable at response"
+	const refused, unavailable = "misconfigured at response", "out of reach at response"
 	tests := []struct {
 		name     string
 		response upstream.Response
@@ -16,13 +16,13 @@ func TestResponse(t *testing.T) {
 		{"a code", upstream.Response{Code: code}, ""},
 		{"nothing", upstream.Response{}, refused},
 		{"a description only", upstream.Response{ErrorDescription: "oops"}, refused},
-		{"the person cancels", upstream.Response{Error: "access_denied"}, refused},
-		{"a login is needed", upstream.Response{Error: "login_required"}, refused},
+		{"the person cancels", upstream.Response{Error: "access_denied"}, "refused at response"},
+		{"a login is needed", upstream.Response{Error: "login_required"}, "refused at response"},
 		{"an error nobody knows", upstream.Response{Error: "custom"}, refused},
-		{"a code and an error", upstream.Response{Code: code, Error: "access_denied"}, refused},
+		{"a code and an error", upstream.Response{Code: code, Error: "access_denied"}, "refused at response"},
 		{"an overload", upstream.Response{Error: "temporarily_unavailable"}, unavailable},
 		{"a failure", upstream.Response{Error: "server_error"}, unavailable},
-		{"an embedded browser", upstream.Response{Error: "disallowed_useragent"}, "embedded browser"},
+		{"an embedded browser", upstream.Response{Error: "disallowed_useragent"}, "embedded browser at response"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestResponse(t *testing.T) {
 
 // TestResponseISS tests RFC 9207. The errors in it are of another kind if iss is not checked.
 func TestResponseISS(t *testing.T) {
-	const refused = "refused at response"
+	const refused = "misconfigured at response"
 	announced := metadata("authorization_response_iss_parameter_supported", true)
 	tests := []struct {
 		name     string
@@ -60,7 +60,7 @@ func TestResponseISS(t *testing.T) {
 		{"an error, announced, absent", announced, upstream.Response{Error: "disallowed_useragent"}, noISS, refused},
 		{"an error, announced, wrong", announced, upstream.Response{Error: "temporarily_unavailable"}, anotherISS, refused},
 		{"an error, announced, right", announced, upstream.Response{Error: "server_error"}, itsISS,
-			"unavailable at response"},
+			"out of reach at response"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -68,8 +68,8 @@ func TestCertificateAuthority(t *testing.T) {
 		change func(*upstream.Config)
 		want   string
 	}{
-		{"not configured", func(*upstream.Config) {}, "unavailable at discovery"},
-		{"another's", trust(other.caFile(t)), "unavailable at discovery"},
+		{"not configured", func(*upstream.Config) {}, "misconfigured at discovery"},
+		{"another's", trust(other.caFile(t)), "misconfigured at discovery"},
 		{"its own", trust(f.caFile(t)), ""},
 	}
 	for _, tt := range tests {

@@ -63,7 +63,7 @@ func TestTokenEndpointAuthentication(t *testing.T) {
 			f := newFake(t, tt.setup, tt.configured)
 			_, err := f.identify(t)
 			if tt.want == "" {
-				wantKind(t, err, "unavailable at discovery")
+				wantKind(t, err, "misconfigured at discovery")
 				return
 			}
 			wantKind(t, err, "")
@@ -94,8 +94,8 @@ func TestTokenRequest(t *testing.T) {
 }
 
 func TestTokenAnswers(t *testing.T) {
-	const refused, unavailable = "refused at token", "unavailable at token"
-	// They leave the method of authentication to discovery. By itself x/oauth2 would try another one after an error.
+	const bad, outdated, unavailable = "misconfigured at token", "outdated at token", "out of reach at token"
+	// They leave the method of authentication to discovery.
 	clients := map[string]func(*fakeProvider){
 		"basic": unchanged,
 		"post":  metadata("token_endpoint_auth_methods_supported", []string{"client_secret_post"}),
@@ -107,17 +107,17 @@ func TestTokenAnswers(t *testing.T) {
 		answer http.HandlerFunc
 		want   string
 	}{
-		{"the code is refused", reply(http.StatusBadRequest, oauthError("invalid_grant")), refused},
-		{"the client is refused", reply(http.StatusUnauthorized, oauthError("invalid_client")), refused},
-		{"forbidden, not as JSON", reply(http.StatusForbidden, []byte("<html>")), refused},
-		{"the code is refused with status 200", reply(http.StatusOK, oauthError("invalid_grant")), refused},
+		{"the code is refused", reply(http.StatusBadRequest, oauthError("invalid_grant")), outdated},
+		{"the client is refused", reply(http.StatusUnauthorized, oauthError("invalid_client")), bad},
+		{"forbidden, not as JSON", reply(http.StatusForbidden, []byte("<html>")), bad},
+		{"the code is refused with status 200", reply(http.StatusOK, oauthError("invalid_grant")), outdated},
 		{"too many requests", reply(http.StatusTooManyRequests, []byte("slow down")), unavailable},
 		{"a failure", reply(http.StatusInternalServerError, []byte("oops")), unavailable},
 		{"a failure with an error code", reply(http.StatusInternalServerError, oauthError("server_error")), unavailable},
 		{"out of service", reply(http.StatusServiceUnavailable, nil), unavailable},
-		{"a redirect to nowhere", reply(http.StatusFound, nil), unavailable},
-		{"not JSON", reply(http.StatusOK, []byte("<html>")), unavailable},
-		{"no access token", reply(http.StatusOK, []byte("{}")), unavailable},
+		{"a redirect to nowhere", reply(http.StatusFound, nil), bad},
+		{"not JSON", reply(http.StatusOK, []byte("<html>")), bad},
+		{"no token", reply(http.StatusOK, []byte("{}")), badIDToken},
 		{"the connection is cut", cut, unavailable},
 	}
 	for _, tt := range tests {
@@ -142,7 +142,7 @@ func TestTokenConnectionCutLater(t *testing.T) {
 	wantKind(t, err, "")
 	f.update(func() { f.override[tokenPath] = cut })
 	_, err = f.identifyAt(t, p)
-	wantKind(t, err, "unavailable at token")
+	wantKind(t, err, "out of reach at token")
 	if got := len(f.requests(tokenPath)); got != 2 {
 		t.Errorf("%d token requests for two codes", got)
 	}

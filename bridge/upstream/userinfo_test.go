@@ -49,7 +49,7 @@ func TestUserinfoIsAskedWhenNeeded(t *testing.T) {
 }
 
 func TestUserinfoFails(t *testing.T) {
-	const unavailable, refused = "unavailable at userinfo", "refused at userinfo"
+	const unavailable, refused = "out of reach at userinfo", "misconfigured at userinfo"
 	answer := func(status int, body string) func(*fakeProvider) {
 		return override(userinfoPath, reply(status, []byte(body)))
 	}
@@ -58,15 +58,15 @@ func TestUserinfoFails(t *testing.T) {
 		{"for another person with the same configured subject", combine(with("oid", "object-1"), subjectIn("oid"),
 			userinfo(map[string]any{"sub": "somebody-else", "oid": "object-1"})), refused},
 		{"for nobody", func(f *fakeProvider) { f.userinfo = map[string]any{"email": "ada@contoso.com"} }, refused},
-		{"for an empty sub", userinfo(map[string]any{"sub": ""}), refused},
+		{"for an empty sub", userinfo(map[string]any{"sub": "misconfigured at userinfo"}), refused},
 		{"null", answer(http.StatusOK, "null"), refused},
 		{"sub in another case", answer(http.StatusOK, `{"sub":"somebody-else","SUB":"`+subject+`"}`), refused},
-		{"the access token is refused", answer(http.StatusUnauthorized, `{"error":"invalid_token"}`), unavailable},
+		{"the access token is refused", answer(http.StatusUnauthorized, `{"error":"invalid_token"}`), "misconfigured at userinfo"},
 		{"a failure", answer(http.StatusInternalServerError, ""), unavailable},
 		{"too many requests", answer(http.StatusTooManyRequests, ""), unavailable},
 		{"the connection is cut", override(userinfoPath, cut), unavailable},
-		{"not JSON", answer(http.StatusOK, "<html>"), unavailable},
-		{"a list", answer(http.StatusOK, "[]"), unavailable},
+		{"not JSON", answer(http.StatusOK, "<html>"), "misconfigured at userinfo"},
+		{"a list", answer(http.StatusOK, "[]"), "misconfigured at userinfo"},
 	}, "email")
 }
 
@@ -119,7 +119,7 @@ func TestEmailIsVerifiedByItsSource(t *testing.T) {
 		{"userinfo verifies another, the ID token says no", claims{"email": ada, "email_verified": false},
 			claims{"email": other, "email_verified": true}, ada, "false"},
 		{"the ID token verifies no address", claims{"email_verified": true}, claims{"email": other}, other, ""},
-		{"the ID token verifies an empty address", claims{"email": "", "email_verified": true}, claims{"email": other}, "",
+		{"the ID token verifies an empty address", claims{"email": "", "email_verified": true}, claims{"email": other}, other,
 			""},
 		{"the ID token verifies no address, userinfo says no", claims{"email_verified": true},
 			claims{"email": other, "email_verified": false}, other, "false"},
