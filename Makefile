@@ -21,6 +21,7 @@ test-all: test-tools ## run every test as CI does: needs Chromium, Node, Postgre
 test-tools:
 	npm ci --prefix bridge/server/testdata/panva --no-audit --no-fund
 	npm ci --prefix bridge/server/testdata/client --no-audit --no-fund
+	npm ci --prefix templates/testdata/lighthouse --no-audit --no-fund
 
 lint: ## check form, vet, and what .golangci.yml says (the first time builds golangci-lint)
 	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted"; exit 1; }

@@ -1,7 +1,7 @@
 package templates
 
 import (
-	"html/template"
+	"cmp"
 	"net/http"
 	"strings"
 	"unicode"
@@ -27,18 +27,71 @@ type Learn struct {
 
 type consentData struct {
 	ConsentPage
+	frame
 	SkillInitial, PersonInitial string
-	ShortName                   bool // the name fits into the heading
-	Style                       template.CSS
+	Rows                        []Learn // Learns without a value that the page shows already
+	OneScope                    bool
+	ShortName                   bool // for copies of an earlier consent.html
 }
 
-// maxHeadingName is the longest name in bytes that the heading shows. A longer one is shown below the heading only.
+// maxHeadingName is the longest name in bytes for which ShortName is set.
 const maxHeadingName = 40
 
 func (p *Pages) consentData(page ConsentPage) consentData {
-	person := page.Name + page.Email + page.Subject
-	short := page.Name != "" && len(page.Name) <= maxHeadingName
-	return consentData{page, initial(page.Skill), initial(person), short, p.style}
+	return consentData{
+		ConsentPage:   page,
+		frame:         p.frame,
+		SkillInitial:  initial(page.Skill),
+		PersonInitial: initial(page.Name + page.Email + page.Subject),
+		Rows:          distinctRows(page),
+		OneScope:      !strings.Contains(page.Scopes, ","),
+		ShortName:     page.Name != "" && len(page.Name) <= maxHeadingName,
+	}
+}
+
+// distinctRows merges claims with the same value into one row. Of a value that is shown with the person, the row says
+// that it is above.
+func distinctRows(page ConsentPage) []Learn {
+	shown := cmp.Or(page.Name, page.Email, page.Subject)
+	var rows []Learn
+	labels := map[string][]string{} // by value
+	for _, claim := range page.Learns {
+		if claim.Value != "" && (claim.Value == shown || claim.Value == page.Email) {
+			claim.Value = "shown above"
+		}
+		if claim.Value == "" || labels[claim.Value] == nil {
+			rows = append(rows, claim)
+		}
+		labels[claim.Value] = append(labels[claim.Value], claim.What)
+	}
+	for i, row := range rows {
+		if row.Value != "" {
+			rows[i].What = enumeration(labels[row.Value])
+		}
+	}
+	return rows
+}
+
+// enumeration joins labels as in "Name, groups and UPN".
+func enumeration(labels []string) string {
+	text := labels[0]
+	for i, label := range labels[1:] {
+		separator := ", "
+		if i == len(labels)-2 {
+			separator = " and "
+		}
+		text += separator + uncapitalized(label)
+	}
+	return text
+}
+
+// uncapitalized returns a label as it is written within a sentence. Abbreviations stay.
+func uncapitalized(label string) string {
+	first, size := utf8.DecodeRuneInString(label)
+	if second, _ := utf8.DecodeRuneInString(label[size:]); unicode.IsUpper(second) {
+		return label
+	}
+	return string(unicode.ToLower(first)) + label[size:]
 }
 
 // Consent writes the consent page.

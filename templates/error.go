@@ -1,9 +1,6 @@
 package templates
 
-import (
-	"html/template"
-	"net/http"
-)
+import "net/http"
 
 // Retry says how a person can try again after an error.
 type Retry string
@@ -26,8 +23,8 @@ type ErrorData struct {
 
 type errorData struct {
 	ErrorData
+	frame
 	Title, Sentence, Hint, RetryLabel string
-	Style                             template.CSS
 }
 
 // Cure returns Hint under its former name, which pages that operators copied may still use.
@@ -36,10 +33,13 @@ func (d errorData) Cure() string { return d.Hint }
 func (p *Pages) errorData(data ErrorData) errorData {
 	text := p.texts[data.Page]
 	label := "Try again"
-	if data.Page == PageEmbeddedBrowser {
+	switch data.Page {
+	case PageEmbeddedBrowser:
 		label = "Continue here anyway"
+	case PageSignInOutdated:
+		label = "Start again"
 	}
-	return errorData{data, text.title, text.sentence, text.hint, label, p.style}
+	return errorData{data, p.frame, text.title, text.sentence, text.hint, label}
 }
 
 // Error writes an error page.

@@ -20,23 +20,36 @@ var embedded embed.FS
 
 // Pages renders pages. It is safe for concurrent use.
 type Pages struct {
-	consent, errors, home *template.Template
-	texts                 map[ErrorPage]errorText
-	style                 template.CSS
-	policy                string // the Content-Security-Policy
+	consent, refused, setupFault, try, errors, home *template.Template
+
+	frame  frame
+	texts  map[ErrorPage]errorText
+	policy string // the Content-Security-Policy
+}
+
+// Operator is who runs the server. Every page shows it.
+type Operator struct {
+	Name string // empty: the URL is shown
+	URL  string // where people find help; empty: no link
+}
+
+// frame is what all pages have.
+type frame struct {
+	Style    template.CSS
+	Operator Operator
 }
 
 // New parses the pages: those in the folder, and the embedded ones otherwise. A nil folder has none. Each page is
 // rendered once, so that a mistake in one is an error now and not one in front of a person.
-func New(folder fs.FS) (*Pages, error) {
+func New(folder fs.FS, operator Operator) (*Pages, error) {
 	style, err := readFile(folder, "style.css")
 	if err != nil {
 		return nil, err
 	}
 	hash := sha256.Sum256(style)
 	p := &Pages{
+		frame: frame{template.CSS(style), operator},
 		texts: errorTexts(),
-		style: template.CSS(style),
 		// No form-action: browsers apply it to every redirect after a form, and ours ends at Alexa.
 		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) +
 			"'; img-src data:; base-uri 'none'; frame-ancestors 'none'",
@@ -48,7 +61,50 @@ func New(folder fs.FS) (*Pages, error) {
 			return nil, err
 		}
 	}
+	if err := p.parseNewer(folder); err != nil {
+		return nil, err
+	}
+	if p.try, err = parse(nil, "try.html"); err != nil { // for the operator, who does not replace it
+		return nil, err
+	}
 	return p, p.tryAll()
+}
+
+// parseNewer parses the pages that a folder made for an earlier version does not have. If the base.html of the folder
+// does not show them, they have the embedded one.
+func (p *Pages) parseNewer(folder fs.FS) (err error) {
+	for _, newer := range []struct {
+		name string
+		page **template.Template
+		data any
+	}{
+		{"refused.html", &p.refused, refusedData{RefusedPage{Token: sampleToken}, p.frame}},
+		{"setup_fault.html", &p.setupFault, setupFaultData{SetupFaultPage{Token: sampleToken}, p.frame}},
+	} {
+		*newer.page, err = parse(folder, newer.name)
+		if !has(folder, newer.name) && (err != nil || !showsForm(*newer.page, newer.data)) {
+			*newer.page, err = parse(nil, newer.name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const sampleToken = "the-token-of-a-form"
+
+func showsForm(page *template.Template, data any) bool {
+	var body bytes.Buffer
+	return page.Execute(&body, data) == nil && bytes.Contains(body.Bytes(), []byte(sampleToken))
+}
+
+func has(folder fs.FS, name string) bool {
+	if folder == nil {
+		return false
+	}
+	_, err := fs.Stat(folder, name)
+	return err == nil
 }
 
 func parse(folder fs.FS, name string) (*template.Template, error) {
@@ -77,31 +133,40 @@ func readFile(folder fs.FS, name string) ([]byte, error) {
 
 // tryAll renders each page once.
 func (p *Pages) tryAll() error {
-	for _, retry := range []Retry{RetryNone, RetryReload, RetryRestart} {
-		data := p.errorData(ErrorData{Page: PageInternal, Host: "host", Retry: retry})
-		if err := p.errors.Execute(io.Discard, data); err != nil {
-			return fmt.Errorf("templates: %w", err)
-		}
-	}
-	full := ConsentPage{Skill: "skill", Name: "name", Email: "email", Scopes: "scope", Learns: []Learn{{"what", "value"}}}
-	for _, page := range []ConsentPage{{}, full} {
-		if err := p.consent.Execute(io.Discard, p.consentData(page)); err != nil {
-			return fmt.Errorf("templates: %w", err)
-		}
-	}
-	if err := p.home.Execute(io.Discard, homeData{p.style}); err != nil {
+	full := ConsentPage{Name: "name", Email: "email", Learns: []Learn{{"what", "value"}}, Scopes: "scope"}
+	refused := RefusedPage{Name: "name", Email: "email", Account: true, Reference: "reference"}
+	return errors.Join(
+		try(p.errors, p.errorData(ErrorData{Page: PageInternal, Host: "host"})),
+		try(p.errors, p.errorData(ErrorData{Page: PageInternal, Host: "host", Retry: RetryReload})),
+		try(p.errors, p.errorData(ErrorData{Page: PageInternal, Host: "host", Retry: RetryRestart})),
+		try(p.consent, p.consentData(ConsentPage{})),
+		try(p.consent, p.consentData(full)),
+		try(p.refused, refusedData{RefusedPage{}, p.frame}),
+		try(p.refused, refusedData{refused, p.frame}),
+		try(p.setupFault, setupFaultData{SetupFaultPage{}, p.frame}),
+		try(p.try, tryData{TryResult{}, false, p.frame}),
+		try(p.try, tryData{TryResult{Failure: "failure", Hint: "hint"}, true, p.frame}),
+		try(p.try, tryData{TryResult{Rules: []TryRule{{}}, Kept: []TryClaim{{}}, Sent: []TryClaim{{}}, Problems: []string{"problem"}},
+			true, p.frame}),
+		try(p.home, homeData{p.frame, []string{"skill"}}),
+	)
+}
+
+func try(page *template.Template, data any) error {
+	if err := page.Execute(io.Discard, data); err != nil {
 		return fmt.Errorf("templates: %w", err)
 	}
 	return nil
 }
 
 type homeData struct {
-	Style template.CSS
+	frame
+	Skills []string
 }
 
-// Home writes the landing page.
-func (p *Pages) Home(w http.ResponseWriter) error {
-	return p.write(w, http.StatusOK, false, p.home, homeData{p.style})
+// Home writes the landing page, with the names of the skills.
+func (p *Pages) Home(w http.ResponseWriter, skills []string) error {
+	return p.write(w, http.StatusOK, false, p.home, homeData{p.frame, skills})
 }
 
 // write renders the whole page before it sends any of it.

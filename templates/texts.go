@@ -9,10 +9,13 @@ const (
 	PageRedirectURI      ErrorPage = "redirect_uri"
 	PageNoCookie         ErrorPage = "no_cookie"
 	PageDecided          ErrorPage = "decided"
+	PageSignInOutdated   ErrorPage = "sign_in_outdated"
+	PageFormReload       ErrorPage = "form_reload"
 	PageForeignPost      ErrorPage = "foreign_post"
 	PageProviderDown     ErrorPage = "provider_down"
 	PageEmbeddedBrowser  ErrorPage = "embedded_browser"
 	PageStoreUnavailable ErrorPage = "store_unavailable"
+	PageNoTicket         ErrorPage = "no_ticket"
 	PagePrefetch         ErrorPage = "prefetch"
 	PageMethod           ErrorPage = "method"
 	PageNotFound         ErrorPage = "not_found"
@@ -53,6 +56,16 @@ func errorTexts() map[ErrorPage]errorText {
 			"This sign-in has come to its end, and its answer cannot be changed.",
 			"If the skill is not linked, start again. " + startAgain,
 		},
+		PageSignInOutdated: {
+			"Please sign in once more",
+			"The sign-in took too long, or it was finished before, so it cannot be used again.",
+			"Start again, and sign in without a long pause. If nothing happens, begin in the Alexa app.",
+		},
+		PageFormReload: {
+			"This page cannot be loaded again",
+			"It takes the answer that you give on the page before, and nothing else. Loading it did nothing.",
+			"Go back to the page before and answer there. If it is gone: " + startAgain,
+		},
 		PageForeignPost: {
 			"This answer did not come from our page",
 			"Your browser says that the answer was sent by another site, so it was not taken.",
@@ -72,6 +85,11 @@ func errorTexts() map[ErrorPage]errorText {
 			"We cannot save this right now",
 			"Something on our side is not reachable. Nothing was linked.",
 			"Wait a moment, go back, and try again.",
+		},
+		PageNoTicket: {
+			"This test sign-in has ended",
+			"Its address is unknown, more than 10 minutes old, or in use in another browser.",
+			"Run “alexa-oidc-bridge try” again for another address.",
 		},
 		PagePrefetch: {
 			"This page was fetched ahead",

@@ -66,7 +66,7 @@ func newFakeAlexa(at origins, secret string, s *transcript) *fakeAlexa {
 	return &fakeAlexa{
 		origins: at, secret: secret, transcript: s,
 		client:  &http.Client{Timeout: skillTimeout},
-		account: account{Grant: bridge.GrantImplicit},
+		account: account{Grant: bridge.GrantAuthorizationCode},
 	}
 }
 

@@ -80,6 +80,7 @@ func (a *app) file(w http.ResponseWriter, r *http.Request) {
 type homePage struct {
 	Skill    string
 	Account  account
+	HasLink  bool // which the operator can revoke
 	Notice   notice
 	Guide    guide
 	Sections []section // latest first
@@ -89,10 +90,15 @@ type homePage struct {
 
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	account := a.demo.alexa.snapshot()
+	hasLink, err := a.demo.hasLink(r.Context())
+	if err != nil {
+		a.fail(w, http.StatusInternalServerError, "The links cannot be read", err)
+		return
+	}
 	sections := a.demo.transcript.snapshot()
 	slices.Reverse(sections)
 	a.show(w, http.StatusOK, "home.html", homePage{
-		Skill: skillName, Account: account, Notice: noticeOf(account),
+		Skill: skillName, Account: account, HasLink: hasLink, Notice: noticeOf(account),
 		Guide:    guideOf(account),
 		Sections: sections, People: a.demo.people, Origins: a.demo.origins,
 	})

@@ -151,7 +151,7 @@ func TestLinkAndAsk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.want(start, http.StatusOK, "Enable to use", "Nothing yet.", v.demo.origins.Bridge)
+	v.want(start, http.StatusOK, "Enable to use", "Nothing yet.", "This is what to expect", v.demo.origins.Bridge)
 
 	v.want(v.link("ada"), http.StatusOK, "Your account is linked", "access_token=aob_at_",
 		"state=A2SAAEAE…(737 characters)",
@@ -173,7 +173,7 @@ func TestLinkAndAsk(t *testing.T) {
 func TestNotLinked(t *testing.T) {
 	t.Run("the skill's allow does not hold", func(t *testing.T) {
 		v := newVisit(t)
-		v.want(v.arrive(v.signIn("guest")), http.StatusOK, "Your account is not linked",
+		v.want(v.arrive(v.submit(v.signIn("guest"), url.Values{"decision": {"cancel"}})), http.StatusOK, "Your account is not linked",
 			"access_denied: The account was not linked.")
 		v.want(v.press("/ask", nil), http.StatusOK, "please link your account in the Alexa app")
 	})

@@ -78,7 +78,7 @@ func TestCodeGrant(t *testing.T) {
 func TestCodeGrantNotLinked(t *testing.T) {
 	t.Run("the skill's allow does not hold", func(t *testing.T) {
 		v := newCodeVisit(t)
-		v.want(v.arrive(v.signIn("guest")), http.StatusOK, "Your account is not linked",
+		v.want(v.arrive(v.submit(v.signIn("guest"), url.Values{"decision": {"cancel"}})), http.StatusOK, "Your account is not linked",
 			"access_denied: The account was not linked.", "&iss=")
 	})
 	t.Run("another verifier", func(t *testing.T) {

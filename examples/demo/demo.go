@@ -190,6 +190,12 @@ func (d *demo) revokeLinks(ctx context.Context) error {
 	return nil
 }
 
+// hasLink reports whether there is a link to revoke.
+func (d *demo) hasLink(ctx context.Context) (bool, error) {
+	links, err := d.store.Links(ctx, bridge.LinkFilter{ClientID: skillClientID, Live: true})
+	return len(links) > 0, err
+}
+
 // stopTimeout is how long running requests may take to finish.
 const stopTimeout = time.Second
 

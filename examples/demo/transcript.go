@@ -38,6 +38,12 @@ type section struct {
 	Steps []step
 }
 
+// recentSteps is how many steps of a section are never folded.
+const recentSteps = 3
+
+// Older returns how many steps of the section are folded on a phone.
+func (s section) Older() int { return max(0, len(s.Steps)-recentSteps) }
+
 // Limits of what is kept.
 const (
 	maxSections = 30
