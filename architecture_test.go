@@ -26,7 +26,8 @@ func layers() map[string]int {
 		"bridge/internal/clients": 1, "bridge/transfer": 1, "bridge/simulator": 1,
 		"bridge":                0,
 		"bridge/internal/oauth": 0, "bridge/internal/reference": 0, "bridge/internal/answercache": 0,
-		"bridge/upstream": -1, "bridge/upstreamtest": -1, "bridge/alexa": -1, "bridge/keys": -1, "bridge/lookup": -1,
+		"bridge/internal/clientaddr": 0,
+		"bridge/upstream":            -1, "bridge/upstreamtest": -1, "bridge/alexa": -1, "bridge/keys": -1, "bridge/lookup": -1,
 		"templates": -1,
 	}
 }

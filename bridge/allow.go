@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -20,38 +21,75 @@ type ClaimRule struct {
 	AnyOf []string
 }
 
-// Check returns which rule the claims do not meet, or "".
-func (a Allow) Check(claims Claims) Reason {
-	if len(a.EmailDomains) > 0 {
-		if reason := a.checkEmail(claims); reason != "" {
-			return reason
-		}
-	}
-	if len(a.Groups) > 0 && !anyOf(claims.Strings(ClaimGroups), a.Groups) {
-		return ReasonGroups
-	}
-	for _, rule := range a.Claims {
-		switch {
-		case !anyOf(claims.Strings(rule.Name), rule.AnyOf):
-			return ReasonClaim
-		case rule.Name == ClaimEmail && !a.EmailTrusted && !claims.emailVerified():
-			return ReasonEmailUnverified
-		}
-	}
-	return ""
+// Rule is one rule of [Allow], applied to a person's claims.
+type Rule struct {
+	Name   string // as in the configuration, such as email_domains
+	Reason Reason // why the rule does not hold; empty: it holds
+	Detail string // Reason in words, without the values of claims
 }
 
-func (a Allow) checkEmail(claims Claims) Reason {
+// Check returns which rule the claims do not meet, or "".
+func (a Allow) Check(claims Claims) Reason {
+	return a.FirstFailed(claims).Reason
+}
+
+// FirstFailed returns the first rule that the claims do not meet, or the zero value.
+func (a Allow) FirstFailed(claims Claims) Rule {
+	for _, rule := range a.Rules(claims) {
+		if rule.Reason != "" {
+			return rule
+		}
+	}
+	return Rule{}
+}
+
+// Rules applies each rule that is set to the claims.
+func (a Allow) Rules(claims Claims) []Rule {
+	var rules []Rule
+	if len(a.EmailDomains) > 0 {
+		rules = append(rules, a.checkEmail(claims))
+	}
+	if len(a.Groups) > 0 {
+		rules = append(rules, checkValues("groups", ReasonGroups, claims, ClaimGroups, a.Groups))
+	}
+	for _, rule := range a.Claims {
+		checked := checkValues("claims: "+rule.Name, ReasonClaim, claims, rule.Name, rule.AnyOf)
+		if checked.Reason == "" && rule.Name == ClaimEmail && !a.EmailTrusted && !claims.emailVerified() {
+			checked.Reason, checked.Detail = ReasonEmailUnverified, detailUnverified
+		}
+		rules = append(rules, checked)
+	}
+	return rules
+}
+
+const detailUnverified = "email_verified is not true; set email_trusted if the provider verifies every address"
+
+func (a Allow) checkEmail(claims Claims) Rule {
+	rule := Rule{Name: "email_domains"}
 	email := claims.String(ClaimEmail)
 	switch {
 	case email == "":
-		return ReasonEmailMissing
+		rule.Reason, rule.Detail = ReasonEmailMissing, "the provider sent no claim email; request the scope email, or set email_claim"
 	case !a.EmailTrusted && !claims.emailVerified():
-		return ReasonEmailUnverified
+		rule.Reason, rule.Detail = ReasonEmailUnverified, detailUnverified
 	case !slices.Contains(a.EmailDomains, emailDomain(email)):
-		return ReasonEmailDomain
+		rule.Reason, rule.Detail = ReasonEmailDomain, "the domain of the address is none of those"
 	}
-	return ""
+	return rule
+}
+
+// checkValues applies a rule that wants one of some values in a claim.
+func checkValues(name string, reason Reason, claims Claims, claim string, wanted []string) Rule {
+	have := claims.Strings(claim)
+	switch {
+	case anyOf(have, wanted):
+		return Rule{Name: name}
+	case claims[claim] == nil:
+		return Rule{name, reason, "the provider sent no claim " + claim}
+	case len(have) == 0:
+		return Rule{name, reason, "the claim " + claim + " is empty, or neither text nor a list of texts"}
+	}
+	return Rule{name, reason, fmt.Sprintf("none of the %d values of the claim %s matches", len(have), claim)}
 }
 
 // emailDomain returns the domain of an e-mail address in lower case. It returns "" for an address that is not
@@ -70,8 +108,8 @@ func emailDomain(email string) string {
 	return strings.ToLower(domain)
 }
 
-// claimNames returns the names of the claims that [Allow.Check] reads.
-func (a Allow) claimNames() []string {
+// ClaimNames returns the names of the claims that [Allow.Check] reads.
+func (a Allow) ClaimNames() []string {
 	var names []string
 	if len(a.EmailDomains) > 0 {
 		names = append(names, ClaimEmail)

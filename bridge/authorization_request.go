@@ -14,6 +14,7 @@ type AuthorizationRequest struct {
 	RedirectURI  string
 	ResponseType string
 	Scope        string // the requested scopes that the skill may have, joined by spaces
+	ScopeReduced bool   // scopes were requested that the skill may not have
 	// CodeChallenge is the S256 challenge of RFC 7636; empty when none was sent.
 	CodeChallenge string
 	State         string // opaque, returned byte for byte; may hold any bytes; empty when none was sent

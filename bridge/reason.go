@@ -12,7 +12,8 @@ const (
 	ReasonGroups          Reason = "groups"
 	ReasonGroupsOverage   Reason = "groups_overage" // the provider sent a pointer instead of the groups
 	ReasonClaim           Reason = "claim"
-	ReasonProviderRefused Reason = "provider_refused" // the provider did not vouch for anybody
+	ReasonProviderRefused Reason = "provider_refused" // the person cancelled there, or was not let in
+	ReasonProviderSetup   Reason = "provider_setup"   // the bridge and the provider are not set up for each other
 	ReasonCancelled       Reason = "cancelled"        // on the consent page
 	ReasonRequestTooLarge Reason = "too_large"        // the request does not fit into a cookie
 )

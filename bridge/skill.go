@@ -74,7 +74,7 @@ func (s *Skill) KnownScopes(requested []string) (known, unknown []string) {
 // KeptClaims returns the names of the claims that are stored with a link: those that lookup returns, and those that
 // [Allow] reads, since it is checked at every lookup.
 func (s *Skill) KeptClaims() []string {
-	kept := slices.Concat(s.Claims, s.Allow.claimNames())
+	kept := slices.Concat(s.Claims, s.Allow.ClaimNames())
 	slices.Sort(kept)
 	return slices.Compact(kept)
 }

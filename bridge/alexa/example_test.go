@@ -2,6 +2,7 @@ package alexa_test
 
 import (
 	"fmt"
+	"strings"
 
 	"alexa-oidc-bridge/bridge/alexa"
 )
@@ -18,4 +19,18 @@ func ExampleRedirectURIs() {
 func ExampleCheckVendorID() {
 	fmt.Println(alexa.CheckVendorID("amzn1.ask.skill.1"))
 	// Output: not a vendor id: 8 to 32 upper-case letters and digits, usually starting with M
+}
+
+func ExampleSkill_Console() {
+	skill := alexa.Skill{PublicURL: "https://link.example.com", ClientID: "pizza", Scopes: []string{"orders"},
+		Hosts: []string{"login.example.com"}, RedirectURIs: alexa.RedirectURIs("M2AAAAAAAAAAAA")}
+	for _, field := range skill.Console("")[:5] {
+		fmt.Println(field.Name+":", strings.Join(field.Values, " "))
+	}
+	// Output:
+	// Authorization grant type: Implicit Grant
+	// Your Web Authorization URI: https://link.example.com/authorize
+	// Your Client ID: pizza
+	// Scope: orders
+	// Domain List: link.example.com login.example.com
 }

@@ -1,4 +1,5 @@
-// Package alexa contains what is specific to Alexa: the redirect URIs of account linking.
+// Package alexa contains what is specific to Alexa: the redirect URIs of account linking, and the account linking
+// settings of a skill, as the developer console and the Skill Management API show them.
 package alexa
 
 import (

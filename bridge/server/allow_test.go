@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"net/http"
 	"testing"
 
 	"alexa-oidc-bridge/bridge"
@@ -72,7 +73,8 @@ func TestAllow(t *testing.T) {
 				b.WantActive(b.WantToken(request, b.Decide(phone, page, "link")))
 				linked++
 			} else {
-				b.WantError(request, page, "access_denied")
+				b.WantPage(page, http.StatusForbidden, "This account may not link")
+				b.WantError(request, b.Decide(phone, page, "cancel"), "access_denied")
 				b.WantMetric(`bridge_links_refused_total{client_id="pizza",reason="` + string(tt.reason) + `"} 1`)
 				b.WantLogged(map[string]any{"client_id": "pizza", "reason": string(tt.reason)})
 			}

@@ -2,6 +2,9 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -70,20 +73,40 @@ const (
 // keeps the metadata up to date.
 func (s *Server) discover(ctx context.Context, provider *upstream.Provider) {
 	log := s.deps.Log.With("provider", provider.ID())
-	retry := discoveryFirstRetry
+	retry, last := discoveryFirstRetry, ""
 	for {
 		wait := discoveryInterval
-		if err := provider.Rediscover(ctx); err == nil {
-			log.Debug("provider discovered")
+		if found, err := provider.Rediscover(ctx); err == nil {
+			logReady(log, found, &last)
 			retry = discoveryFirstRetry
 		} else if ctx.Err() == nil {
-			log.Warn("provider not discovered; existing links are not affected", "error", err)
+			logNotReady(log, err)
+			last = ""
 			wait, retry = retry, min(retry*2, discoveryMaxRetry)
 		}
 		if !sleep(ctx, wait) {
 			return
 		}
 	}
+}
+
+// logReady says that people can sign in at a provider, and what was found there, when it is not what was said last.
+func logReady(log *slog.Logger, found upstream.Discovery, last *string) {
+	if text := fmt.Sprint(found); text != *last {
+		*last = text
+		log.Info("provider ready", "url", found.URL, "auth_method", found.AuthMethod, "algorithms", found.Algorithms,
+			"keys", found.Keys, "keys_skipped", found.SkippedKeys)
+	}
+}
+
+func logNotReady(log *slog.Logger, err error) {
+	attrs := []any{"error", err}
+	level := slog.LevelWarn
+	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Kind == upstream.Misconfigured {
+		level = slog.LevelError
+		attrs = append(attrs, "hint", e.Hint)
+	}
+	log.Log(context.Background(), level, "provider not ready; nobody can sign in there, existing links are not affected", attrs...)
 }
 
 // sleep waits, and reports whether the context has not ended.

@@ -60,10 +60,11 @@ func TestCallbackWithUnknownCode(t *testing.T) {
 	query.Set("code", "made-up-code")
 	b.KeepSecret("made-up-code")
 	page := b.Open(phone, b.Origin+callback.Path+"?"+query.Encode())
-	b.WantError(request, page, "access_denied")
+	b.WantPage(page, http.StatusBadRequest, "Please sign in once more")
+	b.WantLogged(map[string]any{"msg": "not linked", "level": "WARN", "reason": "sign_in_outdated", "stage": "token"})
 	b.WantLinks(0)
-	// The flow has ended, also for the right code.
-	b.WantPage(b.Open(phone, callback.String()), http.StatusBadRequest, startAgain)
+	again := b.SubmitLogin(phone, b.Submit(phone, page, url.Values{"decision": {"switch"}}), testbridge.Ada())
+	b.WantToken(request, b.Decide(phone, again, "link"))
 }
 
 func TestProviderOutage(t *testing.T) {

@@ -79,7 +79,8 @@ func TestConsentAfterConfigurationChange(t *testing.T) {
 			b.Restart()
 			page := b.Decide(phone, consent, "link")
 			if b.Skill.Allow.Groups != nil {
-				b.WantError(request, page, "access_denied")
+				b.WantPage(page, http.StatusForbidden, "This account may not link")
+				b.WantError(request, b.Decide(phone, page, "cancel"), "access_denied")
 			} else {
 				b.WantPage(page, http.StatusBadRequest, "This skill is not known here")
 			}

@@ -48,7 +48,7 @@ func TestLink(t *testing.T) {
 	if !reflect.DeepEqual(response, wantAnswer) {
 		t.Errorf("lookup says %+v\nwant        %+v", response, wantAnswer)
 	}
-	b.WantMetric(`bridge_links_made_total{client_id="pizza",grant="implicit"} 1`)
+	b.WantMetric(`bridge_links_made_total{client_id="pizza",grant="implicit",provider="corp"} 1`)
 	b.WantMetric(`bridge_lookups_total{outcome="active"} 1`)
 	b.WantLogged(map[string]any{"grant": "implicit", "link_id": link.ID, "client_id": "pizza"})
 }
@@ -75,14 +75,18 @@ func TestLinkAtEveryRedirectURI(t *testing.T) {
 func TestScopes(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t)
-	for requested, want := range map[string]string{
-		"": "", "orders": "orders", "menu orders menu": "menu orders", "admin orders": "orders", "admin": "",
-	} {
+	tests := map[string]struct{ granted, inResponse string }{
+		"": {}, "orders": {"orders", ""}, "menu orders menu": {"menu orders", ""}, "admin orders": {"orders", "orders"}, "admin": {},
+	}
+	for requested, want := range tests {
 		request := b.Request()
 		request.Scopes = strings.Fields(requested)
-		token := b.WantToken(request, b.LinkRequest(request))
-		if got := b.Lookup(token).Scope; got != want {
-			t.Errorf("requested %q, got %q, want %q", requested, got, want)
+		response := b.AuthorizationResponse(request, b.LinkRequest(request))
+		if got := response.Get("scope"); got != want.inResponse {
+			t.Errorf("requested %q, scope %q in the response, want %q", requested, got, want.inResponse)
+		}
+		if got := b.Lookup(response.Get("access_token")).Scope; got != want.granted {
+			t.Errorf("requested %q, got %q, want %q", requested, got, want.granted)
 		}
 	}
 	b.WantLogged(map[string]any{"client_id": "pizza", "scopes": "admin"})

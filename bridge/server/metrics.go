@@ -61,7 +61,7 @@ func (m *metrics) instrument(pattern string, audience httperror.Audience, next h
 		}
 		defer func() {
 			if cause := recover(); cause != nil {
-				m.recovered(recorder, r, audience, cause)
+				m.recovered(recorder, r, route, audience, cause)
 			}
 			took := time.Since(m.start) - started
 			duration.Observe(took.Seconds())
@@ -82,18 +82,17 @@ func (m *metrics) instrument(pattern string, audience httperror.Audience, next h
 }
 
 // recovered responds to a request whose handler panicked. The panic's value may contain what a stranger sent.
-func (m *metrics) recovered(w *recorder, r *http.Request, audience httperror.Audience, cause any) {
+func (m *metrics) recovered(w *recorder, r *http.Request, route string, audience httperror.Audience, cause any) {
 	if cause == http.ErrAbortHandler {
 		panic(cause)
 	}
-	log := m.server.deps.Log
-	log.Error("panic", "ref", reference.FromContext(r.Context()),
-		"cause", upstream.LogText(fmt.Sprint(cause)), "stack", string(debug.Stack()))
-	if w.status == 0 {
-		e := httperror.Internal(nil)
-		e.Message = "" // logged already
-		m.server.errors.Respond(w, r, audience, e)
+	e := httperror.Internal(nil)
+	e.Message = "panic"
+	e.Attrs = []any{"cause", upstream.LogText(fmt.Sprint(cause)), "stack", string(debug.Stack())}
+	if w.status != 0 {
+		e.Written = true
 	}
+	m.server.errors.Respond(w, r, route, audience, e)
 }
 
 // recorder remembers the status that was written; 0: none yet.

@@ -58,13 +58,15 @@ func TestPanvaIssuerIdentification(t *testing.T) {
 			changed, query := *response, response.Query()
 			change(query)
 			changed.RawQuery = query.Encode()
-			p.WantError(request, p.Open(phone, changed.String()), "access_denied")
-			p.WantPage(p.Open(phone, response.String()), http.StatusBadRequest, startAgain) // the flow has ended
+			page := p.Open(phone, changed.String())
+			p.WantPage(page, http.StatusInternalServerError, "is not set up correctly")
+			p.WantPage(p.Open(phone, response.String()), http.StatusInternalServerError, "is not set up correctly") // no other try
+			p.WantError(request, p.Decide(phone, page, "cancel"), "server_error")
 		})
 	}
 	p.WantLinks(0)
 	p.wantRequests("/token", 0)
-	p.WantMetric(fmt.Sprintf(`bridge_links_refused_total{client_id="pizza",reason="provider_refused"} %d`, len(changes)))
+	p.WantMetric(fmt.Sprintf(`bridge_links_refused_total{client_id="pizza",reason="provider_setup"} %d`, len(changes)))
 }
 
 func TestPanvaCancel(t *testing.T) {

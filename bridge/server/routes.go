@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"path"
@@ -13,6 +14,7 @@ import (
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/oauth"
 	"alexa-oidc-bridge/bridge/internal/reference"
+	"alexa-oidc-bridge/bridge/upstream"
 	"alexa-oidc-bridge/templates"
 )
 
@@ -24,13 +26,14 @@ func (s *Server) publicHandler() http.Handler {
 	metrics := newMetrics(s)
 	type handler = httperror.HandlerFunc
 	route := func(pattern string, audience httperror.Audience, next handler, methods ...string) http.Handler {
-		instrumented := metrics.instrument(pattern, audience, s.respond(audience, allowMethods(methods, next)))
+		instrumented := metrics.instrument(pattern, audience, s.respond(pattern, audience, allowMethods(methods, next)))
 		mux.Handle(pattern, instrumented)
 		return instrumented
 	}
 	route("/authorize", httperror.People, rejectPrefetch(s.authorize.Authorize), get)
 	route("/callback/{provider}", httperror.People, rejectPrefetch(s.authorize.Callback), get)
-	route("/consent", httperror.People, s.authorize.Consent, post)
+	route("/consent", httperror.People, s.authorize.Consent, get, post)
+	route("/try/{ticket}", httperror.People, rejectPrefetch(s.authorize.Try), get, post)
 	route("/token", httperror.Programs, s.token.Token, post)
 	lookup := route("/lookup", httperror.Programs, s.introspect.Lookup, post)
 	route("/userinfo", httperror.Programs, s.introspect.Userinfo, get, post)
@@ -69,23 +72,34 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
-	if err := s.pages.Home(w); err != nil {
+	if err := s.pages.Home(w, s.skillNames); err != nil {
 		s.deps.Log.Warn("page not written", "ref", reference.FromContext(r.Context()), "error", err)
 	}
 	return nil
 }
 
 // respond calls a handler and writes the response for its error.
-func (s *Server) respond(audience httperror.Audience, next httperror.HandlerFunc) http.HandlerFunc {
+func (s *Server) respond(route string, audience httperror.Audience, next httperror.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := next(w, r); err != nil {
-			s.errors.Respond(w, r, audience, err)
+			s.errors.Respond(w, r, route, audience, err)
 		}
 	}
 }
 
-func notFound(http.ResponseWriter, *http.Request) error {
-	return &httperror.Error{Status: http.StatusNotFound, Page: templates.ErrorData{Page: templates.PageNotFound}}
+// notFound serves all paths that are none of ours.
+func notFound(_ http.ResponseWriter, r *http.Request) error {
+	e := &httperror.Error{
+		Status: http.StatusNotFound,
+		Reason: string(templates.PageNotFound),
+		Page:   templates.ErrorData{Page: templates.PageNotFound},
+	}
+	switch meant := strings.ToLower(path.Clean("/" + r.URL.Path)); meant {
+	case "/authorize", "/token", "/lookup", "/userinfo", "/revoke", "/consent":
+		e.Level = slog.LevelWarn
+		e.Attrs = []any{"hint", "the path must be exactly " + meant + "; correct it where it is configured"}
+	}
+	return e
 }
 
 // allowMethods rejects other methods. HEAD is another method: answered like GET, it would act. No methods: all are
@@ -97,6 +111,8 @@ func allowMethods(methods []string, next httperror.HandlerFunc) httperror.Handle
 			return next(w, r)
 		}
 		return &httperror.Error{
+			Reason: string(templates.PageMethod),
+			Err:    fmt.Errorf("method %q, allowed is %s", upstream.LogText(r.Method), allowed),
 			Status: http.StatusMethodNotAllowed,
 			Page:   templates.ErrorData{Page: templates.PageMethod},
 			OAuth: &oauth.Error{Code: oauth.InvalidRequest, HTTPStatus: http.StatusMethodNotAllowed,

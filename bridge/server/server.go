@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,6 +36,15 @@ type Config struct {
 	MaxStaleness time.Duration // how long lookups are answered from the cache while the store is out of reach
 	Memory       int           // size of the cache of lookup responses in bytes; at least 1 MiB is used
 	Templates    fs.FS         // replaces embedded pages; nil: none
+	Operator     Operator      // shown on every page
+	// TrustedProxies are the networks of reverse proxies whose X-Forwarded-For is believed, for the log.
+	TrustedProxies []netip.Prefix
+}
+
+// Operator is who runs the server. Both fields may be empty.
+type Operator struct {
+	Name string
+	URL  string // http or https; empty if Name is empty
 }
 
 // Deps are the dependencies of a [Server].
@@ -56,6 +66,7 @@ type Server struct {
 	introspect *introspect.Handler
 	token      *token.Handler
 	upstreams  map[string]*upstream.Provider
+	skillNames []string // for the landing page
 	registry   *prometheus.Registry
 }
 
@@ -67,19 +78,22 @@ func New(config Config, deps Deps) (*Server, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
-	pages, err := templates.New(config.Templates)
+	pages, err := templates.New(config.Templates, templates.Operator(config.Operator))
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
 		deps:      deps,
 		pages:     pages,
-		errors:    httperror.Responder{Pages: pages, Log: deps.Log},
+		errors:    httperror.Responder{Pages: pages, Log: deps.Log, Sampler: httperror.NewSampler(deps.Now), TrustedProxies: config.TrustedProxies},
 		upstreams: map[string]*upstream.Provider{},
 		registry:  prometheus.NewRegistry(),
 	}
 	s.registry.MustRegister(collectors.NewGoCollector())
 	s.registry.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, skill := range config.Skills {
+		s.skillNames = append(s.skillNames, skill.Name)
+	}
 	for _, provider := range config.Providers {
 		provider.RedirectURI = CallbackURI(config.PublicURL, provider.ID)
 		s.upstreams[provider.ID] = upstream.New(provider, deps.Now)

@@ -43,7 +43,12 @@ func (h *Handler) redirectToProvider(w http.ResponseWriter, r *http.Request, f *
 	if err := h.cookies.put(w, r, f); err != nil {
 		return err
 	}
-	h.flowLog(r.Context(), f).Info("sign-in started")
+	if f.test {
+		h.flowLog(r.Context(), f).Info("test sign-in started")
+	} else {
+		h.started.WithLabelValues(f.request.ClientID, f.provider).Inc()
+		h.flowLog(r.Context(), f).Info("sign-in started")
+	}
 	httperror.Redirect(w, location)
 	return nil
 }

@@ -17,6 +17,9 @@ func (h *Handler) Callback(w http.ResponseWriter, r *http.Request) error {
 		h.noCookie.Inc()
 		return h.httpError(r, nil, err)
 	}
+	if f.test {
+		return h.finishTest(w, r, f, response)
+	}
 	return h.httpError(r, f, h.finishSignIn(w, r, f, response))
 }
 
@@ -26,6 +29,10 @@ func (h *Handler) finishSignIn(w http.ResponseWriter, r *http.Request, f *flow, 
 	if err != nil {
 		return err
 	}
+	if f.outcome != "" {
+		return &outcomeError{f.outcome}
+	}
+	h.returned.WithLabelValues(skill.ClientID, f.provider).Inc()
 	result, err := h.signIn(r.Context(), f, skill, provider, response)
 	if err != nil {
 		return err
@@ -39,9 +46,7 @@ func (h *Handler) finishSignIn(w http.ResponseWriter, r *http.Request, f *flow, 
 			return err
 		}
 	}
-	if err := h.Pages.Consent(w, consentPage(f, skill, result)); err != nil {
-		h.flowLog(r.Context(), f).Warn("page not written", "error", err)
-	}
+	h.logPage(r, f, h.Pages.Consent(w, consentPage(f, skill, result)))
 	return nil
 }
 

@@ -104,6 +104,10 @@ func (j *cookieJar) open(cookie *http.Cookie) (*flow, bool) {
 	if signedIn != 0 {
 		f.signedIn = time.Unix(signedIn, 0)
 	}
+	ended, _ := values["outcome"].(string)
+	f.outcome = outcome(ended)
+	f.test, _ = values["test"].(bool)
+	f.request.ScopeReduced, _ = values["scope_reduced"].(bool)
 	return f, true
 }
 
@@ -124,6 +128,15 @@ func (j *cookieJar) put(w http.ResponseWriter, r *http.Request, f *flow) error {
 	}
 	if !f.signedIn.IsZero() {
 		session.Values["signed_in"] = f.signedIn.Unix()
+	}
+	if f.outcome != "" {
+		session.Values["outcome"] = string(f.outcome)
+	}
+	if f.test {
+		session.Values["test"] = true
+	}
+	if f.request.ScopeReduced {
+		session.Values["scope_reduced"] = true
 	}
 	if err := j.store.Save(r, w, session); err != nil {
 		return fmt.Errorf("%w: %w", errCookieTooLarge, err)
@@ -161,6 +174,45 @@ func (j *cookieJar) dropOldest(w http.ResponseWriter, r *http.Request, name stri
 		}
 	}
 }
+
+// end puts an outcome into the cookie of a flow, and returns the header that does so, or nil if there is no room.
+func (j *cookieJar) end(r *http.Request, f *flow, outcome outcome) http.Header {
+	f.outcome = outcome
+	w := headerWriter{}
+	if err := j.put(w, r, f); err != nil {
+		return nil
+	}
+	return http.Header(w)
+}
+
+// putTicket binds the ticket of a test sign-in to the browser.
+func (j *cookieJar) putTicket(w http.ResponseWriter, r *http.Request, handle bridge.Hash) error {
+	session := sessions.NewSession(j.store, j.ticketName())
+	options := *j.store.Options
+	session.Options = &options
+	session.Values = map[any]any{"ticket": string(handle)}
+	return j.store.Save(r, w, session)
+}
+
+// hasTicket reports whether a ticket is bound to this browser.
+func (j *cookieJar) hasTicket(r *http.Request, handle bridge.Hash) bool {
+	cookie, err := r.Cookie(j.ticketName())
+	if err != nil {
+		return false
+	}
+	values := map[any]any{}
+	err = securecookie.DecodeMulti(cookie.Name, cookie.Value, &values, j.store.Codecs...)
+	return err == nil && values["ticket"] == string(handle)
+}
+
+func (j *cookieJar) ticketName() string { return strings.TrimSuffix(j.prefix, "login-") + "try" }
+
+// headerWriter is a response that has only a header yet.
+type headerWriter http.Header
+
+func (w headerWriter) Header() http.Header         { return http.Header(w) }
+func (headerWriter) Write([]byte) (n int, _ error) { return 0, nil }
+func (headerWriter) WriteHeader(int)               {}
 
 // removal returns a cookie that removes a flow from the browser.
 func (j *cookieJar) removal(f *flow) *http.Cookie { return j.expire(j.prefix + f.id()) }

@@ -16,8 +16,13 @@ import (
 	"alexa-oidc-bridge/templates"
 )
 
-// Consent serves POST /consent, the person's decision.
+// Consent serves POST /consent, the person's decision. A GET comes from a person who loads the address again.
 func (h *Handler) Consent(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodGet {
+		e := rejectedPage(templates.PageFormReload, http.StatusMethodNotAllowed, "the address of a form was opened as a page")
+		e.Header = http.Header{"Allow": {http.MethodPost}}
+		return h.httpError(r, nil, e)
+	}
 	f, decision, err := h.readDecision(r)
 	if err == nil {
 		err = h.decide(w, r, f, decision)
@@ -30,13 +35,28 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, f *flow, decisi
 	if err != nil {
 		return err
 	}
-	switch decision {
-	case bridge.DecisionLink:
+	switch {
+	case f.outcome != "" && decision == bridge.DecisionCancel:
+		return h.returnToAlexa(w, r, f)
+	case f.outcome != "" && (decision == bridge.DecisionLink || f.outcome == outcomeSetupFault):
+		return &outcomeError{f.outcome}
+	case decision == bridge.DecisionLink:
 		return h.link(w, r, f, skill)
-	case bridge.DecisionCancel:
+	case decision == bridge.DecisionCancel:
 		return h.cancel(w, r, f)
 	}
 	return h.switchAccount(w, r, f, provider)
+}
+
+// returnToAlexa sends the person back who leaves the page of an outcome. It may be repeated.
+func (h *Handler) returnToAlexa(w http.ResponseWriter, r *http.Request, f *flow) error {
+	code := oauth.AccessDenied
+	if f.outcome == outcomeSetupFault {
+		code = oauth.ServerError
+	}
+	h.flowLog(r.Context(), f).Info("returned to Alexa", "error", code)
+	httperror.Redirect(w, errorResponse(&f.request, h.PublicURL, oauth.Errorf(code, "The account was not linked.")))
+	return nil
 }
 
 // readDecision returns the flow that a form belongs to, by the cookie of this browser, and the decision.
@@ -55,6 +75,9 @@ func (h *Handler) readDecision(r *http.Request) (*flow, bridge.Decision, error) 
 	if !found {
 		return nil, "", rejectedPage(templates.PageNoCookie, http.StatusBadRequest,
 			"decision without the cookie of its flow")
+	}
+	if f.test {
+		return f, "", rejectedPage(templates.PageForeignPost, http.StatusBadRequest, "a test sign-in decides nothing")
 	}
 	decision, err := checkForm(f, form)
 	return f, decision, err
@@ -97,7 +120,7 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, f *flow, skill *b
 		return err
 	}
 	if err == nil {
-		h.linked.WithLabelValues(skill.ClientID, string(f.grant())).Inc()
+		h.linked.WithLabelValues(skill.ClientID, f.provider, string(f.grant())).Inc()
 		h.flowLog(r.Context(), f).Info("linked", "link_id", linkID, "grant", f.grant())
 	}
 	if f.grant() == bridge.GrantAuthorizationCode {
@@ -123,7 +146,8 @@ func (h *Handler) createLink(ctx context.Context, f *flow, skill *bridge.Skill) 
 	}
 	// A restart may have changed the configuration since the person signed in.
 	if reason := h.Clients.CheckLink(&link); reason != "" {
-		return "", &notAllowedError{reason}
+		rule := bridge.Rule{Reason: reason, Detail: "the configuration has changed since the sign-in"}
+		return "", &notAllowedError{rule, result}
 	}
 	ctx, cancel := bridge.WithStoreTimeout(ctx)
 	defer cancel()
@@ -166,7 +190,7 @@ func (h *Handler) switchAccount(w http.ResponseWriter, r *http.Request, f *flow,
 func (h *Handler) storeDecision(ctx context.Context, f *flow, decision bridge.Decision) error {
 	ctx, cancel := bridge.WithStoreTimeout(ctx)
 	defer cancel()
-	return h.Store.Decide(ctx, f.handle(), decision, h.Now())
+	return storeError(h.Store.Decide(ctx, f.handle(), decision, h.Now()))
 }
 
 // repeatWindow is how long after a decision the same decision is taken for a double tap, and gets the same response.

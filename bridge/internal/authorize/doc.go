@@ -2,6 +2,7 @@
 //
 //	GET  /authorize            checks Alexa's request, sets a cookie, and redirects to the provider
 //	GET  /callback/{provider}  checks the provider's response, stores the result, and shows the consent page
+//	GET, POST /try/{ticket}    is a test sign-in for an operator: the same way to the provider, but no link
 //	POST /consent              takes the person's decision, makes a link or not, and redirects to Alexa
 //
 // There are two kinds of errors. As long as the skill and its redirect URI are not known to be valid, a page is shown

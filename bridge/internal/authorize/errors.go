@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/httperror"
@@ -17,14 +18,25 @@ import (
 var (
 	errEmbeddedBrowser = errors.New("the browser is embedded in an app")
 	errCookieTooLarge  = errors.New("the request does not fit into a cookie")
+	errStore           = errors.New("the store")                       // could not tell or write
 	errNotStored       = errors.New("the sign-in could not be stored") // the provider's code is spent
 	errNotLinked       = errors.New("the link could not be stored")    // or it is not known whether it was
 )
 
 // notAllowedError means that the configuration does not permit the person to link the skill.
-type notAllowedError struct{ reason bridge.Reason }
+type notAllowedError struct {
+	rule   bridge.Rule
+	person *signInResult // nil: not shown
+}
 
-func (e *notAllowedError) Error() string { return "not allowed: " + string(e.reason) }
+func (e *notAllowedError) Error() string {
+	return strings.Trim(e.rule.Name+": "+e.rule.Detail, ": ")
+}
+
+// outcomeError means that a flow was used after its outcome.
+type outcomeError struct{ outcome outcome }
+
+func (e *outcomeError) Error() string { return "the flow has ended: " + string(e.outcome) }
 
 // httpError returns an error of this package with its response, log line and metric, or nil for nil. f is nil when
 // there is no flow, and has only a request when that is invalid.
@@ -47,6 +59,9 @@ func (h *Handler) httpError(r *http.Request, f *flow, err error) error {
 // countsAsNotLinked reports whether an error keeps a person from linking now. Requests that belong to no flow, or to
 // one that is decided, do not count.
 func countsAsNotLinked(e *httperror.Error, f *flow) bool {
+	if e.Reason == "ended" {
+		return false
+	}
 	switch e.Page.Page {
 	case templates.PageDecided, templates.PageNoCookie, templates.PageForeignPost, templates.PageEmbeddedBrowser:
 		return false
@@ -63,54 +78,121 @@ func (h *Handler) mapError(r *http.Request, f *flow, err error) *httperror.Error
 	if e, ok := errors.AsType[*oauth.Error](err); ok { // in the request
 		return h.redirectError(f, e, e.Code)
 	}
-	if _, ok := errors.AsType[*upstream.UnavailableError](err); ok {
-		e := unavailable(templates.PageProviderDown)
-		if f.inCookie {
-			return offerRestart(e, f)
-		}
-		e.Page.Retry = templates.RetryReload
-		return e
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		return h.mapProviderError(r, f, e)
 	}
-	if _, ok := errors.AsType[*upstream.EmbeddedBrowserError](err); ok {
-		return offerRestart(newPage(templates.PageEmbeddedBrowser, http.StatusForbidden, slog.LevelWarn), f)
+	if e, ok := errors.AsType[*notAllowedError](err); ok {
+		return h.notAllowedPage(r, f, e)
+	}
+	if e, ok := errors.AsType[*outcomeError](err); ok {
+		return h.outcomePage(r, f, e)
 	}
 	if _, ok := errors.AsType[*bridge.DecidedError](err); ok {
 		return newPage(templates.PageDecided, http.StatusBadRequest, slog.LevelInfo)
 	}
-	if code, reason := refusal(err); reason != "" {
-		return h.endFlow(r, f, code, reason)
-	}
 	switch {
 	case errors.Is(err, errEmbeddedBrowser):
 		return offerRestart(newPage(templates.PageEmbeddedBrowser, http.StatusForbidden, slog.LevelInfo), f)
+	case errors.Is(err, errCookieTooLarge):
+		return h.endFlow(r, f, oauth.InvalidRequest, bridge.ReasonRequestTooLarge)
 	case errors.Is(err, bridge.ErrNotFound): // decided before the sign-in, or too late
 		return newPage(templates.PageNoCookie, http.StatusBadRequest, slog.LevelWarn)
 	case errors.Is(err, errNotStored):
 		return offerRestart(unavailable(templates.PageStoreUnavailable), f)
+	case errors.Is(err, errNotLinked): // not to be loaded again: it may have made a link
+		return unavailable(templates.PageStoreUnavailable)
+	case errors.Is(err, errStore):
+		return offerReload(unavailable(templates.PageStoreUnavailable), r)
 	}
-	e := unavailable(templates.PageStoreUnavailable)
-	// A form cannot be loaded again, nor can a callback that may have made a link.
-	if r.Method == http.MethodGet && !errors.Is(err, errNotLinked) {
-		e.Page.Retry = templates.RetryReload
+	return httperror.Internal(err)
+}
+
+// mapProviderError maps what a provider answered, by whose fault it is.
+func (h *Handler) mapProviderError(r *http.Request, f *flow, err *upstream.Error) *httperror.Error {
+	var e *httperror.Error
+	switch err.Kind {
+	case upstream.OutOfReach:
+		e = unavailable(templates.PageProviderDown)
+		if f.inCookie {
+			e = offerRestart(e, f)
+		} else {
+			e = offerReload(e, r)
+		}
+	case upstream.EmbeddedBrowser:
+		e = offerRestart(newPage(templates.PageEmbeddedBrowser, http.StatusForbidden, slog.LevelWarn), f)
+	case upstream.Outdated:
+		e = offerRestart(newPage(templates.PageSignInOutdated, http.StatusBadRequest, slog.LevelWarn), f)
+	case upstream.Refused:
+		e = h.endFlow(r, f, oauth.AccessDenied, bridge.ReasonProviderRefused)
+	default:
+		e = h.setupFaultPage(r, f, err)
+	}
+	e.Attrs = append(e.Attrs, "stage", err.Stage)
+	if err.Hint != "" {
+		e.Attrs = append(e.Attrs, "hint", err.Hint)
 	}
 	return e
 }
 
-// refusal returns the error code and the reason of an error that ends a flow for good, or "".
-func refusal(err error) (code string, reason bridge.Reason) {
-	if notAllowed, ok := errors.AsType[*notAllowedError](err); ok {
-		return oauth.AccessDenied, notAllowed.reason
+// setupFaultPage is the page for a sign-in that fails until the operator corrects something.
+func (h *Handler) setupFaultPage(r *http.Request, f *flow, err error) *httperror.Error {
+	e := &httperror.Error{
+		Status: http.StatusInternalServerError,
+		Level:  slog.LevelError,
+		Reason: string(bridge.ReasonProviderSetup),
 	}
-	if _, ok := errors.AsType[*upstream.RefusedError](err); ok {
-		return oauth.AccessDenied, bridge.ReasonProviderRefused
+	if cause, ok := errors.AsType[*upstream.Error](err); ok && cause.Stage == upstream.StageResponse {
+		e.Level = slog.LevelWarn // only the browser brought it
 	}
-	switch {
-	case errors.Is(err, upstream.ErrGroupsOverage):
-		return oauth.AccessDenied, bridge.ReasonGroupsOverage
-	case errors.Is(err, errCookieTooLarge):
-		return oauth.InvalidRequest, bridge.ReasonRequestTooLarge
+	if errors.Is(err, upstream.ErrGroupsOverage) {
+		e.Reason = string(bridge.ReasonGroupsOverage)
 	}
-	return "", ""
+	page := templates.SetupFaultPage{
+		Skill:     h.Clients.Skill(f.request.ClientID).Name,
+		Reference: string(reference.FromContext(r.Context())),
+	}
+	if e.Header = h.cookies.end(r, f, outcomeSetupFault); e.Header != nil {
+		page.Flow, page.Token = f.id(), f.formToken()
+	}
+	e.Render = func(w http.ResponseWriter) error { return h.Pages.SetupFault(w, page) }
+	return e
+}
+
+// notAllowedPage is the page for an account that may not link the skill. Only there the person decides to go back to
+// Alexa, or to sign in with another account.
+func (h *Handler) notAllowedPage(r *http.Request, f *flow, err *notAllowedError) *httperror.Error {
+	page := templates.RefusedPage{
+		Skill:     h.Clients.Skill(f.request.ClientID).Name,
+		Reference: string(reference.FromContext(r.Context())),
+	}
+	if err.person != nil {
+		page.Account = true
+		page.Name, page.Email = err.person.Name, err.person.Email
+		page.Subject = displayable(err.person.Identity.Subject)
+	}
+	e := &httperror.Error{
+		Status: http.StatusForbidden,
+		Level:  slog.LevelWarn,
+		Reason: string(err.rule.Reason),
+		Header: h.cookies.end(r, f, outcomeNotAllowed),
+	}
+	if e.Header != nil {
+		page.Flow, page.Token = f.id(), f.formToken()
+	}
+	e.Render = func(w http.ResponseWriter) error { return h.Pages.Refused(w, page) }
+	return e
+}
+
+// outcomePage shows the page of a flow's outcome again, without the name of the account.
+func (h *Handler) outcomePage(r *http.Request, f *flow, err *outcomeError) *httperror.Error {
+	var e *httperror.Error
+	if err.outcome == outcomeNotAllowed {
+		e = h.notAllowedPage(r, f, &notAllowedError{})
+	} else {
+		e = h.setupFaultPage(r, f, err)
+	}
+	e.Level, e.Reason = slog.LevelInfo, "ended"
+	return e
 }
 
 func newPage(page templates.ErrorPage, status int, level slog.Level) *httperror.Error {
@@ -127,6 +209,14 @@ func rejectedPage(page templates.ErrorPage, status int, cause string) *httperror
 func unavailable(page templates.ErrorPage) *httperror.Error {
 	e := newPage(page, http.StatusServiceUnavailable, slog.LevelError)
 	e.Header = http.Header{"Retry-After": {"5"}}
+	return e
+}
+
+// offerReload lets the person load the page again, unless a form was sent.
+func offerReload(e *httperror.Error, r *http.Request) *httperror.Error {
+	if r.Method == http.MethodGet {
+		e.Page.Retry = templates.RetryReload
+	}
 	return e
 }
 

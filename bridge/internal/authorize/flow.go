@@ -25,7 +25,19 @@ type flow struct {
 	started  time.Time
 	signedIn time.Time // zero: not yet
 	inCookie bool      // it is in the browser's cookie
+	outcome  outcome   // empty: none yet, or a link
+	test     bool      // an operator's test sign-in, which makes no link
 }
+
+// outcome is why a flow cannot lead to a link any more. It is kept in the browser's cookie, so that no replica sends
+// a code for the flow again, and only until the person goes back to Alexa or begins anew.
+type outcome string
+
+// Outcomes.
+const (
+	outcomeNotAllowed outcome = "not allowed" // the account may not link the skill
+	outcomeSetupFault outcome = "setup fault" // the bridge and the provider are not set up for each other
+)
 
 func newFlow(request bridge.AuthorizationRequest, provider string, now time.Time) *flow {
 	f := &flow{request: request, provider: provider, started: now}
@@ -55,7 +67,8 @@ func (f *flow) clientID() string {
 // login returns what is sent to the provider, and what its response is checked against. The state begins with the id
 // of the flow, by which its cookie is found.
 func (f *flow) login() upstream.Login {
-	return upstream.Login{State: f.id() + f.secret("state"), Nonce: f.secret("nonce"), Verifier: f.secret("code verifier")}
+	return upstream.Login{State: f.id() + f.secret("state"), Nonce: f.secret("nonce"), Verifier: f.secret("code verifier"),
+		Test: f.test}
 }
 
 // id distinguishes the flows of a browser. It is not secret.

@@ -3,6 +3,7 @@ package authorize
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,8 +30,8 @@ type Handler struct {
 	cookies *cookieJar
 	signIns singleflight.Group
 
-	linked, notLinked *prometheus.CounterVec
-	noCookie          prometheus.Counter
+	started, returned, linked, notLinked *prometheus.CounterVec
+	noCookie                             prometheus.Counter
 }
 
 // New returns a handler.
@@ -38,10 +39,18 @@ func New(deps Deps) *Handler {
 	h := &Handler{
 		Deps:    deps,
 		cookies: newCookieJar(deps.Keys, strings.HasPrefix(deps.PublicURL, "https://")),
+		started: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bridge_sign_ins_started_total",
+			Help: "Browsers sent to the provider, by skill and provider.",
+		}, []string{"client_id", "provider"}),
+		returned: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bridge_sign_ins_returned_total",
+			Help: "Browsers that the provider sent back, by skill and provider.",
+		}, []string{"client_id", "provider"}),
 		linked: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bridge_links_made_total",
-			Help: "Links made, by skill and grant.",
-		}, []string{"client_id", "grant"}),
+			Help: "Links made, by skill, provider and grant.",
+		}, []string{"client_id", "provider", "grant"}),
 		notLinked: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bridge_links_refused_total",
 			Help: "Requests of a flow that did not lead to a link, by skill and reason.",
@@ -51,8 +60,15 @@ func New(deps Deps) *Handler {
 			Help: "Callbacks from a browser that did not start the sign-in, rejects cookies, or came too late.",
 		}),
 	}
-	deps.Registry.MustRegister(h.linked, h.notLinked, h.noCookie)
+	deps.Registry.MustRegister(h.started, h.returned, h.linked, h.notLinked, h.noCookie)
 	return h
+}
+
+// logPage logs that a page could not be written, if it could not.
+func (h *Handler) logPage(r *http.Request, f *flow, err error) {
+	if err != nil {
+		h.flowLog(r.Context(), f).Warn("page not written", "error", err)
+	}
 }
 
 // flowLog returns a logger whose lines carry the reference of the request and the attributes of the flow.

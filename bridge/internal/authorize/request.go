@@ -1,6 +1,7 @@
 package authorize
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/alexa"
 	"alexa-oidc-bridge/bridge/internal/oauth"
 	"alexa-oidc-bridge/bridge/upstream"
 	"alexa-oidc-bridge/templates"
@@ -32,6 +34,7 @@ func (h *Handler) parseRequest(rawQuery string) (bridge.AuthorizationRequest, er
 	known, unknown := skill.KnownScopes(strings.Fields(query.Get("scope")))
 	request.Scope = strings.Join(known, " ")
 	if len(unknown) > 0 {
+		request.ScopeReduced = true
 		h.Log.Info("unknown scopes dropped", "client_id", request.ClientID,
 			"scopes", upstream.LogText(strings.Join(unknown, " ")))
 	}
@@ -62,11 +65,28 @@ func (h *Handler) parseClient(query url.Values) (bridge.AuthorizationRequest, *b
 	case oauth.CheckRepeated(query, "redirect_uri") != nil:
 		return request, nil, invalid(templates.PageRedirectURI, "redirect_uri is repeated")
 	case !hasRedirectURI(skill, redirectURI):
-		return request, nil, invalid(templates.PageRedirectURI,
-			"redirect_uri is not the skill's; its host is "+hostOf(redirectURI))
+		return request, nil, invalid(templates.PageRedirectURI, foreignRedirectURI(skill, redirectURI))
 	}
 	request.RedirectURI = redirectURI
 	return request, skill, nil
+}
+
+// foreignRedirectURI says in which way a redirect URI is not the skill's.
+func foreignRedirectURI(skill *bridge.Skill, redirectURI string) string {
+	asked := alexa.VendorID(redirectURI)
+	if asked == "" {
+		return fmt.Sprintf("redirect_uri is not registered for the skill; its host is %q", hostOf(redirectURI))
+	}
+	var configured []string
+	for _, uri := range skill.RedirectURIs {
+		if id := alexa.VendorID(uri); id != "" && !slices.Contains(configured, id) {
+			configured = append(configured, id)
+		}
+	}
+	if slices.Contains(configured, asked) {
+		return "redirect_uri has vendor id " + asked + " of the skill, but is not one of its redirect URIs; set vendor_ids for all of them"
+	}
+	return fmt.Sprintf("redirect_uri has vendor id %s, the skill has vendor_ids %v", asked, configured)
 }
 
 // hasRedirectURI reports whether a redirect URI is one of the skill's, by simple string comparison (RFC 9700 §2.1).

@@ -14,11 +14,15 @@ import (
 // documentation.
 type parameter struct{ name, value string }
 
-// tokenResponse returns the redirect URL of a new link by the implicit grant (RFC 6749 §4.2.2).
+// tokenResponse returns the redirect URL of a new link by the implicit grant (RFC 6749 §4.2.2). It names the scope only
+// if that is not the requested one, since nobody knows how Alexa reads a fourth parameter.
 func tokenResponse(request *bridge.AuthorizationRequest, token string, lifetime time.Duration) string {
 	parameters := []parameter{{"state", request.State}, {"access_token", token}, {"token_type", "Bearer"}}
 	if lifetime > 0 {
 		parameters = append(parameters, parameter{"expires_in", strconv.FormatInt(int64(lifetime.Seconds()), 10)})
+	}
+	if request.ScopeReduced {
+		parameters = append(parameters, parameter{"scope", request.Scope})
 	}
 	return inFragment(request.RedirectURI, parameters)
 }

@@ -55,29 +55,25 @@ func (h *Handler) signIn(ctx context.Context, f *flow, skill *bridge.Skill, prov
 // mayBeExchangedElsewhere reports whether an exchange may have failed only because another replica sent the code
 // before.
 func mayBeExchangedElsewhere(err error) bool {
-	refused, ok := errors.AsType[*upstream.RefusedError](err)
-	return ok && refused.Stage == upstream.StageToken
+	e, ok := errors.AsType[*upstream.Error](err)
+	return ok && e.Kind == upstream.Outdated && e.Stage == upstream.StageToken
 }
 
 // exchange learns who signed in, checks that the person may link the skill, and stores the result.
 func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, provider *upstream.Provider,
 	response upstream.Response) error {
-	needed := skill.KeptClaims()
-	if skill.Consent {
-		needed = append(needed, bridge.ClaimName, bridge.ClaimEmail) // for the page
-	}
-	identity, err := provider.Identify(ctx, f.login(), response, needed)
+	identity, err := provider.Identify(ctx, f.login(), response, wishOf(skill))
 	if err != nil {
 		return err
+	}
+	if len(identity.Unread) > 0 {
+		h.flowLog(ctx, f).Warn("provider's answer not readable in full", "problems", identity.Unread)
 	}
 	var claims bridge.Claims
 	if err := json.Unmarshal(identity.Claims, &claims); err != nil {
 		return err
 	}
-	if reason := skill.Allow.Check(claims); reason != "" {
-		return &notAllowedError{reason}
-	}
-	return h.storeResult(ctx, f, &signInResult{
+	result := &signInResult{
 		Identity: bridge.Identity{
 			Provider: h.Clients.Provider(f.provider),
 			Subject:  identity.Subject,
@@ -85,7 +81,16 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 		},
 		Name:  displayable(claims.DisplayName()),
 		Email: displayable(claims.String(bridge.ClaimEmail)),
-	})
+	}
+	if rule := skill.Allow.FirstFailed(claims); rule.Reason != "" {
+		return &notAllowedError{rule, result}
+	}
+	return h.storeResult(ctx, f, result)
+}
+
+// wishOf returns the claims that a skill wishes for. Those that only a page shows are not asked for.
+func wishOf(skill *bridge.Skill) upstream.Wish {
+	return upstream.Wish{Needed: skill.Allow.ClaimNames(), Wanted: skill.Claims}
 }
 
 // storedResult returns the result of the flow's sign-in: [bridge.ErrNotFound] before the sign-in,
@@ -95,7 +100,7 @@ func (h *Handler) storedResult(ctx context.Context, f *flow) (*signInResult, err
 	defer cancel()
 	pending, err := h.Store.PendingConsent(ctx, f.handle(), h.Now())
 	if err != nil {
-		return nil, err
+		return nil, storeError(err)
 	}
 	if pending.Decision != "" {
 		return nil, &bridge.DecidedError{Decision: pending.Decision, At: pending.DecidedAt}
@@ -105,7 +110,19 @@ func (h *Handler) storedResult(ctx context.Context, f *flow) (*signInResult, err
 		return nil, err
 	}
 	var result signInResult
-	return &result, json.Unmarshal(plain, &result)
+	if err := json.Unmarshal(plain, &result); err != nil {
+		return nil, err
+	}
+	return &result, nil
+}
+
+// storeError marks an error of the store that is not one of its answers.
+func storeError(err error) error {
+	_, decided := errors.AsType[*bridge.DecidedError](err)
+	if err == nil || decided || errors.Is(err, bridge.ErrNotFound) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errStore, err)
 }
 
 func (h *Handler) storeResult(ctx context.Context, f *flow, result *signInResult) error {

@@ -3,12 +3,14 @@
 package httperror
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 
+	"alexa-oidc-bridge/bridge/internal/clientaddr"
 	"alexa-oidc-bridge/bridge/internal/oauth"
 	"alexa-oidc-bridge/bridge/internal/reference"
 	"alexa-oidc-bridge/templates"
@@ -30,7 +32,7 @@ const (
 // Error is an error with everything that its response and its log line need.
 type Error struct {
 	// What the log says.
-	Message string     // empty: nothing is logged
+	Message string     // empty: "request rejected"
 	Level   slog.Level // of the log line
 	Reason  string     // in one word, also the value of a metric's label; empty: none
 	Err     error      // the cause; may be nil
@@ -41,10 +43,12 @@ type Error struct {
 
 	// What a person sees.
 	Page     templates.ErrorData
-	Status   int    // of the page
-	Location string // where the browser goes instead of a page; empty: nowhere
+	Status   int                               // of the page
+	Location string                            // where the browser goes instead of a page; empty: nowhere
+	Render   func(w http.ResponseWriter) error // writes another page instead of Page; nil: none
 
-	Header http.Header // added to the response; may be nil
+	Header  http.Header // added to the response; may be nil
+	Written bool        // a response was written before the error occurred, so that there is none for it
 }
 
 func (e *Error) Error() string {
@@ -70,30 +74,57 @@ func Internal(err error) *Error {
 
 // Responder writes responses for errors.
 type Responder struct {
-	Pages *templates.Pages
-	Log   *slog.Logger
+	Pages          *templates.Pages
+	Log            *slog.Logger
+	Sampler        *Sampler
+	TrustedProxies []netip.Prefix // see [clientaddr.Of]
 }
 
-// Respond logs an error and writes its response.
-func (re *Responder) Respond(w http.ResponseWriter, r *http.Request, audience Audience, err error) {
+// Respond logs an error and writes its response. The log line and the response have the same reference.
+func (re *Responder) Respond(w http.ResponseWriter, r *http.Request, route string, audience Audience, err error) {
+	if reference.FromContext(r.Context()) == "" {
+		r = r.WithContext(reference.NewContext(r.Context(), reference.New()))
+	}
 	e := asError(err)
-	re.log(r.Context(), e)
+	re.log(r, route, e.status(audience), e)
+	if e.Written {
+		return
+	}
 	for name, values := range e.Header {
 		for _, value := range values {
 			w.Header().Add(name, value)
 		}
 	}
+	ref := reference.FromContext(r.Context())
 	switch {
 	case audience == Programs:
-		respondJSON(w, e.OAuth)
+		respondJSON(w, e.OAuth, ref)
 	case e.Location != "":
 		Redirect(w, e.Location)
 	default:
-		e.Page.Reference = string(reference.FromContext(r.Context()))
-		if err := re.Pages.Error(w, e.Status, e.Page); err != nil {
-			re.Log.Warn("page not written", "ref", e.Page.Reference, "error", err)
+		if err := re.page(w, e, ref); err != nil {
+			re.Log.Warn("page not written", "ref", ref, "error", err)
 		}
 	}
+}
+
+// status returns the status of the response.
+func (e *Error) status(audience Audience) int {
+	switch {
+	case audience == Programs:
+		return e.OAuth.Status()
+	case e.Location != "":
+		return http.StatusSeeOther
+	}
+	return e.Status
+}
+
+func (re *Responder) page(w http.ResponseWriter, e *Error, ref reference.Reference) error {
+	if e.Render != nil {
+		return e.Render(w)
+	}
+	e.Page.Reference = string(ref)
+	return re.Pages.Error(w, e.Status, e.Page)
 }
 
 // asError returns err as an Error that has a response for both audiences.
@@ -105,7 +136,7 @@ func asError(err error) *Error {
 		if !isOAuth {
 			return internal
 		}
-		e = &Error{OAuth: oauthError}
+		e = &Error{OAuth: oauthError, Reason: oauthError.Code, Err: oauthError}
 	}
 	complete := *e
 	if complete.OAuth == nil {
@@ -117,26 +148,36 @@ func asError(err error) *Error {
 	return &complete
 }
 
-func (re *Responder) log(ctx context.Context, e *Error) {
-	if e.Message == "" {
+// log writes the one line of a rejected request. Of a flood it writes some, with the count of those left out.
+func (re *Responder) log(r *http.Request, route string, status int, e *Error) {
+	if !re.Log.Enabled(r.Context(), e.Level) {
 		return
 	}
-	attrs := []any{"ref", reference.FromContext(ctx)}
+	message := cmp.Or(e.Message, "request rejected")
+	write, omitted := re.Sampler.Sample(message + " " + e.Reason + " " + route)
+	if !write {
+		return
+	}
+	attrs := []any{"ref", reference.FromContext(r.Context()), "route", route, "status", status,
+		"address", clientaddr.Of(r, re.TrustedProxies)}
 	if e.Reason != "" {
 		attrs = append(attrs, "reason", e.Reason)
 	}
 	if e.Err != nil {
 		attrs = append(attrs, "error", e.Err)
 	}
-	re.Log.Log(ctx, e.Level, e.Message, append(attrs, e.Attrs...)...)
+	if omitted > 0 {
+		attrs = append(attrs, "lines_omitted", omitted)
+	}
+	re.Log.Log(r.Context(), e.Level, message, append(attrs, e.Attrs...)...)
 }
 
 // respondJSON writes an OAuth error (RFC 6749 §5.2).
-func respondJSON(w http.ResponseWriter, e *oauth.Error) {
+func respondJSON(w http.ResponseWriter, e *oauth.Error, ref reference.Reference) {
 	if e.Status() == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "2")
 	}
-	oauth.WriteError(w, e)
+	oauth.WriteError(w, e, string(ref))
 }
 
 // Redirect sends the browser on by 303, so that a form that was posted to us is not posted again (RFC 9700 §4.12).

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/oauth"
@@ -16,7 +17,7 @@ import (
 )
 
 func TestRespond(t *testing.T) {
-	pages, err := templates.New(nil)
+	pages, err := templates.New(nil, templates.Operator{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,19 +36,21 @@ func TestRespond(t *testing.T) {
 		log        string
 		retryAfter string
 	}{
-		{"page", httperror.People, both, 403, "REFERENCE", `msg="not linked" ref=REFERENCE reason=why error="the cause"`, ""},
+		{"page", httperror.People, both, 403, "REFERENCE", `msg="not linked" ref=REFERENCE route=/route status=403 address=192.0.2.1 reason=why error="the cause"`, ""},
 		{"JSON", httperror.Programs, both, 503, `"error":"temporarily_unavailable"`, "reason=why", "2"},
-		{"redirect", httperror.People, redirect, 303, "", "", ""},
-		{"OAuth error", httperror.Programs, oauth.ErrFormTooLarge, 413, `"error":"invalid_request"`, "", ""},
+		{"redirect", httperror.People, redirect, 303, "", `msg="request rejected"`, ""},
+		{"OAuth error", httperror.Programs, oauth.ErrFormTooLarge, 413, `"reference":"REFERENCE"`, "reason=invalid_request", ""},
 		{"another error for people", httperror.People, errors.New("secret"), 500, "REFERENCE", "level=ERROR", ""},
 		{"another error for programs", httperror.Programs, errors.New("secret"), 500, `"error":"server_error"`, "level=ERROR", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer
-			responder := &httperror.Responder{Pages: pages, Log: slog.New(slog.NewTextHandler(&log, nil))}
+			responder := &httperror.Responder{
+				Pages: pages, Log: slog.New(slog.NewTextHandler(&log, nil)), Sampler: httperror.NewSampler(time.Now),
+			}
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			w := httptest.NewRecorder()
-			responder.Respond(w, r.WithContext(reference.NewContext(r.Context(), "REFERENCE")), tt.audience, tt.err)
+			responder.Respond(w, r.WithContext(reference.NewContext(r.Context(), "REFERENCE")), "/route", tt.audience, tt.err)
 			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.body) || w.Header().Get("Retry-After") != tt.retryAfter {
 				t.Errorf("status %d, header %v, body %s", w.Code, w.Header(), w.Body)
 			}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"alexa-oidc-bridge/bridge/internal/clients"
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/oauth"
 )
@@ -19,6 +20,7 @@ func (h *Handler) lookupError(r *http.Request, err error) error {
 	switch e.OAuth.Code {
 	case oauth.InvalidClient:
 		outcome = outcomeUnauthorized
+		e.Level, e.Attrs = slog.LevelWarn, clients.LogAttrs(err)
 		e.Header = http.Header{"Www-Authenticate": {`Basic realm="lookup"`}}
 	case oauth.TemporarilyUnavailable:
 		outcome = outcomeUnavailable
@@ -36,7 +38,7 @@ func (h *Handler) mapError(r *http.Request, err error) *httperror.Error {
 	oauthError, isOAuth := errors.AsType[*oauth.Error](err)
 	switch {
 	case isOAuth:
-		e.Level, e.Reason, e.OAuth = slog.LevelDebug, oauthError.Code, oauthError
+		e.Level, e.Reason, e.OAuth = slog.LevelInfo, oauthError.Code, oauthError
 	case r.Context().Err() != nil, h.feed.failing.Load():
 		// The backend has closed the connection, or the log has the outage already.
 		e.Level = slog.LevelDebug

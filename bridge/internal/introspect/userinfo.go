@@ -37,7 +37,7 @@ func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) error {
 }
 
 func unauthorized(challenge string, e *oauth.Error) error {
-	return &httperror.Error{OAuth: e, Header: http.Header{"Www-Authenticate": {challenge}}}
+	return &httperror.Error{Reason: e.Code, OAuth: e, Header: http.Header{"Www-Authenticate": {challenge}}}
 }
 
 // userinfo returns the claims of an active token as one flat object, or [bridge.ErrNotFound].

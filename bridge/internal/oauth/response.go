@@ -30,9 +30,10 @@ func WriteJSON(w http.ResponseWriter, status int, body []byte) {
 	w.Write(body) // fails only when the client has closed the connection
 }
 
-// WriteError writes an error response (RFC 6749 §5.2).
-func WriteError(w http.ResponseWriter, e *Error) {
-	body, err := json.Marshal(map[string]string{"error": e.Code, "error_description": e.Description})
+// WriteError writes an error response (RFC 6749 §5.2), with a further parameter by which its log line is found.
+func WriteError(w http.ResponseWriter, e *Error, reference string) {
+	body, err := json.Marshal(map[string]string{
+		"error": e.Code, "error_description": e.Description, "reference": reference})
 	if err != nil {
 		panic(err) // cannot happen: both are strings
 	}

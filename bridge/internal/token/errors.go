@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/clients"
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/oauth"
 )
@@ -15,7 +16,10 @@ import (
 func (h *Handler) httpError(request request, err error) error {
 	e := mapError(err, "token")
 	e.Message, e.Err = "no token issued", err
-	e.Attrs = []any{"client_id", request.clientID(), "grant_type", request.grantType}
+	e.Attrs = append(e.Attrs, "grant_type", request.grantType)
+	if request.skill != nil {
+		e.Attrs = append(e.Attrs, "client_id", request.skill.ClientID)
+	}
 	h.count(request, e.OAuth.Code)
 	return e
 }
@@ -26,7 +30,8 @@ func mapError(err error, realm string) *httperror.Error {
 	oauthError, isOAuth := errors.AsType[*oauth.Error](err)
 	switch {
 	case isOAuth && oauthError.Code == oauth.InvalidClient:
-		e := newError(slog.LevelInfo, oauthError)
+		e := newError(slog.LevelWarn, oauthError)
+		e.Attrs = clients.LogAttrs(err)
 		e.Header = http.Header{"Www-Authenticate": {`Basic realm="` + realm + `"`}}
 		return e
 	case isOAuth:

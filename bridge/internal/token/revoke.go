@@ -2,7 +2,6 @@ package token
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 
 	"alexa-oidc-bridge/bridge"
@@ -17,9 +16,6 @@ func (h *Handler) Revoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && !errors.Is(err, bridge.ErrNotFound) {
 		e := mapError(err, "token")
 		e.Message, e.Err = "not revoked", err
-		if e.Level == slog.LevelInfo { // an invalid request
-			e.Level = slog.LevelDebug
-		}
 		return e
 	}
 	if err == nil {

@@ -1,0 +1,39 @@
+package clientaddr_test
+
+import (
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+
+	"alexa-oidc-bridge/bridge/internal/clientaddr"
+)
+
+func TestOf(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
+	tests := []struct {
+		name, peer string
+		forwarded  []string
+		want       string
+	}{
+		{"no proxy", "203.0.113.7:1234", nil, "203.0.113.7"},
+		{"untrusted peer cannot choose its address", "203.0.113.7:1234", []string{"198.51.100.1"}, "203.0.113.7"},
+		{"one proxy", "10.1.1.1:1234", []string{"198.51.100.1"}, "198.51.100.1"},
+		{"what the client wrote is left of it", "10.1.1.1:1234", []string{"192.0.2.66, 198.51.100.1"}, "198.51.100.1"},
+		{"two proxies", "10.1.1.1:1234", []string{"192.0.2.66, 198.51.100.1, 10.2.2.2"}, "198.51.100.1"},
+		{"two headers", "10.1.1.1:1234", []string{"192.0.2.66", "198.51.100.1"}, "198.51.100.1"},
+		{"all trusted", "10.1.1.1:1234", []string{"10.3.3.3, 10.2.2.2"}, "10.3.3.3"},
+		{"no header", "10.1.1.1:1234", nil, "10.1.1.1"},
+		{"not an address", "10.1.1.1:1234", []string{"198.51.100.1, evil"}, "10.1.1.1"},
+		{"IPv6", "[fd00::1]:1234", []string{"2001:db8::1"}, "2001:db8::1"},
+		{"mapped", "[::ffff:10.1.1.1]:1234", []string{"::ffff:198.51.100.1"}, "198.51.100.1"},
+		{"zone", "[fe80::1%eth0]:1234", nil, "fe80::1"},
+		{"not a peer", "@", nil, "invalid IP"},
+	}
+	for _, test := range tests {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr, r.Header["X-Forwarded-For"] = test.peer, test.forwarded
+		if got := clientaddr.Of(r, trusted).String(); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package httperror
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	// sampleWindow is how long lines are counted before a new count begins.
+	sampleWindow = time.Minute
+	// sampleFirst is how many lines of a kind are written in a window before only one in sampleEvery is.
+	sampleFirst = 100
+	sampleEvery = 100
+)
+
+// Sampler leaves out most of the log lines of a kind that come in floods, and counts those that it left out. It is
+// safe for concurrent use.
+type Sampler struct {
+	now   func() time.Time
+	mu    sync.Mutex
+	kinds map[string]*sampledKind // few: messages, reasons and routes are ours
+}
+
+type sampledKind struct {
+	began         time.Time
+	seen, omitted int
+}
+
+// NewSampler returns a sampler with the given clock.
+func NewSampler(now func() time.Time) *Sampler {
+	return &Sampler{now: now, kinds: map[string]*sampledKind{}}
+}
+
+// Sample reports whether to write a line of a kind, and how many were left out before it.
+func (s *Sampler) Sample(kind string) (write bool, omitted int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, now := s.kinds[kind], s.now()
+	if k == nil {
+		k = &sampledKind{began: now}
+		s.kinds[kind] = k
+	}
+	if now.Sub(k.began) >= sampleWindow {
+		k.began, k.seen = now, 0
+	}
+	k.seen++
+	if k.seen > sampleFirst && k.seen%sampleEvery != 0 {
+		k.omitted++
+		return false, 0
+	}
+	omitted, k.omitted = k.omitted, 0
+	return true, omitted
+}
