@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -10,14 +11,20 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/server"
+	"alexa-oidc-bridge/bridge/upstream"
 )
 
 func checkCommand() *cobra.Command {
-	return &cobra.Command{
+	var online bool
+	check := &cobra.Command{
 		Use:   "check",
 		Short: "Check the configuration and print what to enter elsewhere",
 		Long: `check reads the configuration as serve does, reports all problems at once, and prints the values to enter in
-the Alexa developer console and in the settings of the provider. It uses neither the network nor the database.`,
+the settings of the provider and in the Alexa developer console. It uses neither the network nor the database.
+
+With --online it also asks: each provider for its metadata and keys, the database for its schema, and public_url for
+the server that answers there. Each line begins with ok, warning or fault; the line below says what to do. It changes
+nothing. After a fault the exit code is 1.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, warnings, err := loadConfig(cmd)
@@ -27,43 +34,27 @@ the Alexa developer console and in the settings of the provider. It uses neither
 			for _, warning := range warnings {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", warning)
 			}
-			return printSettings(cmd.OutOrStdout(), loaded.Server)
+			if err := printSettings(cmd, loaded.Server); err != nil || !online {
+				return err
+			}
+			return checkOnline(cmd.Context(), cmd.OutOrStdout(), loaded)
 		},
 	}
+	check.Flags().BoolVar(&online, "online", false, "also ask the providers, the database and public_url")
+	return check
 }
 
-// printGrant prints the values for the grant that a skill should use: the authorization code grant if it has both.
-func printGrant(w io.Writer, publicURL string, skill *bridge.Skill) {
-	code := skill.HasGrant(bridge.GrantAuthorizationCode)
-	name := "Implicit Grant"
-	if code {
-		name = "Auth Code Grant"
-	}
-	fmt.Fprintf(w, "  Authorization grant type\t%s\n", name)
-	fmt.Fprintf(w, "  Your Web Authorization URI\t%s/authorize\n", publicURL)
-	if code {
-		fmt.Fprintf(w, "  Access Token URI\t%s/token\n", publicURL)
-	}
-	fmt.Fprintf(w, "  Your Client ID\t%s\n", skill.ClientID)
-	if code {
-		fmt.Fprintf(w, "  Your Secret\tthe skill's client_secret\n")
-		fmt.Fprintf(w, "  Your Authentication Scheme\tHTTP Basic\n")
-	}
-}
-
-// printSettings prints what to enter in the developer console, at the provider and in the backends.
-func printSettings(w io.Writer, config server.Config) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, skill := range config.Skills {
-		fmt.Fprintf(table, "skill %s, enter in the developer console under Account Linking:\n", skill.Name)
-		printGrant(table, config.PublicURL, skill)
-		for _, scope := range skill.Scopes {
-			fmt.Fprintf(table, "  Scope\t%s\n", scope)
-		}
-	}
+// printSettings prints what to enter at the provider, in the developer console and in the backends.
+func printSettings(cmd *cobra.Command, config server.Config) error {
+	table := newTable(cmd.OutOrStdout())
 	for _, provider := range config.Providers {
-		fmt.Fprintf(table, "provider %s, enter in its settings of client %s:\n", provider.ID, provider.ClientID)
-		fmt.Fprintf(table, "  redirect URI\t%s\n", server.CallbackURI(config.PublicURL, provider.ID))
+		fmt.Fprintf(table, "provider %s, enter in the settings of its client %s:\n", provider.ID, provider.ClientID)
+		fmt.Fprintf(table, "  Redirect URI\t%s\n", server.CallbackURI(config.PublicURL, provider.ID))
+	}
+	for _, skill := range config.Skills {
+		if err := printSkill(cmd, table, config, skill, false); err != nil {
+			return err
+		}
 	}
 	for _, backend := range config.Backends {
 		fmt.Fprintf(table, "backend %s of skills %v:\n", backend.ID, slices.Sorted(slices.Values(backend.Skills)))
@@ -71,4 +62,27 @@ func printSettings(w io.Writer, config server.Config) error {
 	}
 	fmt.Fprintln(table, "the configuration is good")
 	return table.Flush()
+}
+
+// printSkill prints the account linking page of a skill, with its secret or where that comes from.
+func printSkill(cmd *cobra.Command, w io.Writer, config server.Config, skill *bridge.Skill, withSecret bool) error {
+	secret, err := loadClientSecret(cmd, skill.ClientID)
+	if err != nil {
+		return err
+	}
+	shown := secret.Text
+	if !withSecret {
+		source := cmp.Or(secret.Source, "client_secret of the configuration")
+		shown = "from " + source + "; `skill show " + skill.ClientID + " --with-secret` prints it"
+	}
+	printConsole(w, skill, consoleSkill(config, skill).Console(shown))
+	return nil
+}
+
+func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
+
+// providerOf returns the provider of a skill. A configuration that loads has it.
+func providerOf(config server.Config, skill *bridge.Skill) upstream.Config {
+	i := slices.IndexFunc(config.Providers, func(p upstream.Config) bool { return p.ID == skill.Provider })
+	return config.Providers[i]
 }
