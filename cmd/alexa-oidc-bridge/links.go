@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ configuration, so that links can be revoked in an emergency whatever else is wro
 
 func linksListCommand() *cobra.Command {
 	var filter bridge.LinkFilter
-	var asJSON bool
+	var asJSON, live bool
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "List links, oldest first",
@@ -51,6 +52,9 @@ func linksListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if live {
+				links = slices.DeleteFunc(links, func(link bridge.Link) bool { return link.Revoked() })
+			}
 			if asJSON {
 				return printLinksJSON(cmd.OutOrStdout(), links)
 			}
@@ -58,6 +62,7 @@ func linksListCommand() *cobra.Command {
 		},
 	}
 	addLinkFilter(list, &filter)
+	list.Flags().BoolVar(&live, "live", false, "leave out links that were revoked")
 	list.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
 	return list
 }
@@ -192,6 +197,9 @@ type linkJSON struct {
 	ClientID   string     `json:"client_id"`
 	Provider   string     `json:"provider"`
 	Subject    string     `json:"sub"`
+	Name       string     `json:"name"`  // empty: not kept with the link
+	Email      string     `json:"email"` // empty: not kept with the link
+	Grant      string     `json:"grant"`
 	Scope      string     `json:"scope"`
 	CreatedAt  *time.Time `json:"created_at"`
 	LastUsedAt *time.Time `json:"last_used_at"` // null: never
@@ -202,7 +210,8 @@ type linkJSON struct {
 func printLinksJSON(w io.Writer, links []bridge.Link) error {
 	list := make([]linkJSON, len(links))
 	for i, link := range links {
-		list[i] = linkJSON{link.ID, link.ClientID, link.Provider.ID, link.Subject, link.Scope,
+		list[i] = linkJSON{link.ID, link.ClientID, link.Provider.ID, link.Subject, link.Claims.DisplayName(),
+			link.Claims.String(bridge.ClaimEmail), string(link.Grant), link.Scope,
 			orNull(link.CreatedAt), orNull(link.LastUsedAt), orNull(link.RevokedAt), string(link.Reason)}
 	}
 	text, err := json.MarshalIndent(list, "", "  ")
@@ -239,17 +248,27 @@ func orNull(t time.Time) *time.Time {
 
 func printLinks(w io.Writer, links []bridge.Link) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "LINK\tSKILL\tPROVIDER\tSUBJECT\tCREATED\tLAST USED\tREVOKED")
+	fmt.Fprintln(table, "LINK\tSKILL\tGRANT\tPROVIDER\tSUBJECT\tPERSON\tCREATED\tLAST USED\tREVOKED")
 	for _, link := range links {
 		revoked := minute(link.RevokedAt)
 		if link.Revoked() {
 			revoked += ", " + string(link.Reason)
 		}
-		// A subject is untrusted text, which could control the terminal.
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.ID, link.ClientID, link.Provider.ID,
-			upstream.LogText(link.Subject), minute(link.CreatedAt), minute(link.LastUsedAt), revoked)
+		person := shortened(cmp.Or(link.Claims.String(bridge.ClaimEmail), link.Claims.DisplayName(), "-"))
+		// Subject and person are untrusted text, which could control the terminal.
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.ID, link.ClientID, link.Grant, link.Provider.ID,
+			upstream.LogText(link.Subject), upstream.LogText(person), minute(link.CreatedAt), minute(link.LastUsedAt), revoked)
 	}
 	return table.Flush()
+}
+
+// shortened keeps the beginning of a text that would make a row of the table too long.
+func shortened(text string) string {
+	const longest = 40
+	if len(text) > longest {
+		return text[:longest-3] + "..."
+	}
+	return text
 }
 
 func minute(t time.Time) string {

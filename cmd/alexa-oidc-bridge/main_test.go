@@ -130,7 +130,8 @@ func TestLinksList(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &list); code != 0 || err != nil || len(list) != 3 {
 		t.Fatalf("exit code %d, %v: %s%s", code, err, stdout, stderr)
 	}
-	want := map[string]any{"link_id": links[0].ID, "client_id": "pizza", "provider": "corp", "sub": "ada", "scope": "orders",
+	want := map[string]any{"link_id": links[0].ID, "client_id": "pizza", "provider": "corp", "sub": "ada", "name": "",
+		"email": "p0@contoso.com", "grant": "implicit", "scope": "orders",
 		"created_at": "2027-01-15T08:00:00Z", "last_used_at": nil, "revoked_at": nil, "reason": ""}
 	if fmt.Sprint(list[0]) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", list[0], want)
@@ -143,8 +144,16 @@ func TestLinksList(t *testing.T) {
 		}
 	}
 	_, stdout, _ = runCommand("links", "list", "--config", path)
-	if !strings.Contains(stdout, links[1].ID) || strings.Contains(stdout, "\x1b") {
+	if !strings.Contains(stdout, links[1].ID) || !strings.Contains(stdout, "implicit") ||
+		!strings.Contains(stdout, "p1@contoso.com") || strings.Contains(stdout, "\x1b") {
 		t.Errorf("the table: %q", stdout)
+	}
+	if code, _, stderr := runCommand("links", "revoke", links[1].ID, "--config", path); code != 0 {
+		t.Fatal(stderr)
+	}
+	_, stdout, _ = runCommand("links", "list", "--live", "--json", "--config", path)
+	if err := json.Unmarshal([]byte(stdout), &list); err != nil || len(list) != 2 || strings.Contains(stdout, links[1].ID) {
+		t.Errorf("--live: %d links, want 2", len(list))
 	}
 }
 
