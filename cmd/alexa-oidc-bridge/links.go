@@ -35,7 +35,7 @@ configuration, so that links can be revoked in an emergency whatever else is wro
 
 func linksListCommand() *cobra.Command {
 	var filter bridge.LinkFilter
-	var asJSON, live bool
+	var asJSON bool
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "List links, oldest first",
@@ -52,9 +52,6 @@ func linksListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if live {
-				links = slices.DeleteFunc(links, func(link bridge.Link) bool { return link.Revoked() })
-			}
 			if asJSON {
 				return printLinksJSON(cmd.OutOrStdout(), links)
 			}
@@ -62,7 +59,7 @@ func linksListCommand() *cobra.Command {
 		},
 	}
 	addLinkFilter(list, &filter)
-	list.Flags().BoolVar(&live, "live", false, "leave out links that were revoked")
+	list.Flags().BoolVar(&filter.Live, "live", false, "leave out links that were revoked")
 	list.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
 	return list
 }
