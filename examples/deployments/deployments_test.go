@@ -218,7 +218,8 @@ func dockerfile(t *testing.T) image {
 // TestBuildContext verifies that every folder that the program is built from gets into the build of the image.
 func TestBuildContext(t *testing.T) {
 	patterns := strings.Fields(read(t, "../../.dockerignore"))
-	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if .Main}}{{$.ImportPath}}{{end}}{{end}}", "./cmd/...")
+	const ours = "{{with .Module}}{{if .Main}}{{$.ImportPath}}{{end}}{{end}}"
+	list := exec.Command("go", "list", "-deps", "-f", ours, "./cmd/...")
 	list.Dir = "../.."
 	output, err := list.Output()
 	if err != nil {
