@@ -4,7 +4,10 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -pgo=cmd/alexa-oidc-bridge/lookup.pgo \
+# The commit, for `version`; the profile, or off for a quick build.
+ARG REVISION=""
+ARG PGO=cmd/alexa-oidc-bridge/lookup.pgo
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.revision=${REVISION}" -pgo="${PGO}" \
       -o /out/alexa-oidc-bridge ./cmd/alexa-oidc-bridge \
  && mkdir -p /out/data
 

@@ -124,17 +124,20 @@ func versionCommand() *cobra.Command {
 	}
 }
 
-// versionText returns the version, the commit and the Go version that the toolchain recorded at build time.
+// revision is the commit if the linker set it (-X main.revision=…), as for an image, which is built without .git.
+var revision string
+
+// versionText returns the version, the commit and the Go version that were recorded at build time.
 func versionText() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "alexa-oidc-bridge (unknown)"
 	}
-	text := "alexa-oidc-bridge " + info.Main.Version
+	commit := revision
 	for _, setting := range info.Settings {
 		if setting.Key == "vcs.revision" {
-			text += " " + setting.Value
+			commit = setting.Value
 		}
 	}
-	return text + " " + info.GoVersion
+	return strings.Join(strings.Fields("alexa-oidc-bridge "+info.Main.Version+" "+commit+" "+info.GoVersion), " ")
 }

@@ -73,6 +73,15 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// TestRevision sets the commit as the linker does for an image. A test binary has none of its own.
+func TestRevision(t *testing.T) {
+	revision = "0123abc"
+	t.Cleanup(func() { revision = "" })
+	if _, stdout, _ := runCommand("version"); !strings.Contains(stdout, " 0123abc go") {
+		t.Errorf("version prints %q", stdout)
+	}
+}
+
 func TestSecret(t *testing.T) {
 	_, stdout, _ := runCommand("secret")
 	secret := strings.TrimSpace(stdout)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -212,6 +213,28 @@ func dockerfile(t *testing.T) image {
 	}
 	return image{one(`(?m)^ENTRYPOINT \["(.+)"\]$`), one(`(?m)^ENV BRIDGE_CONFIG=(.+)$`),
 		one(`(?m)^USER (\d+):`), one(`(?m)^VOLUME (.+)$`)}
+}
+
+// TestBuildContext verifies that every folder that the program is built from gets into the build of the image.
+func TestBuildContext(t *testing.T) {
+	patterns := strings.Fields(read(t, "../../.dockerignore"))
+	const ours = "{{with .Module}}{{if .Main}}{{$.ImportPath}}{{end}}{{end}}"
+	list := exec.Command("go", "list", "-deps", "-f", ours, "./cmd/...")
+	list.Dir = "../.."
+	output, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := strings.Fields(string(output))
+	if len(packages) < 10 {
+		t.Fatalf("only the packages %q", packages)
+	}
+	for _, path := range packages {
+		folder := strings.Split(path, "/")[1]
+		if !slices.Contains(patterns, "!"+folder) {
+			t.Errorf("%s is needed, but .dockerignore leaves %s out", path, folder)
+		}
+	}
 }
 
 func sorted(list any) string {
