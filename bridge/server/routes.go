@@ -24,10 +24,12 @@ func (s *Server) publicHandler() http.Handler {
 	const get, post = http.MethodGet, http.MethodPost
 	mux := http.NewServeMux()
 	metrics := newMetrics(s)
+	var paths []string
 	type handler = httperror.HandlerFunc
 	route := func(pattern string, audience httperror.Audience, next handler, methods ...string) http.Handler {
 		instrumented := metrics.instrument(pattern, audience, s.respond(pattern, audience, allowMethods(methods, next)))
 		mux.Handle(pattern, instrumented)
+		paths = append(paths, pattern)
 		return instrumented
 	}
 	route("/authorize", httperror.People, rejectPrefetch(s.authorize.Authorize), get)
@@ -40,7 +42,7 @@ func (s *Server) publicHandler() http.Handler {
 	route("/revoke", httperror.Programs, s.token.Revoke, post)
 	route("/.well-known/oauth-authorization-server", httperror.Programs, s.token.Metadata, get)
 	route("/{$}", httperror.People, s.home, get)
-	other := route("/", httperror.People, notFound)
+	other := route("/", httperror.People, notFound(paths))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/lookup": // on the path of every utterance, so it does not wait for the mux
@@ -87,19 +89,20 @@ func (s *Server) respond(route string, audience httperror.Audience, next httperr
 	}
 }
 
-// notFound serves all paths that are none of ours.
-func notFound(_ http.ResponseWriter, r *http.Request) error {
-	e := &httperror.Error{
-		Status: http.StatusNotFound,
-		Reason: string(templates.PageNotFound),
-		Page:   templates.ErrorData{Page: templates.PageNotFound},
+// notFound serves all paths that are none of ours. It recognizes those that were meant to be one.
+func notFound(paths []string) httperror.HandlerFunc {
+	return func(_ http.ResponseWriter, r *http.Request) error {
+		e := &httperror.Error{
+			Status: http.StatusNotFound,
+			Reason: string(templates.PageNotFound),
+			Page:   templates.ErrorData{Page: templates.PageNotFound},
+		}
+		if meant := strings.ToLower(path.Clean("/" + r.URL.Path)); slices.Contains(paths, meant) {
+			e.Level = slog.LevelWarn
+			e.Attrs = []any{"hint", "the path must be exactly " + meant + "; correct it where it is configured"}
+		}
+		return e
 	}
-	switch meant := strings.ToLower(path.Clean("/" + r.URL.Path)); meant {
-	case "/authorize", "/token", "/lookup", "/userinfo", "/revoke", "/consent":
-		e.Level = slog.LevelWarn
-		e.Attrs = []any{"hint", "the path must be exactly " + meant + "; correct it where it is configured"}
-	}
-	return e
 }
 
 // allowMethods rejects other methods. HEAD is another method: answered like GET, it would act. No methods: all are

@@ -33,6 +33,12 @@ func (c rawClaims) string(name string) string {
 	return text
 }
 
+// present reports whether a claim has a value: one that is neither null nor empty.
+func (c rawClaims) present(name string) bool {
+	value := string(c[name])
+	return value != "" && value != "null" && value != `""`
+}
+
 // list returns a claim that is a list of strings, or nil.
 func (c rawClaims) list(name string) []string { return stringsOf(c[name]) }
 

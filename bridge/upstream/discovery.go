@@ -185,7 +185,7 @@ func (p *Provider) fetchDocument(ctx context.Context) (rawClaims, error) {
 	case json.Unmarshal(got.body, &document) != nil:
 		e = misconfigured(StageDiscovery, hint, "the response is not a JSON object")
 	case document.string("issuer") != p.config.Issuer:
-		return nil, misconfigured(StageDiscovery, "set issuer to the announced one if that is the iss of the provider's ID tokens",
+		return nil, misconfigured(StageDiscovery, issuerHint(document.string("issuer")),
 			"%s announces the issuer %q, configured is %q", asked, LogText(document.string("issuer")), p.config.Issuer)
 	default:
 		return document, nil
@@ -195,6 +195,14 @@ func (p *Provider) fetchDocument(ctx context.Context) (rawClaims, error) {
 		e.Hint = hint
 	}
 	return nil, e
+}
+
+// issuerHint says what to do about a provider that announces another issuer than the configured one.
+func issuerHint(announced string) string {
+	if strings.ContainsAny(announced, "{}") {
+		return "set issuer to that of your tenant; the announced one is a pattern"
+	}
+	return "set issuer to the announced one if that is the iss of the provider's ID tokens"
 }
 
 // checkEndpoints rejects metadata by which we would send a code, a secret or a person over plain HTTP. Only the
@@ -247,14 +255,17 @@ func acceptedAlgorithms(announced []string) ([]string, error) {
 	if len(announced) == 0 {
 		return []string{oidc.RS256}, nil
 	}
-	asymmetric := []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512,
-		oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA}
-	accepted := slices.DeleteFunc(asymmetric, func(name string) bool { return !slices.Contains(announced, name) })
+	accepted := slices.DeleteFunc(asymmetric(), func(name string) bool { return !slices.Contains(announced, name) })
 	if len(accepted) == 0 {
 		return nil, misconfigured(StageDiscovery, hintAlgorithm,
 			"the provider signs ID tokens by %s only", LogText(strings.Join(announced, ", ")))
 	}
 	return accepted, nil
+}
+
+func asymmetric() []string {
+	return []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512,
+		oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA}
 }
 
 const hintAlgorithm = "let the provider sign the ID tokens of this client by RS256 or ES256; " +

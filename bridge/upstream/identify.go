@@ -94,7 +94,11 @@ func (s *signIn) checkResponse(response Response) error {
 	case response.Error == "":
 		return nil
 	}
-	return errorOfCode(StageResponse, response.Error, fmt.Errorf("error %q, description %q",
+	code := response.Error
+	if response.ErrorDescription == "authentication_expired" { // of Keycloak, beside temporarily_unavailable
+		code = "invalid_grant"
+	}
+	return errorOfCode(StageResponse, code, fmt.Errorf("error %q, description %q",
 		s.logText(response.Error), s.logText(response.ErrorDescription)))
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,8 @@ func (s *signIn) readIDToken(ctx context.Context) (rawClaims, error) {
 	claims.dropNulls()
 	nonce := []byte(claims.string("nonce"))
 	switch {
+	case len(nonce) == 0:
+		return nil, misconfigured(StageIDToken, "let the provider repeat the nonce (OIDC Core §3.1.3.6)", "nonce is missing")
 	case s.login.Nonce == "" || subtle.ConstantTimeCompare(nonce, []byte(s.login.Nonce)) != 1:
 		return nil, &Error{Kind: Outdated, Stage: StageIDToken, Err: errors.New("nonce does not match")}
 	case s.accessToken != "" && idToken.AccessTokenHash != "" && idToken.VerifyAccessToken(s.accessToken) != nil:
@@ -73,7 +76,8 @@ func (s *signIn) idTokenError(err error) error {
 	text := s.redact(err)
 	if e, ok := errors.AsType[*signatureError](err); ok {
 		if !e.accepted {
-			return misconfigured(StageIDToken, hintAlgorithm, "%w; its algorithm is %q", text, algorithmOf(s.idToken))
+			algorithm := algorithmOf(s.idToken)
+			return misconfigured(StageIDToken, algorithmHint(algorithm), "%w; its algorithm is %q", text, algorithm)
 		}
 		return misconfigured(StageKeys, "let the provider sign by a key of its key set; Entra ID publishes the key of an "+
 			"application at the discovery_url with ?appid=CLIENT-ID only", "%w", text)
@@ -88,6 +92,17 @@ func (s *signIn) idTokenError(err error) error {
 		return misconfigured(StageIDToken, "set issuer to exactly the iss of the provider's ID tokens", "%w", text)
 	}
 	return misconfigured(StageIDToken, "", "%w", text)
+}
+
+// algorithmHint says what to do about an ID token whose algorithm is not accepted.
+func algorithmHint(algorithm string) string {
+	switch {
+	case strings.HasPrefix(algorithm, "RSA") || strings.HasPrefix(algorithm, "ECDH") || algorithm == "dir":
+		return "switch off the encryption of ID tokens for this client"
+	case slices.Contains(asymmetric(), algorithm):
+		return "let the provider's metadata announce this algorithm in id_token_signing_alg_values_supported"
+	}
+	return hintAlgorithm
 }
 
 // algorithmOf returns the alg of a JWT's header, or "".

@@ -61,9 +61,9 @@ func TestIDTokenClaims(t *testing.T) {
 
 		{"nonce of another login", with("nonce", "another"), outdatedIDToken},
 		{"nonce cut short", with("nonce", login().Nonce[1:]), outdatedIDToken},
-		{"no nonce", without("nonce"), outdatedIDToken},
-		{"no nonce, none in the login", combine(without("nonce"), lost), outdatedIDToken},
-		{"nonce empty, none in the login", combine(with("nonce", ""), lost), outdatedIDToken},
+		{"no nonce", without("nonce"), badIDToken},
+		{"no nonce, none in the login", combine(without("nonce"), lost), badIDToken},
+		{"nonce empty, none in the login", combine(with("nonce", ""), lost), badIDToken},
 
 		{"no sub", without("sub"), badIDToken},
 		{"sub empty", with("sub", ""), badIDToken},

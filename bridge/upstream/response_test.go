@@ -21,6 +21,8 @@ func TestResponse(t *testing.T) {
 		{"an error nobody knows", upstream.Response{Error: "custom"}, refused},
 		{"a code and an error", upstream.Response{Code: code, Error: "access_denied"}, "refused at response"},
 		{"an overload", upstream.Response{Error: "temporarily_unavailable"}, unavailable},
+		{"a sign-in that Keycloak has forgotten", upstream.Response{Error: "temporarily_unavailable",
+			ErrorDescription: "authentication_expired"}, "outdated at response"},
 		{"a failure", upstream.Response{Error: "server_error"}, unavailable},
 		{"an embedded browser", upstream.Response{Error: "disallowed_useragent"}, "embedded browser at response"},
 	}

@@ -21,7 +21,7 @@ func (s *signIn) exchange(ctx context.Context, code string) error {
 		return s.transportError(StageToken, err, s.secrets...)
 	}
 	var body rawClaims
-	if err := json.Unmarshal(got.body, &body); err != nil || got.status != http.StatusOK || body["error"] != nil {
+	if err := json.Unmarshal(got.body, &body); err != nil || got.status != http.StatusOK || body.present("error") {
 		return s.tokenError(got, body)
 	}
 	s.accessToken, s.idToken = body.string("access_token"), body.string("id_token")
@@ -64,7 +64,11 @@ func (s *signIn) tokenError(got response, body rawClaims) error {
 			return misconfigured(StageToken, "look for a proxy between here and the provider that answers in its place",
 				"the response is not a JSON object")
 		}
-		return statusError(StageToken, got)
+		e := statusError(StageToken, got)
+		if e.Kind == Misconfigured {
+			e.Hint = "look at what answers at the token_endpoint, " + shownURL(s.metadata.oauth2.Endpoint.TokenURL)
+		}
+		return e
 	}
 	e := errorOfCode(StageToken, code, fmt.Errorf("status %d, error %q, description %q",
 		got.status, s.logText(code), s.logText(body.string("error_description"))))
