@@ -110,20 +110,12 @@ func (s *signIn) complete(ctx context.Context, idToken rawClaims, wish Wish) (ra
 	if len(missing) == 0 || s.metadata.userinfoURL == "" || s.accessToken == "" {
 		return nil, nil
 	}
-	userinfo, err := s.userinfo(ctx)
+	userinfo, err := s.userinfo(ctx, idToken.string("sub"))
 	if e, ok := errors.AsType[*Error](err); ok && e.Kind == Misconfigured && len(needed) == 0 {
 		s.unread = append(s.unread, "userinfo: "+e.Err.Error())
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	userinfo.dropNulls()
-	// Otherwise the claims of another person would pass as this person's (OIDC Core §5.3.2).
-	if userinfo.string("sub") != idToken.string("sub") {
-		return nil, misconfigured(StageUserinfo, "", "sub is not that of the ID token")
-	}
-	return userinfo, nil
+	return userinfo, err
 }
 
 // missing returns those of the named claims that the provider's claims lack.
@@ -131,7 +123,8 @@ func (p *Provider) missing(claims rawClaims, names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return claims.at(p.pathOf(name)) != nil })
 }
 
-func (s *signIn) userinfo(ctx context.Context) (rawClaims, error) {
+// userinfo requests the claims of the person with a sub.
+func (s *signIn) userinfo(ctx context.Context, sub string) (rawClaims, error) {
 	const hint = "let the provider put the claims into the ID token, or correct its userinfo endpoint"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.metadata.userinfoURL, nil)
 	if err != nil {
@@ -155,6 +148,11 @@ func (s *signIn) userinfo(ctx context.Context) (rawClaims, error) {
 	var claims rawClaims
 	if err := json.Unmarshal(got.body, &claims); err != nil || claims == nil {
 		return nil, misconfigured(StageUserinfo, hint, "the response is not a JSON object")
+	}
+	claims.dropNulls()
+	// Otherwise the claims of another person would pass as this person's (OIDC Core §5.3.2).
+	if claims.string("sub") != sub {
+		return nil, misconfigured(StageUserinfo, hint, "sub is not that of the ID token")
 	}
 	return claims, nil
 }

@@ -42,9 +42,11 @@ func (s *signIn) readIDToken(ctx context.Context) (rawClaims, error) {
 	case s.login.Nonce == "" || subtle.ConstantTimeCompare(nonce, []byte(s.login.Nonce)) != 1:
 		return nil, &Error{Kind: Outdated, Stage: StageIDToken, Err: errors.New("nonce does not match")}
 	case s.accessToken != "" && idToken.AccessTokenHash != "" && idToken.VerifyAccessToken(s.accessToken) != nil:
-		return nil, misconfigured(StageIDToken, "", "at_hash does not match the access token")
+		return nil, misconfigured(StageIDToken, "let the provider compute at_hash as OIDC Core §3.1.3.6 says",
+			"at_hash does not match the access token")
 	case (claims["azp"] != nil || len(idToken.Audience) > 1) && claims.string("azp") != s.config.ClientID:
-		return nil, misconfigured(StageIDToken, hintClient, "azp is not our client id")
+		return nil, misconfigured(StageIDToken, "let the provider send aud with this client only, or azp with its client id",
+			"azp is not our client id")
 	case claims.string("sub") == "":
 		return nil, misconfigured(StageIDToken, "", "sub is missing")
 	}

@@ -22,7 +22,7 @@ func TestUserinfoIsAWish(t *testing.T) {
 		"401": answer(http.StatusUnauthorized, `{"error":"invalid_token"}`), "404": answer(http.StatusNotFound, ""),
 		"empty": answer(http.StatusOK, ""), "HTML": answer(http.StatusOK, "<html>"), "null": answer(http.StatusOK, "null"),
 		"500": answer(http.StatusInternalServerError, ""), "429": answer(http.StatusTooManyRequests, ""),
-		"cut": override(userinfoPath, cut),
+		"cut": override(userinfoPath, cut), "another sub": answer(http.StatusOK, `{"sub":"mallory","email":"m@contoso.com","groups":["a"]}`),
 	}
 	outages := []string{"500", "429", "cut"}
 	for name, fail := range fails {
