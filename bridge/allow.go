@@ -30,12 +30,12 @@ type Rule struct {
 
 // Check returns which rule the claims do not meet, or "".
 func (a Allow) Check(claims Claims) Reason {
-	return a.FirstFailed(claims).Reason
+	return FirstFailed(a.Rules(claims)).Reason
 }
 
-// FirstFailed returns the first rule that the claims do not meet, or the zero value.
-func (a Allow) FirstFailed(claims Claims) Rule {
-	for _, rule := range a.Rules(claims) {
+// FirstFailed returns the first rule that does not hold, or the zero value.
+func FirstFailed(rules []Rule) Rule {
+	for _, rule := range rules {
 		if rule.Reason != "" {
 			return rule
 		}

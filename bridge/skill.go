@@ -79,6 +79,34 @@ func (s *Skill) KeptClaims() []string {
 	return slices.Compact(kept)
 }
 
+// identifiesByEmail reports whether a person is known at the provider by an e-mail address that must be verified.
+func (s *Skill) identifiesByEmail(provider Provider) bool {
+	return provider.SubjectClaim == ClaimEmail && !s.Allow.EmailTrusted
+}
+
+// SignInClaims returns the names of the claims that [Skill.SignInRules] reads.
+func (s *Skill) SignInClaims(provider Provider) []string {
+	names := s.Allow.ClaimNames()
+	if s.identifiesByEmail(provider) && !slices.Contains(names, ClaimEmailVerified) {
+		names = append(names, ClaimEmailVerified)
+	}
+	return names
+}
+
+// SignInRules applies the rules for a new link to a person's claims: those of [Allow] and, where the subject is an
+// e-mail address, that it is verified.
+func (s *Skill) SignInRules(provider Provider, claims Claims) []Rule {
+	rules := s.Allow.Rules(claims)
+	if s.identifiesByEmail(provider) {
+		rule := Rule{Name: "subject_claim"}
+		if !claims.emailVerified() {
+			rule.Reason, rule.Detail = ReasonEmailUnverified, detailUnverified
+		}
+		rules = append(rules, rule)
+	}
+	return rules
+}
+
 // CheckLink returns why this configuration of the skill and its provider does not permit a link, or "".
 func (s *Skill) CheckLink(link *Link, provider Provider) Reason {
 	_, hasGroups := link.Claims[ClaimGroups]

@@ -215,6 +215,24 @@ func TestOperatorURLIsNoScript(t *testing.T) {
 	}
 }
 
+// Without a cookie for the outcome, a page has no button that could do nothing.
+func TestPagesWithoutFlow(t *testing.T) {
+	p, err := templates.New(nil, contoso())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, write := range map[string]func(http.ResponseWriter) error{
+		"refused": func(w http.ResponseWriter) error { return p.Refused(w, templates.RefusedPage{Skill: "Contoso Pizza"}) },
+		"setup-fault": func(w http.ResponseWriter) error {
+			return p.SetupFault(w, templates.SetupFaultPage{Skill: "Contoso Pizza"})
+		},
+	} {
+		if _, body := render(t, write); strings.Contains(body, "<form") || !strings.Contains(body, "Alexa app") {
+			t.Errorf("%s: %s", name, body)
+		}
+	}
+}
+
 // Folders made for the version before this one still work, and do not take the buttons from the new pages.
 func TestPagesOfEarlierVersion(t *testing.T) {
 	const (

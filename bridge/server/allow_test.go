@@ -83,6 +83,28 @@ func TestAllow(t *testing.T) {
 	}
 }
 
+// Who is known by an e-mail address must have it verified, whatever the skill allows.
+func TestSubjectIsAnEmail(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, func(b *testBridge) { b.Config.Providers[0].SubjectClaim = "email" })
+	verified, unverified := testbridge.Ada(), testbridge.Ada()
+	unverified.EmailVerified = false
+	b.Provider.SetPerson(unverified)
+	b.WantPage(b.SignIn(simulator.NewPhone(), b.Request(), unverified), http.StatusForbidden, "This account may not link")
+	b.WantLogged(map[string]any{"reason": string(bridge.ReasonEmailUnverified), "client_id": "pizza"})
+	phone := simulator.NewPhone()
+	b.WantPage(b.trySignIn(phone, b.ticketURL()), http.StatusOK, "subject_claim")
+
+	b.Provider.SetPerson(verified)
+	if got := b.Lookup(b.Link()).Subject; got != verified.Email {
+		t.Errorf("sub %s, want %s", got, verified.Email)
+	}
+	b.Skill.Allow.EmailTrusted = true
+	b.Provider.SetPerson(unverified)
+	b.Restart()
+	b.WantActive(b.Link())
+}
+
 // A link is suspended while the configuration does not allow it.
 func TestConfigurationSuspendsLinks(t *testing.T) {
 	t.Parallel()

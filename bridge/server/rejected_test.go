@@ -8,8 +8,10 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/internal/testbridge"
 )
 
@@ -87,6 +89,25 @@ func TestRejectedRequestsAreLogged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFloodOfSignIns starts more sign-ins than a log should have lines of.
+func TestFloodOfSignIns(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t)
+	request := b.Request()
+	request.Scopes = append(request.Scopes, "unknown")
+	for range 150 {
+		b.Open(simulator.NewPhone(), request.URL())
+	}
+	for _, message := range []string{"sign-in started", "unknown scopes dropped"} {
+		if n := strings.Count(b.Logs.String(), `"msg":"`+message+`"`); n != 100 {
+			t.Errorf("%d lines %s, want 100", n, message)
+		}
+	}
+	b.Clock.Advance(time.Minute)
+	b.Open(simulator.NewPhone(), request.URL())
+	b.WantLogged(map[string]any{"msg": "sign-in started", "client_id": "pizza", "lines_omitted": 50.0})
 }
 
 // linesWithReference returns the lines of the log whose reference is in a response.

@@ -124,7 +124,9 @@ func (s *Server) newHandlers(config Config) (err error) {
 		Now:       s.deps.Now,
 		Registry:  s.registry,
 	}
-	s.authorize = authorize.New(authorize.Deps{Deps: deps, Upstreams: s.upstreams, Keys: config.Keys, Pages: s.pages})
+	s.authorize = authorize.New(authorize.Deps{
+		Deps: deps, Upstreams: s.upstreams, Keys: config.Keys, Pages: s.pages, Sampler: s.errors.Sampler,
+	})
 	s.token = token.New(deps)
 	s.introspect, err = introspect.New(
 		introspect.Deps{Deps: deps, MaxStaleness: config.MaxStaleness, Memory: config.Memory})

@@ -14,12 +14,13 @@ import (
 )
 
 // ticketURL makes a ticket for the skill "pizza" as the command try does.
-func (b *testBridge) ticketURL(secret string) string {
+func (b *testBridge) ticketURL() string {
 	b.Helper()
 	content, err := json.Marshal(bridge.Ticket{ClientID: "pizza"})
 	if err != nil {
 		b.Fatal(err)
 	}
+	secret := bridge.NewTicketSecret()
 	handle := bridge.HashOf(secret)
 	err = b.Store.CreatePendingConsent(b.Context(), bridge.PendingConsent{
 		Handle:    handle,
@@ -47,7 +48,7 @@ func TestTry(t *testing.T) {
 		b.Skill.Allow.Groups = []string{"inventors"}
 		b.Config.Providers[0].Scopes = append(b.Config.Providers[0].Scopes, "offline_access")
 	})
-	target := b.ticketURL("the-ticket-of-an-operator")
+	target := b.ticketURL()
 	preview, phone := simulator.NewPhone(), simulator.NewPhone()
 	b.WantPage(b.Open(preview, target), http.StatusOK, "You are about to sign in") // uses up nothing
 
@@ -77,7 +78,9 @@ func TestTry(t *testing.T) {
 	b.WantPage(b.trySignIn(phone, target), http.StatusOK, "This account may link the skill.")
 	b.Clock.Advance(bridge.TicketLifetime)
 	b.WantPage(b.Open(phone, target), http.StatusNotFound, "This test sign-in has ended")
-	b.WantPage(b.Open(phone, b.Origin+"/try/unknown"), http.StatusNotFound, "This test sign-in has ended")
+	b.WantPage(b.Open(phone, b.Origin+"/try/"+bridge.NewTicketSecret()), http.StatusNotFound, "This test sign-in has ended")
+	b.WantPage(b.Open(phone, target[:len(target)-1]+"-"), http.StatusNotFound, "This test sign-in has ended")
+	b.WantLogged(map[string]any{"error": "the ticket is malformed"})
 	b.WantLinks(0)
 }
 
@@ -86,7 +89,7 @@ func TestTryFailure(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, func(b *testBridge) { b.Config.Providers[0].ClientSecret = "expired-secret" })
 	b.KeepSecret("expired-secret")
-	phone, target := simulator.NewPhone(), b.ticketURL("another-ticket")
+	phone, target := simulator.NewPhone(), b.ticketURL()
 	page := b.trySignIn(phone, target)
 	b.WantPage(page, http.StatusOK, "The sign-in failed.")
 	for _, want := range []string{"misconfigured, at token", "invalid_client", "compare client_id and client_secret"} {
@@ -105,7 +108,7 @@ func TestTryFailure(t *testing.T) {
 func TestTryIsNotForOthers(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t)
-	target := b.ticketURL("a-ticket")
+	target := b.ticketURL()
 	for name, test := range map[string]struct {
 		method string
 		header map[string]string

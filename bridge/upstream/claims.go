@@ -56,16 +56,11 @@ func (c rawClaims) at(path []string) json.RawMessage {
 	return value
 }
 
-// stringsOf returns the strings of a list, one string as a list of one, or the keys of an object, as Zitadel writes
-// roles. It returns nil for anything else.
+// stringsOf returns the strings of a list, or one string as a list of one. It returns nil for anything else.
 func stringsOf(value json.RawMessage) []string {
 	var one string
 	if json.Unmarshal(value, &one) == nil && one != "" {
 		return []string{one}
-	}
-	var object rawClaims
-	if json.Unmarshal(value, &object) == nil && object != nil {
-		return slices.Sorted(maps.Keys(object))
 	}
 	var elements []json.RawMessage
 	if json.Unmarshal(value, &elements) != nil || elements == nil {
@@ -79,6 +74,24 @@ func stringsOf(value json.RawMessage) []string {
 		}
 	}
 	return many
+}
+
+// groupsOf returns what [stringsOf] returns, or the keys of an object whose values are objects that are not empty, as
+// Zitadel writes roles: {"admin": {"organisation": "domain"}}. A key with another value, such as false, is no group.
+func groupsOf(value json.RawMessage) []string {
+	var object rawClaims
+	if json.Unmarshal(value, &object) != nil || object == nil {
+		return stringsOf(value)
+	}
+	groups := []string{}
+	for name, value := range object {
+		var granted rawClaims
+		if json.Unmarshal(value, &granted) == nil && len(granted) > 0 {
+			groups = append(groups, name)
+		}
+	}
+	slices.Sort(groups)
+	return groups
 }
 
 // pathOf returns where the provider has the claim of a name.
@@ -102,24 +115,20 @@ func (s *signIn) identity(idToken, userinfo rawClaims, wish Wish) (*Identity, er
 	if err := s.checkOverage(claims, wish); err != nil {
 		return nil, err
 	}
+	subject, err := s.subject(claims)
+	if err != nil {
+		return nil, err
+	}
 	s.setEmail(claims, idToken, userinfo)
 	s.set(claims, claimName, firstString, idToken, userinfo)
 	s.set(claims, claimGroups, func(value json.RawMessage) any {
-		if groups := stringsOf(value); groups != nil {
+		if groups := groupsOf(value); groups != nil {
 			return groups
 		}
 		return nil
 	}, idToken, userinfo)
-	subject := claims.string(s.config.SubjectClaim)
-	const hint = "set subject_claim to a claim that the provider sends for everybody"
-	switch {
-	case subject == "":
-		return nil, misconfigured(StageIDToken, hint, "subject claim %q is missing or not a string", s.config.SubjectClaim)
-	case strings.ContainsFunc(subject, unicode.IsControl): // PostgreSQL cannot store NUL, nor an export any of them
-		return nil, misconfigured(StageIDToken, hint, "subject claim %q contains a control character", s.config.SubjectClaim)
-	}
 	identity := &Identity{Issuer: s.config.Issuer, Subject: subject, Unread: s.unread}
-	var err, errIDToken, errUserinfo error
+	var errIDToken, errUserinfo error
 	identity.Claims, err = json.Marshal(claims)
 	identity.IDToken, errIDToken = json.Marshal(idToken)
 	if userinfo != nil {
@@ -128,9 +137,24 @@ func (s *signIn) identity(idToken, userinfo rawClaims, wish Wish) (*Identity, er
 	return identity, errors.Join(err, errIDToken, errUserinfo)
 }
 
+// subject returns the value of the claim that identifies the person, exactly as one of the sources has it.
+func (s *signIn) subject(claims rawClaims) (string, error) {
+	const hint = "set subject_claim to a claim that the provider sends for everybody"
+	name, subject := s.config.SubjectClaim, claims.string(s.config.SubjectClaim)
+	switch {
+	case subject == "":
+		return "", misconfigured(StageIDToken, hint, "subject claim %q is missing or not a string", name)
+	case strings.ContainsFunc(subject, unicode.IsControl): // PostgreSQL cannot store NUL, nor an export any of them
+		return "", misconfigured(StageIDToken, hint, "subject claim %q contains a control character", name)
+	case strings.ContainsRune(subject, unicode.ReplacementChar): // which several malformed texts are read as
+		return "", misconfigured(StageIDToken, hint, "subject claim %q is not well-formed Unicode", name)
+	}
+	return subject, nil
+}
+
 // firstString returns a string or the first string of a list, or nil.
 func firstString(value json.RawMessage) any {
-	if texts := stringsOf(value); len(texts) > 0 && value[0] != '{' {
+	if texts := stringsOf(value); len(texts) > 0 {
 		return texts[0]
 	}
 	return nil
@@ -156,8 +180,8 @@ func (s *signIn) set(claims rawClaims, name string, read func(json.RawMessage) a
 	}
 }
 
-// setEmail sets the e-mail address and whether it is verified. One source must not verify the address of another. A
-// claim of another name than email is never verified, since email_verified does not speak for it (OIDC Core §5.1).
+// setEmail sets the e-mail address and whether it is verified. One source must not verify the address of another, nor
+// any address that is not the only one of the claim email (OIDC Core §5.1).
 func (s *signIn) setEmail(claims rawClaims, sources ...rawClaims) {
 	s.set(claims, claimEmail, firstString, sources...)
 	delete(claims, claimVerified)
@@ -165,8 +189,7 @@ func (s *signIn) setEmail(claims rawClaims, sources ...rawClaims) {
 		return
 	}
 	for _, source := range sources {
-		address, _ := firstString(source[claimEmail]).(string)
-		verified := source[claimVerified]
+		address, verified := source.string(claimEmail), source[claimVerified]
 		if address != "" && address == claims.string(claimEmail) && verified != nil {
 			claims[claimVerified] = verified
 			return

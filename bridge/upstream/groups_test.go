@@ -31,7 +31,10 @@ func TestGroups(t *testing.T) {
 		{"an empty text", with("groups", ""), nil, ""},
 		{"none", unchanged, nil, ""},
 		{"null", with("groups", nil), nil, ""},
-		{"an object, of which the keys are the groups", with("groups", map[string]any{"b": true, "a": true}), nil, `["a","b"]`},
+		{"an object, of which the keys are the groups", with("groups", map[string]any{
+			"b": map[string]any{"org": "x"}, "a": map[string]any{"org": "x"}}), nil, `["a","b"]`},
+		{"an object whose values grant nothing", with("groups", map[string]any{
+			"a": false, "b": true, "c": nil, "d": map[string]any{}, "e": []string{"x"}, "f": "x"}), nil, `[]`},
 		{"a number", with("groups", 1), nil, ""},
 		{"a list with what is no text", with("groups", []any{"a", 1}), nil, `["a"]`},
 		{"in userinfo", userinfo(map[string]any{"groups": []string{"a"}}), nil, `["a"]`},
@@ -135,6 +138,14 @@ func TestSubjectClaim(t *testing.T) {
 		{"oid empty", with("oid", ""), "oid", ""},
 		{"oid null", with("oid", nil), "oid", ""},
 		{"oid is no text", with("oid", 7), "oid", ""},
+		{"oid is a list", with("oid", []string{"object-1"}), "oid", ""},
+		{"oid is malformed", with("oid", "object\ufffd"), "oid", ""},
+		{"email is a list", with("email", []string{"ada@contoso.com"}), "email", ""},
+		{"email of the claim itself, not of email_claim", combine(with("email", "ada@contoso.com"), with("upn", "upn@contoso.com"),
+			configured(func(config *upstream.Config) { config.EmailClaim = []string{"upn"} })), "email", "ada@contoso.com"},
+		{"email in userinfo, email_claim in the ID token", combine(userinfo(map[string]any{"email": "ada@contoso.com"}),
+			with("upn", "upn@contoso.com"), configured(func(config *upstream.Config) { config.EmailClaim = []string{"upn"} })),
+			"email", "ada@contoso.com"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -38,6 +38,10 @@ type Wish struct {
 	Wanted []string // good to have
 }
 
+// minCode is the length in bytes from which on a code is kept out of the log. A shorter one is no secret, but made up
+// so that its removal spoils the text around it.
+const minCode = 8
+
 // signIn is one sign-in, from the authorization response to the identity. It collects the secrets that it meets,
 // which must not be in an error.
 type signIn struct {
@@ -56,8 +60,10 @@ func (p *Provider) Identify(ctx context.Context, login Login, response Response,
 	if err != nil {
 		return nil, err
 	}
-	s := &signIn{Provider: p, metadata: metadata, login: login,
-		secrets: []string{login.State, login.Nonce, login.Verifier, response.Code}}
+	s := &signIn{Provider: p, metadata: metadata, login: login, secrets: []string{login.State, login.Nonce, login.Verifier}}
+	if len(response.Code) >= minCode {
+		s.secrets = append(s.secrets, response.Code)
+	}
 	if err := s.checkResponse(response); err != nil {
 		return nil, err
 	}
@@ -105,7 +111,10 @@ func (s *signIn) checkResponse(response Response) error {
 // complete requests userinfo (OIDC Core §5.3) if the ID token lacks a claim that is needed or wanted. A userinfo
 // endpoint that cannot help fails the sign-in only if a claim is needed.
 func (s *signIn) complete(ctx context.Context, idToken rawClaims, wish Wish) (rawClaims, error) {
-	needed := s.missing(idToken, append([]string{s.config.SubjectClaim}, wish.Needed...))
+	needed := s.missing(idToken, wish.Needed)
+	if idToken.at([]string{s.config.SubjectClaim}) == nil {
+		needed = append(needed, s.config.SubjectClaim)
+	}
 	missing := append(needed, s.missing(idToken, wish.Wanted)...)
 	if len(missing) == 0 || s.metadata.userinfoURL == "" || s.accessToken == "" {
 		return nil, nil

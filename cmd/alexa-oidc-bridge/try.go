@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -67,7 +66,7 @@ func createTicket(cmd *cobra.Command, loaded *config.Config, skill *bridge.Skill
 	if err != nil {
 		return "", closeAfter(store, err)
 	}
-	secret = rand.Text() + rand.Text() // 256 bits
+	secret = bridge.NewTicketSecret()
 	handle := bridge.HashOf(secret)
 	err = store.CreatePendingConsent(cmd.Context(), bridge.PendingConsent{
 		Handle:    handle,

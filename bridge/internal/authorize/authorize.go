@@ -13,7 +13,7 @@ import (
 // Authorize serves GET /authorize (RFC 6749 §3.1). Each call starts a new flow. Nothing is stored but the browser's
 // cookie.
 func (h *Handler) Authorize(w http.ResponseWriter, r *http.Request) error {
-	request, err := h.parseRequest(r.URL.RawQuery)
+	request, err := h.parseRequest(r.Context(), r.URL.RawQuery)
 	if err != nil {
 		return h.httpError(r, &flow{request: request}, err)
 	}
@@ -47,7 +47,7 @@ func (h *Handler) redirectToProvider(w http.ResponseWriter, r *http.Request, f *
 		h.flowLog(r.Context(), f).Info("test sign-in started")
 	} else {
 		h.started.WithLabelValues(f.request.ClientID, f.provider).Inc()
-		h.flowLog(r.Context(), f).Info("sign-in started")
+		h.logSampled(r.Context(), f, "sign-in started")
 	}
 	httperror.Redirect(w, location)
 	return nil

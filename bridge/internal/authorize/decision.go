@@ -54,7 +54,7 @@ func (h *Handler) returnToAlexa(w http.ResponseWriter, r *http.Request, f *flow)
 	if f.outcome == outcomeSetupFault {
 		code = oauth.ServerError
 	}
-	h.flowLog(r.Context(), f).Info("returned to Alexa", "error", code)
+	h.logSampled(r.Context(), f, "returned to Alexa", "error", code)
 	httperror.Redirect(w, errorResponse(&f.request, h.PublicURL, oauth.Errorf(code, "The account was not linked.")))
 	return nil
 }

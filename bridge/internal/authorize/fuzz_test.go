@@ -15,6 +15,7 @@ import (
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/alexa"
 	"alexa-oidc-bridge/bridge/internal/clients"
+	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/oauth"
 	"alexa-oidc-bridge/bridge/keys"
 )
@@ -25,13 +26,14 @@ func FuzzRedirectURI(f *testing.F) {
 		RedirectURIs: alexa.RedirectURIs("M2AAAAAAAAAAAA")}
 	h := &Handler{}
 	h.Clients, h.Log = clients.New([]*bridge.Skill{skill}, nil, nil), slog.New(slog.DiscardHandler)
+	h.Sampler = httperror.NewSampler(time.Now)
 	for _, uri := range skill.RedirectURIs {
 		f.Add("client_id=pizza&response_type=token&redirect_uri=" + url.QueryEscape(uri))
 		f.Add("client_id=pizza&response_type=token&redirect_uri=" + uri)
 		f.Add("client_id=pizza&redirect_uri=" + url.QueryEscape(uri) + "&redirect_uri=https://evil.example")
 	}
 	f.Fuzz(func(t *testing.T, query string) {
-		request, err := h.parseRequest(query)
+		request, err := h.parseRequest(t.Context(), query)
 		_, isOAuth := errors.AsType[*oauth.Error](err) // an error that is sent to the redirect URI
 		accepted := err == nil || isOAuth
 		if accepted && !slices.Contains(skill.RedirectURIs, request.RedirectURI) {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"alexa-oidc-bridge/bridge/internal/endpoint"
+	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/reference"
 	"alexa-oidc-bridge/bridge/keys"
 	"alexa-oidc-bridge/bridge/upstream"
@@ -22,6 +23,7 @@ type Deps struct {
 	Upstreams map[string]*upstream.Provider // by provider id
 	Keys      *keys.Ring
 	Pages     *templates.Pages
+	Sampler   *httperror.Sampler // of log lines
 }
 
 // Handler serves /authorize, /callback/{provider} and /consent. It is safe for concurrent use.
@@ -69,6 +71,11 @@ func (h *Handler) logPage(r *http.Request, f *flow, err error) {
 	if err != nil {
 		h.flowLog(r.Context(), f).Warn("page not written", "error", err)
 	}
+}
+
+// logSampled writes a line about a flow that strangers can cause without end.
+func (h *Handler) logSampled(ctx context.Context, f *flow, message string, attrs ...any) {
+	h.Sampler.Log(ctx, h.flowLog(ctx, f), slog.LevelInfo, message, message, attrs...)
 }
 
 // flowLog returns a logger whose lines carry the reference of the request and the attributes of the flow.

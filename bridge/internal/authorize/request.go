@@ -1,6 +1,7 @@
 package authorize
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,7 +19,7 @@ import (
 // parseRequest checks an authorization request. Together with an error it returns what the response needs: the client
 // id only if it is a skill's, the redirect URI only if it is that skill's. Errors are [*httperror.Error] until client
 // and redirect URI are valid, and [*oauth.Error] after that.
-func (h *Handler) parseRequest(rawQuery string) (bridge.AuthorizationRequest, error) {
+func (h *Handler) parseRequest(ctx context.Context, rawQuery string) (bridge.AuthorizationRequest, error) {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return bridge.AuthorizationRequest{},
@@ -35,7 +36,7 @@ func (h *Handler) parseRequest(rawQuery string) (bridge.AuthorizationRequest, er
 	request.Scope = strings.Join(known, " ")
 	if len(unknown) > 0 {
 		request.ScopeReduced = true
-		h.Log.Info("unknown scopes dropped", "client_id", request.ClientID,
+		h.logSampled(ctx, &flow{request: request}, "unknown scopes dropped",
 			"scopes", upstream.LogText(strings.Join(unknown, " ")))
 	}
 	return request, nil

@@ -62,7 +62,8 @@ func mayBeExchangedElsewhere(err error) bool {
 // exchange learns who signed in, checks that the person may link the skill, and stores the result.
 func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, provider *upstream.Provider,
 	response upstream.Response) error {
-	identity, err := provider.Identify(ctx, f.login(), response, wishOf(skill))
+	known := h.Clients.Provider(f.provider)
+	identity, err := provider.Identify(ctx, f.login(), response, wishOf(skill, known))
 	if err != nil {
 		return err
 	}
@@ -75,22 +76,22 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 	}
 	result := &signInResult{
 		Identity: bridge.Identity{
-			Provider: h.Clients.Provider(f.provider),
+			Provider: known,
 			Subject:  identity.Subject,
 			Claims:   claims.Only(skill.KeptClaims()),
 		},
 		Name:  displayable(claims.DisplayName()),
 		Email: displayable(claims.String(bridge.ClaimEmail)),
 	}
-	if rule := skill.Allow.FirstFailed(claims); rule.Reason != "" {
+	if rule := bridge.FirstFailed(skill.SignInRules(known, claims)); rule.Reason != "" {
 		return &notAllowedError{rule, result}
 	}
 	return h.storeResult(ctx, f, result)
 }
 
 // wishOf returns the claims that a skill wishes for. Those that only a page shows are not asked for.
-func wishOf(skill *bridge.Skill) upstream.Wish {
-	return upstream.Wish{Needed: skill.Allow.ClaimNames(), Wanted: skill.Claims}
+func wishOf(skill *bridge.Skill, provider bridge.Provider) upstream.Wish {
+	return upstream.Wish{Needed: skill.SignInClaims(provider), Wanted: skill.Claims}
 }
 
 // storedResult returns the result of the flow's sign-in: [bridge.ErrNotFound] before the sign-in,

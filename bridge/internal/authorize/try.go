@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/httperror"
@@ -20,6 +21,9 @@ import (
 // URL uses up nothing. POST binds the ticket to this browser and starts the sign-in. It leads the same way as a link,
 // and shows what came in place of making one.
 func (h *Handler) Try(w http.ResponseWriter, r *http.Request) error {
+	if !bridge.WellFormedTicket(r.PathValue("ticket")) {
+		return h.httpError(r, nil, noTicket("the ticket is malformed"))
+	}
 	handle := bridge.HashOf(r.PathValue("ticket"))
 	skill, err := h.ticketSkill(r.Context(), handle)
 	if err != nil {
@@ -99,11 +103,12 @@ func (h *Handler) finishTest(w http.ResponseWriter, r *http.Request, f *flow, re
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), signInTimeout)
 	defer cancel()
-	identity, err := provider.Identify(ctx, f.login(), response, wishOf(skill))
+	known := h.Clients.Provider(f.provider)
+	identity, err := provider.Identify(ctx, f.login(), response, wishOf(skill, known))
 	if err != nil {
 		return h.testFailed(w, r, f, err)
 	}
-	page, err := testResult(skill, identity)
+	page, err := testResult(skill, known, identity)
 	if err != nil {
 		return h.testFailed(w, r, f, err)
 	}
@@ -132,7 +137,7 @@ func (h *Handler) skillName(f *flow) string {
 }
 
 // testResult says what the provider sent, what a link would keep of it, and what allow says.
-func testResult(skill *bridge.Skill, identity *upstream.Identity) (templates.TryResult, error) {
+func testResult(skill *bridge.Skill, provider bridge.Provider, identity *upstream.Identity) (templates.TryResult, error) {
 	var claims bridge.Claims
 	var idToken, userinfo map[string]json.RawMessage
 	for text, into := range map[*json.RawMessage]any{
@@ -161,14 +166,14 @@ func testResult(skill *bridge.Skill, identity *upstream.Identity) (templates.Try
 		}
 		page.Kept = append(page.Kept, templates.TryClaim{Name: displayable(name), Value: displayable(string(text))})
 	}
-	for _, rule := range skill.Allow.Rules(claims) {
+	for _, rule := range skill.SignInRules(provider, claims) {
 		page.Allowed = page.Allowed && rule.Reason == ""
 		page.Rules = append(page.Rules, templates.TryRule{Name: rule.Name, Holds: rule.Reason == "", Detail: rule.Detail})
 	}
 	return page, nil
 }
 
-// sentClaims lists the claims as they came. Those that bind them to the sign-in are not shown.
+// sentClaims lists the claims as they came. Those that bind them to the sign-in are not shown, nor tokens of others.
 func sentClaims(idToken, userinfo map[string]json.RawMessage) []templates.TryClaim {
 	hidden := []string{"nonce", "at_hash", "c_hash", "s_hash", "sid"}
 	var sent []templates.TryClaim
@@ -177,7 +182,7 @@ func sentClaims(idToken, userinfo map[string]json.RawMessage) []templates.TryCla
 		claims map[string]json.RawMessage
 	}{{"ID token", idToken}, {"userinfo", userinfo}} {
 		for _, name := range slices.Sorted(maps.Keys(source.claims)) {
-			if !slices.Contains(hidden, name) {
+			if !slices.Contains(hidden, name) && !strings.HasSuffix(name, "_token") {
 				value := displayable(string(source.claims[name]))
 				sent = append(sent, templates.TryClaim{Source: source.name, Name: displayable(name), Value: value})
 			}

@@ -150,14 +150,7 @@ func asError(err error) *Error {
 
 // log writes the one line of a rejected request. Of a flood it writes some, with the count of those left out.
 func (re *Responder) log(r *http.Request, route string, status int, e *Error) {
-	if !re.Log.Enabled(r.Context(), e.Level) {
-		return
-	}
 	message := cmp.Or(e.Message, "request rejected")
-	write, omitted := re.Sampler.Sample(message + " " + e.Reason + " " + route)
-	if !write {
-		return
-	}
 	attrs := []any{"ref", reference.FromContext(r.Context()), "route", route, "status", status,
 		"address", clientaddr.Of(r, re.TrustedProxies)}
 	if e.Reason != "" {
@@ -166,10 +159,12 @@ func (re *Responder) log(r *http.Request, route string, status int, e *Error) {
 	if e.Err != nil {
 		attrs = append(attrs, "error", e.Err)
 	}
-	if omitted > 0 {
-		attrs = append(attrs, "lines_omitted", omitted)
+	attrs = append(attrs, e.Attrs...)
+	if e.Reason == string(templates.PageInternal) { // each must be seen: no two need have the same cause
+		re.Log.Log(r.Context(), e.Level, message, attrs...)
+		return
 	}
-	re.Log.Log(r.Context(), e.Level, message, append(attrs, e.Attrs...)...)
+	re.Sampler.Log(r.Context(), re.Log, e.Level, message+" "+e.Reason+" "+route, message, attrs...)
 }
 
 // respondJSON writes an OAuth error (RFC 6749 §5.2).

@@ -1,6 +1,8 @@
 package httperror
 
 import (
+	"context"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -29,6 +31,22 @@ type sampledKind struct {
 // NewSampler returns a sampler with the given clock.
 func NewSampler(now func() time.Time) *Sampler {
 	return &Sampler{now: now, kinds: map[string]*sampledKind{}}
+}
+
+// Log writes a line that strangers can cause without end, unless it is left out as one of a flood of its kind. It says
+// how many lines were left out before it.
+func (s *Sampler) Log(ctx context.Context, log *slog.Logger, level slog.Level, kind, message string, attrs ...any) {
+	if !log.Enabled(ctx, level) {
+		return
+	}
+	write, omitted := s.Sample(kind)
+	if !write {
+		return
+	}
+	if omitted > 0 {
+		attrs = append(attrs, "lines_omitted", omitted)
+	}
+	log.Log(ctx, level, message, attrs...)
 }
 
 // Sample reports whether to write a line of a kind, and how many were left out before it.

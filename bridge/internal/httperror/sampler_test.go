@@ -1,11 +1,38 @@
 package httperror_test
 
 import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
 	"alexa-oidc-bridge/bridge/internal/httperror"
+	"alexa-oidc-bridge/bridge/internal/oauth"
 )
+
+// Internal errors are never left out, since no two need have the same cause.
+func TestInternalErrorsAreNotSampled(t *testing.T) {
+	var log bytes.Buffer
+	responder := &httperror.Responder{Log: slog.New(slog.NewTextHandler(&log, nil)), Sampler: httperror.NewSampler(time.Now)}
+	flood := func(err error) int {
+		log.Reset()
+		for range 150 {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			responder.Respond(httptest.NewRecorder(), r, "/route", httperror.Programs, err)
+		}
+		return strings.Count(log.String(), "\n")
+	}
+	if lines := flood(errors.New("a cause")); lines != 150 {
+		t.Errorf("%d lines of internal errors, want 150", lines)
+	}
+	if lines := flood(oauth.ErrFormTooLarge); lines != 100 {
+		t.Errorf("%d lines of a flood, want 100", lines)
+	}
+}
 
 func TestSampler(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
