@@ -4,7 +4,10 @@ import "time"
 
 // Event is the revocation of one link in the feed that every process reads.
 type Event struct {
-	LinkID string
+	LinkID   string
+	ClientID string
+	Reason   Reason
+	Actor    Actor
 }
 
 // Position is a position in the feed. The zero value is before all events. Two positions are equal if no event lies

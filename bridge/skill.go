@@ -109,10 +109,12 @@ func (s *Skill) SignInRules(provider Provider, claims Claims) []Rule {
 
 // CheckLink returns why this configuration of the skill and its provider does not permit a link, or "".
 func (s *Skill) CheckLink(link *Link, provider Provider) Reason {
+	_, hasEmail := link.Claims[ClaimEmail]
 	_, hasGroups := link.Claims[ClaimGroups]
 	switch {
 	case link.ClientID != s.ClientID || link.Provider.ID != s.Provider,
 		link.Issuer != provider.Issuer || link.SubjectClaim != provider.SubjectClaim,
+		hasEmail && link.EmailClaim != provider.EmailClaim,
 		hasGroups && link.GroupsClaim != provider.GroupsClaim:
 		return ReasonOtherProvider
 	}

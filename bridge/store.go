@@ -27,8 +27,8 @@ type Store interface {
 	PendingConsent(ctx context.Context, handle Hash, now time.Time) (PendingConsent, error)
 
 	// Link records DecisionLink for a pending consent, and makes the link with its first token or its code. With a
-	// token, it revokes the oldest links of the person with this skill beyond MaxLinks, for ReasonReplaced; a code
-	// does so when it is redeemed. ErrNotFound: the handle is unknown, or the consent has expired at the link's
+	// token, it revokes the oldest links of the person with this skill beyond MaxLinks, for ReasonReplaced by
+	// ActorPerson; a code does so when it is redeemed. ErrNotFound: the handle is unknown, or the consent has expired at the link's
 	// CreatedAt. DecidedError: there is a decision already, which may be this one.
 	Link(ctx context.Context, handle Hash, link NewLink) error
 
@@ -39,7 +39,7 @@ type Store interface {
 	// Redeem exchanges an authorization code for its tokens, once (RFC 6749 §4.1.3), and returns the link. It revokes
 	// links beyond MaxLinks as Link does. Of several errors that apply it returns the first of: ErrNotFound: the code
 	// is unknown. ErrMismatch: the code was issued for another client, redirect URI or challenge. ErrReplayed: the
-	// code was redeemed before. If that is longer ago than CodeReplayGrace, the link is revoked. ErrNotFound: the
+	// code was redeemed before. If that is longer ago than CodeReplayGrace, the link is revoked by the skill. ErrNotFound: the
 	// code has expired. ErrRevoked: the link is revoked. ErrSuspended: Permits returned false.
 	Redeem(ctx context.Context, redemption Redemption) (Link, error)
 
@@ -48,14 +48,14 @@ type Store interface {
 	// children only the newest MaxSuccessors stay good. Presenting a token that has a parent supersedes that parent
 	// and the token's siblings. Of several errors that apply it returns the first of: ErrNotFound: the refresh token
 	// is unknown. ErrMismatch: it was issued to another client. ErrRevoked: the link is revoked. ErrNotFound: the
-	// refresh token has expired. ErrReplayed: it is superseded. The link is revoked for it. ErrSuspended: Permits
+	// refresh token has expired. ErrReplayed: it is superseded. The link is revoked by the skill. ErrSuspended: Permits
 	// returned false. ErrScope: a requested scope was not granted.
 	Refresh(ctx context.Context, refresh Refresh) (Link, error)
 
-	// RevokeByToken revokes the link of a token of any kind for ReasonClient, if the link is one of the clients', and
-	// returns it (RFC 7009). ErrNotFound: the token is unknown, expired, superseded or of another client, or its link
-	// was revoked before.
-	RevokeByToken(ctx context.Context, token Hash, clients []string, now time.Time) (Link, error)
+	// RevokeByToken revokes the link of a token of any kind, if the link is one of the clients', and returns it
+	// (RFC 7009). ErrNotFound: the token is unknown, expired, superseded or of another client, or its link was revoked
+	// before.
+	RevokeByToken(ctx context.Context, token Hash, clients []string, revocation Revocation) (Link, error)
 
 	// Lookup returns an access token with its link, whether or not it is expired or revoked. ErrNotFound: the token
 	// is unknown, or not an access token. The claims of the link may be shared with other callers and must not be
@@ -70,13 +70,13 @@ type Store interface {
 	Links(ctx context.Context, filter LinkFilter) ([]Link, error)
 
 	// Revoke revokes the live links that match a filter, and returns them. Links that were revoked before keep their
-	// time and reason, and are not returned.
-	Revoke(ctx context.Context, filter LinkFilter, reason Reason, now time.Time) ([]Link, error)
+	// time, reason and actor, and are not returned.
+	Revoke(ctx context.Context, filter LinkFilter, revocation Revocation) ([]Link, error)
 
 	// Sweep removes up to limit rows of each kind that are not needed any more, and returns how many: expired tokens
 	// and pending consents, codes and superseded refresh tokens after ReplayMemory, and events after EventMemory. It
 	// revokes links whose code was not redeemed, RedeemGrace after it expired, and links whose last token has
-	// expired; these count, too. Several sweeps may run at the same time.
+	// expired, by ActorSystem; these count, too. Several sweeps may run at the same time.
 	Sweep(ctx context.Context, now time.Time, limit int) (int, error)
 
 	// ReadFeed returns the revocations after a position of the feed. Every revocation is in the feed, by whichever
@@ -89,9 +89,9 @@ type Store interface {
 	// ends. It is a hint: a store without notifications returns only when the context ends.
 	WaitForEvents(ctx context.Context)
 
-	// OnRevoke registers a function that is called with the links that this process revokes, before the method that
-	// revoked them returns. It must return quickly and must not call the store.
-	OnRevoke(do func(linkIDs []string))
+	// OnRevoke registers a function that is called with the revocations of this process, before the method that made
+	// them returns. It must return quickly and must not call the store.
+	OnRevoke(do func([]Event))
 
 	// Close waits for the writes that have begun, and closes the store. Methods that are called afterwards return an
 	// error.

@@ -121,6 +121,7 @@ func TestConfigurationSuspendsLinks(t *testing.T) {
 			b.Config.Providers = append(b.Config.Providers[:1:1], other)
 		},
 		"another subject claim": func() { b.Config.Providers[0].SubjectClaim = "oid" },
+		"another e-mail claim":  func() { b.Config.Providers[0].EmailClaim = []string{"upn"} },
 		"another groups claim":  func() { b.Config.Providers[0].GroupsClaim = []string{"roles"} },
 		"another issuer":        func() { b.Config.Providers[0].Issuer = "https://other.example.com" },
 		"no skill":              func() { b.Skill.ClientID = "gone" },

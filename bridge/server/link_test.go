@@ -210,7 +210,7 @@ func TestRemoveImplicitGrant(t *testing.T) {
 	b.WantPage(b.Decide(phone, consent, "link"), http.StatusBadRequest, "This skill is not known here")
 	request := b.Request()
 	b.WantError(request, b.Open(simulator.NewPhone(), request.URL()), "unauthorized_client")
-	revoked, err := b.Store.Revoke(t.Context(), bridge.LinkFilter{Grant: bridge.GrantImplicit}, bridge.ReasonOperator, time.Now())
+	revoked, err := b.Store.Revoke(t.Context(), bridge.LinkFilter{Grant: bridge.GrantImplicit}, bridge.Revocation{Reason: bridge.ReasonOperator, At: time.Now()})
 	if err != nil || len(revoked) != 1 || b.Lookup(token).Active {
 		t.Errorf("%v, %v", revoked, err)
 	}

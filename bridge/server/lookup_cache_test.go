@@ -41,7 +41,7 @@ func revokeLink(b *testBridge, store bridge.Store, token string) {
 	b.Helper()
 	found, err := store.Lookup(b.Context(), bridge.HashOf(token))
 	if err == nil {
-		_, err = store.Revoke(b.Context(), bridge.LinkFilter{IDs: []string{found.Link.ID}}, "x", b.Clock.Now())
+		_, err = store.Revoke(b.Context(), bridge.LinkFilter{IDs: []string{found.Link.ID}}, bridge.Revocation{Reason: "x", At: b.Clock.Now()})
 	}
 	if err != nil {
 		b.Fatal(err)

@@ -27,7 +27,7 @@ func (p *property) revokeLink(t *rapid.T) {
 
 func (p *property) revoke(t *rapid.T) {
 	l := pick(t, "link", p.links)
-	if _, err := p.store(t).Revoke(t.Context(), bridge.LinkFilter{IDs: []string{l.id}}, bridge.ReasonOperator, p.clock.Now()); err != nil {
+	if _, err := p.store(t).Revoke(t.Context(), bridge.LinkFilter{IDs: []string{l.id}}, bridge.Revocation{Reason: bridge.ReasonOperator, At: p.clock.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	l.revoke(bridge.ReasonOperator, p.clock.Now())

@@ -113,8 +113,10 @@ func CallbackURI(publicURL, providerID string) string {
 func (s *Server) newHandlers(config Config) (err error) {
 	var providers []bridge.Provider
 	for id, p := range s.upstreams {
-		providers = append(providers,
-			bridge.Provider{ID: id, Issuer: p.Issuer(), SubjectClaim: p.SubjectClaim(), GroupsClaim: p.GroupsClaim()})
+		providers = append(providers, bridge.Provider{
+			ID: id, Issuer: p.Issuer(),
+			SubjectClaim: p.SubjectClaim(), EmailClaim: p.EmailClaim(), GroupsClaim: p.GroupsClaim(),
+		})
 	}
 	deps := endpoint.Deps{
 		PublicURL: config.PublicURL,

@@ -58,6 +58,7 @@ func revokeAfterReplay(tx *transaction, code *bridge.AuthorizationCode, now time
 	if seconds(now)-seconds(code.RedeemedAt) <= int64(bridge.CodeReplayGrace.Seconds()) {
 		return nil
 	}
-	_, err := tx.revokeLinks(bridge.ReasonCodeReplayed, now, `id = $3`, code.Link.ID)
+	by := bridge.Revocation{Reason: bridge.ReasonCodeReplayed, Actor: bridge.ActorSkill(code.Link.ClientID), At: now}
+	_, err := tx.revokeLinks(by, `id = $4`, code.Link.ID)
 	return err
 }

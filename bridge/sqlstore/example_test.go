@@ -41,7 +41,7 @@ func Example() {
 	// The skill's backend looks the token up, before and after an operator revokes the link.
 	found, err := store.Lookup(ctx, token)
 	fmt.Println(found.Link.Subject, found.Active(now), err)
-	if _, err := store.Revoke(ctx, bridge.LinkFilter{Subject: "ada"}, bridge.ReasonOperator, now); err != nil {
+	if _, err := store.Revoke(ctx, bridge.LinkFilter{Subject: "ada"}, bridge.Revocation{Reason: bridge.ReasonOperator, At: now}); err != nil {
 		log.Fatal(err)
 	}
 	found, err = store.Lookup(ctx, token)

@@ -40,7 +40,7 @@ func TestExportSnapshot(t *testing.T) {
 			newer[1].Token.LinkID = newer[0].Link.ID
 			mustImport(t, store, sequenceOf(newer), Imported{Added: 1})
 			later := implicitLink(n - len(links))[0].Link.ID
-			must(t, errOf(store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{later}}, "x", begin)))
+			must(t, errOf(store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{later}}, bridge.Revocation{Reason: "x", At: begin})))
 		}
 		if len(links) != n || tokens != n || slices.Max(links) != implicitLink(n - 1)[0].Link.ID {
 			t.Errorf("%d links up to %s and %d tokens", len(links), slices.Max(links), tokens)

@@ -55,7 +55,7 @@ func selectFeed(ctx context.Context, conn *sql.Conn, after bridge.Position) (bri
 // to the second. To find that out, it counts the events and reads the one at the first position, unless that is the
 // beginning.
 func selectEvents(ctx context.Context, conn *sql.Conn, after, until bridge.Position) ([]bridge.Event, error) {
-	rows, err := conn.QueryContext(ctx, `SELECT position, mark, link_id FROM events WHERE position >= $1 AND position <= $2 ORDER BY position`,
+	rows, err := conn.QueryContext(ctx, `SELECT position, mark, link_id, client_id, reason, actor FROM events WHERE position >= $1 AND position <= $2 ORDER BY position`,
 		after.Count, until.Count)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func selectEvents(ctx context.Context, conn *sql.Conn, after, until bridge.Posit
 		var position int64
 		var mark string
 		var event bridge.Event
-		if err := rows.Scan(&position, &mark, &event.LinkID); err != nil {
+		if err := rows.Scan(&position, &mark, &event.LinkID, &event.ClientID, &event.Reason, &event.Actor); err != nil {
 			return nil, err
 		}
 		switch {

@@ -68,7 +68,7 @@ func (f *fixture) link(name string, made bridge.NewLink) {
 	if made.Code != nil {
 		made.Link.Grant = bridge.GrantAuthorizationCode
 	}
-	made.Link.Provider = bridge.Provider{ID: "corp", Issuer: "https://login.example.com", SubjectClaim: "oid", GroupsClaim: "cognito:groups"}
+	made.Link.Provider = bridge.Provider{ID: "corp", Issuer: "https://login.example.com", SubjectClaim: "oid", EmailClaim: "mail", GroupsClaim: "cognito:groups"}
 	if made.Link.Subject == "" {
 		made.Link.Subject = "subject of " + name
 	}
@@ -102,7 +102,7 @@ func (f *fixture) rotate(name, successor string) error {
 
 func (f *fixture) revoke(name string, reason bridge.Reason) {
 	f.Helper()
-	_, err := f.store.Revoke(f.Context(), bridge.LinkFilter{IDs: []string{"lnk_" + name}}, reason, f.now)
+	_, err := f.store.Revoke(f.Context(), bridge.LinkFilter{IDs: []string{"lnk_" + name}}, bridge.Revocation{Reason: reason, At: f.now})
 	must(f, err)
 }
 

@@ -41,7 +41,7 @@ const importSize = 1000
 
 // Import adds links that the database does not have, live or revoked, with all that they own. A link that the
 // database has is not changed, with one exception: if it is live and revoked in the import, it is revoked now for the
-// import's reason. So no link that is revoked on either side becomes live, and importing the same rows again changes
+// import's reason, by its actor. So no link that is revoked on either side becomes live, and importing the same rows again changes
 // nothing.
 //
 // The rows must be valid, as [transfer.Read] returns them. Each transaction adds whole links: an import that was
@@ -124,7 +124,7 @@ func (i *importing) add(row transfer.Row) error {
 
 func (i *importing) addLink(l *transfer.Link) error {
 	i.linkID = l.ID
-	n, err := insertLink(i.tx, l, `ON CONFLICT (id) DO NOTHING`)
+	n, err := insertLink(i.tx, l, ` ON CONFLICT (id) DO NOTHING`)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,8 @@ func (i *importing) addLink(l *transfer.Link) error {
 	}
 	var revoked []bridge.Link
 	if l.RevokedAt != 0 {
-		revoked, err = i.tx.revokeLinks(l.Reason, i.now, `id = $3`, l.ID)
+		by := bridge.Revocation{Reason: l.Reason, Actor: l.Actor, At: i.now}
+		revoked, err = i.tx.revokeLinks(by, `id = $4`, l.ID)
 	}
 	i.done.Revoked += len(revoked)
 	i.done.Known += 1 - len(revoked)

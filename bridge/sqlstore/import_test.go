@@ -40,7 +40,7 @@ func TestImportLinkTwice(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
 		for name, between := range map[string]int{"in one batch": 1, "in another batch": importSize} {
 			again := implicitLink(0)
-			again[0].Link.RevokedAt, again[0].Link.Reason = begin.Unix(), "twice"
+			again[0].Link.RevokedAt, again[0].Link.Reason, again[0].Link.Actor = begin.Unix(), "twice", "command:ada@host"
 			again[1].Token.Hash = bridge.HashOf("added later")
 			rows := slices.Concat(implicitLink(0), implicitLinks(1, between), again)
 			store := open(t)
@@ -49,6 +49,10 @@ func TestImportLinkTwice(t *testing.T) {
 				t.Errorf("%s: a token was added to a link that was known: %v", name, err)
 			}
 			wantReason(t, store, "0000000", "twice")
+			links, err := store.Links(t.Context(), bridge.LinkFilter{IDs: []string{"lnk_0000000"}})
+			if err != nil || links[0].Actor != "command:ada@host" || links[0].EmailClaim != "email" { // as of version 2
+				t.Errorf("%s: %+v, %v", name, links, err)
+			}
 		}
 	})
 }
@@ -61,11 +65,15 @@ func TestImportRevokes(t *testing.T) {
 		source.revoke("expiring", "why a")
 		source.revoke("implicit", "why b")
 		source.revoke("newest", "why a")
-		must(t, errOf(target.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{"lnk_newest"}}, "here", source.now)))
+		must(t, errOf(target.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{"lnk_newest"}}, bridge.Revocation{Reason: "here", At: source.now})))
 		before, err := target.ReadFeed(t.Context(), bridge.Position{})
 		must(t, err)
 		var called []string
-		target.OnRevoke(func(linkIDs []string) { called = append(called, linkIDs...) })
+		target.OnRevoke(func(events []bridge.Event) {
+			for _, event := range events {
+				called = append(called, event.LinkID)
+			}
+		})
 		mustImport(t, target, source.store.Export(t.Context()), Imported{Revoked: 2, Known: fillLinks - 2})
 		feed, err := target.ReadFeed(t.Context(), before.Position)
 		must(t, err)

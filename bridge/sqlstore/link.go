@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -38,12 +39,12 @@ func insertLink(tx *transaction, l *transfer.Link, onConflict string) (int64, er
 	if err != nil {
 		return 0, err
 	}
-	return tx.ExecCount(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, groups_claim,
-		subject, claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) `+onConflict,
-		l.ID, l.ClientID, string(l.Grant), l.Provider, l.Issuer, l.SubjectClaim, l.GroupsClaim, l.Subject, string(claims),
-		emailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt, l.LastUsedAt, l.RevokedAt,
-		string(l.Reason))
+	return tx.ExecCount(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, email_claim, groups_claim,
+		subject, claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason, actor)
+		VALUES `+placeholders(1, 18)+onConflict,
+		l.ID, l.ClientID, string(l.Grant), l.Provider, l.Issuer, l.SubjectClaim, cmp.Or(l.EmailClaim, bridge.ClaimEmail), l.GroupsClaim, l.Subject,
+		string(claims), emailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt, l.LastUsedAt,
+		l.RevokedAt, string(l.Reason), string(l.Actor))
 }
 
 func insertCode(tx *transaction, linkID string, code *bridge.NewCode) error {
@@ -105,10 +106,11 @@ func revokeOldest(tx *transaction, link *bridge.Link, limit int, now time.Time) 
 	if err != nil {
 		return err
 	}
-	_, err = tx.revokeLinks(bridge.ReasonReplaced, now, `id IN (
-		SELECT id FROM links WHERE client_id = $3 AND issuer = $4 AND subject = $5 AND revoked_at = 0 AND id <> $6
+	by := bridge.Revocation{Reason: bridge.ReasonReplaced, Actor: bridge.ActorPerson, At: now}
+	_, err = tx.revokeLinks(by, `id IN (
+		SELECT id FROM links WHERE client_id = $4 AND issuer = $5 AND subject = $6 AND revoked_at = 0 AND id <> $7
 		AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.link_id = links.id AND codes.redeemed_at = 0)
-		ORDER BY created_at DESC, id DESC LIMIT $7 OFFSET $8)`, append(person, link.ID, noLimit, limit-1)...)
+		ORDER BY created_at DESC, id DESC LIMIT $8 OFFSET $9)`, append(person, link.ID, noLimit, limit-1)...)
 	if err != nil {
 		return err
 	}
@@ -127,25 +129,25 @@ func (s *Store) Links(ctx context.Context, filter bridge.LinkFilter) ([]bridge.L
 }
 
 // Revoke revokes links; see [bridge.Store].
-func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, reason bridge.Reason, now time.Time) ([]bridge.Link, error) {
-	condition, args := filterCondition(filter, 3)
+func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, revocation bridge.Revocation) ([]bridge.Link, error) {
+	condition, args := filterCondition(filter, 4)
 	return writeResult(ctx, s, func(tx *transaction) ([]bridge.Link, error) {
-		return tx.revokeLinks(reason, now, condition, args...)
+		return tx.revokeLinks(revocation, condition, args...)
 	})
 }
 
 // RevokeByToken revokes the link of a live token; see [bridge.Store].
-func (s *Store) RevokeByToken(ctx context.Context, token bridge.Hash, clients []string, now time.Time) (bridge.Link, error) {
+func (s *Store) RevokeByToken(ctx context.Context, token bridge.Hash, clients []string, revocation bridge.Revocation) (bridge.Link, error) {
 	if len(clients) == 0 {
 		return bridge.Link{}, bridge.ErrNotFound
 	}
-	args := []any{string(token), seconds(now)}
+	args := []any{string(token), seconds(revocation.At)}
 	for _, client := range clients {
 		args = append(args, client)
 	}
 	return writeResult(ctx, s, func(tx *transaction) (bridge.Link, error) {
-		revoked, err := tx.revokeLinks(bridge.ReasonClient, now, `id IN (SELECT link_id FROM tokens WHERE hash = $3
-			AND superseded_at = 0 AND (expires_at = 0 OR expires_at > $4)) AND client_id IN `+placeholders(5, len(clients)), args...)
+		revoked, err := tx.revokeLinks(revocation, `id IN (SELECT link_id FROM tokens WHERE hash = $4
+			AND superseded_at = 0 AND (expires_at = 0 OR expires_at > $5)) AND client_id IN `+placeholders(6, len(clients)), args...)
 		if err != nil {
 			return bridge.Link{}, err
 		}

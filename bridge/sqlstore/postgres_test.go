@@ -150,7 +150,7 @@ func TestFrozenInTransaction(t *testing.T) {
 	begun, thaw, result := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
 		result <- frozen.write(context.Background(), func(tx *transaction) error {
-			_, err := tx.revokeLinks("frozen", begin, `id = $3`, "lnk_one")
+			_, err := tx.revokeLinks(bridge.Revocation{Reason: "frozen", At: begin}, `id = $4`, "lnk_one")
 			close(begun)
 			<-thaw
 			return err

@@ -26,7 +26,8 @@ func (s *Store) Refresh(ctx context.Context, refresh bridge.Refresh) (bridge.Lin
 		err = token.Check(&refresh)
 		switch {
 		case errors.Is(err, bridge.ErrReplayed):
-			_, failed := tx.revokeLinks(bridge.ReasonRefreshReplayed, refresh.Now, `id = $3`, token.Link.ID)
+			by := bridge.Revocation{Reason: bridge.ReasonRefreshReplayed, Actor: bridge.ActorSkill(refresh.ClientID), At: refresh.Now}
+			_, failed := tx.revokeLinks(by, `id = $4`, token.Link.ID)
 			err = cmp.Or(failed, err)
 		case err == nil:
 			err = addRefreshed(tx, &token, &refresh)

@@ -7,8 +7,9 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-const linkColumns = `links.id, links.client_id, links.grant_type, links.provider, links.issuer, links.subject_claim, links.groups_claim,
-	links.subject, links.claims, links.scope, links.alexa_user, links.created_at, links.last_used_at, links.revoked_at, links.reason`
+const linkColumns = `links.id, links.client_id, links.grant_type, links.provider, links.issuer, links.subject_claim, links.email_claim,
+	links.groups_claim, links.subject, links.claims, links.scope, links.alexa_user, links.created_at, links.last_used_at,
+	links.revoked_at, links.reason, links.actor`
 
 // scanLink scans linkColumns and the columns that follow them.
 func scanLink(row interface{ Scan(...any) error }, more ...any) (bridge.Link, error) {
@@ -16,7 +17,8 @@ func scanLink(row interface{ Scan(...any) error }, more ...any) (bridge.Link, er
 	var claims string
 	var created, used, revoked int64
 	err := row.Scan(append([]any{&link.ID, &link.ClientID, &link.Grant, &link.Provider.ID, &link.Issuer, &link.SubjectClaim,
-		&link.GroupsClaim, &link.Subject, &claims, &link.Scope, &link.AlexaUser, &created, &used, &revoked, &link.Reason}, more...)...)
+		&link.EmailClaim, &link.GroupsClaim, &link.Subject, &claims, &link.Scope, &link.AlexaUser, &created, &used, &revoked,
+		&link.Reason, &link.Actor}, more...)...)
 	if err != nil {
 		return bridge.Link{}, err
 	}

@@ -53,7 +53,7 @@ type Store struct {
 	refreshes *engine.Batcher[*pendingRefresh] // nil on SQLite
 
 	mu       sync.Mutex
-	onRevoke []func(linkIDs []string)
+	onRevoke []func([]bridge.Event)
 }
 
 var _ bridge.Store = (*Store)(nil)
@@ -91,18 +91,18 @@ func (s *Store) prepare(ctx context.Context) (err error) {
 // Close waits for the writes that have begun and closes the database.
 func (s *Store) Close() error { return s.db.Close() }
 
-// OnRevoke registers a function to call with revoked links; see [bridge.Store].
-func (s *Store) OnRevoke(do func(linkIDs []string)) {
+// OnRevoke registers a function to call with revocations; see [bridge.Store].
+func (s *Store) OnRevoke(do func([]bridge.Event)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.onRevoke = append(s.onRevoke, do)
 }
 
-func (s *Store) callOnRevoke(linkIDs []string) {
+func (s *Store) callOnRevoke(events []bridge.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, do := range s.onRevoke {
-		do(linkIDs)
+		do(events)
 	}
 }
 

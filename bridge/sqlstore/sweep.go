@@ -82,6 +82,7 @@ func (step sweepStep) run(tx *transaction, now time.Time, limit int) (int64, err
 	if err != nil {
 		return 0, err
 	}
-	revoked, err := tx.revokeLinks(step.reason, now, fmt.Sprintf(step.sql, "$3", "$4"), until, limit)
+	by := bridge.Revocation{Reason: step.reason, Actor: bridge.ActorSystem, At: now}
+	revoked, err := tx.revokeLinks(by, fmt.Sprintf(step.sql, "$4", "$5"), until, limit)
 	return int64(len(revoked)), err
 }

@@ -19,7 +19,7 @@ import (
 // person, other links, and the feed last.
 type transaction struct {
 	*engine.Tx
-	revoked   []string
+	revoked   []bridge.Event
 	revokedAt time.Time
 }
 
@@ -64,18 +64,20 @@ func writeResult[T any](ctx context.Context, s *Store, do func(*transaction) (T,
 }
 
 // revokeLinks revokes the live links for which a condition holds, and returns them. The parameters of the condition
-// begin with $3. Nothing else in this package sets revoked_at of a link that exists.
-func (tx *transaction) revokeLinks(reason bridge.Reason, now time.Time, condition string, args ...any) ([]bridge.Link, error) {
-	rows, err := tx.Query(`UPDATE links SET revoked_at = $1, reason = $2 WHERE revoked_at = 0 AND `+condition+
-		` RETURNING `+linkColumns, append([]any{seconds(now), string(reason)}, args...)...)
+// begin with $4. Nothing else in this package sets revoked_at of a link that exists.
+func (tx *transaction) revokeLinks(by bridge.Revocation, condition string, args ...any) ([]bridge.Link, error) {
+	rows, err := tx.Query(`UPDATE links SET revoked_at = $1, reason = $2, actor = $3 WHERE revoked_at = 0 AND `+condition+
+		` RETURNING `+linkColumns, append([]any{seconds(by.At), string(by.Reason), string(by.Actor)}, args...)...)
 	if err != nil {
 		return nil, err
 	}
 	links, err := scanLinks(rows)
 	for i := range links {
-		tx.revoked = append(tx.revoked, links[i].ID)
+		tx.revoked = append(tx.revoked, bridge.Event{
+			LinkID: links[i].ID, ClientID: links[i].ClientID, Reason: by.Reason, Actor: by.Actor,
+		})
 	}
-	tx.revokedAt = now
+	tx.revokedAt = by.At
 	return links, err
 }
 
@@ -88,11 +90,11 @@ func (tx *transaction) appendEvents() error {
 	if err != nil {
 		return err
 	}
-	for ids := range slices.Chunk(tx.revoked, maxEvents) {
-		if err := tx.insertEvents(position-int64(len(tx.revoked)), mark, ids); err != nil {
+	for events := range slices.Chunk(tx.revoked, maxEvents) {
+		if err := tx.insertEvents(position-int64(len(tx.revoked)), mark, events); err != nil {
 			return err
 		}
-		position += int64(len(ids))
+		position += int64(len(events))
 	}
 	return nil
 }
@@ -100,14 +102,15 @@ func (tx *transaction) appendEvents() error {
 // maxEvents bounds the rows, and so the parameters, of one INSERT.
 const maxEvents = 500
 
-func (tx *transaction) insertEvents(after int64, mark string, linkIDs []string) error {
+func (tx *transaction) insertEvents(after int64, mark string, events []bridge.Event) error {
 	var rows []string
 	var args []any
-	for i, id := range linkIDs {
-		rows = append(rows, placeholders(len(args)+1, 4))
-		args = append(args, after+int64(i)+1, mark, id, seconds(tx.revokedAt))
+	for i, event := range events {
+		rows = append(rows, placeholders(len(args)+1, 7))
+		args = append(args, after+int64(i)+1, mark, event.LinkID, event.ClientID, string(event.Reason), string(event.Actor),
+			seconds(tx.revokedAt))
 	}
-	return tx.ExecOnce(`INSERT INTO events (position, mark, link_id, recorded_at) VALUES `+strings.Join(rows, ", "), args...)
+	return tx.ExecOnce(`INSERT INTO events (position, mark, link_id, client_id, reason, actor, recorded_at) VALUES `+strings.Join(rows, ", "), args...)
 }
 
 func placeholder(n int) string { return "$" + strconv.Itoa(n) }

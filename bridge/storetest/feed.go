@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -9,18 +10,22 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// readFeed reads the feed, which must be broken or not, and returns its position and the revoked links.
-func (s *suite) readFeed(after bridge.Position, wantBroken bool) (bridge.Position, []string) {
+// readFeed reads the feed, which must be broken or not, and returns its position and the revocations.
+func (s *suite) readFeed(after bridge.Position, wantBroken bool) (bridge.Position, []bridge.Event) {
 	s.Helper()
 	feed, err := s.store.ReadFeed(s.Context(), after)
 	if err != nil || feed.Broken != wantBroken || feed.Position.Epoch == "" {
 		s.Fatalf("ReadFeed(%+v): %+v, %v; want broken: %v", after, feed, err, wantBroken)
 	}
-	var revoked []string
-	for _, event := range feed.Events {
-		revoked = append(revoked, event.LinkID)
+	return feed.Position, feed.Events
+}
+
+// linksOf returns the links that events are about.
+func linksOf(events []bridge.Event) (links []string) {
+	for _, event := range events {
+		links = append(links, event.LinkID)
 	}
-	return feed.Position, revoked
+	return links
 }
 
 // position returns the position of the feed.
@@ -33,27 +38,54 @@ func (s *suite) position() bridge.Position {
 // wantEvents verifies which links the feed has after a position, and returns its position.
 func (s *suite) wantEvents(what string, after bridge.Position, want ...string) bridge.Position {
 	s.Helper()
-	position, revoked := s.readFeed(after, false)
-	if !slices.Equal(revoked, want) {
-		s.Errorf("%s: the feed has %v, want %v", what, revoked, want)
+	position, events := s.readFeed(after, false)
+	if revoked := linksOf(events); !slices.Equal(revoked, want) {
+		s.Errorf("%s: the feed has %v, want %v", what, events, want)
 	}
 	return position
 }
 
-// verifyFeed verifies that the feed and OnRevoke had each revoked link once, and no other.
+// actorOf returns who revokes a link for a reason.
+func actorOf(reason bridge.Reason) bridge.Actor {
+	switch reason {
+	case bridge.ReasonReplaced:
+		return bridge.ActorPerson
+	case bridge.ReasonCodeReplayed, bridge.ReasonRefreshReplayed:
+		return "skill:pizza"
+	case bridge.ReasonNotRedeemed, bridge.ReasonExpired:
+		return bridge.ActorSystem
+	case bridge.ReasonClient:
+		return "backend:pizza-backend"
+	case bridge.ReasonOperator:
+		return "command:ada@host"
+	}
+	return "" // of a live link
+}
+
+// by returns a revocation now.
+func (s *suite) by(reason bridge.Reason) bridge.Revocation {
+	return bridge.Revocation{Reason: reason, Actor: actorOf(reason), At: s.now}
+}
+
+// verifyFeed verifies that the feed and OnRevoke had each revoked link once, and no other, with the right actor.
 func (s *suite) verifyFeed() {
 	s.Helper()
-	var want []string
+	var want []bridge.Event
 	for _, link := range s.links(bridge.LinkFilter{}) {
 		if !link.RevokedAt.IsZero() {
-			want = append(want, link.ID)
+			want = append(want, bridge.Event{LinkID: link.ID, ClientID: link.ClientID, Reason: link.Reason, Actor: link.Actor})
+		}
+		if link.Actor != actorOf(link.Reason) {
+			s.Errorf("the actor is %q, want %q: %+v", link.Actor, actorOf(link.Reason), link)
 		}
 	}
+	byLink := func(a, b bridge.Event) int { return cmp.Compare(a.LinkID, b.LinkID) }
+	slices.SortFunc(want, byLink)
 	_, events := s.readFeed(s.begin, false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for what, got := range map[string][]string{"the feed": events, "OnRevoke": s.onRevoke} {
-		if slices.Sort(got); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+	for what, got := range map[string][]bridge.Event{"the feed": events, "OnRevoke": s.onRevoke} {
+		if slices.SortFunc(got, byLink); !slices.Equal(got, want) {
 			s.Errorf("%s had %v, want %v", what, got, want)
 		}
 	}
@@ -117,7 +149,7 @@ func (s *suite) concurrentFeed() {
 		done <- errors.Join(concurrently(callers, func(i int) (err error) {
 			for _, id := range want[i*each : (i+1)*each] {
 				filter := bridge.LinkFilter{IDs: []string{id}}
-				err = errors.Join(err, errOf(s.store.Revoke(context.WithoutCancel(s.Context()), filter, "x", s.now)))
+				err = errors.Join(err, errOf(s.store.Revoke(context.WithoutCancel(s.Context()), filter, s.by(bridge.ReasonOperator))))
 			}
 			return err
 		})...)
@@ -130,9 +162,9 @@ func (s *suite) concurrentFeed() {
 			finished = true
 		default:
 		}
-		var more []string
+		var more []bridge.Event
 		position, more = s.readFeed(position, false)
-		seen = append(seen, more...)
+		seen = append(seen, linksOf(more)...)
 	}
 	slices.Sort(want)
 	if slices.Sort(seen); !slices.Equal(seen, want) {
@@ -150,7 +182,7 @@ func (s *suite) concurrentRevoke() {
 		}
 		errs := concurrently(len(refreshes)+1, func(i int) error {
 			if i == len(refreshes) {
-				return errOf(s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: []string{link.ID}}, "x", s.now))
+				return errOf(s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: []string{link.ID}}, s.by(bridge.ReasonOperator)))
 			}
 			return errOf(s.store.Refresh(s.Context(), refreshes[i]))
 		})
@@ -159,7 +191,7 @@ func (s *suite) concurrentRevoke() {
 			if errs[i] != nil {
 				s.wantError(errs[i], bridge.ErrRevoked)
 			} else {
-				s.wantRevoked(refresh.Tokens.Access, "x")
+				s.wantRevoked(refresh.Tokens.Access, bridge.ReasonOperator)
 			}
 		}
 	}

@@ -134,10 +134,11 @@ func (s *suite) lookupLink() {
 func (s *suite) revoke() {
 	made, other := s.link(), s.link()
 	filter := bridge.LinkFilter{IDs: []string{made.Link.ID, "lnk_unknown"}}
-	revoked, err := s.store.Revoke(s.Context(), filter, bridge.ReasonOperator, s.now.Add(time.Minute))
+	by := bridge.Revocation{Reason: bridge.ReasonOperator, Actor: "command:ada@host", At: s.now.Add(time.Minute)}
+	revoked, err := s.store.Revoke(s.Context(), filter, by)
 	s.must(err)
 	want := made.Link
-	want.RevokedAt, want.Reason = s.now.Add(time.Minute), bridge.ReasonOperator
+	want.RevokedAt, want.Reason, want.Actor = by.At, by.Reason, by.Actor
 	if !reflect.DeepEqual(revoked, []bridge.Link{want}) {
 		s.Errorf("revoked %+v, want %+v", revoked, want)
 	}
@@ -145,7 +146,7 @@ func (s *suite) revoke() {
 		s.Errorf("after revoking: %+v", found)
 	}
 	s.wantActive("another link was revoked", other.Token)
-	revoked, err = s.store.Revoke(s.Context(), filter, "again", s.now.Add(time.Hour))
+	revoked, err = s.store.Revoke(s.Context(), filter, s.by(bridge.ReasonReplaced))
 	if err != nil || len(revoked) != 0 {
 		s.Errorf("revoked again: %v, %v", revoked, err)
 	}

@@ -60,10 +60,10 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 			t.Parallel()
 			s := &suite{T: t, store: open(t), now: time.Unix(1_800_000_000, 0).UTC()}
 			s.begin = s.position()
-			s.store.OnRevoke(func(ids []string) {
+			s.store.OnRevoke(func(events []bridge.Event) {
 				s.mu.Lock()
 				defer s.mu.Unlock()
-				s.onRevoke = append(s.onRevoke, ids...)
+				s.onRevoke = append(s.onRevoke, events...)
 			})
 			test(s)
 		})
@@ -78,7 +78,7 @@ type suite struct {
 	count int
 
 	mu       sync.Mutex
-	onRevoke []string // the links that OnRevoke was called with
+	onRevoke []bridge.Event // the links that OnRevoke was called with
 }
 
 // with returns a value with changes.
@@ -94,7 +94,7 @@ func (s *suite) newLink(changes ...func(*bridge.NewLink)) bridge.NewLink {
 	s.count++
 	id := bridge.NewLinkID()
 	identity := bridge.Identity{
-		Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com", SubjectClaim: "oid", GroupsClaim: "a.b"},
+		Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com", SubjectClaim: "oid", EmailClaim: "e.f", GroupsClaim: "a.b"},
 		Subject:  fmt.Sprintf("subject %d", s.count),
 		Claims: bridge.Claims{"email": fmt.Sprintf("Person%d@Contoso.com", s.count), "groups": []any{"a", "ü"},
 			"email_verified": true},
@@ -144,7 +144,7 @@ func (s *suite) createPending() bridge.Hash {
 
 func (s *suite) mustRevoke(linkIDs ...string) {
 	s.Helper()
-	s.must(errOf(s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: linkIDs}, "x", s.now)))
+	s.must(errOf(s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: linkIDs}, s.by(bridge.ReasonOperator))))
 }
 
 func (s *suite) lookup(token bridge.Hash) bridge.AccessToken {
@@ -227,7 +227,7 @@ func (s *suite) endedContext() {
 	if _, err := s.store.Lookup(ctx, bridge.HashOf("x")); err == nil || errors.Is(err, bridge.ErrNotFound) {
 		s.Errorf("Lookup: %v", err)
 	}
-	if _, err := s.store.Revoke(ctx, bridge.LinkFilter{}, "x", s.now); err == nil {
+	if _, err := s.store.Revoke(ctx, bridge.LinkFilter{}, s.by(bridge.ReasonOperator)); err == nil {
 		s.Error("Revoke succeeded")
 	}
 	s.links(bridge.LinkFilter{}) // succeeds afterwards

@@ -211,14 +211,15 @@ func (s *suite) revokeByToken() {
 	redemption, link := s.mustRedeem()
 	tokens := redemption.Tokens
 	revoke := func(token bridge.Hash, now time.Time, clients ...string) error {
-		return errOf(s.store.RevokeByToken(s.Context(), token, clients, now))
+		by := bridge.Revocation{Reason: bridge.ReasonClient, Actor: actorOf(bridge.ReasonClient), At: now}
+		return errOf(s.store.RevokeByToken(s.Context(), token, clients, by))
 	}
 	s.wantError(revoke(tokens.Refresh, s.now, "lights"), bridge.ErrNotFound)
 	s.wantError(revoke(tokens.Refresh, s.now), bridge.ErrNotFound)
 	s.wantError(revoke(bridge.HashOf("unknown"), s.now, "pizza"), bridge.ErrNotFound)
 	s.wantError(revoke(tokens.Access, s.now.Add(time.Hour), "pizza"), bridge.ErrNotFound) // expired
 	s.wantActive("the link was revoked", tokens.Access)
-	revoked, err := s.store.RevokeByToken(s.Context(), tokens.Refresh, []string{"lights", "pizza"}, s.now)
+	revoked, err := s.store.RevokeByToken(s.Context(), tokens.Refresh, []string{"lights", "pizza"}, s.by(bridge.ReasonClient))
 	if err != nil || revoked.ID != link.ID {
 		s.Errorf("%+v, %v", revoked, err)
 	}

@@ -4,13 +4,14 @@
 // the numbers of all, by which a truncated file is recognised. Every line ends with a line feed and has at most
 // [MaxLine] bytes, none of them of a control character: those in claims are escaped, and there are none elsewhere.
 //
-//	{"format":"alexa-oidc-bridge links","version":2,"exported_at":1800000000}
+//	{"format":"alexa-oidc-bridge links","version":3,"exported_at":1800000000}
 //	{"link":{"link_id":"lnk_4ghm3yq7","client_id":"pizza", … ,"claims":{"email":"ada@contoso.com"}, … }}
 //	{"token":{"link_id":"lnk_4ghm3yq7","hash":"9f86d0…","kind":"access", … }}
 //	{"links":1,"tokens":1,"codes":0}
 //
 // Times are seconds since 1970, 0 for never. Tokens and codes are SHA-256 hashes, which cannot be used; the links are
-// personal data. [Read] accepts exactly what [Write] writes, and memory does not grow with the file.
+// personal data. [Read] accepts exactly what [Write] writes and wrote in version 2, and
+// memory does not grow with the file.
 package transfer
 
 import (
@@ -28,7 +29,9 @@ import (
 
 const (
 	format  = "alexa-oidc-bridge links"
-	version = 2
+	version = 3
+	// oldestVersion is the oldest version that Read accepts. Its links have no actor and no e-mail claim.
+	oldestVersion = 2
 	// MaxLine is how many bytes a line may have, without its line feed.
 	MaxLine = 64 << 10
 )
@@ -159,9 +162,9 @@ func checkHeader(line []byte) error {
 	if err := json.Unmarshal(line, &found); err != nil || found.Format != format {
 		return errors.New("this is not a file of links export")
 	}
-	if found.Version != version {
-		return fmt.Errorf("the file has version %d, this program reads version %d; export the links again with this program",
-			found.Version, version)
+	if found.Version < oldestVersion || found.Version > version {
+		return fmt.Errorf("the file has version %d, this program reads versions %d to %d; export the links again with this program",
+			found.Version, oldestVersion, version)
 	}
 	return decode(line, &found)
 }

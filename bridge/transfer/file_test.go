@@ -25,9 +25,9 @@ func testRows(i int) []Row {
 	created := exportTime.Unix()
 	return []Row{
 		{Link: &Link{ID: id, ClientID: "pizza", Grant: bridge.GrantAuthorizationCode, Provider: "corp", Issuer: "https://login.example.com",
-			SubjectClaim: "oid", GroupsClaim: "groups", Subject: "Ζωή <&>\u2028", Scope: "orders menu", AlexaUser: bridge.HashOf("user"),
+			SubjectClaim: "oid", EmailClaim: "mail", GroupsClaim: "groups", Subject: "Ζωή <&>\u2028", Scope: "orders menu", AlexaUser: bridge.HashOf("user"),
 			Claims:    bridge.Claims{"email": "ada@contoso.com", "address": "1 Main Street\r\n\tSpringfield", "groups": []any{"a", nil, true}},
-			CreatedAt: created, LastUsedAt: created + 1, RevokedAt: created + 2, Reason: "left"}},
+			CreatedAt: created, LastUsedAt: created + 1, RevokedAt: created + 2, Reason: "left", Actor: "command:ada@host"}},
 		{Token: &Token{LinkID: id, Hash: bridge.HashOf("access of " + id), Kind: "access", CreatedAt: created, ExpiresAt: created + 3600}},
 		{Token: &Token{LinkID: id, Hash: bridge.HashOf("refresh of " + id), Kind: "refresh", CreatedAt: created,
 			Parent: bridge.HashOf("parent"), Place: 2, SupersededAt: created + 4}},
@@ -80,12 +80,24 @@ func TestWriteAndRead(t *testing.T) {
 	if again := mustWrite(t, read); again != file.String() {
 		t.Errorf("written again:\n%s\nwant\n%s", again, &file)
 	}
-	if !strings.HasPrefix(file.String(), `{"format":"alexa-oidc-bridge links","version":2,"exported_at":1800000000}`+"\n"+
+	if !strings.HasPrefix(file.String(), `{"format":"alexa-oidc-bridge links","version":3,"exported_at":1800000000}`+"\n"+
 		`{"link":{"link_id":"lnk_0000000",`) || !strings.HasSuffix(file.String(), "}}\n"+`{"links":3,"tokens":4,"codes":2}`+"\n") {
 		t.Errorf("%s", &file)
 	}
 	if rows, err := readAll(mustWrite(t, nil)); err != nil || len(rows) != 0 {
 		t.Errorf("a file without links: %v, %v", rows, err)
+	}
+}
+
+// TestReadVersion2 reads what version 2 wrote, which had no actor and no e-mail claim.
+func TestReadVersion2(t *testing.T) {
+	file := strings.NewReplacer(`"version":3`, `"version":2`, `"email_claim":"mail",`, "", `,"actor":"command:ada@host"`, "").
+		Replace(mustWrite(t, testRows(0)))
+	want := testRows(0)
+	want[0].Link.EmailClaim, want[0].Link.Actor = "", ""
+	rows, err := readAll(file)
+	if err != nil || !reflect.DeepEqual(rows, want) {
+		t.Errorf("%+v, %v", rows, err)
 	}
 }
 

@@ -26,6 +26,7 @@ type Link struct {
 	Provider     string        `json:"provider"`
 	Issuer       string        `json:"issuer"`
 	SubjectClaim string        `json:"subject_claim"`
+	EmailClaim   string        `json:"email_claim,omitempty"` // not in version 2, of which it is email
 	GroupsClaim  string        `json:"groups_claim"`
 	Subject      string        `json:"sub"`
 	Claims       bridge.Claims `json:"claims"`
@@ -35,6 +36,7 @@ type Link struct {
 	LastUsedAt   int64         `json:"last_used_at"`
 	RevokedAt    int64         `json:"revoked_at"`
 	Reason       bridge.Reason `json:"reason"`
+	Actor        bridge.Actor  `json:"actor,omitempty"` // not in version 2
 }
 
 // Token is an access or refresh token of a link.
@@ -92,7 +94,8 @@ func (s *sequence) add(row Row) error {
 			want(l.CreatedAt != 0, "created_at is missing"),
 			wantTimes(l.CreatedAt, l.LastUsedAt, l.RevokedAt),
 			// Not the claims: people choose some of theirs, and must not be able to block an export.
-			wantText(l.ClientID, l.Provider, l.Issuer, l.SubjectClaim, l.GroupsClaim, l.Subject, l.Scope, string(l.Reason)))
+			wantText(l.ClientID, l.Provider, l.Issuer, l.SubjectClaim, l.EmailClaim, l.GroupsClaim, l.Subject, l.Scope,
+				string(l.Reason), string(l.Actor)))
 	case t != nil && l == nil && c == nil:
 		s.counts.Tokens++
 		return cmp.Or(

@@ -94,6 +94,9 @@ func (p *Provider) Issuer() string { return p.config.Issuer }
 // SubjectClaim returns the name of the claim that subjects are taken from.
 func (p *Provider) SubjectClaim() string { return p.config.SubjectClaim }
 
+// EmailClaim returns the path of the claim that e-mail addresses are taken from, joined by dots.
+func (p *Provider) EmailClaim() string { return strings.Join(p.config.EmailClaim, ".") }
+
 // GroupsClaim returns the path of the claim that groups are taken from, joined by dots.
 func (p *Provider) GroupsClaim() string { return strings.Join(p.config.GroupsClaim, ".") }
 

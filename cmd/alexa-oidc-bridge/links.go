@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/user"
 	"regexp"
 	"slices"
 	"strings"
@@ -66,7 +68,7 @@ func linksListCommand() *cobra.Command {
 
 func linksRevokeCommand() *cobra.Command {
 	var filter bridge.LinkFilter
-	var reason string
+	var reason, actor string
 	revoke := &cobra.Command{
 		Use:   "revoke [link_id ...]",
 		Short: "Revoke links by id, or all that match the flags",
@@ -77,12 +79,16 @@ revoked and the exit code is 1.`,
   alexa-oidc-bridge links revoke --provider corp --subject 8a7f5c31 --reason "left the company"`,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter.IDs = ids
-			if err := errors.Join(checkGrant(filter.Grant), checkRevoke(cmd, filter, reason)); err != nil {
+			if !cmd.Flags().Changed("actor") {
+				actor = commandActor()
+			}
+			if err := errors.Join(checkGrant(filter.Grant), checkRevoke(cmd, filter, reason), checkActor(actor)); err != nil {
 				return err
 			}
 			var revoked, matching []bridge.Link // matching: live or revoked
 			err := withStore(cmd, func(store *sqlstore.Store) (err error) {
-				if revoked, err = store.Revoke(cmd.Context(), filter, bridge.Reason(reason), time.Now()); err == nil {
+				by := bridge.Revocation{Reason: bridge.Reason(reason), Actor: bridge.Actor(actor), At: time.Now()}
+				if revoked, err = store.Revoke(cmd.Context(), filter, by); err == nil {
 					matching, err = store.Links(cmd.Context(), filter)
 				}
 				return err
@@ -98,6 +104,7 @@ revoked and the exit code is 1.`,
 	}
 	addLinkFilter(revoke, &filter)
 	revoke.Flags().StringVar(&reason, "reason", string(bridge.ReasonOperator), "the `reason`, stored with the links")
+	revoke.Flags().StringVar(&actor, "actor", "", "who revokes, a `name` stored with the links (default command:USER@HOST)")
 	return revoke
 }
 
@@ -122,6 +129,32 @@ func checkRevoke(cmd *cobra.Command, filter bridge.LinkFilter, reason string) er
 		return misused("an empty link id is given", "see links list for the ids")
 	case !reasonPattern.MatchString(reason):
 		return misused("the reason cannot be kept", "use 1 to 200 printable ASCII characters")
+	}
+	return nil
+}
+
+// commandActor returns who runs the command, as an actor.
+func commandActor() string {
+	name, host := "unknown", "unknown"
+	if who, err := user.Current(); err == nil {
+		name = who.Username
+	}
+	if known, err := os.Hostname(); err == nil {
+		host = known
+	}
+	actor := upstream.LogText("command:" + name + "@" + host)
+	return actor[:min(len(actor), bridge.MaxActor)]
+}
+
+var reservedActor = regexp.MustCompile(`^(system|person|(skill|backend|provider|api):.*)$`)
+
+// checkActor rejects an actor that cannot be stored, and one that would be taken for somebody else than an operator.
+func checkActor(actor string) error {
+	if !reasonPattern.MatchString(actor) {
+		return misused("the actor cannot be kept", "use 1 to 200 printable ASCII characters")
+	}
+	if reservedActor.MatchString(actor) {
+		return misused("the actor is not an operator", "use a name that does not begin with system, person, skill:, backend:, provider: or api:")
 	}
 	return nil
 }
@@ -202,6 +235,7 @@ type linkJSON struct {
 	LastUsedAt *time.Time `json:"last_used_at"` // null: never
 	RevokedAt  *time.Time `json:"revoked_at"`   // null: live
 	Reason     string     `json:"reason"`
+	Actor      string     `json:"actor"` // empty: live, or revoked before actors were recorded
 }
 
 func printLinksJSON(w io.Writer, links []bridge.Link) error {
@@ -209,7 +243,7 @@ func printLinksJSON(w io.Writer, links []bridge.Link) error {
 	for i, link := range links {
 		list[i] = linkJSON{link.ID, link.ClientID, link.Provider.ID, link.Subject, link.Claims.DisplayName(),
 			link.Claims.String(bridge.ClaimEmail), string(link.Grant), link.Scope,
-			orNull(link.CreatedAt), orNull(link.LastUsedAt), orNull(link.RevokedAt), string(link.Reason)}
+			orNull(link.CreatedAt), orNull(link.LastUsedAt), orNull(link.RevokedAt), string(link.Reason), string(link.Actor)}
 	}
 	text, err := json.MarshalIndent(list, "", "  ")
 	if err != nil {
@@ -250,6 +284,9 @@ func printLinks(w io.Writer, links []bridge.Link) error {
 		revoked := minute(link.RevokedAt)
 		if link.Revoked() {
 			revoked += ", " + string(link.Reason)
+			if link.Actor != "" {
+				revoked += ", by " + string(link.Actor)
+			}
 		}
 		person := shortened(cmp.Or(link.Claims.String(bridge.ClaimEmail), link.Claims.DisplayName(), "-"))
 		// Subject and person are untrusted text, which could control the terminal.

@@ -57,6 +57,8 @@ func TestUsage(t *testing.T) {
 		{"links revoke --grant code", 2, "", "not the name of a grant"},
 		{"links list --grant code", 2, "", "not the name of a grant"},
 		{"links revoke lnk_x --reason=", 2, "", "the reason cannot be kept"},
+		{"links revoke lnk_x --actor=", 2, "", "the actor cannot be kept"},
+		{"links revoke lnk_x --actor=skill:pizza", 2, "", "the actor is not an operator"},
 		{"version", 0, "alexa-oidc-bridge ", ""},
 	}
 	for _, tt := range tests {
@@ -141,7 +143,7 @@ func TestLinksList(t *testing.T) {
 	}
 	want := map[string]any{"link_id": links[0].ID, "client_id": "pizza", "provider": "corp", "sub": "ada", "name": "",
 		"email": "p0@contoso.com", "grant": "implicit", "scope": "orders",
-		"created_at": "2027-01-15T08:00:00Z", "last_used_at": nil, "revoked_at": nil, "reason": ""}
+		"created_at": "2027-01-15T08:00:00Z", "last_used_at": nil, "revoked_at": nil, "reason": "", "actor": ""}
 	if fmt.Sprint(list[0]) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", list[0], want)
 	}

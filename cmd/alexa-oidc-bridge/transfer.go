@@ -27,7 +27,7 @@ file holds personal data. Sign-ins that wait for a decision, for 10 minutes at m
 The file has one line of JSON for each link, followed by one for each of its tokens and codes, between a header and the
 numbers of all. Times are seconds since 1970, 0 for never:
 
-  {"format":"alexa-oidc-bridge links","version":2,"exported_at":1800000000}
+  {"format":"alexa-oidc-bridge links","version":3,"exported_at":1800000000}
   {"link":{"link_id":"lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa","client_id":"pizza", ... }}
   {"token":{"link_id":"lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa","hash":"9f86d0..", ... }}
   {"links":1,"tokens":1,"codes":0}`,

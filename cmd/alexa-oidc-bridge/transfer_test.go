@@ -62,7 +62,7 @@ func TestLinksImportErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		truncated: "line 2001: the file is truncated",
 		strings.Replace(whole, `"sub":"lnk_0000400"`, `"subject":"lnk_0000400"`, 1): "line 2002: ",
-		strings.Replace(whole, `"version":2`, `"version":1`, 1):                     "export the links again with this program",
+		strings.Replace(whole, `"version":3`, `"version":1`, 1):                     "export the links again with this program",
 	} {
 		mustWriteFile(t, path, text)
 		wantFailure(t, want, "links", "import", path, "--config", config)

@@ -182,7 +182,9 @@ func (d *demo) configure() (*config.Config, error) {
 // revokeLinks revokes all links of the skill, as `alexa-oidc-bridge links revoke --skill` does.
 func (d *demo) revokeLinks(ctx context.Context) error {
 	d.transcript.startSection("The operator revokes the link")
-	ended, err := d.store.Revoke(ctx, bridge.LinkFilter{ClientID: skillClientID}, bridge.ReasonOperator, time.Now())
+	ended, err := d.store.Revoke(ctx, bridge.LinkFilter{ClientID: skillClientID}, bridge.Revocation{
+		Reason: bridge.ReasonOperator, Actor: "command:demo", At: time.Now(),
+	})
 	if err != nil {
 		return err
 	}

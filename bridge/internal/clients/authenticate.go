@@ -73,28 +73,27 @@ func (r *Registry) AuthenticateBackend(request *http.Request, form url.Values) (
 	return backend, nil
 }
 
-// AuthenticateRevocation returns the client ids of the skills whose tokens the sender of a revocation request may
-// revoke (RFC 7009 §2.1). A skill with a secret must authenticate. A skill without one names itself, and the token is
+// AuthenticateRevocation returns who sent a revocation request, and the client ids of the skills whose tokens the sender
+// may revoke (RFC 7009 §2.1). A skill with a secret must authenticate. A skill without one names itself, and the token is
 // its proof. A backend may revoke for the skills that it serves. Errors are as of [Registry.AuthenticateSkill].
-func (r *Registry) AuthenticateRevocation(request *http.Request, form url.Values) ([]string, error) {
-	var clientIDs []string
+func (r *Registry) AuthenticateRevocation(request *http.Request, form url.Values) (actor bridge.Actor, clientIDs []string, err error) {
 	isClient := func(id string) bool { return r.skills[id] != nil || r.backends[id] != nil }
-	err := authenticate(request, form, isClient, func(id, secret string) bool {
+	err = authenticate(request, form, isClient, func(id, secret string) bool {
 		skill, backend := r.skills[id], r.backends[id]
 		isSkill, isBackend := skill.HasSecret(secret), backend.hasSecret(secret) // both, so that neither takes longer
 		isPublic := skill != nil && len(skill.Secrets) == 0 && secret == ""
 		switch {
 		case isSkill, isPublic:
-			clientIDs = []string{skill.ClientID}
+			actor, clientIDs = bridge.ActorSkill(skill.ClientID), []string{skill.ClientID}
 		case isBackend:
-			clientIDs = backend.Skills
+			actor, clientIDs = bridge.ActorBackend(backend.ID), backend.Skills
 		}
 		return isSkill || isPublic || isBackend
 	})
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return clientIDs, nil
+	return actor, clientIDs, nil
 }
 
 func authenticate(request *http.Request, form url.Values, exists func(id string) bool,

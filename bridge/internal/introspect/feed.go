@@ -3,6 +3,7 @@ package introspect
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -70,12 +71,39 @@ func (f *feedReader) read(ctx context.Context) error {
 	for _, event := range feed.Events {
 		f.cache.Revoke(event.LinkID)
 	}
+	f.logRevoked(feed.Events)
 	f.position = feed.Position
 	f.lastRead.Store(&started)
 	if f.failing.Swap(false) {
 		f.deps.Log.Info("store reached again", "after", f.deps.Now().Sub(f.failedAt).String())
 	}
 	return nil
+}
+
+// maxRevokedLines is how many links are logged one by one when many are revoked at once.
+const maxRevokedLines = 100
+
+// logRevoked logs revocations, of this process and of others. Those of a broken feed are not known.
+func (f *feedReader) logRevoked(events []bridge.Event) {
+	if len(events) > maxRevokedLines {
+		counts := map[bridge.Event]int{}
+		for _, event := range events {
+			event.LinkID = ""
+			counts[event]++
+		}
+		for alike, count := range counts {
+			f.deps.Log.Info("links revoked", "count", count, "client_id", alike.ClientID, "reason", alike.Reason, "actor", alike.Actor)
+		}
+		return
+	}
+	for _, event := range events {
+		level := slog.LevelInfo
+		if event.Reason == bridge.ReasonCodeReplayed || event.Reason == bridge.ReasonRefreshReplayed {
+			level = slog.LevelWarn // somebody else may hold the secret
+		}
+		f.deps.Log.Log(context.Background(), level, "link revoked", "link_id", event.LinkID, "client_id", event.ClientID,
+			"reason", event.Reason, "actor", event.Actor)
+	}
 }
 
 func (f *feedReader) recordFailure(now time.Time, err error) {

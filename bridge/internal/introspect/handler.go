@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/answercache"
 	"alexa-oidc-bridge/bridge/internal/endpoint"
 )
@@ -38,7 +39,11 @@ func New(deps Deps) (*Handler, error) {
 	h := &Handler{Deps: deps, cache: cache, feed: newFeedReader(deps, cache), lastUsed: newLastUsed(deps.Deps)}
 	h.metrics = newMetrics(deps.Deps, h.feed, cache)
 	h.buffers.New = func() any { return newBuffers() }
-	deps.Store.OnRevoke(func(linkIDs []string) { cache.Revoke(linkIDs...) })
+	deps.Store.OnRevoke(func(events []bridge.Event) {
+		for _, event := range events {
+			cache.Revoke(event.LinkID)
+		}
+	})
 	return h, nil
 }
 

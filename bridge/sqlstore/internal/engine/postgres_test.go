@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"alexa-oidc-bridge/internal/postgrestest"
 )
@@ -39,6 +40,16 @@ func execute(t *testing.T, dsn, statement string) {
 	if _, err := conn.Exec(context.Background(), statement); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestMigratePostgreSQL(t *testing.T) {
+	t.Parallel()
+	dsn := newDSN(t)
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testMigrate(t, db, postgresDialect, Options{Driver: PostgreSQL, DSN: dsn})
 }
 
 // TestContextEndsInTransaction verifies that the error is the context's, not that of the rollback.

@@ -1,0 +1,29 @@
+package bridge
+
+import "time"
+
+// Revocation is why, by whom and when links are revoked.
+type Revocation struct {
+	Reason Reason
+	Actor  Actor
+	At     time.Time
+}
+
+// Actor is who revoked a link. It is printable ASCII of at most [MaxActor] bytes. What stands before a colon is the
+// kind: [ActorSkill], [ActorBackend], and command, for a person at a command line.
+type Actor string
+
+// MaxActor is the length of an [Actor] in bytes.
+const MaxActor = 200
+
+// Actors that have no name.
+const (
+	ActorPerson Actor = "person" // whom the link is about
+	ActorSystem Actor = "system" // the passing of time
+)
+
+// ActorSkill returns the skill with a client id as an actor.
+func ActorSkill(clientID string) Actor { return Actor("skill:" + clientID) }
+
+// ActorBackend returns the backend with an id as an actor.
+func ActorBackend(id string) Actor { return Actor("backend:" + id) }

@@ -1,0 +1,17 @@
+-- +goose Up
+
+-- Who ended a link, and where the e-mail address among its claims was taken from. Empty actors are of links that ended before.
+ALTER TABLE links ADD COLUMN actor TEXT NOT NULL DEFAULT '';
+ALTER TABLE links ADD COLUMN email_claim TEXT NOT NULL DEFAULT 'email';
+
+-- What a server logs of each end.
+ALTER TABLE events ADD COLUMN client_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN actor TEXT NOT NULL DEFAULT '';
+
+-- +goose Down
+ALTER TABLE events DROP COLUMN actor;
+ALTER TABLE events DROP COLUMN reason;
+ALTER TABLE events DROP COLUMN client_id;
+ALTER TABLE links DROP COLUMN email_claim;
+ALTER TABLE links DROP COLUMN actor;
