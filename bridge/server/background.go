@@ -19,7 +19,7 @@ func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group sync.WaitGroup
-	group.Go(func() { s.sweep(ctx) })
+	group.Go(func() { s.sweep(ctx, sweepInterval) })
 	for _, provider := range s.upstreams {
 		group.Go(func() { s.discover(ctx, provider) })
 	}
@@ -35,15 +35,15 @@ const (
 	sweepLimit    = 1000 // rows of a kind at a time, so that no other write waits long for a sweep
 )
 
-// sweep removes rows that are no longer needed.
-func (s *Server) sweep(ctx context.Context) {
+// sweep removes rows that are no longer needed, at every interval.
+func (s *Server) sweep(ctx context.Context, interval time.Duration) {
 	swept := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "bridge_swept_rows_total",
 		Help: "Rows removed from the store because they were no longer needed.",
 	})
 	s.registry.MustRegister(swept)
 	defer s.registry.Unregister(swept)
-	for sleep(ctx, sweepInterval) {
+	for sleep(ctx, interval) {
 		for {
 			removed, err := s.sweepOnce(ctx)
 			if err != nil {

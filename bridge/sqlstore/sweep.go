@@ -65,9 +65,11 @@ const (
 	deletePending = `DELETE FROM pending_consents WHERE handle IN
 		(SELECT handle FROM pending_consents WHERE expires_at <= $1 ORDER BY expires_at, handle LIMIT $2)`
 
-	// deleteEvents keeps the newest event: a process that has read the whole feed continues from it.
+	// deleteEvents keeps the newest event, and those that are followed by an event to be kept: a process that has read
+	// all events before that one continues from there.
 	deleteEvents = `DELETE FROM events WHERE position IN
 		(SELECT position FROM events WHERE recorded_at <= $1 AND position < (SELECT position FROM feed WHERE id = 1)
+		AND NOT EXISTS (SELECT 1 FROM events AS next WHERE next.position = events.position + 1 AND next.recorded_at > $1)
 		ORDER BY recorded_at, position LIMIT $2)`
 )
 

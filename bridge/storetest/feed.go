@@ -106,6 +106,12 @@ func (s *suite) feedContinues() {
 	if end := s.wantEvents("links that were revoked before", position); end != position {
 		s.Error("the feed moved for links that were revoked before")
 	}
+
+	// A sweep long after the last event revokes a link, and keeps the event at the position of those who wait.
+	s.now = s.now.Add(2 * bridge.EventMemory)
+	unredeemed := s.link(withCode)
+	s.must(errOf(s.store.Sweep(s.Context(), unredeemed.Code.ExpiresAt.Add(bridge.RedeemGrace), 100)))
+	s.wantEvents("after a sweep", position, unredeemed.Link.ID)
 }
 
 // feedBreaks reads from positions that do not lead to the present one.

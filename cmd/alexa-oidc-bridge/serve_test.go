@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -12,6 +15,8 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge/keys"
+	"alexa-oidc-bridge/config"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
 // writeServeConfig writes a configuration with a provider that cannot be reached, and a free admin address.
@@ -76,5 +81,76 @@ func TestPortInUse(t *testing.T) {
 	code, _, stderr := runCommand("serve", "--config", writeServeConfig(t, other.Addr().String()))
 	if code != exitFailed || !strings.Contains(stderr, "address already in use") || strings.Count(stderr, "\n  ") == 0 {
 		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}
+
+// startServe starts serve in this process. The function returned ends it, unless it has ended, and returns its error.
+func startServe(t *testing.T, path string) (log *testbridge.Log, loaded *config.Config, end func() error) {
+	t.Helper()
+	loaded, _, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	log, ended := &testbridge.Log{}, make(chan error, 1)
+	go func() { ended <- serve(ctx, loaded, slog.New(slog.NewJSONHandler(log, nil))) }()
+	log.Wait(t, 0, `"msg":"serving"`)
+	return log, loaded, func() error {
+		stop()
+		return <-ended
+	}
+}
+
+// TestServeLogs verifies what the log says of a database that others can read, and of one that is replaced.
+func TestServeLogs(t *testing.T) {
+	t.Parallel()
+	path := writeServeConfig(t, "127.0.0.1:0")
+	_, loaded, end := startServe(t, path)
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	database := loaded.Storage.DSN
+	if err := os.Chmod(database, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	log, _, end := startServe(t, path)
+	log.Wait(t, 0, "other users of this machine can access the database")
+	text, err := os.ReadFile(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(database+".new", text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(database+".new", database); err != nil {
+		t.Fatal(err)
+	}
+	log.Wait(t, 0, `"msg":"stopping"`)
+	if err := end(); err == nil || !strings.Contains(log.String(), "the database was replaced while it was open") {
+		t.Errorf("%v\n%s", err, log)
+	}
+}
+
+// TestServeAbortsRequests stops serve while a client does not finish its request.
+func TestServeAbortsRequests(t *testing.T) {
+	t.Parallel()
+	log, _, end := startServe(t, writeServeConfig(t, "127.0.0.1:0"))
+	var serving struct{ Listen string }
+	first, _, _ := strings.Cut(log.String(), "\n")
+	if err := json.Unmarshal([]byte(first), &serving); err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("tcp", serving.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	const head = "POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+	fmt.Fprint(client, head+"Expect: 100-continue\r\nContent-Length: 10\r\n\r\n")
+	if _, err := client.Read(make([]byte, 1)); err != nil { // the handler waits for the body
+		t.Fatal(err)
+	}
+	if err := end(); err != nil || !strings.Contains(log.String(), "requests aborted") {
+		t.Errorf("%v\n%s", err, log)
 	}
 }

@@ -61,6 +61,8 @@ type Bridge struct {
 	Database string        // the SQLite file
 	Clock    *Clock
 	LogLevel slog.Level // Debug, unless changed
+	// WrapProvider wraps the handler of the provider; nil: it does not.
+	WrapProvider func(http.Handler) http.Handler
 
 	Origin string          // the address of the bridge on this machine
 	Logs   *Log            // what the bridge logged, JSON lines
@@ -109,6 +111,7 @@ func (b *Bridge) startProvider() {
 	client := upstreamtest.Client{ID: ClientID, Secret: ClientSecret, RedirectURI: redirectURI}
 	provider, err := upstreamtest.Start(upstreamtest.Config{
 		Name: "Contoso", Clients: []upstreamtest.Client{client}, People: []upstreamtest.Person{Ada(), Hedy()},
+		Wrap: b.WrapProvider,
 	})
 	if err != nil {
 		b.Fatal(err)

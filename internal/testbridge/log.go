@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"testing"
+	"time"
 )
 
 // KeepSecret declares texts that must not appear in the log. [Bridge.CheckSecrets] checks other places.
@@ -30,14 +32,42 @@ func (b *Bridge) CheckSecrets(where, text string) {
 
 // Log collects what a bridge logs, or another process.
 type Log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	mu      sync.Mutex
+	text    bytes.Buffer
+	written chan struct{} // closed by the next Write; nil: nobody waits
 }
 
 func (l *Log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.written != nil {
+		close(l.written)
+		l.written = nil
+	}
 	return l.text.Write(p)
+}
+
+// Wait waits until a text is in the log from a byte on, and fails the test if it does not come.
+func (l *Log) Wait(tb testing.TB, from int, text string) {
+	tb.Helper()
+	deadline := time.After(time.Minute)
+	for {
+		l.mu.Lock()
+		if bytes.Contains(l.text.Bytes()[from:], []byte(text)) {
+			l.mu.Unlock()
+			return
+		}
+		if l.written == nil {
+			l.written = make(chan struct{})
+		}
+		written := l.written
+		l.mu.Unlock()
+		select {
+		case <-written:
+		case <-deadline:
+			tb.Fatalf("%q is not logged:\n%s", text, l)
+		}
+	}
 }
 
 func (l *Log) String() string {
