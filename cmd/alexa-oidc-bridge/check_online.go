@@ -83,7 +83,7 @@ func checkStorage(ctx context.Context, storage config.Storage) finding {
 	return finding{levelFault, what, storageHint(storage.Driver)}
 }
 
-// missingFile returns the finding for a SQLite file that does not exist: serve creates it, but not its folder.
+// missingFile returns the finding for a SQLite file that does not exist or is empty: serve creates it, but not its folder.
 func missingFile(name, path string) finding {
 	folder := filepath.Dir(path)
 	info, err := os.Stat(folder)
@@ -96,6 +96,6 @@ func missingFile(name, path string) finding {
 	case !info.IsDir():
 		return finding{levelFault, name + ": " + folder + " is not a folder", "correct storage.dsn"}
 	}
-	return finding{levelWarning, name + ": does not exist",
+	return finding{levelWarning, name + ": does not exist, or is empty",
 		"start serve, which creates it; if there should be one, correct storage.dsn"}
 }

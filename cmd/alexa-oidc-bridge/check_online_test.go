@@ -176,7 +176,7 @@ func TestCheckOnlineDatabase(t *testing.T) {
 		{"bridge.db", func(*testing.T, string) {}, levelWarning, "does not exist", "serve, which creates it"},
 		{"none/bridge.db", func(*testing.T, string) {}, levelFault, "folder does not exist", "create the folder"},
 		{"config.yaml/bridge.db", func(*testing.T, string) {}, levelFault, "config.yaml", "storage.dsn"},
-		{"bridge.db", content(""), levelWarning, "has version 0", "start serve"},
+		{"bridge.db", content(""), levelWarning, "is empty", "serve, which creates it"},
 		{"bridge.db", content(strings.Repeat("no database ", 1000)), levelFault, "not a SQLite database", "storage.dsn"},
 	}
 	for _, tt := range tests {

@@ -213,6 +213,14 @@ func TestCommandsNeverCreate(t *testing.T) {
 	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
 		t.Errorf("%v, %v", entries, err)
 	}
+	empty := filepath.Join(filepath.Dir(path), "bridge.db") // as a volume may be prepared
+	mustWriteFile(t, empty, "")
+	if code, _, stderr := runCommand("links", "list", "--config", path); code != 1 || !strings.Contains(stderr, "there is no database") {
+		t.Errorf("an empty file: exit code %d, %s", code, stderr)
+	}
+	if text, err := os.ReadFile(empty); err != nil || len(text) > 0 {
+		t.Errorf("the empty file has %d bytes, %v", len(text), err)
+	}
 }
 
 func TestCheck(t *testing.T) {

@@ -91,7 +91,8 @@ func prepareFile(options Options) error {
 		}
 		return file.Close()
 	}
-	if _, err := os.Stat(options.DSN); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(options.DSN)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
 		return fmt.Errorf("%w at %s", ErrNoDatabase, options.DSN)
 	}
 	return nil
