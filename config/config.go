@@ -91,6 +91,7 @@ func (b *builder) config(form form) *Config {
 			Operator:     b.operator(form.Operator),
 		},
 	}
+	config.Server.Limits = b.limits(form.Limits)
 	config.Server.TrustedProxies = b.trustedProxies(form.Proxies, config.Server.PublicURL)
 	b.reject(form.Lookup.MaxStaleness < time.Second || form.Lookup.MaxStaleness > time.Hour, "lookup.max_staleness",
 		"out of range", `set a duration from "1s" to "1h"`)

@@ -9,6 +9,7 @@ type form struct {
 	AdminListen  string         `yaml:"admin_listen"`
 	Operator     operatorForm   `yaml:"operator"`
 	Proxies      []string       `yaml:"trusted_proxies"`
+	Limits       limitsForm     `yaml:"limits"`
 	Keys         []string       `yaml:"keys"`
 	Storage      Storage        `yaml:"storage"`
 	Lookup       lookupForm     `yaml:"lookup"`
@@ -22,6 +23,11 @@ type form struct {
 type operatorForm struct {
 	Name string `yaml:"name"`
 	URL  string `yaml:"url"`
+}
+
+type limitsForm struct {
+	RequestsPerMinute int `yaml:"requests_per_minute"`
+	FailuresPerMinute int `yaml:"failures_per_minute"`
 }
 
 type lookupForm struct {
@@ -104,6 +110,7 @@ func defaults() form {
 		Listen:      ":8080",
 		AdminListen: "127.0.0.1:8081",
 		Storage:     Storage{Driver: "sqlite", DSN: "bridge.db"},
+		Limits:      limitsForm{RequestsPerMinute: 600, FailuresPerMinute: 30},
 		Lookup:      lookupForm{MaxStaleness: 30 * time.Second, Memory: "64MiB"},
 		Log:         logForm{Level: "info", Format: "json"},
 	}

@@ -46,6 +46,17 @@ func (b *builder) operator(form operatorForm) server.Operator {
 	return server.Operator{Name: form.Name, URL: form.URL}
 }
 
+func (b *builder) limits(form limitsForm) server.Limits {
+	perMinute := func(path string, n int) {
+		b.reject(n < 0 || n > maxPerMinute, "limits."+path, "out of range", "set a number from 1 to 1000000, or 0 for no limit")
+	}
+	perMinute("requests_per_minute", form.RequestsPerMinute)
+	perMinute("failures_per_minute", form.FailuresPerMinute)
+	return server.Limits{RequestsPerMinute: form.RequestsPerMinute, FailuresPerMinute: form.FailuresPerMinute}
+}
+
+const maxPerMinute = 1_000_000
+
 // trustedProxies parses networks and single addresses.
 func (b *builder) trustedProxies(texts []string, publicURL string) []netip.Prefix {
 	const list = "trusted_proxies"
@@ -71,7 +82,8 @@ func (b *builder) trustedProxies(texts []string, publicURL string) []netip.Prefi
 	}
 	if len(texts) == 0 && strings.HasPrefix(publicURL, "https:") {
 		b.warn(list,
-			"empty, so that the log has the address of your proxy in place of the client's; set the proxy's network")
+			"empty, so that the log has the address of your proxy in place of the client's, and limits per address do not apply; "+
+				"set the proxy's network")
 	}
 	return proxies
 }

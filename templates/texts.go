@@ -13,12 +13,14 @@ const (
 	PageFormReload       ErrorPage = "form_reload"
 	PageForeignPost      ErrorPage = "foreign_post"
 	PageProviderDown     ErrorPage = "provider_down"
+	PageProviderBusy     ErrorPage = "provider_busy"
 	PageEmbeddedBrowser  ErrorPage = "embedded_browser"
 	PageStoreUnavailable ErrorPage = "store_unavailable"
 	PageNoTicket         ErrorPage = "no_ticket"
 	PagePrefetch         ErrorPage = "prefetch"
 	PageMethod           ErrorPage = "method"
 	PageNotFound         ErrorPage = "not_found"
+	PageTooMany          ErrorPage = "too_many"
 	PageInternal         ErrorPage = "internal"
 )
 
@@ -76,6 +78,11 @@ func errorTexts() map[ErrorPage]errorText {
 			"We could not reach the sign-in service just now. Nothing was linked.",
 			"Wait a moment and try again. Skills that are linked already go on working.",
 		},
+		PageProviderBusy: {
+			"Your company’s sign‑in is busy",
+			"Many people are signing in just now. Nothing was linked.",
+			"Wait a moment and try again. Skills that are linked already go on working.",
+		},
 		PageEmbeddedBrowser: {
 			"Please open this in your browser",
 			"Your company’s sign-in does not work inside another app’s window, and this looks like one.",
@@ -105,6 +112,11 @@ func errorTexts() map[ErrorPage]errorText {
 			"There is nothing here",
 			"This address does not exist on this server.",
 			"To link a skill, open the Alexa app and choose the skill.",
+		},
+		PageTooMany: {
+			"Please wait a minute",
+			"Too many requests have come from your network in a short time, so this one was not taken.",
+			"Wait a minute and try again. Skills that are linked already go on working.",
 		},
 		PageInternal: {
 			"Something went wrong on our side",

@@ -32,14 +32,20 @@ func (s *Server) publicHandler() http.Handler {
 		paths = append(paths, pattern)
 		return instrumented
 	}
-	route("/authorize", httperror.People, rejectPrefetch(s.authorize.Authorize), get)
-	route("/callback/{provider}", httperror.People, rejectPrefetch(s.authorize.Callback), get)
-	route("/consent", httperror.People, s.authorize.Consent, get, post)
-	route("/try/{ticket}", httperror.People, rejectPrefetch(s.authorize.Try), get, post)
-	route("/token", httperror.Programs, s.token.Token, post)
-	lookup := route("/lookup", httperror.Programs, s.introspect.Lookup, post)
-	route("/userinfo", httperror.Programs, s.introspect.Userinfo, get, post)
-	route("/revoke", httperror.Programs, s.token.Revoke, post)
+	page := func(pattern string, next handler, methods ...string) {
+		route(pattern, httperror.People, s.limits.perRequest(pattern, next), methods...)
+	}
+	endpoint := func(pattern string, next handler, methods ...string) http.Handler {
+		return route(pattern, httperror.Programs, s.limits.perFailure(pattern, next), methods...)
+	}
+	page("/authorize", rejectPrefetch(s.authorize.Authorize), get)
+	page("/callback/{provider}", rejectPrefetch(s.authorize.Callback), get)
+	page("/consent", s.authorize.Consent, get, post)
+	page("/try/{ticket}", rejectPrefetch(s.authorize.Try), get, post)
+	endpoint("/token", s.token.Token, post)
+	lookup := endpoint("/lookup", s.introspect.Lookup, post)
+	endpoint("/userinfo", s.introspect.Userinfo, get, post)
+	endpoint("/revoke", s.token.Revoke, post)
 	route("/.well-known/oauth-authorization-server", httperror.Programs, s.token.Metadata, get)
 	route("/{$}", httperror.People, s.home, get)
 	other := route("/", httperror.People, notFound(paths))

@@ -37,8 +37,16 @@ type Config struct {
 	Memory       int           // size of the cache of lookup responses in bytes; at least 1 MiB is used
 	Templates    fs.FS         // replaces embedded pages; nil: none
 	Operator     Operator      // shown on every page
-	// TrustedProxies are the networks of reverse proxies whose X-Forwarded-For is believed, for the log.
+	// TrustedProxies are the networks of reverse proxies whose X-Forwarded-For is believed, for limits and the log.
 	TrustedProxies []netip.Prefix
+	Limits         Limits
+}
+
+// Limits bound what one address can do; 0: no limit. Addresses of this machine and of private networks have none unless
+// they are trusted proxies: everybody may come through them.
+type Limits struct {
+	RequestsPerMinute int // of pages, which cost something without authentication
+	FailuresPerMinute int // failed authentications, and codes that a provider refuses
 }
 
 // Operator is who runs the server. Both fields may be empty.
@@ -68,6 +76,7 @@ type Server struct {
 	upstreams  map[string]*upstream.Provider
 	skillNames []string // for the landing page
 	registry   *prometheus.Registry
+	limits     limits
 }
 
 // ErrMemory is returned by [New] when the operating system does not provide Config.Memory bytes.
@@ -89,6 +98,7 @@ func New(config Config, deps Deps) (*Server, error) {
 		upstreams: map[string]*upstream.Provider{},
 		registry:  prometheus.NewRegistry(),
 	}
+	s.limits = newLimits(config, deps.Log, deps.Now, s.registry)
 	s.registry.MustRegister(collectors.NewGoCollector())
 	s.registry.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, skill := range config.Skills {
@@ -124,10 +134,12 @@ func (s *Server) newHandlers(config Config) (err error) {
 		Store:     s.deps.Store,
 		Log:       s.deps.Log,
 		Now:       s.deps.Now,
+		Failures:  s.limits.failures,
 		Registry:  s.registry,
 	}
 	s.authorize = authorize.New(authorize.Deps{
 		Deps: deps, Upstreams: s.upstreams, Keys: config.Keys, Pages: s.pages, Sampler: s.errors.Sampler,
+		FailedExchanges: s.limits.failedExchanges,
 	})
 	s.token = token.New(deps)
 	s.introspect, err = introspect.New(

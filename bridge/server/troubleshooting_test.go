@@ -9,6 +9,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/server"
 	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/bridge/upstreamtest"
 	"alexa-oidc-bridge/internal/testbridge"
@@ -193,7 +195,7 @@ func (f *providerFaults) change(path string, edit func(object map[string]any)) {
 }
 
 func troubles(faults *providerFaults) []trouble {
-	return slices.Concat(pageTroubles(), reasonTroubles(), setupTroubles(faults), rejectedTroubles(), skillTroubles(), serverTroubles())
+	return slices.Concat(pageTroubles(faults), reasonTroubles(), setupTroubles(faults), rejectedTroubles(), skillTroubles(), serverTroubles())
 }
 
 // signIn signs Ada in, and returns the page after that.
@@ -269,6 +271,20 @@ func withOverage(b *testBridge) {
 	})(b)
 }
 
+// withLimits permits one request and one failure in a minute.
+func withLimits(b *testBridge) {
+	b.Config.Limits = server.Limits{RequestsPerMinute: 1, FailuresPerMinute: 1}
+	b.Config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+}
+
+// tooMany does something for which one more than once is too many.
+func tooMany(do func(*testBridge) string) func(*testBridge) string {
+	return func(b *testBridge) string {
+		do(b)
+		return do(b)
+	}
+}
+
 func withWrongSecret(b *testBridge) {
 	b.KeepSecret("another-secret")
 	b.Config.Providers[0].ClientSecret = "another-secret"
@@ -278,7 +294,7 @@ func withSubject(claim string) func(*testBridge) {
 	return func(b *testBridge) { b.Config.Providers[0].SubjectClaim = claim }
 }
 
-func pageTroubles() []trouble {
+func pageTroubles(faults *providerFaults) []trouble {
 	page := func(row string, configure func(*testBridge), produce func(*testBridge) string) trouble {
 		return trouble{section: "Pages", row: row, configure: configure, produce: produce}
 	}
@@ -304,6 +320,8 @@ func pageTroubles() []trouble {
 		page("This test sign-in has ended", nil, send("GET", "/try/"+bridge.NewTicketSecret(), nil)),
 		page("Please open this in your browser", nil, callback("error", "disallowed_useragent")),
 		page("We cannot save this right now", nil, broken(failing())),
+		page("sign-in is busy", func(*testBridge) { faults.answer(tokenPath, http.StatusTooManyRequests, "") }, signIn),
+		page("Please wait a minute", withLimits, tooMany(send("GET", "/try/x", nil, header("X-Forwarded-For", "198.51.100.1")))),
 		page("This page was fetched ahead", nil, send("GET", "/authorize", nil, header("Sec-Purpose", "prefetch"))),
 		page("This address is not used", nil, send("POST", "/authorize", url.Values{})),
 		page("Something went wrong", nil, broken(func(context.Context, string) error { panic("a mistake") })),
@@ -430,12 +448,14 @@ func rejectedTroubles() []trouble {
 	rejected := func(row string, produce func(*testBridge) string) trouble {
 		return trouble{section: "Rejected requests", row: row, produce: produce}
 	}
+	unauthorized := tooMany(send("POST", "/token", url.Values{}, basicAuth("pizza", "another"), header("X-Forwarded-For", "198.51.100.1")))
 	refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"unknown"}}
 	return []trouble{
 		rejected("`wrong secret`", send("POST", "/token", refresh, basicAuth("pizza", "another"))),
 		rejected("`unknown client`", send("POST", "/token", refresh, basicAuth("nobody", "another"))),
 		rejected("`white space", send("POST", "/token", refresh, basicAuth("pizza", skillSecret+"\n"))),
 		rejected("`lookup failed`", send("POST", "/lookup", url.Values{"token": {"x"}}, basicAuth("pizza", skillSecret))),
+		{section: "Rejected requests", row: "status 429", configure: withLimits, produce: unauthorized},
 		rejected("the path must be exactly", send("POST", "/token/", refresh)),
 		rejected("redirect_uri has vendor id", openChanged(func(r *simulator.Request) {
 			r.RedirectURI = strings.Replace(r.RedirectURI, testbridge.VendorID, "M3BBBBBBBBBBBB", 1)
@@ -507,7 +527,7 @@ func revoking(do func(*testBridge)) func(*testBridge) string {
 }
 
 func serverTroubles() []trouble {
-	server := func(row string, configure func(*testBridge), produce func(*testBridge) string) trouble {
+	problem := func(row string, configure func(*testBridge), produce func(*testBridge) string) trouble {
 		return trouble{section: "The server", row: row, configure: configure, produce: produce}
 	}
 	elsewhere := func(row, file string) trouble { return trouble{section: "The server", row: row, heldBy: file} }
@@ -521,9 +541,9 @@ func serverTroubles() []trouble {
 	}
 	const serveTest = "../../cmd/alexa-oidc-bridge/serve_test.go"
 	return []trouble{
-		server("`provider ready`", nil, starting("provider ready")),
-		server("`provider not ready`", func(b *testBridge) { b.Provider.SetDown(true) }, starting("provider not ready")),
-		server("`store out of reach`", nil, func(b *testBridge) string {
+		problem("`provider ready`", nil, starting("provider ready")),
+		problem("`provider not ready`", func(b *testBridge) { b.Provider.SetDown(true) }, starting("provider not ready")),
+		problem("`store out of reach`", nil, func(b *testBridge) string {
 			store := watchStore(b)
 			defer store.stop()
 			store.be(failing("ReadFeed"))
@@ -532,6 +552,10 @@ func serverTroubles() []trouble {
 			store.wantFeedRead(b)
 			return ""
 		}),
+		problem("`no limits per address`", func(b *testBridge) {
+			withLimits(b)
+			b.Config.TrustedProxies, b.Config.PublicURL = nil, "https://link.example.com"
+		}, send("GET", "/try/x", nil)),
 		elsewhere("`link revoked`", "revoked_log_test.go"),
 		elsewhere("`sweep failed`", "background_test.go"),
 		elsewhere("`requests aborted`", serveTest),

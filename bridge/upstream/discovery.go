@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -53,8 +54,10 @@ func (p *Provider) Discover(ctx context.Context) error {
 // Rediscover fetches metadata and keys again, so that a provider may change them while we run. If it fails, the
 // previous ones stay in use. It does not block other calls. The error is an [*Error].
 func (p *Provider) Rediscover(ctx context.Context) (Discovery, error) {
-	p.discovering.Lock()
-	defer p.discovering.Unlock()
+	if err := p.beginDiscovery(ctx); err != nil {
+		return Discovery{}, err
+	}
+	defer p.endDiscovery()
 	m, err := p.discover(ctx)
 	if err != nil {
 		return Discovery{}, err
@@ -67,8 +70,10 @@ func (p *Provider) discovered(ctx context.Context) (*metadata, error) {
 	if metadata, err := p.lastDiscovery(); metadata != nil || err != nil {
 		return metadata, err
 	}
-	p.discovering.Lock()
-	defer p.discovering.Unlock()
+	if err := p.beginDiscovery(ctx); err != nil {
+		return nil, err
+	}
+	defer p.endDiscovery()
 	if metadata, err := p.lastDiscovery(); metadata != nil || err != nil { // by another caller, meanwhile
 		return metadata, err
 	}
@@ -79,8 +84,10 @@ func (p *Provider) discovered(ctx context.Context) (*metadata, error) {
 // refreshed returns metadata that are newer than those that an ID token did not fit to, or the same ones when the
 // last refresh is not long ago or when a new one fails.
 func (p *Provider) refreshed(ctx context.Context, unfit *metadata) *metadata {
-	p.discovering.Lock()
-	defer p.discovering.Unlock()
+	if err := p.beginDiscovery(ctx); err != nil {
+		return unfit
+	}
+	defer p.endDiscovery()
 	p.mu.Lock()
 	current := p.metadata
 	p.mu.Unlock()
@@ -95,6 +102,25 @@ func (p *Provider) refreshed(ctx context.Context, unfit *metadata) *metadata {
 	return newer
 }
 
+// maxWaiting is how many may wait for a discovery.
+const maxWaiting = 100
+
+// beginDiscovery waits until no other discovery runs. The caller must end it.
+func (p *Provider) beginDiscovery(ctx context.Context) error {
+	defer p.waiting.Add(-1)
+	if p.waiting.Add(1) > maxWaiting {
+		return &Error{Kind: OutOfReach, Stage: StageDiscovery, Err: errors.New("many wait for the discovery already")}
+	}
+	select {
+	case p.discovering <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return &Error{Kind: OutOfReach, Stage: StageDiscovery, Err: ctx.Err()}
+	}
+}
+
+func (p *Provider) endDiscovery() { <-p.discovering }
+
 // lastDiscovery returns the metadata, or the error of a recent discovery, or neither.
 func (p *Provider) lastDiscovery() (*metadata, error) {
 	p.mu.Lock()
@@ -105,7 +131,7 @@ func (p *Provider) lastDiscovery() (*metadata, error) {
 	return p.metadata, nil
 }
 
-// discover must be called with p.discovering locked.
+// discover must be called between beginDiscovery and endDiscovery.
 func (p *Provider) discover(ctx context.Context) (*metadata, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.config.Timeout)
 	defer cancel()

@@ -17,6 +17,8 @@ type Kind string
 const (
 	// OutOfReach means that the provider does not answer, or says itself that it fails now. Trying again may help.
 	OutOfReach Kind = "out of reach"
+	// RateLimited means that the provider answers that we send too many requests. Trying again later helps.
+	RateLimited Kind = "rate limited"
 	// Misconfigured means that the bridge and the provider are not set up for each other. Only the operator can help.
 	Misconfigured Kind = "misconfigured"
 	// Refused means that the person cancelled at the provider, or that the provider did not let the person in.
@@ -60,7 +62,10 @@ func misconfigured(stage, hint, format string, args ...any) *Error {
 
 // statusKind says what a status that is not a success means.
 func statusKind(status int) Kind {
-	if status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
+	switch {
+	case status == http.StatusTooManyRequests:
+		return RateLimited
+	case status >= 500, status == http.StatusRequestTimeout:
 		return OutOfReach
 	}
 	return Misconfigured
@@ -76,8 +81,10 @@ const (
 func errorOfCode(stage, code string, err error) *Error {
 	e := &Error{Kind: Misconfigured, Stage: stage, Err: err}
 	switch code {
-	case "temporarily_unavailable", "server_error", "slow_down":
+	case "temporarily_unavailable", "server_error":
 		e.Kind = OutOfReach
+	case "slow_down":
+		e.Kind = RateLimited
 	case "access_denied", "login_required", "interaction_required", "account_selection_required":
 		e.Kind = Refused
 	case "invalid_grant":

@@ -24,7 +24,7 @@ func TestUserinfoIsAWish(t *testing.T) {
 		"500": answer(http.StatusInternalServerError, ""), "429": answer(http.StatusTooManyRequests, ""),
 		"cut": override(userinfoPath, cut), "another sub": answer(http.StatusOK, `{"sub":"mallory","email":"m@contoso.com","groups":["a"]}`),
 	}
-	outages := []string{"500", "429", "cut"}
+	outages := []string{"500", "cut"}
 	for name, fail := range fails {
 		t.Run(name, func(t *testing.T) {
 			identity, err := newFake(t, complete, fail).identifyWish(t, needed)
@@ -35,6 +35,9 @@ func TestUserinfoIsAWish(t *testing.T) {
 			wantNeeded, wantWanted := "misconfigured at userinfo", ""
 			if slices.Contains(outages, name) {
 				wantNeeded, wantWanted = "out of reach at userinfo", "out of reach at userinfo"
+			}
+			if name == "429" {
+				wantNeeded, wantWanted = "rate limited at userinfo", "rate limited at userinfo"
 			}
 			_, err = newFake(t, fail).identifyWish(t, needed)
 			wantKind(t, err, wantNeeded)

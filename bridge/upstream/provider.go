@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -54,8 +55,9 @@ type Provider struct {
 	now    func() time.Time
 	client *http.Client
 
-	discovering sync.Mutex // held during a discovery, so that there is one at a time
-	refreshedAt time.Time  // when metadata were last fetched because an ID token did not fit; guarded by discovering
+	discovering chan struct{} // has room for one, who runs a discovery
+	waiting     atomic.Int32  // for a discovery
+	refreshedAt time.Time     // when metadata were last fetched because an ID token did not fit; guarded by discovering
 
 	mu           sync.Mutex // guards what follows
 	metadata     *metadata  // nil until a discovery succeeds
@@ -82,7 +84,7 @@ func New(config Config, now func() time.Time) *Provider {
 	if config.Timeout == 0 {
 		config.Timeout = 10 * time.Second
 	}
-	return &Provider{config: config, now: now, client: newHTTPClient(config)}
+	return &Provider{config: config, now: now, client: newHTTPClient(config), discovering: make(chan struct{}, 1)}
 }
 
 // ID returns the id of the configuration.

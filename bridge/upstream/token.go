@@ -59,7 +59,7 @@ func (s *signIn) tokenRequest(ctx context.Context, code string) (*http.Request, 
 // tokenError says what an error response means (RFC 6749 §5.2). Some providers send it with status 200.
 func (s *signIn) tokenError(got response, body rawClaims) error {
 	code := body.string("error")
-	if code == "" || statusKind(got.status) == OutOfReach && got.status != http.StatusOK {
+	if code == "" || statusKind(got.status) != Misconfigured {
 		if got.status == http.StatusOK {
 			return misconfigured(StageToken, "look for a proxy between here and the provider that answers in its place",
 				"the response is not a JSON object")

@@ -111,7 +111,7 @@ func TestTokenAnswers(t *testing.T) {
 		{"the client is refused", reply(http.StatusUnauthorized, oauthError("invalid_client")), bad},
 		{"forbidden, not as JSON", reply(http.StatusForbidden, []byte("<html>")), bad},
 		{"the code is refused with status 200", reply(http.StatusOK, oauthError("invalid_grant")), outdated},
-		{"too many requests", reply(http.StatusTooManyRequests, []byte("slow down")), unavailable},
+		{"too many requests", reply(http.StatusTooManyRequests, []byte("slow down")), "rate limited at token"},
 		{"a failure", reply(http.StatusInternalServerError, []byte("oops")), unavailable},
 		{"a failure with an error code", reply(http.StatusInternalServerError, oauthError("server_error")), unavailable},
 		{"out of service", reply(http.StatusServiceUnavailable, nil), unavailable},

@@ -63,7 +63,7 @@ func TestUserinfoFails(t *testing.T) {
 		{"sub in another case", answer(http.StatusOK, `{"sub":"somebody-else","SUB":"`+subject+`"}`), refused},
 		{"the access token is refused", answer(http.StatusUnauthorized, `{"error":"invalid_token"}`), "misconfigured at userinfo"},
 		{"a failure", answer(http.StatusInternalServerError, ""), unavailable},
-		{"too many requests", answer(http.StatusTooManyRequests, ""), unavailable},
+		{"too many requests", answer(http.StatusTooManyRequests, ""), "rate limited at userinfo"},
 		{"the connection is cut", override(userinfoPath, cut), unavailable},
 		{"not JSON", answer(http.StatusOK, "<html>"), "misconfigured at userinfo"},
 		{"a list", answer(http.StatusOK, "[]"), "misconfigured at userinfo"},

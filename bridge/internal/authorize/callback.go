@@ -33,7 +33,7 @@ func (h *Handler) finishSignIn(w http.ResponseWriter, r *http.Request, f *flow, 
 		return &outcomeError{f.outcome}
 	}
 	h.returned.WithLabelValues(skill.ClientID, f.provider).Inc()
-	result, err := h.signIn(r.Context(), f, skill, provider, response)
+	result, err := h.signIn(r, f, skill, provider, response)
 	if err != nil {
 		return err
 	}

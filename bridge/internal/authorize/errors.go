@@ -1,6 +1,7 @@
 package authorize
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/httperror"
+	"alexa-oidc-bridge/bridge/internal/limit"
 	"alexa-oidc-bridge/bridge/internal/oauth"
 	"alexa-oidc-bridge/bridge/internal/reference"
 	"alexa-oidc-bridge/bridge/upstream"
@@ -20,7 +22,8 @@ var (
 	errCookieTooLarge  = errors.New("the request does not fit into a cookie")
 	errStore           = errors.New("the store")                       // could not tell or write
 	errNotStored       = errors.New("the sign-in could not be stored") // the provider's code is spent
-	errNotLinked       = errors.New("the link could not be stored")    // or it is not known whether it was
+	errTooManyCodes    = errors.New("the flow has sent as many codes as it may")
+	errNotLinked       = errors.New("the link could not be stored") // or it is not known whether it was
 )
 
 // notAllowedError means that the configuration does not permit the person to link the skill.
@@ -75,6 +78,11 @@ func (h *Handler) mapError(r *http.Request, f *flow, err error) *httperror.Error
 	if e, ok := errors.AsType[*httperror.Error](err); ok {
 		return e
 	}
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil { // the browser has gone, so nobody reads the page
+		e := unavailable(templates.PageProviderBusy)
+		e.Level = slog.LevelDebug
+		return e
+	}
 	if e, ok := errors.AsType[*oauth.Error](err); ok { // in the request
 		return h.redirectError(f, e, e.Code)
 	}
@@ -91,6 +99,10 @@ func (h *Handler) mapError(r *http.Request, f *flow, err error) *httperror.Error
 		return newPage(templates.PageDecided, http.StatusBadRequest, slog.LevelInfo)
 	}
 	switch {
+	case errors.Is(err, limit.ErrBusy):
+		return offerReload(unavailable(templates.PageProviderBusy), r)
+	case errors.Is(err, errTooManyCodes):
+		return offerRestart(newPage(templates.PageSignInOutdated, http.StatusBadRequest, slog.LevelWarn), f)
 	case errors.Is(err, errEmbeddedBrowser):
 		return offerRestart(newPage(templates.PageEmbeddedBrowser, http.StatusForbidden, slog.LevelInfo), f)
 	case errors.Is(err, errCookieTooLarge):
@@ -112,12 +124,9 @@ func (h *Handler) mapProviderError(r *http.Request, f *flow, err *upstream.Error
 	var e *httperror.Error
 	switch err.Kind {
 	case upstream.OutOfReach:
-		e = unavailable(templates.PageProviderDown)
-		if f.inCookie {
-			e = offerRestart(e, f)
-		} else {
-			e = offerReload(e, r)
-		}
+		e = offerAgain(unavailable(templates.PageProviderDown), r, f)
+	case upstream.RateLimited:
+		e = offerAgain(unavailable(templates.PageProviderBusy), r, f)
 	case upstream.EmbeddedBrowser:
 		e = offerRestart(newPage(templates.PageEmbeddedBrowser, http.StatusForbidden, slog.LevelWarn), f)
 	case upstream.Outdated:
@@ -210,6 +219,14 @@ func unavailable(page templates.ErrorPage) *httperror.Error {
 	e := newPage(page, http.StatusServiceUnavailable, slog.LevelError)
 	e.Header = http.Header{"Retry-After": {"5"}}
 	return e
+}
+
+// offerAgain lets the person start the sign-in again if the provider may have the code, or load the page again.
+func offerAgain(e *httperror.Error, r *http.Request, f *flow) *httperror.Error {
+	if f.inCookie {
+		return offerRestart(e, f)
+	}
+	return offerReload(e, r)
 }
 
 // offerReload lets the person load the page again, unless a form was sent.

@@ -11,6 +11,7 @@ import (
 
 	"alexa-oidc-bridge/bridge/internal/endpoint"
 	"alexa-oidc-bridge/bridge/internal/httperror"
+	"alexa-oidc-bridge/bridge/internal/limit"
 	"alexa-oidc-bridge/bridge/internal/reference"
 	"alexa-oidc-bridge/bridge/keys"
 	"alexa-oidc-bridge/bridge/upstream"
@@ -24,6 +25,8 @@ type Deps struct {
 	Keys      *keys.Ring
 	Pages     *templates.Pages
 	Sampler   *httperror.Sampler // of log lines
+	// FailedExchanges limits the codes from one address that a provider refuses.
+	FailedExchanges *limit.ByAddress
 }
 
 // Handler serves /authorize, /callback/{provider} and /consent. It is safe for concurrent use.
@@ -32,6 +35,9 @@ type Handler struct {
 	cookies *cookieJar
 	signIns singleflight.Group
 
+	codes     *limit.Attempts         // that were sent, by flow
+	exchanges map[string]*limit.Slots // by provider id
+
 	started, returned, linked, notLinked *prometheus.CounterVec
 	noCookie                             prometheus.Counter
 }
@@ -39,8 +45,10 @@ type Handler struct {
 // New returns a handler.
 func New(deps Deps) *Handler {
 	h := &Handler{
-		Deps:    deps,
-		cookies: newCookieJar(deps.Keys, strings.HasPrefix(deps.PublicURL, "https://")),
+		Deps:      deps,
+		cookies:   newCookieJar(deps.Keys, strings.HasPrefix(deps.PublicURL, "https://")),
+		codes:     limit.NewAttempts(maxRememberedFlows),
+		exchanges: map[string]*limit.Slots{},
 		started: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bridge_sign_ins_started_total",
 			Help: "Browsers sent to the provider, by skill and provider.",
@@ -61,6 +69,9 @@ func New(deps Deps) *Handler {
 			Name: "bridge_callbacks_without_cookie_total",
 			Help: "Callbacks from a browser that did not start the sign-in, rejects cookies, or came too late.",
 		}),
+	}
+	for id := range deps.Upstreams {
+		h.exchanges[id] = limit.NewSlots(maxExchanges, maxExchanges)
 	}
 	deps.Registry.MustRegister(h.started, h.returned, h.linked, h.notLinked, h.noCookie)
 	return h

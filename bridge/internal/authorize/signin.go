@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
+	"net/http"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/upstream"
@@ -20,18 +20,27 @@ type signInResult struct {
 
 const sealPurpose = "pending consent"
 
-// signInTimeout bounds everything that a provider is asked for one sign-in.
-const signInTimeout = 45 * time.Second
-
 // signIn exchanges the provider's response for an identity and stores it until the person decides. A result that is
-// stored already is returned without another exchange. Concurrent requests of one browser share one exchange, which
-// goes on when the browser closes the connection, so that loading the page again finds its result.
-func (h *Handler) signIn(ctx context.Context, f *flow, skill *bridge.Skill, provider *upstream.Provider,
+// stored already is returned without another exchange.
+func (h *Handler) signIn(r *http.Request, f *flow, skill *bridge.Skill, provider *upstream.Provider,
+	response upstream.Response) (*signInResult, error) {
+	stored, err := h.storedResult(r.Context(), f)
+	if !errors.Is(err, bridge.ErrNotFound) {
+		return stored, err
+	}
+	err = h.withinLimits(r, f, provider, func(ctx context.Context) (err error) {
+		stored, err = h.exchangeOnce(ctx, f, skill, provider, response)
+		return err
+	})
+	return stored, err
+}
+
+// exchangeOnce shares one exchange between the concurrent requests of a browser. It goes on when the browser closes the
+// connection, so that loading the page again finds its result.
+func (h *Handler) exchangeOnce(ctx context.Context, f *flow, skill *bridge.Skill, provider *upstream.Provider,
 	response upstream.Response) (*signInResult, error) {
 	result, err, _ := h.signIns.Do(string(f.handle()), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), signInTimeout)
-		defer cancel()
-		stored, err := h.storedResult(ctx, f)
+		stored, err := h.storedResult(ctx, f) // by a request before this one
 		if !errors.Is(err, bridge.ErrNotFound) {
 			return stored, err
 		}
@@ -62,6 +71,9 @@ func mayBeExchangedElsewhere(err error) bool {
 // exchange learns who signed in, checks that the person may link the skill, and stores the result.
 func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, provider *upstream.Provider,
 	response upstream.Response) error {
+	if err := h.countCode(f, response); err != nil {
+		return err
+	}
 	known := h.Clients.Provider(f.provider)
 	identity, err := provider.Identify(ctx, f.login(), response, wishOf(skill, known))
 	if err != nil {

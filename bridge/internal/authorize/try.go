@@ -101,10 +101,15 @@ func (h *Handler) finishTest(w http.ResponseWriter, r *http.Request, f *flow, re
 	if skill == nil || provider == nil || skill.Provider != f.provider {
 		return h.testFailed(w, r, f, errors.New("the configuration has changed since the sign-in began"))
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), signInTimeout)
-	defer cancel()
 	known := h.Clients.Provider(f.provider)
-	identity, err := provider.Identify(ctx, f.login(), response, wishOf(skill, known))
+	var identity *upstream.Identity
+	err := h.withinLimits(r, f, provider, func(ctx context.Context) (err error) {
+		if err := h.countCode(f, response); err != nil {
+			return err
+		}
+		identity, err = provider.Identify(ctx, f.login(), response, wishOf(skill, known))
+		return err
+	})
 	if err != nil {
 		return h.testFailed(w, r, f, err)
 	}

@@ -31,6 +31,17 @@ func Of(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	return address
 }
 
+// IsUnknownProxy reports whether the peer may be a proxy that is not known as one: it is on this machine or in a private
+// network, and not trusted. Then all clients have its address.
+func IsUnknownProxy(r *http.Request, trusted []netip.Prefix) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return true
+	}
+	address := peer.Addr().Unmap().WithZone("")
+	return (address.IsLoopback() || address.IsPrivate() || address.IsLinkLocalUnicast()) && !isTrusted(address, trusted)
+}
+
 func isTrusted(address netip.Addr, trusted []netip.Prefix) bool {
 	return slices.ContainsFunc(trusted, func(network netip.Prefix) bool { return network.Contains(address) })
 }

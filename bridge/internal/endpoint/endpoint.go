@@ -9,6 +9,7 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/clients"
+	"alexa-oidc-bridge/bridge/internal/limit"
 )
 
 // Deps are the configuration and the dependencies of every handler. All are required.
@@ -18,5 +19,6 @@ type Deps struct {
 	Store     bridge.Store
 	Log       *slog.Logger
 	Now       func() time.Time
+	Failures  *limit.ByAddress // of authentications
 	Registry  prometheus.Registerer
 }

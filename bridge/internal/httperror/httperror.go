@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/netip"
+	"strconv"
+	"time"
 
 	"alexa-oidc-bridge/bridge/internal/clientaddr"
 	"alexa-oidc-bridge/bridge/internal/oauth"
@@ -69,6 +72,19 @@ func Internal(err error) *Error {
 		OAuth:  oauth.Errorf(oauth.ServerError, "The server failed. This says nothing about the token."),
 		Page:   templates.ErrorData{Page: templates.PageInternal},
 		Status: http.StatusInternalServerError,
+	}
+}
+
+// TooMany returns the error for a client that must wait before it sends another request (RFC 6585 §4).
+func TooMany(wait time.Duration, cause error) *Error {
+	seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
+	return &Error{
+		Level: slog.LevelWarn, Reason: string(templates.PageTooMany), Err: cause,
+		OAuth: &oauth.Error{Code: oauth.TemporarilyUnavailable, HTTPStatus: http.StatusTooManyRequests,
+			Description: "Too many requests from this address have failed. This says nothing about the token."},
+		Page:   templates.ErrorData{Page: templates.PageTooMany},
+		Status: http.StatusTooManyRequests,
+		Header: http.Header{"Retry-After": {seconds}},
 	}
 }
 

@@ -1,10 +1,12 @@
 package token
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/oauth"
 )
 
@@ -12,6 +14,9 @@ import (
 // client's is answered with 200 and changes nothing (RFC 7009 §2.2).
 func (h *Handler) Revoke(w http.ResponseWriter, r *http.Request) error {
 	err := h.revoke(r)
+	if e, ok := errors.AsType[*httperror.Error](err); ok {
+		return e
+	}
 	if err != nil && !errors.Is(err, bridge.ErrNotFound) {
 		e := mapError(err, "token")
 		e.Message, e.Err = "not revoked", err
@@ -35,16 +40,34 @@ func (h *Handler) revoke(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	token := form.Get("token")
+	err = h.revokeToken(r.Context(), form.Get("token"), actor, clientIDs)
+	if errors.Is(err, bridge.ErrNotFound) && h.isPublic(actor, clientIDs) {
+		if wait := h.Failures.Take(r); wait > 0 {
+			return httperror.TooMany(wait, errors.New("too many unknown tokens from this address"))
+		}
+	}
+	return err
+}
+
+// isPublic reports whether a revocation request was sent by a skill without a secret: anybody can send that.
+func (h *Handler) isPublic(actor bridge.Actor, clientIDs []string) bool {
+	if len(clientIDs) != 1 || actor != bridge.ActorSkill(clientIDs[0]) {
+		return false
+	}
+	skill := h.Clients.Skill(clientIDs[0])
+	return skill != nil && len(skill.Secrets) == 0
+}
+
+func (h *Handler) revokeToken(ctx context.Context, token string, actor bridge.Actor, clientIDs []string) error {
 	if token == "" {
 		return oauth.Errorf(oauth.InvalidRequest, "The parameter token is missing.")
 	}
 	if !bridge.AccessTokenKind.WellFormed(token) && !bridge.RefreshTokenKind.WellFormed(token) {
 		return bridge.ErrNotFound
 	}
-	ctx, cancel := bridge.WithStoreTimeout(r.Context())
+	ctx, cancel := bridge.WithStoreTimeout(ctx)
 	defer cancel()
 	by := bridge.Revocation{Reason: bridge.ReasonClient, Actor: actor, At: h.Now()}
-	_, err = h.Store.RevokeByToken(ctx, bridge.HashOf(token), clientIDs, by)
+	_, err := h.Store.RevokeByToken(ctx, bridge.HashOf(token), clientIDs, by)
 	return err
 }
