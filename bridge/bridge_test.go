@@ -27,6 +27,45 @@ func TestToken(t *testing.T) {
 	}
 }
 
+// Links that were made before the claim of their e-mail address was stored are judged without it.
+func TestLinkWithoutEmailClaim(t *testing.T) {
+	skill := &bridge.Skill{ClientID: "pizza", Provider: "corp"}
+	provider := bridge.Provider{ID: "corp", Issuer: "https://login.example.com", SubjectClaim: "sub", EmailClaim: "mail"}
+	for emailClaim, want := range map[string]bridge.Reason{"": "", "mail": "", "email": bridge.ReasonOtherProvider} {
+		link := bridge.Link{ClientID: "pizza", Identity: bridge.Identity{
+			Provider: provider, Claims: bridge.Claims{bridge.ClaimEmail: "ada@contoso.com"},
+		}}
+		link.EmailClaim = emailClaim
+		if got := skill.CheckLink(&link, provider); got != want {
+			t.Errorf("%q: %q, want %q", emailClaim, got, want)
+		}
+	}
+}
+
+// Who is known by an e-mail address, by whatever name, must have it verified.
+func TestSignInRules(t *testing.T) {
+	skill := &bridge.Skill{}
+	for _, test := range []struct {
+		subject, email string
+		verified       any
+		want           bridge.Reason
+	}{
+		{"sub", "email", nil, ""}, {"email", "email", true, ""}, {"email", "email", "true", ""},
+		{"email", "email", nil, bridge.ReasonEmailUnverified}, {"email", "email", "True", bridge.ReasonEmailUnverified},
+		{"email", "mail", nil, bridge.ReasonEmailUnverified}, {"mail", "mail", nil, bridge.ReasonEmailUnverified},
+	} {
+		claims := bridge.Claims{bridge.ClaimEmailVerified: test.verified}
+		provider := bridge.Provider{SubjectClaim: test.subject, EmailClaim: test.email}
+		if got := bridge.FirstFailed(skill.SignInRules(provider, claims)).Reason; got != test.want {
+			t.Errorf("%+v: %q", test, got)
+		}
+	}
+	trusted := &bridge.Skill{Allow: bridge.Allow{EmailTrusted: true}}
+	if rules := trusted.SignInRules(bridge.Provider{SubjectClaim: "email"}, nil); len(rules) != 0 {
+		t.Errorf("email_trusted: %v", rules)
+	}
+}
+
 func TestLinkID(t *testing.T) {
 	seen := map[string]bool{}
 	for range 100 {

@@ -6,6 +6,6 @@ type Provider struct {
 	ID           string // in the configuration
 	Issuer       string
 	SubjectClaim string // the claim that the subject is taken from
-	EmailClaim   string // the path of the claim that the e-mail address is taken from, joined by dots
+	EmailClaim   string // the path of the claim that the e-mail address is taken from, joined by dots; empty: not known
 	GroupsClaim  string // the path of the claim that the groups are taken from, joined by dots
 }

@@ -81,7 +81,8 @@ func (s *Skill) KeptClaims() []string {
 
 // identifiesByEmail reports whether a person is known at the provider by an e-mail address that must be verified.
 func (s *Skill) identifiesByEmail(provider Provider) bool {
-	return provider.SubjectClaim == ClaimEmail && !s.Allow.EmailTrusted
+	isEmail := provider.SubjectClaim == ClaimEmail || provider.SubjectClaim == provider.EmailClaim
+	return isEmail && !s.Allow.EmailTrusted
 }
 
 // SignInClaims returns the names of the claims that [Skill.SignInRules] reads.
@@ -114,7 +115,7 @@ func (s *Skill) CheckLink(link *Link, provider Provider) Reason {
 	switch {
 	case link.ClientID != s.ClientID || link.Provider.ID != s.Provider,
 		link.Issuer != provider.Issuer || link.SubjectClaim != provider.SubjectClaim,
-		hasEmail && link.EmailClaim != provider.EmailClaim,
+		hasEmail && link.EmailClaim != "" && link.EmailClaim != provider.EmailClaim,
 		hasGroups && link.GroupsClaim != provider.GroupsClaim:
 		return ReasonOtherProvider
 	}

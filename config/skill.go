@@ -178,6 +178,10 @@ func (b *builder) warnSkill(key func(string) string, skill *bridge.Skill, provid
 			"holds for nobody: email_verified says nothing about the claim that email_claim "+
 				"of the provider names; set email_trusted if people cannot change it themselves")
 	}
+	if provider != nil && provider.SubjectClaim == bridge.ClaimEmail && !skill.Allow.EmailTrusted && hasOtherEmail(provider) {
+		b.warn(key("provider"), "admits nobody: its subject_claim is email, which must be verified, and email_verified is not read "+
+			"with another email_claim; set email_trusted if people cannot change it themselves")
+	}
 	if !skill.Consent {
 		b.warn(key("consent"),
 			"off: a person who signs in through an attacker's link gives the attacker's Alexa account access in their name")

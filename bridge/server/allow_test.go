@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"alexa-oidc-bridge/bridge"
@@ -105,6 +106,25 @@ func TestSubjectIsAnEmail(t *testing.T) {
 	b.WantActive(b.Link())
 }
 
+// One person's claims are not stored if they would make an export of all links impossible.
+func TestKeptClaimsAreBounded(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, func(b *testBridge) { b.Skill.Claims = []string{"about"} })
+	ada := testbridge.Ada()
+	for about, status := range map[string]int{
+		strings.Repeat("x", 40_000): http.StatusOK, strings.Repeat("x", 50_000): http.StatusInternalServerError,
+		strings.Repeat("\x7f", 11_000): http.StatusInternalServerError, // six bytes each in an export
+	} {
+		ada.Claims = map[string]any{"about": about}
+		b.Provider.SetPerson(ada)
+		page := b.SignIn(simulator.NewPhone(), b.Request(), ada)
+		if page.Status != status {
+			t.Errorf("%d characters: status %d, want %d", len(about), page.Status, status)
+		}
+	}
+	b.WantLogged(map[string]any{"reason": "provider_setup", "stage": "userinfo"})
+}
+
 // A link is suspended while the configuration does not allow it.
 func TestConfigurationSuspendsLinks(t *testing.T) {
 	t.Parallel()
@@ -129,9 +149,14 @@ func TestConfigurationSuspendsLinks(t *testing.T) {
 		config, provider := b.Config, b.Config.Providers[0]
 		change()
 		b.Restart()
+		before := len(b.Logs.String())
 		if response := b.Lookup(token); response.Active {
 			t.Errorf("%s: active, want inactive", name)
 		}
+		if !strings.Contains(b.Logs.String()[before:], `"msg":"link suspended","link_id":"`) {
+			t.Errorf("%s: the log does not say why:\n%s", name, b.Logs.String()[before:])
+		}
+		b.WantMetric(`bridge_lookups_total{outcome="suspended"} 1`)
 		*b.Skill, b.Config, b.Config.Providers[0] = original, config, provider
 		b.Restart()
 		b.WantActive(token)

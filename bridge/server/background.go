@@ -102,11 +102,13 @@ func logReady(log *slog.Logger, found upstream.Discovery, last *string) {
 func logNotReady(log *slog.Logger, err error) {
 	attrs := []any{"error", err}
 	level := slog.LevelWarn
-	if e, ok := errors.AsType[*upstream.Error](err); ok && e.Kind == upstream.Misconfigured {
-		level = slog.LevelError
-		attrs = append(attrs, "hint", e.Hint)
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		attrs = append(attrs, "stage", e.Stage, "hint", e.Hint)
+		if e.Kind == upstream.Misconfigured {
+			level = slog.LevelError
+		}
 	}
-	log.Log(context.Background(), level, "provider not ready; nobody can sign in there, existing links are not affected", attrs...)
+	log.Log(context.Background(), level, "provider not ready; nobody can sign in there until it is", attrs...)
 }
 
 // sleep waits, and reports whether the context has not ended.

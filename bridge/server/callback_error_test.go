@@ -49,6 +49,9 @@ func TestCallbackErrors(t *testing.T) {
 		}
 		b.LinkAgain(phone, request, page)
 	}
+	if strings.Contains(b.Logs.String(), `"level":"ERROR"`) {
+		t.Error("what only the browser brought is an ERROR")
+	}
 }
 
 func TestCallbackWithUnknownCode(t *testing.T) {

@@ -59,11 +59,20 @@ func TestRevocationsAreLogged(t *testing.T) {
 		}
 	}
 	revoke(bridge.LinkFilter{ClientID: "lights"}, bridge.ReasonOperator)
-	wantLines("links revoked", 1)
+	wantLines("links revoked", 2)
 	wantLines("link revoked", 2)
-	b.WantLogged(map[string]any{"msg": "links revoked", "count": 101.0, "client_id": "lights",
+	logged := b.WantLogged(map[string]any{"msg": "links revoked", "count": 100.0, "client_id": "lights",
 		"reason": "operator", "actor": "command:ada@host"})
+	if ids, _ := logged["link_ids"].([]any); len(ids) != 100 {
+		t.Errorf("%d ids, want 100", len(ids))
+	}
+	b.WantLogged(map[string]any{"msg": "links revoked", "count": 1.0})
 
+	store.set(func() { store.changeFeed = func(feed *bridge.Feed) { feed.Broken, feed.Events = true, nil } })
+	revoke(bridge.LinkFilter{}, bridge.ReasonOperator)
+	store.wantFeedRead(t)
+	b.WantLogged(map[string]any{"msg": "revocations not known", "level": "WARN"})
+	store.set(func() { store.changeFeed = nil })
 	b.Restart() // which replays nothing
 	watchStore(b).wantFeedRead(t)
 	if n := strings.Count(b.Logs.String(), `"msg":"link revoked"`); n != 2 {

@@ -81,7 +81,8 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 	if err := s.pages.Home(w, s.skillNames); err != nil {
-		s.deps.Log.Warn("page not written", "ref", reference.FromContext(r.Context()), "error", err)
+		s.errors.Sampler.Log(r.Context(), s.deps.Log, slog.LevelWarn, httperror.PageNotWritten, httperror.PageNotWritten,
+			"ref", reference.FromContext(r.Context()), "error", err)
 	}
 	return nil
 }

@@ -143,6 +143,6 @@ func (s *Server) newHandlers(config Config) (err error) {
 	})
 	s.token = token.New(deps)
 	s.introspect, err = introspect.New(
-		introspect.Deps{Deps: deps, MaxStaleness: config.MaxStaleness, Memory: config.Memory})
+		introspect.Deps{Deps: deps, MaxStaleness: config.MaxStaleness, Memory: config.Memory, Sampler: s.errors.Sampler})
 	return err
 }

@@ -437,7 +437,11 @@ func setupTroubles(faults *providerFaults) []trouble {
 		}, signIn),
 		setup("subject claim", withSubject("oid"), signIn),
 		setup("reference instead of the groups", withOverage, signIn),
-		setup("`userinfo`", func(b *testBridge) {
+		setup("to be stored with the link", func(b *testBridge) {
+			b.Skill.Claims = []string{"about"}
+			withAda(bridge.Allow{}, func(ada *upstreamtest.Person) { ada.Claims = map[string]any{"about": strings.Repeat("x", 50_000)} })(b)
+		}, signIn),
+		setup("`status 401`", func(b *testBridge) {
 			withSubject("oid")(b)
 			faults.answer(userinfoPath, http.StatusUnauthorized, `{}`)
 		}, signIn),
@@ -477,9 +481,20 @@ func skillTroubles() []trouble {
 		skill("nothing at all", nil, func(b *testBridge) string { return b.Code("") }),
 		skill("only for some people", func(b *testBridge) { b.Skill.RedirectURIs = b.Skill.RedirectURIs[:1] }, open),
 		skill("lookups return 401", nil, func(b *testBridge) string { return lookup(b, "x", testbridge.BackendID, skillSecret) }),
-		skill("lookups return `{", nil, func(b *testBridge) string {
+		skill("for a fresh link", nil, func(b *testBridge) string {
 			return lookup(b, b.Link(), testbridge.LightsBackendID, testbridge.LightsSecret)
 		}),
+		skill("for links that worked", nil, func(b *testBridge) string {
+			token := b.Link()
+			withSubject("oid")(b)
+			b.Restart()
+			return lookup(b, token, testbridge.BackendID, testbridge.BackendSecret)
+		}),
+		skill("`not_redeemed`", nil, revoking(func(b *testBridge) {
+			b.Code("")
+			b.Clock.Advance(2*time.Minute + time.Second)
+			sweep(b)
+		})),
 		skill("lookups return 503", nil, func(b *testBridge) string {
 			token, store := b.Link(), watchStore(b)
 			defer store.stop()
@@ -508,10 +523,15 @@ func skillTroubles() []trouble {
 			request := b.Request()
 			b.AuthorizationResponse(request, b.LinkRequest(request))
 			b.Clock.Advance(time.Hour)
-			if _, err := b.Store.Sweep(b.Context(), b.Clock.Now(), 1000); err != nil {
-				b.Fatal(err)
-			}
+			sweep(b)
 		})),
+	}
+}
+
+func sweep(b *testBridge) {
+	b.Helper()
+	if _, err := b.Store.Sweep(b.Context(), b.Clock.Now(), 1000); err != nil {
+		b.Fatal(err)
 	}
 }
 
@@ -557,6 +577,7 @@ func serverTroubles() []trouble {
 			b.Config.TrustedProxies, b.Config.PublicURL = nil, "https://link.example.com"
 		}, send("GET", "/try/x", nil)),
 		elsewhere("`link revoked`", "revoked_log_test.go"),
+		elsewhere("`revocations not known`", "revoked_log_test.go"),
 		elsewhere("`sweep failed`", "background_test.go"),
 		elsewhere("`requests aborted`", serveTest),
 		elsewhere("`the database was replaced while it was open`", serveTest),

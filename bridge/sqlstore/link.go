@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -42,7 +41,7 @@ func insertLink(tx *transaction, l *transfer.Link, onConflict string) (int64, er
 	return tx.ExecCount(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, email_claim, groups_claim,
 		subject, claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason, actor)
 		VALUES `+placeholders(1, 18)+onConflict,
-		l.ID, l.ClientID, string(l.Grant), l.Provider, l.Issuer, l.SubjectClaim, cmp.Or(l.EmailClaim, bridge.ClaimEmail), l.GroupsClaim, l.Subject,
+		l.ID, l.ClientID, string(l.Grant), l.Provider, l.Issuer, l.SubjectClaim, l.EmailClaim, l.GroupsClaim, l.Subject,
 		string(claims), emailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt, l.LastUsedAt,
 		l.RevokedAt, string(l.Reason), string(l.Actor))
 }

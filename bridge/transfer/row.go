@@ -26,7 +26,7 @@ type Link struct {
 	Provider     string        `json:"provider"`
 	Issuer       string        `json:"issuer"`
 	SubjectClaim string        `json:"subject_claim"`
-	EmailClaim   string        `json:"email_claim,omitempty"` // not in version 2, of which it is email
+	EmailClaim   string        `json:"email_claim,omitempty"` // not in version 2
 	GroupsClaim  string        `json:"groups_claim"`
 	Subject      string        `json:"sub"`
 	Claims       bridge.Claims `json:"claims"`

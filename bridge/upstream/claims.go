@@ -137,6 +137,10 @@ func (s *signIn) identity(idToken, userinfo rawClaims, wish Wish) (*Identity, er
 	return identity, errors.Join(err, errIDToken, errUserinfo)
 }
 
+// maxSubject is the longest subject in bytes (OIDC Core §2 on sub), and maxEmail the longest e-mail address (RFC 5321
+// §4.5.3.1). An index of PostgreSQL cannot hold very long ones.
+const maxSubject, maxEmail = 255, 320
+
 // subject returns the value of the claim that identifies the person, exactly as one of the sources has it.
 func (s *signIn) subject(claims rawClaims) (string, error) {
 	const hint = "set subject_claim to a claim that the provider sends for everybody"
@@ -144,6 +148,8 @@ func (s *signIn) subject(claims rawClaims) (string, error) {
 	switch {
 	case subject == "":
 		return "", misconfigured(StageIDToken, hint, "subject claim %q is missing or not a string", name)
+	case len(subject) > maxSubject:
+		return "", misconfigured(StageIDToken, hint, "subject claim %q has %d bytes, and at most %d are possible", name, len(subject), maxSubject)
 	case strings.ContainsFunc(subject, unicode.IsControl): // PostgreSQL cannot store NUL, nor an export any of them
 		return "", misconfigured(StageIDToken, hint, "subject claim %q contains a control character", name)
 	case strings.ContainsRune(subject, unicode.ReplacementChar): // which several malformed texts are read as
@@ -156,6 +162,14 @@ func (s *signIn) subject(claims rawClaims) (string, error) {
 func firstString(value json.RawMessage) any {
 	if texts := stringsOf(value); len(texts) > 0 {
 		return texts[0]
+	}
+	return nil
+}
+
+// firstAddress is firstString for an e-mail address.
+func firstAddress(value json.RawMessage) any {
+	if address, ok := firstString(value).(string); ok && len(address) <= maxEmail {
+		return address
 	}
 	return nil
 }
@@ -183,7 +197,7 @@ func (s *signIn) set(claims rawClaims, name string, read func(json.RawMessage) a
 // setEmail sets the e-mail address and whether it is verified. One source must not verify the address of another, nor
 // any address that is not the only one of the claim email (OIDC Core §5.1).
 func (s *signIn) setEmail(claims rawClaims, sources ...rawClaims) {
-	s.set(claims, claimEmail, firstString, sources...)
+	s.set(claims, claimEmail, firstAddress, sources...)
 	delete(claims, claimVerified)
 	if !slices.Equal(s.config.EmailClaim, []string{claimEmail}) {
 		return

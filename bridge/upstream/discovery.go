@@ -112,6 +112,11 @@ func (p *Provider) beginDiscovery(ctx context.Context) error {
 		return &Error{Kind: OutOfReach, Stage: StageDiscovery, Err: errors.New("many wait for the discovery already")}
 	}
 	select {
+	case p.discovering <- struct{}{}: // also for a caller that has gone: others will need the result
+		return nil
+	default:
+	}
+	select {
 	case p.discovering <- struct{}{}:
 		return nil
 	case <-ctx.Done():

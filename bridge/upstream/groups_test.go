@@ -1,6 +1,7 @@
 package upstream_test
 
 import (
+	"strings"
 	"testing"
 
 	"alexa-oidc-bridge/bridge/upstream"
@@ -138,6 +139,8 @@ func TestSubjectClaim(t *testing.T) {
 		{"oid empty", with("oid", ""), "oid", ""},
 		{"oid null", with("oid", nil), "oid", ""},
 		{"oid is no text", with("oid", 7), "oid", ""},
+		{"oid as long as may be", with("oid", strings.Repeat("x", 255)), "oid", strings.Repeat("x", 255)},
+		{"oid too long", with("oid", strings.Repeat("x", 256)), "oid", ""},
 		{"oid is a list", with("oid", []string{"object-1"}), "oid", ""},
 		{"oid is malformed", with("oid", "object\ufffd"), "oid", ""},
 		{"email is a list", with("email", []string{"ada@contoso.com"}), "email", ""},

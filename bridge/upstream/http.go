@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -59,17 +60,21 @@ func (p *Provider) do(request *http.Request) (response, error) {
 
 // transportError returns the error for a request without a response that can be read.
 func (p *Provider) transportError(stage string, err error, secrets ...string) *Error {
-	e := &Error{Kind: OutOfReach, Stage: stage, Err: p.redact(err, secrets...)}
+	e := &Error{Kind: OutOfReach, Stage: stage, Err: p.redact(err, secrets...),
+		Hint: "check host and port of issuer, the network and HTTPS_PROXY"}
 	var (
 		authority   x509.UnknownAuthorityError
 		hostname    x509.HostnameError
 		certificate x509.CertificateInvalidError
+		plain       tls.RecordHeaderError
 	)
 	switch {
 	case errors.Is(err, errTooLarge):
 		e.Kind = Misconfigured
 	case errors.As(err, &authority):
 		e.Kind, e.Hint = Misconfigured, "set ca_file to the certificate authority of the provider"
+	case errors.As(err, &plain), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		e.Kind, e.Hint = Misconfigured, "correct the scheme or the port: what listens there speaks plain HTTP"
 	case errors.As(err, &hostname), errors.As(err, &certificate):
 		e.Kind, e.Hint = Misconfigured, "correct the provider's certificate, or the host name in issuer"
 	}

@@ -86,11 +86,11 @@ func (s *signIn) idTokenError(err error) error {
 	}
 	_, expired := errors.AsType[*oidc.TokenExpiredError](err)
 	switch {
-	case expired, strings.Contains(err.Error(), "nbf"):
+	case expired, strings.HasPrefix(err.Error(), "oidc: current time"): // before nbf
 		return &Error{Kind: Outdated, Stage: StageIDToken, Err: text, Hint: "compare the clocks of this machine and of the provider"}
-	case strings.Contains(err.Error(), "audience"):
+	case strings.HasPrefix(err.Error(), "oidc: expected audience"):
 		return misconfigured(StageIDToken, hintClient, "%w", text)
-	case strings.Contains(err.Error(), "issued by a different provider"):
+	case strings.HasPrefix(err.Error(), "oidc: id token issued by a different provider"):
 		return misconfigured(StageIDToken, "set issuer to exactly the iss of the provider's ID tokens", "%w", text)
 	}
 	return misconfigured(StageIDToken, "", "%w", text)

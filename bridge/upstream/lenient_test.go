@@ -81,6 +81,7 @@ func TestUnreadableClaims(t *testing.T) {
 		{"email_verified null", userinfo(map[string]any{"email": ada, "email_verified": nil}), "email_verified", "", 0},
 		{"email is a list", inUserinfo("email", []string{ada, "other@contoso.com"}), "email", `"ada@contoso.com"`, 0},
 		{"email is an object", inUserinfo("email", map[string]any{"primary": ada}), "email", "", 1},
+		{"email is too long", with("email", strings.Repeat("a", 310)+"@contoso.com"), "email", "", 1},
 		{"email is a number", with("email", 7), "email", "", 1},
 		{"email is a number in the ID token, but not in userinfo", combine(with("email", 7), inUserinfo("email", ada)),
 			"email", `"ada@contoso.com"`, 0},
@@ -255,6 +256,8 @@ func TestHints(t *testing.T) {
 		{"a proxy's page", override(tokenPath, reply(http.StatusForbidden, []byte("<html>"))), "status 403", tokenPath},
 		{"a key of the application", func(f *fakeProvider) { f.key = newKey("app") }, "", "appid"},
 		{"another audience", with("aud", "other"), "other", "client_id"},
+		{"another audience than a client with nbf in its id", combine(with("aud", "other"),
+			configured(func(config *upstream.Config) { config.ClientID = "nbfc-alexa" })), "other", "client_id"},
 		{"another issuer", with("iss", "http://other.example.com"), "other.example.com", "set issuer"},
 		{"no openid", func(f *fakeProvider) { f.tokenResponse["id_token"] = nil }, "no id_token", "openid"},
 	}

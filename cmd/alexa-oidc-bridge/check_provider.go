@@ -52,7 +52,7 @@ func discoveryFault(name string, err error) finding {
 	case failure.Hint != "":
 		fault.hint = failure.Hint
 	case failure.Kind == upstream.OutOfReach:
-		fault.hint = "check issuer, the network and HTTPS_PROXY; links that exist keep working without the provider"
+		fault.hint = "check issuer, the network and HTTPS_PROXY"
 	}
 	return fault
 }

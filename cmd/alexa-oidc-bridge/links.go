@@ -104,7 +104,7 @@ revoked and the exit code is 1.`,
 	}
 	addLinkFilter(revoke, &filter)
 	revoke.Flags().StringVar(&reason, "reason", string(bridge.ReasonOperator), "the `reason`, stored with the links")
-	revoke.Flags().StringVar(&actor, "actor", "", "who revokes, a `name` stored with the links (default command:USER@HOST)")
+	revoke.Flags().StringVar(&actor, "actor", "", "who revokes, a `name` in printable ASCII, stored with the links (default command:USER@HOST)")
 	return revoke
 }
 
@@ -146,7 +146,7 @@ func commandActor() string {
 	return actor[:min(len(actor), bridge.MaxActor)]
 }
 
-var reservedActor = regexp.MustCompile(`^(system|person|(skill|backend|provider|api):.*)$`)
+var reservedActor = regexp.MustCompile(`(?i)^\s*(system|person|skill|backend|provider|api)\b`)
 
 // checkActor rejects an actor that cannot be stored, and one that would be taken for somebody else than an operator.
 func checkActor(actor string) error {
@@ -154,7 +154,7 @@ func checkActor(actor string) error {
 		return misused("the actor cannot be kept", "use 1 to 200 printable ASCII characters")
 	}
 	if reservedActor.MatchString(actor) {
-		return misused("the actor is not an operator", "use a name that does not begin with system, person, skill:, backend:, provider: or api:")
+		return misused("the actor is not an operator", "use a name that does not begin with system, person, skill, backend, provider or api")
 	}
 	return nil
 }
@@ -283,14 +283,15 @@ func printLinks(w io.Writer, links []bridge.Link) error {
 	for _, link := range links {
 		revoked := minute(link.RevokedAt)
 		if link.Revoked() {
-			revoked += ", " + string(link.Reason)
+			revoked += ", " + upstream.LogText(string(link.Reason))
 			if link.Actor != "" {
-				revoked += ", by " + string(link.Actor)
+				revoked += ", by " + upstream.LogText(string(link.Actor))
 			}
 		}
 		person := shortened(cmp.Or(link.Claims.String(bridge.ClaimEmail), link.Claims.DisplayName(), "-"))
-		// Subject and person are untrusted text, which could control the terminal.
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.ID, link.ClientID, link.Grant, link.Provider.ID,
+		// Most of it can be untrusted text, of a person or an import, which could control the terminal.
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.ID, upstream.LogText(link.ClientID), link.Grant,
+			upstream.LogText(link.Provider.ID),
 			upstream.LogText(link.Subject), upstream.LogText(person), minute(link.CreatedAt), minute(link.LastUsedAt), revoked)
 	}
 	return table.Flush()

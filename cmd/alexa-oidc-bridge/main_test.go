@@ -59,6 +59,7 @@ func TestUsage(t *testing.T) {
 		{"links revoke lnk_x --reason=", 2, "", "the reason cannot be kept"},
 		{"links revoke lnk_x --actor=", 2, "", "the actor cannot be kept"},
 		{"links revoke lnk_x --actor=skill:pizza", 2, "", "the actor is not an operator"},
+		{"links revoke lnk_x --actor=System", 2, "", "the actor is not an operator"},
 		{"version", 0, "alexa-oidc-bridge ", ""},
 	}
 	for _, tt := range tests {

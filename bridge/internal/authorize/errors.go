@@ -136,6 +136,9 @@ func (h *Handler) mapProviderError(r *http.Request, f *flow, err *upstream.Error
 	default:
 		e = h.setupFaultPage(r, f, err)
 	}
+	if err.Stage == upstream.StageResponse {
+		e.Level = min(e.Level, slog.LevelWarn) // only the browser brought it
+	}
 	e.Attrs = append(e.Attrs, "stage", err.Stage)
 	if err.Hint != "" {
 		e.Attrs = append(e.Attrs, "hint", err.Hint)
@@ -149,9 +152,6 @@ func (h *Handler) setupFaultPage(r *http.Request, f *flow, err error) *httperror
 		Status: http.StatusInternalServerError,
 		Level:  slog.LevelError,
 		Reason: string(bridge.ReasonProviderSetup),
-	}
-	if cause, ok := errors.AsType[*upstream.Error](err); ok && cause.Stage == upstream.StageResponse {
-		e.Level = slog.LevelWarn // only the browser brought it
 	}
 	if errors.Is(err, upstream.ErrGroupsOverage) {
 		e.Reason = string(bridge.ReasonGroupsOverage)

@@ -73,6 +73,10 @@ func New(deps Deps) *Handler {
 	for id := range deps.Upstreams {
 		h.exchanges[id] = limit.NewSlots(maxExchanges, maxExchanges)
 	}
+	for _, skill := range deps.Clients.Skills() { // from 0, so that a rate can be computed
+		h.started.WithLabelValues(skill.ClientID, skill.Provider)
+		h.returned.WithLabelValues(skill.ClientID, skill.Provider)
+	}
 	deps.Registry.MustRegister(h.started, h.returned, h.linked, h.notLinked, h.noCookie)
 	return h
 }
@@ -80,7 +84,7 @@ func New(deps Deps) *Handler {
 // logPage logs that a page could not be written, if it could not.
 func (h *Handler) logPage(r *http.Request, f *flow, err error) {
 	if err != nil {
-		h.flowLog(r.Context(), f).Warn("page not written", "error", err)
+		h.Sampler.Log(r.Context(), h.flowLog(r.Context(), f), slog.LevelWarn, httperror.PageNotWritten, httperror.PageNotWritten, "error", err)
 	}
 }
 

@@ -135,7 +135,7 @@ func checkResponseType(responseType string, skill *bridge.Skill) error {
 	default:
 		return oauth.Errorf(oauth.UnsupportedResponseType, "The response_type is not supported.")
 	}
-	return oauth.Errorf(oauth.UnauthorizedClient, "The skill may not use this response_type.")
+	return oauth.Errorf(oauth.UnauthorizedClient, "The skill may not use the response_type %s.", responseType)
 }
 
 var challengePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)

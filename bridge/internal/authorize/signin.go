@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"unicode"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/upstream"
@@ -86,11 +87,15 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 	if err := json.Unmarshal(identity.Claims, &claims); err != nil {
 		return err
 	}
+	kept := claims.Only(skill.KeptClaims())
+	if err := checkSize(kept); err != nil {
+		return err
+	}
 	result := &signInResult{
 		Identity: bridge.Identity{
 			Provider: known,
 			Subject:  identity.Subject,
-			Claims:   claims.Only(skill.KeptClaims()),
+			Claims:   kept,
 		},
 		Name:  displayable(claims.DisplayName()),
 		Email: displayable(claims.String(bridge.ClaimEmail)),
@@ -99,6 +104,29 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 		return &notAllowedError{rule, result}
 	}
 	return h.storeResult(ctx, f, result)
+}
+
+// maxKeptClaims bounds the claims that are stored with a link, in bytes as an export writes them. Otherwise the link of
+// one person could make an export impossible.
+const maxKeptClaims = 48 << 10
+
+func checkSize(claims bridge.Claims) error {
+	text, err := json.Marshal(claims)
+	if err != nil {
+		return err
+	}
+	size := len(text)
+	for _, r := range string(text) {
+		if unicode.IsControl(r) {
+			size += len(`\u007f`)
+		}
+	}
+	if size <= maxKeptClaims {
+		return nil
+	}
+	return &upstream.Error{Kind: upstream.Misconfigured, Stage: upstream.StageUserinfo,
+		Err:  fmt.Errorf("the claims to be stored with the link have %d bytes, and at most %d are possible", size, maxKeptClaims),
+		Hint: "let the provider send fewer groups, or name fewer claims in claims"}
 }
 
 // wishOf returns the claims that a skill wishes for. Those that only a page shows are not asked for.

@@ -124,12 +124,13 @@ func (h *Handler) finishTest(w http.ResponseWriter, r *http.Request, f *flow, re
 
 // testFailed shows the operator why a test sign-in failed.
 func (h *Handler) testFailed(w http.ResponseWriter, r *http.Request, f *flow, err error) error {
-	page := templates.TryResult{Skill: h.skillName(f), Failure: err.Error()}
+	page, attrs := templates.TryResult{Skill: h.skillName(f), Failure: err.Error()}, f.attrs()
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
 		page.Failure, page.Hint = fmt.Sprintf("%s, at %s: %v", e.Kind, e.Stage, e.Err), e.Hint
+		attrs = append(attrs, "stage", e.Stage, "hint", e.Hint)
 	}
 	return &httperror.Error{
-		Message: "test sign-in failed", Level: slog.LevelWarn, Err: err, Attrs: f.attrs(), Status: http.StatusOK,
+		Message: "test sign-in failed", Level: slog.LevelWarn, Err: err, Attrs: attrs, Status: http.StatusOK,
 		Render: func(w http.ResponseWriter) error { return h.Pages.TryResult(w, page) },
 	}
 }
@@ -180,7 +181,7 @@ func testResult(skill *bridge.Skill, provider bridge.Provider, identity *upstrea
 
 // sentClaims lists the claims as they came. Those that bind them to the sign-in are not shown, nor tokens of others.
 func sentClaims(idToken, userinfo map[string]json.RawMessage) []templates.TryClaim {
-	hidden := []string{"nonce", "at_hash", "c_hash", "s_hash", "sid"}
+	hidden := []string{"nonce", "at_hash", "c_hash", "s_hash", "sid", "_claim_sources"}
 	var sent []templates.TryClaim
 	for _, source := range []struct {
 		name   string

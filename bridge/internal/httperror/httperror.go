@@ -88,6 +88,9 @@ func TooMany(wait time.Duration, cause error) *Error {
 	}
 }
 
+// PageNotWritten is the message, and the kind for a [Sampler], of a line about a client that went away.
+const PageNotWritten = "page not written"
+
 // Responder writes responses for errors.
 type Responder struct {
 	Pages          *templates.Pages
@@ -119,7 +122,7 @@ func (re *Responder) Respond(w http.ResponseWriter, r *http.Request, route strin
 		Redirect(w, e.Location)
 	default:
 		if err := re.page(w, e, ref); err != nil {
-			re.Log.Warn("page not written", "ref", ref, "error", err)
+			re.Sampler.Log(r.Context(), re.Log, slog.LevelWarn, PageNotWritten, PageNotWritten, "ref", ref, "error", err)
 		}
 	}
 }

@@ -29,8 +29,8 @@ func (h *Handler) lookupError(r *http.Request, err error) error {
 	return e
 }
 
-// mapError maps every error of this package's endpoints. [bridge.ErrNotFound] is not one of them: for a lookup it is
-// an answer.
+// mapError maps every error of this package's endpoints. Those of isInactive are not among them: for a lookup they
+// are an answer.
 func (h *Handler) mapError(r *http.Request, err error) *httperror.Error {
 	e := &httperror.Error{
 		Message: "lookup failed", Level: slog.LevelError, Reason: outcomeUnavailable, Err: err, OAuth: errCannotTell,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,7 @@ func (f *feedReader) run(ctx context.Context) error {
 		f.deps.Store.WaitForEvents(wait)
 		cancel()
 	}
+	_ = f.read(context.WithoutCancel(ctx)) // so that the log has what was revoked until the end
 	return nil
 }
 
@@ -67,6 +69,10 @@ func (f *feedReader) read(ctx context.Context) error {
 	}
 	if feed.Broken {
 		f.cache.Clear()
+		if f.position != (bridge.Position{}) { // not at the start
+			f.deps.Log.Warn("revocations not known", "after", f.position.Count, "until", feed.Position.Count,
+				"hint", "`links list` has the links that were revoked meanwhile")
+		}
 	}
 	for _, event := range feed.Events {
 		f.cache.Revoke(event.LinkID)
@@ -83,17 +89,10 @@ func (f *feedReader) read(ctx context.Context) error {
 // maxRevokedLines is how many links are logged one by one when many are revoked at once.
 const maxRevokedLines = 100
 
-// logRevoked logs revocations, of this process and of others. Those of a broken feed are not known.
+// logRevoked logs revocations, of this process and of others.
 func (f *feedReader) logRevoked(events []bridge.Event) {
 	if len(events) > maxRevokedLines {
-		counts := map[bridge.Event]int{}
-		for _, event := range events {
-			event.LinkID = ""
-			counts[event]++
-		}
-		for alike, count := range counts {
-			f.deps.Log.Info("links revoked", "count", count, "client_id", alike.ClientID, "reason", alike.Reason, "actor", alike.Actor)
-		}
+		f.logManyRevoked(events)
 		return
 	}
 	for _, event := range events {
@@ -103,6 +102,22 @@ func (f *feedReader) logRevoked(events []bridge.Event) {
 		}
 		f.deps.Log.Log(context.Background(), level, "link revoked", "link_id", event.LinkID, "client_id", event.ClientID,
 			"reason", event.Reason, "actor", event.Actor)
+	}
+}
+
+// logManyRevoked logs the links of one skill that were revoked for one reason by one actor together.
+func (f *feedReader) logManyRevoked(events []bridge.Event) {
+	links := map[bridge.Event][]string{} // by all but the link
+	for _, event := range events {
+		id := event.LinkID
+		event.LinkID = ""
+		links[event] = append(links[event], id)
+	}
+	for alike, ids := range links {
+		for some := range slices.Chunk(ids, maxRevokedLines) {
+			f.deps.Log.Info("links revoked", "count", len(some), "client_id", alike.ClientID, "reason", alike.Reason,
+				"actor", alike.Actor, "link_ids", some)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/answercache"
 	"alexa-oidc-bridge/bridge/internal/endpoint"
+	"alexa-oidc-bridge/bridge/internal/httperror"
 )
 
 // Deps are the dependencies of a [Handler]. All are required.
@@ -17,6 +18,8 @@ type Deps struct {
 	MaxStaleness time.Duration
 	// Memory is the size of the cache in bytes; at least [answercache.MinSize] is used.
 	Memory int
+	// Sampler is of log lines.
+	Sampler *httperror.Sampler
 }
 
 // Handler serves /lookup and /userinfo. It is safe for concurrent use.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/answercache"
 	"alexa-oidc-bridge/bridge/internal/endpoint"
 )
 
@@ -34,6 +35,41 @@ func FuzzPlainToken(f *testing.F) {
 			t.Errorf("%q: %v, %v", body, form, err)
 		}
 	})
+}
+
+// stoppingStore revokes a link while the server stops.
+type stoppingStore struct {
+	bridge.Store
+	stop  func()
+	reads int
+}
+
+func (s *stoppingStore) WaitForEvents(context.Context) { s.stop() }
+
+func (s *stoppingStore) ReadFeed(context.Context, bridge.Position) (bridge.Feed, error) {
+	s.reads++
+	feed := bridge.Feed{Position: bridge.Position{Epoch: "epoch", Count: int64(s.reads)}}
+	if s.reads == 2 {
+		feed.Events = []bridge.Event{{LinkID: "lnk_last", ClientID: "pizza"}}
+	}
+	return feed, nil
+}
+
+// The log has what was revoked until a server stops.
+func TestFeedAtTheEnd(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	var log bytes.Buffer
+	deps := endpoint.Deps{Store: &stoppingStore{stop: stop}, Log: slog.New(slog.NewTextHandler(&log, nil)), Now: time.Now}
+	cache, err := answercache.New(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := newFeedReader(Deps{Deps: deps}, cache).run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), `msg="link revoked" link_id=lnk_last`) {
+		t.Errorf("log: %s", log.String())
+	}
 }
 
 // touchStore is a store that only records last uses, and fails at first.

@@ -36,7 +36,10 @@ func (h *Handler) Lookup(w http.ResponseWriter, r *http.Request) error {
 	}
 	entry, err := h.resolve(r.Context(), &q, &buffers.entry)
 	switch {
-	case errors.Is(err, bridge.ErrNotFound):
+	case errors.Is(err, bridge.ErrSuspended):
+		h.metrics.outcomes.WithLabelValues(outcomeSuspended).Inc()
+		oauth.WriteJSON(w, http.StatusOK, inactive)
+	case isInactive(err):
 		h.metrics.inactive.Inc()
 		oauth.WriteJSON(w, http.StatusOK, inactive)
 	case err != nil:

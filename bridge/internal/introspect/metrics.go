@@ -14,6 +14,7 @@ import (
 const (
 	outcomeActive       = "active"
 	outcomeInactive     = "inactive"
+	outcomeSuspended    = "suspended" // answered as inactive
 	outcomeUnauthorized = "unauthorized"
 	outcomeBadRequest   = "bad_request"
 	outcomeUnavailable  = "unavailable"

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
@@ -28,8 +29,13 @@ func newQuery(token string) query {
 	return query{key: sha256.Sum256([]byte(token)), wellFormed: true}
 }
 
-// resolve returns the entry of an active token. [bridge.ErrNotFound] means that the token is inactive; any other
-// error says nothing about the token. The entry is read into the buffer.
+// isInactive reports whether an error of resolve means that the token is inactive. Any other error says nothing about
+// the token.
+func isInactive(err error) bool {
+	return errors.Is(err, bridge.ErrNotFound) || errors.Is(err, bridge.ErrSuspended)
+}
+
+// resolve returns the entry of an active token; of its errors see isInactive. The entry is read into the buffer.
 func (h *Handler) resolve(ctx context.Context, q *query, buffer *[]byte) (answercache.Entry, error) {
 	if !q.wellFormed {
 		return answercache.Entry{}, bridge.ErrNotFound
@@ -44,7 +50,7 @@ func (h *Handler) resolve(ctx context.Context, q *query, buffer *[]byte) (answer
 	if err == nil {
 		return h.use(q, entry, linkID, now)
 	}
-	if errors.Is(err, bridge.ErrNotFound) {
+	if isInactive(err) {
 		return answercache.Entry{}, err
 	}
 	now = h.Now() // the store may have taken its time
@@ -84,8 +90,12 @@ func (h *Handler) load(ctx context.Context, q *query) (entry answercache.Entry, 
 	if err != nil {
 		return answercache.Entry{}, "", err
 	}
-	if !token.Active(h.Now()) || h.Clients.CheckLink(&token.Link) != "" {
+	if !token.Active(h.Now()) {
 		return answercache.Entry{}, "", bridge.ErrNotFound
+	}
+	if reason := h.Clients.CheckLink(&token.Link); reason != "" {
+		h.logSuspended(ctx, &token.Link, reason)
+		return answercache.Entry{}, "", bridge.ErrSuspended
 	}
 	response, err := h.encodeResponse(&token)
 	if err != nil {
@@ -100,6 +110,15 @@ func (h *Handler) load(ctx context.Context, q *query) (entry answercache.Entry, 
 		User:     userMark(token.Link.AlexaUser),
 		Response: response,
 	}, token.Link.ID, nil
+}
+
+// logSuspended logs that a link reads inactive because of the configuration, which its skill cannot tell from a
+// revocation.
+func (h *Handler) logSuspended(ctx context.Context, link *bridge.Link, reason bridge.Reason) {
+	const message = "link suspended"
+	h.Sampler.Log(ctx, h.Log, slog.LevelWarn, message+" "+link.ClientID+" "+string(reason), message, "link_id", link.ID,
+		"client_id", link.ClientID, "provider", link.Provider.ID, "reason", reason,
+		"hint", "the configuration does not permit the link: change it back, or revoke the link")
 }
 
 // response is the response for an active token (RFC 7662 §2.2).

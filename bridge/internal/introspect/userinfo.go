@@ -3,11 +3,9 @@ package introspect
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 
-	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/oauth"
 )
@@ -24,7 +22,7 @@ func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) error {
 	}
 	claims, err := h.userinfo(r.Context(), token)
 	switch {
-	case errors.Is(err, bridge.ErrNotFound):
+	case isInactive(err):
 		return unauthorized(`Bearer realm="userinfo", error="invalid_token"`,
 			oauth.Errorf(oauth.InvalidToken, "The access token is not active."))
 	case err != nil:

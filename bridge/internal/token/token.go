@@ -63,11 +63,15 @@ func (h *Handler) parseRequest(r *http.Request) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
+	grantType := form.Get("grant_type")
 	skill, err := h.Clients.AuthenticateSkill(r, form)
 	if err != nil {
-		return request{}, err
+		if grantType != grantCode && grantType != grantRefresh {
+			grantType = "" // it is a label of a metric
+		}
+		return request{grantType: grantType}, err
 	}
-	switch grantType := form.Get("grant_type"); grantType {
+	switch grantType {
 	case "":
 		return request{skill: skill}, oauth.Errorf(oauth.InvalidRequest, "The parameter grant_type is missing.")
 	case grantRefresh: // also for a skill that may not get new links by a code any more

@@ -52,7 +52,7 @@ func testMigrate(t *testing.T, db *sql.DB, dialect dialect, options Options) {
 		t.Error(err)
 	}
 	var links int
-	err = reader.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM links WHERE email_claim = 'email' AND actor = ''`).Scan(&links)
+	err = reader.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM links WHERE email_claim = '' AND actor = ''`).Scan(&links)
 	if err != nil || links != 3 {
 		t.Errorf("%d links, %v; want 3", links, err)
 	}

@@ -76,7 +76,7 @@ func TestCreate(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), Options{SQLite, path, false}); !errors.Is(err, ErrSchema) {
+	if _, err := Open(t.Context(), Options{SQLite, path, false}); !errors.Is(err, ErrNoDatabase) {
 		t.Errorf("an empty file: %v", err)
 	}
 	openPath(t, path).Close()

@@ -1,8 +1,8 @@
 -- +goose Up
 
--- Who ended a link, and where the e-mail address among its claims was taken from. Empty actors are of links that ended before.
+-- Who ended a link, and the claim that the e-mail address among its claims was taken from. Empty: not known, of older links.
 ALTER TABLE links ADD COLUMN actor TEXT NOT NULL DEFAULT '';
-ALTER TABLE links ADD COLUMN email_claim TEXT NOT NULL DEFAULT 'email';
+ALTER TABLE links ADD COLUMN email_claim TEXT NOT NULL DEFAULT '';
 
 -- What a server logs of each end.
 ALTER TABLE events ADD COLUMN client_id TEXT NOT NULL DEFAULT '';
