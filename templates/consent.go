@@ -3,6 +3,7 @@ package templates
 import (
 	"cmp"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,7 +14,7 @@ type ConsentPage struct {
 	Skill   string // the skill's name
 	Name    string // the person's, may be empty
 	Email   string // may be empty
-	Subject string // shown when there is neither name nor e-mail
+	Subject string // shown when there is no e-mail: a name alone is what the person calls themselves
 	Learns  []Learn
 	Scopes  string // joined by commas, may be empty
 	Flow    string // the id of the flow in the browser's cookie
@@ -52,11 +53,11 @@ func (p *Pages) consentData(page ConsentPage) consentData {
 // distinctRows merges claims with the same value into one row. Of a value that is shown with the person, the row says
 // that it is above.
 func distinctRows(page ConsentPage) []Learn {
-	shown := cmp.Or(page.Name, page.Email, page.Subject)
+	shown := []string{page.Name, cmp.Or(page.Email, page.Subject)}
 	var rows []Learn
 	labels := map[string][]string{} // by value
 	for _, claim := range page.Learns {
-		if claim.Value != "" && (claim.Value == shown || claim.Value == page.Email) {
+		if claim.Value != "" && slices.Contains(shown, claim.Value) {
 			claim.Value = "shown above"
 		}
 		if claim.Value == "" || labels[claim.Value] == nil {

@@ -233,6 +233,26 @@ func TestPagesWithoutFlow(t *testing.T) {
 	}
 }
 
+// A name alone is what the person calls themselves, so something else stands beside it.
+func TestPagesShowMoreThanAName(t *testing.T) {
+	p, err := templates.New(nil, contoso())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, write := range map[string]func(http.ResponseWriter) error{
+		"consent": func(w http.ResponseWriter) error {
+			return p.Consent(w, templates.ConsentPage{Skill: "Contoso Pizza", Name: "Press Link", Subject: "248289761001"})
+		},
+		"refused": func(w http.ResponseWriter) error {
+			return p.Refused(w, templates.RefusedPage{Skill: "Contoso Pizza", Account: true, Name: "Press Link", Subject: "248289761001"})
+		},
+	} {
+		if _, body := render(t, write); !strings.Contains(body, "248289761001") {
+			t.Errorf("%s: %s", name, body)
+		}
+	}
+}
+
 // Folders made for the version before this one still work, and do not take the buttons from the new pages.
 func TestPagesOfEarlierVersion(t *testing.T) {
 	const (

@@ -125,11 +125,24 @@ func TestLinkWithoutConsentPage(t *testing.T) {
 	request := b.Request()
 	token := b.WantToken(request, b.SignIn(phone, request, testbridge.Ada()))
 	b.WantActive(token)
-	if !strings.Contains(authorization, "prompt=login") {
-		t.Errorf("no prompt=login in the request to the provider: %s", authorization)
+	if !strings.Contains(authorization, "prompt=login") || !strings.Contains(authorization, "max_age=0") {
+		t.Errorf("no prompt=login and max_age=0 in the request to the provider: %s", authorization)
 	}
 	b.WantPage(b.Open(phone, callback), http.StatusBadRequest, "You have answered this already")
 	b.WantLinks(1)
+}
+
+// A provider that ignores prompt and max_age returns an old authentication. Then the person is asked, since nobody need
+// have done anything but open a link.
+func TestLinkWithoutConsentPageAsks(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, func(b *testBridge) { b.Skill.Consent = false })
+	b.Clock.Advance(2 * time.Minute) // ahead of the provider, so that its auth_time is before the flow began
+	phone, request := simulator.NewPhone(), b.Request()
+	page := b.SignIn(phone, request, testbridge.Ada())
+	b.WantPage(page, http.StatusOK, "Continue only if you started this yourself")
+	b.WantLinks(0)
+	b.WantActive(b.WantToken(request, b.Decide(phone, page, "link")))
 }
 
 func TestMaxLinksPerPerson(t *testing.T) {

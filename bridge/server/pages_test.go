@@ -140,7 +140,8 @@ func TestRejectHeadAndPrefetch(t *testing.T) {
 				t.Errorf("%s %s: status %d, %v", method, path, response.StatusCode, response.Header)
 			}
 		}
-		for name, value := range map[string]string{"Sec-Purpose": "prefetch;prerender", "Purpose": "prefetch", "X-Moz": "prefetch"} {
+		for name, value := range map[string]string{"Sec-Purpose": "prefetch;prerender", "Purpose": "prefetch", "X-Moz": "prefetch",
+			"Sec-Fetch-Dest": "image"} {
 			request := withCookies(phone, b.NewRequest(http.MethodGet, address, nil))
 			request.Header.Set(name, value)
 			response, _ := b.Do(request)
@@ -158,7 +159,8 @@ func TestUncleanPaths(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t)
 	query := strings.TrimPrefix(b.Request().URL(), b.Origin+"/authorize")
-	for _, path := range []string{"//authorize", "/./authorize", "/x/../authorize", "/authorize/", "/callback/corp/"} {
+	for _, path := range []string{"//authorize", "/./authorize", "/x/../authorize", "/authorize/", "/callback/corp/",
+		"/%61uthorize", "/authorize%2f", "/callback/%63orp"} {
 		response, body := b.Do(b.NewRequest(http.MethodGet, path+query, nil))
 		if response.StatusCode != http.StatusNotFound || response.Header.Get("Location") != "" || strings.Contains(body, "A2SAAEAE") {
 			t.Errorf("%s: status %d, %v", path, response.StatusCode, response.Header)

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -55,6 +54,8 @@ func (s *Server) publicHandler() http.Handler {
 			lookup.ServeHTTP(w, r)
 		case strings.HasPrefix(r.URL.Path, "/") && path.Clean(r.URL.Path) != r.URL.Path:
 			other.ServeHTTP(w, r) // the mux would redirect, with a body that repeats the state
+		case r.URL.RawPath != "":
+			other.ServeHTTP(w, r) // escaped without need, so that a rule of a proxy for the path would not see it
 		default:
 			mux.ServeHTTP(w, r)
 		}
@@ -132,15 +133,18 @@ func allowMethods(methods []string, next httperror.HandlerFunc) httperror.Handle
 	}
 }
 
-// rejectPrefetch rejects requests that a browser or a link scanner sends before anybody opened the page.
+// rejectPrefetch rejects requests that a browser or a link scanner sends before anybody opened the page, and those for
+// something within a page, such as an image of another site.
 func rejectPrefetch(next httperror.HandlerFunc) httperror.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if !isPrefetch(r) {
+		destination := r.Header.Get("Sec-Fetch-Dest") // Fetch Metadata; not every browser sends it
+		if !isPrefetch(r) && (destination == "" || destination == "document") {
 			return next(w, r)
 		}
 		return &httperror.Error{
 			Message: "prefetch rejected", Level: slog.LevelDebug, Reason: string(templates.PagePrefetch),
-			Err:    errors.New("the browser requested the page before anybody opened it"),
+			Err: fmt.Errorf("the browser requested the page before anybody opened it, or to put it into another; Sec-Fetch-Dest is %q",
+				upstream.LogText(destination)),
 			Status: http.StatusForbidden,
 			Page:   templates.ErrorData{Page: templates.PagePrefetch},
 		}

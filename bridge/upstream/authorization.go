@@ -25,7 +25,7 @@ type Prompt int
 // Prompts.
 const (
 	PromptDefault Prompt = iota // as configured
-	PromptLogin                 // a new sign-in
+	PromptLogin                 // a new sign-in, of which [Identity] has the time
 	PromptAccount               // a choice of the account
 )
 
@@ -52,6 +52,7 @@ func (p *Provider) AuthorizationURL(ctx context.Context, login Login, prompt Pro
 	switch prompt {
 	case PromptLogin:
 		query.Set("prompt", loginPrompt(query.Get("prompt")))
+		query.Set("max_age", "0") // for providers that ignore prompt; then auth_time is required in the ID token
 	case PromptAccount:
 		query.Set("prompt", accountPrompt(query.Get("prompt"), metadata.prompts))
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -127,7 +128,7 @@ func (s *signIn) identity(idToken, userinfo rawClaims, wish Wish) (*Identity, er
 		}
 		return nil
 	}, idToken, userinfo)
-	identity := &Identity{Issuer: s.config.Issuer, Subject: subject, Unread: s.unread}
+	identity := &Identity{Issuer: s.config.Issuer, Subject: subject, AuthTime: authTime(idToken), Unread: s.unread}
 	var errIDToken, errUserinfo error
 	identity.Claims, err = json.Marshal(claims)
 	identity.IDToken, errIDToken = json.Marshal(idToken)
@@ -135,6 +136,15 @@ func (s *signIn) identity(idToken, userinfo rawClaims, wish Wish) (*Identity, er
 		identity.Userinfo, errUserinfo = json.Marshal(userinfo)
 	}
 	return identity, errors.Join(err, errIDToken, errUserinfo)
+}
+
+// authTime returns the auth_time of an ID token, or the zero time if it has none that can be read.
+func authTime(idToken rawClaims) time.Time {
+	var seconds int64
+	if json.Unmarshal(idToken["auth_time"], &seconds) != nil || seconds <= 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
 }
 
 // maxSubject is the longest subject in bytes (OIDC Core §2 on sub), and maxEmail the longest e-mail address (RFC 5321

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -19,6 +20,8 @@ type Identity struct {
 	// Claims is a JSON object with the claims of the ID token and, if it was requested, of userinfo. E-mail address,
 	// name and groups are always under "email", "name" and "groups", the groups as a list of strings.
 	Claims json.RawMessage
+	// AuthTime is when the person authenticated (OIDC Core §2); zero: the provider does not say.
+	AuthTime time.Time
 	// Unread says what the provider sent and we could not read, or did not send, though it was not needed.
 	Unread []string
 	// IDToken and Userinfo are JSON objects of the claims as the provider sent them. Userinfo is nil if there was none.

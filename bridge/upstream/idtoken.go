@@ -22,6 +22,9 @@ func (s *signIn) readIDToken(ctx context.Context) (rawClaims, error) {
 	if s.idToken == "" {
 		return nil, misconfigured(StageIDToken, "let scopes contain openid", "the token response has no id_token")
 	}
+	if strings.HasPrefix(strings.TrimSpace(s.idToken), "{") {
+		return nil, misconfigured(StageIDToken, "", "the id_token is not in compact serialization (OIDC Core §2)")
+	}
 	claims, idToken, err := s.verify(ctx)
 	if e, ok := errors.AsType[*signatureError](err); ok {
 		if newer := s.refreshed(ctx, s.metadata); newer != s.metadata { // the provider may have changed its keys

@@ -100,6 +100,12 @@ func TestIDTokenAnswer(t *testing.T) {
 		{"empty", answer(""), true},
 		{"no text", answer(7), true},
 		{"no JWT", answer("opaque"), false},
+		{"a JWS in JSON", func(f *fakeProvider) {
+			f.idToken = func(claims map[string]any) string {
+				parts := strings.Split(f.key.sign(claims), ".")
+				return string(encode(map[string]any{"protected": parts[0], "payload": parts[1], "signature": parts[2]}))
+			}
+		}, false},
 		{"a JWT of three empty parts", answer(".."), false},
 		{"its payload is no object", payload(`"text"`), false},
 		{"its payload is null", payload("null"), false},
@@ -112,6 +118,19 @@ func TestIDTokenAnswer(t *testing.T) {
 				t.Errorf("%q asks for the scope: %v, want %v", err, got, tt.absent)
 			}
 		})
+	}
+}
+
+// TestAuthTime reads when the person authenticated.
+func TestAuthTime(t *testing.T) {
+	for want, setup := range map[int64]func(*fakeProvider){
+		1_800_000_000: with("auth_time", 1_800_000_000), 0: with("auth_time", "1800000000"), -1: without("auth_time"),
+	} {
+		identity, err := newFake(t, setup).identify(t)
+		wantKind(t, err, "")
+		if got := identity.AuthTime; want > 0 && got.Unix() != want || want <= 0 && !got.IsZero() {
+			t.Errorf("%v, want %d", got, want)
+		}
 	}
 }
 

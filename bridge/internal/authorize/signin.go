@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 	"unicode"
 
 	"alexa-oidc-bridge/bridge"
@@ -17,6 +18,7 @@ type signInResult struct {
 	Identity bridge.Identity // with the claims that a link stores
 	Name     string          // for the page only, as is Email
 	Email    string
+	Fresh    bool // the provider says that the person authenticated for this flow
 }
 
 const sealPurpose = "pending consent"
@@ -99,6 +101,7 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 		},
 		Name:  displayable(claims.DisplayName()),
 		Email: displayable(claims.String(bridge.ClaimEmail)),
+		Fresh: !identity.AuthTime.Before(f.started.Truncate(time.Second)),
 	}
 	if rule := bridge.FirstFailed(skill.SignInRules(known, claims)); rule.Reason != "" {
 		return &notAllowedError{rule, result}

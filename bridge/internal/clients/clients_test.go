@@ -91,4 +91,23 @@ func TestBackendByHeader(t *testing.T) {
 			t.Fatal("a wrong header is known")
 		}
 	}
+	known := 0
+	for i := range 32 { // of the spellings of one secret, few are kept
+		scheme := []byte("basic")
+		for bit := range scheme {
+			scheme[bit] -= byte(i >> bit & 1 * ('a' - 'A'))
+		}
+		spelled := newRequest(secret, 1)
+		_, encoded, _ := strings.Cut(spelled.Header.Get("Authorization"), " ")
+		spelled.Header.Set("Authorization", string(scheme)+" "+encoded)
+		if _, err := registry.AuthenticateBackend(spelled, nil); err != nil {
+			t.Fatal(err)
+		}
+		if backend, _ := registry.BackendByHeader(spelled.Header["Authorization"], nil); backend != nil {
+			known++
+		}
+	}
+	if known < 2 || known > 16 {
+		t.Errorf("%d of 32 spellings are kept, want 16 at most", known)
+	}
 }

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// maxHeaders bounds the header cache. Each secret of a backend has few encodings, so it is never reached in practice.
-const maxHeaders = 1000
+// maxHeaders bounds the headers of one backend. Each of its secrets has few spellings that anybody uses.
+const maxHeaders = 16
 
 // headerCache remembers by which Authorization headers backends have authenticated. Configured secrets do not change
 // while the process runs, so a header that was right once stays right. Keys are SHA-256, so that the time of a lookup
@@ -34,7 +34,13 @@ func (c *headerCache) add(header []string, backend *Backend) {
 	}
 	added := map[[sha256.Size]byte]*Backend{}
 	if current := c.backends.Load(); current != nil {
-		if len(*current) >= maxHeaders {
+		spellings := 0
+		for _, other := range *current {
+			if other == backend {
+				spellings++
+			}
+		}
+		if spellings >= maxHeaders {
 			return
 		}
 		added = maps.Clone(*current)
