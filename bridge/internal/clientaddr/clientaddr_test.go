@@ -1,6 +1,7 @@
 package clientaddr_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"testing"
@@ -36,4 +37,23 @@ func TestOf(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
 		}
 	}
+}
+
+// A client that no trusted proxy speaks for cannot choose its address.
+func FuzzOf(f *testing.F) {
+	f.Add("203.0.113.1", false)
+	f.Add("203.0.113.1, 10.0.0.1", true)
+	f.Add(",, \t::1%eth0,[::1]:80,999.1.1.1", true)
+	f.Fuzz(func(t *testing.T, forwardedFor string, viaProxy bool) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = "198.51.100.7:1234"
+		if viaProxy {
+			r.RemoteAddr = "10.0.0.1:1234"
+		}
+		r.Header.Set("X-Forwarded-For", forwardedFor)
+		address := clientaddr.Of(r, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+		if !address.IsValid() || address.Zone() != "" || !viaProxy && address != netip.MustParseAddr("198.51.100.7") {
+			t.Errorf("%q: %v", forwardedFor, address)
+		}
+	})
 }

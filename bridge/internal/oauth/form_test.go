@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"bytes"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,32 @@ func FuzzReadForm(f *testing.F) {
 			if !strings.Contains(body, "smuggled") && slices.Contains(form[name], "smuggled") {
 				t.Error("the query of the URL was read")
 			}
+		}
+	})
+}
+
+// Credentials come from the header or the form, never from a mixture that neither says.
+func FuzzReadCredentials(f *testing.F) {
+	f.Add("Basic cGl6emE6c2VjcmV0", "pizza", "")
+	f.Add("basic cGl6emE6", "", "secret")
+	f.Add("Bearer x", "pizza", "secret")
+	f.Add("Basic %", "\x00", "a+b%2f")
+	f.Fuzz(func(t *testing.T, authorization, id, secret string) {
+		request := httptest.NewRequest("POST", "/token", nil)
+		if authorization != "" {
+			request.Header.Set("Authorization", authorization)
+		}
+		form := url.Values{"client_id": {id}, "client_secret": {secret}}
+		c, err := oauth.ReadCredentials(request, form)
+		if err != nil {
+			return
+		}
+		basicID, basicSecret, _ := request.BasicAuth()
+		if !c.Header && (c.ID != id || c.Secret != secret) || c.Header && (c.ID != basicID || c.Secret != basicSecret) {
+			t.Errorf("%q, %q, %q: %+v", authorization, id, secret, c)
+		}
+		if c.Header && id != "" && id != c.ID && id != c.DecodedID {
+			t.Errorf("two client ids are accepted: %q and %q", id, c.ID)
 		}
 	})
 }
