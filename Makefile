@@ -4,7 +4,7 @@ GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 
-.PHONY: help demo test test-all test-tools lint bench fuzz screenshots module-path
+.PHONY: help demo test test-all attacks test-tools lint bench fuzz screenshots module-path
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -17,6 +17,10 @@ test: ## run the tests that need only Go
 
 test-all: test-tools ## run every test as CI does: needs Chromium, Node, PostgreSQL, Caddy and a C compiler
 	BRIDGE_TEST_STRICT=1 go test -race -tags strict -timeout 20m ./...
+
+attacks: ## attack a running bridge, and print the attempts by class
+	@go test -tags strict -count=1 -v -run '^TestAttacks$$' ./bridge/server 2>&1 | \
+	  awk '/^ *(---|===)| WARN /{next} {print} /^(FAIL|panic)/{failed=1} END{exit failed}'
 
 test-tools:
 	npm ci --prefix bridge/server/testdata/panva --no-audit --no-fund

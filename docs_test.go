@@ -87,6 +87,23 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestThreatsHaveTests verifies that the tests that docs/security.md names exist.
+func TestThreatsHaveTests(t *testing.T) {
+	var tests strings.Builder
+	for _, file := range files(t, "_test.go") {
+		tests.WriteString(readFile(t, file))
+	}
+	names := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z]+)`").FindAllStringSubmatch(readFile(t, "docs/security.md"), -1)
+	if len(names) < 30 {
+		t.Errorf("docs/security.md names %d tests", len(names))
+	}
+	for _, name := range names {
+		if !strings.Contains(tests.String(), "\nfunc "+name[1]+"(") {
+			t.Errorf("docs/security.md names %s, which does not exist", name[1])
+		}
+	}
+}
+
 // TestTroubleshooting verifies that the page titles and log messages of docs/troubleshooting.md are those of the
 // program.
 func TestTroubleshooting(t *testing.T) {
