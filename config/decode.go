@@ -149,13 +149,13 @@ func (b *builder) text(path string, node *yaml.Node, wanted reflect.Type) string
 		return ""
 	}
 	text := b.expand(path, node.Value)
-	const hint = "remove it where the value is set: in YAML write |- for |, in a shell printf for echo; " +
-		"or use ${file:path}, which trims"
 	switch {
 	case strings.ContainsFunc(strings.TrimRight(text, "\r\n"), unicode.IsControl):
-		b.problem(path, "contains a line break or another control character", hint)
+		b.problem(path, "contains a line break or another control character",
+			"remove it: set one line of text in UTF-8, also in the file or variable that the value comes from")
 	case strings.ContainsAny(text, "\r\n"):
-		b.problem(path, "ends with a line break", hint)
+		b.problem(path, "ends with a line break", "remove it where the value is set: in YAML write |- for |, "+
+			"in a shell printf for echo; or use ${file:path}, which trims both ends")
 	}
 	return text
 }
