@@ -2,8 +2,12 @@ package bridge
 
 import "time"
 
-// PendingConsentLifetime is how long a person has to decide after signing in.
-const PendingConsentLifetime = 10 * time.Minute
+const (
+	// PendingConsentLifetime is how long a person has to decide after signing in.
+	PendingConsentLifetime = 10 * time.Minute
+	// MaxPendingConsents is how many undecided pending consents of one person are kept.
+	MaxPendingConsents = 10
+)
 
 // Decision is what a person chose on the consent page.
 type Decision string
@@ -19,6 +23,7 @@ const (
 // browser whose cookie holds the handle finds it.
 type PendingConsent struct {
 	Handle    Hash
+	Person    Hash // who signed in, as Identity.Person returns it; empty: not limited by MaxPendingConsents
 	Sealed    []byte
 	ExpiresAt time.Time
 	Decision  Decision

@@ -24,6 +24,10 @@ type Identity struct {
 	Claims  Claims
 }
 
+// Person returns the hash of issuer and subject: the same for every sign-in of one person. No issuer contains the NUL
+// that separates the two.
+func (i Identity) Person() Hash { return HashOf(i.Issuer + "\x00" + i.Subject) }
+
 // Claims are a provider's claims about a person, by claim name. Values are as encoding/json decodes them, except that
 // a number is a [json.Number].
 type Claims map[string]any

@@ -33,4 +33,5 @@ const (
 	ReasonNotRedeemed     Reason = "not_redeemed"     // its code was never presented
 	ReasonExpired         Reason = "expired"          // its last token expired
 	ReasonClient          Reason = "client"           // at the revocation endpoint
+	ReasonErased          Reason = "erased"           // it was erased in another database, whose tombstone was imported
 )

@@ -19,7 +19,7 @@ const MaxActor = 200
 // Actors that have no name.
 const (
 	ActorPerson Actor = "person" // whom the link is about
-	ActorSystem Actor = "system" // the passing of time
+	ActorSystem Actor = "system" // the passing of time, or an import
 )
 
 // ActorSkill returns the skill with a client id as an actor.

@@ -19,7 +19,8 @@ import (
 // verifies these promises.
 type Store interface {
 	// CreatePendingConsent stores the result of a sign-in until the person decides. If there is one with the handle
-	// already, it stays as it is, and the error is nil.
+	// already, it stays as it is, and the error is nil. If the person has more than MaxPendingConsents then that are
+	// not decided, the oldest are deleted.
 	CreatePendingConsent(ctx context.Context, pending PendingConsent) error
 
 	// PendingConsent returns a pending consent, decided or not. ErrNotFound: the handle is unknown, or the consent
@@ -73,11 +74,18 @@ type Store interface {
 	// time, reason and actor, and are not returned.
 	Revoke(ctx context.Context, filter LinkFilter, revocation Revocation) ([]Link, error)
 
-	// Sweep removes up to limit rows of each kind that are not needed any more, and returns how many: expired tokens
-	// and pending consents, codes and superseded refresh tokens after ReplayMemory, and events after EventMemory. It
-	// revokes links whose code was not redeemed, RedeemGrace after it expired, and links whose last token has
-	// expired, by ActorSystem; these count, too. Several sweeps may run at the same time.
-	Sweep(ctx context.Context, now time.Time, limit int) (int, error)
+	// Forget erases the links that match a filter, live or revoked, with all that they own, and returns them. It
+	// revokes those that are live first, with their events. To every method the links, their tokens and their codes are
+	// unknown from then on. What is left of each is a tombstone, its ID and the time when it ended, so that no import
+	// adds it again.
+	Forget(ctx context.Context, filter LinkFilter, revocation Revocation) ([]Link, error)
+
+	// Sweep removes up to sweep.Limit rows of each kind that are not needed any more, and returns how many: expired
+	// tokens and pending consents, codes and superseded refresh tokens after ReplayMemory, and events after
+	// EventMemory. It revokes links whose code was not redeemed, RedeemGrace after it expired, and links whose last
+	// token has expired, by ActorSystem; these count, too. After EndedRetention it erases revoked links, as Forget
+	// does, up to sweep.Limit with all that they own. Several sweeps may run at the same time.
+	Sweep(ctx context.Context, sweep Sweep) (int, error)
 
 	// ReadFeed returns the revocations after a position of the feed. Every revocation is in the feed, by whichever
 	// method and process, from the moment it is durable: a revocation that is durable when ReadFeed is called is in
@@ -96,6 +104,14 @@ type Store interface {
 	// Close waits for the writes that have begun, and closes the store. Methods that are called afterwards return an
 	// error.
 	Close() error
+}
+
+// Sweep says what [Store.Sweep] removes.
+type Sweep struct {
+	Now   time.Time
+	Limit int // rows of each kind
+	// EndedRetention is how long a link is kept after it was revoked. 0: for ever.
+	EndedRetention time.Duration
 }
 
 // NewLink is what [Store.Link] makes a link of.

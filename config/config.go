@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/server"
 	"alexa-oidc-bridge/bridge/upstream"
 	"alexa-oidc-bridge/templates"
@@ -89,6 +90,8 @@ func (b *builder) config(form form) *Config {
 			Memory:       b.memory(form.Lookup.Memory),
 			Templates:    b.templates(form.TemplatesDir),
 			Operator:     b.operator(form.Operator),
+
+			EndedRetention: b.lifetime("ended_retention", form.Retention, bridge.EventMemory),
 		},
 	}
 	config.Server.Limits = b.limits(form.Limits)

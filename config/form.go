@@ -15,6 +15,7 @@ type form struct {
 	Lookup       lookupForm     `yaml:"lookup"`
 	TemplatesDir string         `yaml:"templates_dir"`
 	Log          logForm        `yaml:"log"`
+	Retention    time.Duration  `yaml:"ended_retention"` // 0: for ever
 	Providers    []providerForm `yaml:"providers"`
 	Skills       []skillForm    `yaml:"skills"`
 	Backends     []backendForm  `yaml:"backends"`
@@ -70,8 +71,8 @@ type skillForm struct {
 	Scopes            []string   `yaml:"scopes"`
 	Claims            []string   `yaml:"claims"`
 	Allow             allowForm  `yaml:"allow"`
-	Consent           *bool      `yaml:"consent"` // nil: true
-	MaxLinksPerPerson int        `yaml:"max_links_per_person"`
+	Consent           *bool      `yaml:"consent"`              // nil: true
+	MaxLinksPerPerson *int       `yaml:"max_links_per_person"` // nil: 20
 	Tokens            tokensForm `yaml:"tokens"`
 }
 
@@ -113,6 +114,7 @@ func defaults() form {
 		Limits:      limitsForm{RequestsPerMinute: 600, FailuresPerMinute: 30},
 		Lookup:      lookupForm{MaxStaleness: 30 * time.Second, Memory: "64MiB"},
 		Log:         logForm{Level: "info", Format: "json"},
+		Retention:   90 * 24 * time.Hour,
 	}
 }
 
@@ -120,6 +122,6 @@ func defaults() form {
 func overridable() []string {
 	return []string{
 		"public_url", "listen", "admin_listen", "templates_dir", "storage.driver", "storage.dsn", "lookup.max_staleness",
-		"lookup.memory",
+		"lookup.memory", "ended_retention",
 	}
 }

@@ -15,6 +15,9 @@ import (
 const (
 	// maxName is the longest name in bytes that a page shows of an operator or a skill.
 	maxName = 100
+	// defaultMaxLinks is how many links one person may have with a skill: one for each Amazon account of a family, and
+	// some that were given up without a word.
+	defaultMaxLinks = 20
 	// maxScopes is the most that Alexa sends.
 	maxScopes = 15
 	// minAlexaLifetime is the shortest access token lifetime that Alexa works with.
@@ -46,13 +49,12 @@ func (b *builder) skills(forms []skillForm, providers []upstream.Config) []*brid
 			Scopes:            b.scopes(key("scopes"), form.Scopes),
 			Claims:            b.claims(key("claims"), form.Claims),
 			Consent:           form.Consent == nil || *form.Consent,
-			MaxLinksPerPerson: form.MaxLinksPerPerson,
+			MaxLinksPerPerson: b.maxLinks(key("max_links_per_person"), form.MaxLinksPerPerson),
 			ImplicitLifetime:  b.lifetime(key("tokens.implicit_lifetime"), form.Tokens.ImplicitLifetime, minAlexaLifetime),
 		}
 		b.codeGrant(key, form, skill)
 		skill.Allow = b.allow(key, form.Allow)
 		skill.Allow.EmailTrusted = b.emailTrusted[skill.Provider]
-		b.reject(form.MaxLinksPerPerson < 0, key("max_links_per_person"), "less than 0", "set 0 for no limit")
 		b.requestSize(element("skills", i), skill)
 		b.warnRegions(key("redirect_uris"), skill.RedirectURIs)
 		b.warnSkill(key, skill, providerByID(providers, skill.Provider))
@@ -89,6 +91,17 @@ func (b *builder) grants(path string, names []string) []bridge.Grant {
 		grants = append(grants, bridge.Grant(name))
 	}
 	return grants
+}
+
+func (b *builder) maxLinks(path string, limit *int) int {
+	if limit == nil {
+		return defaultMaxLinks
+	}
+	b.reject(*limit < 0, path, "less than 0", "set a number such as 20, or 0 for no limit")
+	if *limit == 0 {
+		b.warn(path, "0: one account can fill the database with links; set a limit such as 20")
+	}
+	return *limit
 }
 
 func (b *builder) scopes(path string, scopes []string) []string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
@@ -60,7 +61,7 @@ func (s *Server) sweep(ctx context.Context, interval time.Duration) {
 func (s *Server) sweepOnce(ctx context.Context) (removed int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
-	return s.deps.Store.Sweep(ctx, s.deps.Now(), sweepLimit)
+	return s.deps.Store.Sweep(ctx, bridge.Sweep{Now: s.deps.Now(), Limit: sweepLimit, EndedRetention: s.retention})
 }
 
 const (

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/keys"
 )
 
 // lines sends each line of a log.
@@ -24,7 +25,7 @@ func (l lines) Write(line []byte) (int, error) {
 // sweptStore cannot be swept.
 type sweptStore struct{ bridge.Store }
 
-func (sweptStore) Sweep(context.Context, time.Time, int) (int, error) {
+func (sweptStore) Sweep(context.Context, bridge.Sweep) (int, error) {
 	return 0, errors.New("disk on fire")
 }
 
@@ -50,5 +51,35 @@ func TestSweepFails(t *testing.T) {
 		case <-done:
 			return
 		}
+	}
+}
+
+// recordingStore records how it is swept.
+type recordingStore struct {
+	bridge.Store
+	swept bridge.Sweep
+}
+
+func (s *recordingStore) Sweep(_ context.Context, sweep bridge.Sweep) (int, error) {
+	s.swept = sweep
+	return 0, nil
+}
+
+func (s *recordingStore) OnRevoke(func([]bridge.Event)) {}
+
+func TestSweepErasesAfterRetention(t *testing.T) {
+	t.Parallel()
+	store := &recordingStore{}
+	now := time.Unix(1_800_000_000, 0)
+	s, err := New(Config{Keys: keys.NewRing([]byte("0123456789abcdef0123456789abcdef")), EndedRetention: time.Hour},
+		Deps{Store: store, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.sweepOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := (bridge.Sweep{Now: now, Limit: sweepLimit, EndedRetention: time.Hour}); store.swept != want {
+		t.Errorf("swept %+v, want %+v", store.swept, want)
 	}
 }

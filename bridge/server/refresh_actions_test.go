@@ -91,7 +91,7 @@ func (p *property) restart(t *rapid.T) {
 }
 
 func (p *property) sweepNow(t *rapid.T) {
-	if _, err := p.store(t).Sweep(t.Context(), p.clock.Now(), 100_000); err != nil {
+	if _, err := p.store(t).Sweep(t.Context(), bridge.Sweep{Now: p.clock.Now(), Limit: 100_000}); err != nil {
 		t.Fatal(err)
 	}
 	p.sweep(p.clock.Now())

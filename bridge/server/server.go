@@ -40,6 +40,8 @@ type Config struct {
 	// TrustedProxies are the networks of reverse proxies whose X-Forwarded-For is believed, for limits and the log.
 	TrustedProxies []netip.Prefix
 	Limits         Limits
+	// EndedRetention is how long a link is kept after it ended; see [bridge.Sweep]. 0: for ever.
+	EndedRetention time.Duration
 }
 
 // Limits bound what one address can do; 0: no limit. Addresses of this machine and of private networks have none unless
@@ -75,6 +77,7 @@ type Server struct {
 	token      *token.Handler
 	upstreams  map[string]*upstream.Provider
 	skillNames []string // for the landing page
+	retention  time.Duration
 	registry   *prometheus.Registry
 	limits     limits
 }
@@ -96,6 +99,7 @@ func New(config Config, deps Deps) (*Server, error) {
 		pages:     pages,
 		errors:    httperror.Responder{Pages: pages, Log: deps.Log, Sampler: httperror.NewSampler(deps.Now), TrustedProxies: config.TrustedProxies},
 		upstreams: map[string]*upstream.Provider{},
+		retention: config.EndedRetention,
 		registry:  prometheus.NewRegistry(),
 	}
 	s.limits = newLimits(config, deps.Log, deps.Now, s.registry)

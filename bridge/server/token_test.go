@@ -174,7 +174,7 @@ func TestExpiredCode(t *testing.T) {
 	code := b.Code("")
 	b.Clock.Advance(time.Minute)
 	wantCodeRejected(b, code)
-	if _, err := b.Store.Sweep(t.Context(), b.Clock.Now().Add(bridge.RedeemGrace), 100); err != nil {
+	if _, err := b.Store.Sweep(t.Context(), bridge.Sweep{Now: b.Clock.Now().Add(bridge.RedeemGrace), Limit: 100}); err != nil {
 		t.Fatal(err)
 	}
 	if links := b.Links(); links[0].Reason != bridge.ReasonNotRedeemed {

@@ -530,7 +530,7 @@ func skillTroubles() []trouble {
 
 func sweep(b *testBridge) {
 	b.Helper()
-	if _, err := b.Store.Sweep(b.Context(), b.Clock.Now(), 1000); err != nil {
+	if _, err := b.Store.Sweep(b.Context(), bridge.Sweep{Now: b.Clock.Now(), Limit: 1000}); err != nil {
 		b.Fatal(err)
 	}
 }

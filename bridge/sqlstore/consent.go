@@ -13,21 +13,36 @@ import (
 // CreatePendingConsent stores a pending consent; see [bridge.Store].
 func (s *Store) CreatePendingConsent(ctx context.Context, pending bridge.PendingConsent) error {
 	return s.write(ctx, func(tx *transaction) error {
-		_, err := tx.Exec(`INSERT INTO pending_consents (handle, sealed, expires_at, decision, decided_at)
-			VALUES ($1, $2, $3, '', 0) ON CONFLICT (handle) DO NOTHING`,
-			string(pending.Handle), base64.StdEncoding.EncodeToString(pending.Sealed), seconds(pending.ExpiresAt))
-		return err
+		_, err := tx.Exec(`INSERT INTO pending_consents (handle, sealed, expires_at, decision, decided_at, person)
+			VALUES ($1, $2, $3, '', 0, $4) ON CONFLICT (handle) DO NOTHING`, string(pending.Handle),
+			base64.StdEncoding.EncodeToString(pending.Sealed), seconds(pending.ExpiresAt), string(pending.Person))
+		if err != nil || pending.Person == "" {
+			return err
+		}
+		return tx.lockPerson("", "", string(pending.Person), func() error { return deleteOldestPending(tx, &pending) })
 	})
 }
+
+// deleteOldestPending deletes the oldest undecided consents of the same person beyond the limit. The given one counts
+// as the newest.
+func deleteOldestPending(tx *transaction, pending *bridge.PendingConsent) error {
+	_, err := tx.Exec(`DELETE FROM pending_consents WHERE handle IN (`+selectOldestPending+`)`,
+		string(pending.Person), string(pending.Handle), noLimit, bridge.MaxPendingConsents-1)
+	return err
+}
+
+// selectOldestPending selects the undecided consents of a person but the newest and one that is given.
+const selectOldestPending = `SELECT handle FROM pending_consents WHERE person = $1 AND decision = '' AND handle <> $2
+	ORDER BY expires_at DESC LIMIT $3 OFFSET $4`
 
 // PendingConsent returns a pending consent; see [bridge.Store].
 func (s *Store) PendingConsent(ctx context.Context, handle bridge.Hash, now time.Time) (bridge.PendingConsent, error) {
 	pending := bridge.PendingConsent{Handle: handle}
 	var sealed string
 	var expires, decided int64
-	err := s.db.Reader.QueryRowContext(ctx, `SELECT sealed, expires_at, decision, decided_at FROM pending_consents
+	err := s.db.Reader.QueryRowContext(ctx, `SELECT person, sealed, expires_at, decision, decided_at FROM pending_consents
 		WHERE handle = $1 AND expires_at > $2`, string(handle), seconds(now)).
-		Scan(&sealed, &expires, &pending.Decision, &decided)
+		Scan(&pending.Person, &sealed, &expires, &pending.Decision, &decided)
 	if errors.Is(err, sql.ErrNoRows) {
 		return bridge.PendingConsent{}, bridge.ErrNotFound
 	}

@@ -12,23 +12,21 @@ import (
 // pageSize is how many links of an export are in memory at a time.
 const pageSize = 200
 
-// Export returns all links, live or revoked, each followed by its tokens and codes, as they were at one moment near
-// the beginning. It returns neither pending consents nor the feed. An error is the last element.
+// Export returns the tombstones of links that were erased, and all links, live or revoked, each followed by its tokens
+// and codes, as they were at one moment near the beginning. It returns neither pending consents nor the feed. An error
+// is the last element.
 func (s *Store) Export(ctx context.Context) iter.Seq2[transfer.Row, error] {
 	return func(yield func(transfer.Row, error) bool) {
 		more := true
 		err := s.db.Snapshot(ctx, func(tx *sql.Tx) error {
-			for after := ""; more; {
-				page, last, err := selectPage(ctx, tx, after)
-				if err != nil || len(page) == 0 {
-					return err
-				}
-				for i := 0; i < len(page) && more; i++ {
-					more = yield(page[i], nil)
-				}
-				after = last
+			yieldRow := func(row transfer.Row) bool {
+				more = more && yield(row, nil)
+				return more
 			}
-			return nil
+			if err := eachRow(ctx, tx, selectTombstones, yieldRow); err != nil {
+				return err
+			}
+			return eachRow(ctx, tx, selectLinks, yieldRow)
 		})
 		if err != nil && more {
 			yield(transfer.Row{}, err)
@@ -36,9 +34,45 @@ func (s *Store) Export(ctx context.Context) iter.Seq2[transfer.Row, error] {
 	}
 }
 
-// selectPage returns the links after an id with what they own, and the id of the last. Only the database compares
-// ids, because each may sort them in another order.
-func selectPage(ctx context.Context, tx *sql.Tx, after string) (page []transfer.Row, last string, err error) {
+// selectPageFunc selects rows after an id, and returns the id of the last. Only the database compares ids, because each
+// may sort them in another order.
+type selectPageFunc func(ctx context.Context, tx *sql.Tx, after string) (page []transfer.Row, last string, err error)
+
+// eachRow yields the rows of all pages, until yield returns false.
+func eachRow(ctx context.Context, tx *sql.Tx, selectPage selectPageFunc, yield func(transfer.Row) bool) error {
+	for after := ""; ; {
+		page, last, err := selectPage(ctx, tx, after)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, row := range page {
+			if !yield(row) {
+				return nil
+			}
+		}
+		after = last
+	}
+}
+
+func selectTombstones(ctx context.Context, tx *sql.Tx, after string) (page []transfer.Row, last string, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT link_id, ended_at FROM tombstones WHERE link_id > $1 ORDER BY link_id LIMIT $2`,
+		after, pageSize)
+	if err != nil {
+		return nil, "", err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var t transfer.Tombstone
+		if err := rows.Scan(&t.LinkID, &t.EndedAt); err != nil {
+			return nil, "", err
+		}
+		page, last = append(page, transfer.Row{Tombstone: &t}), t.LinkID
+	}
+	return page, last, rows.Err()
+}
+
+// selectLinks selects links with what they own.
+func selectLinks(ctx context.Context, tx *sql.Tx, after string) (page []transfer.Row, last string, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT `+linkColumns+` FROM links WHERE id > $1 ORDER BY id LIMIT $2`, after, pageSize)
 	if err != nil {
 		return nil, "", err

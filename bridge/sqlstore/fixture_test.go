@@ -106,6 +106,12 @@ func (f *fixture) revoke(name string, reason bridge.Reason) {
 	must(f, err)
 }
 
+func (f *fixture) forget(name string) {
+	f.Helper()
+	_, err := f.store.Forget(f.Context(), bridge.LinkFilter{IDs: []string{"lnk_" + name}}, bridge.Revocation{Reason: "x", At: f.now})
+	must(f, err)
+}
+
 // must ends the test on an error.
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -117,7 +123,7 @@ func must(t testing.TB, err error) {
 // errOf drops the first result of a call.
 func errOf[T any](_ T, err error) error { return err }
 
-// fill puts nine links of every kind into a store.
+// fill puts nine links of every kind into a store, and a tombstone.
 func fill(t testing.TB, store *Store) *fixture {
 	t.Helper()
 	f := newFixture(t, store)
@@ -145,6 +151,8 @@ func fill(t testing.TB, store *Store) *fixture {
 	}
 	f.grant("revoked")
 	f.revoke("revoked", "left the company")
+	f.link("forgotten", bridge.NewLink{Token: bridge.HashOf("forgotten access")})
+	f.forget("forgotten")
 	use := bridge.Use{LinkID: "lnk_implicit", At: begin.Add(5 * time.Hour), AlexaUser: bridge.HashOf("amzn1.ask.account.X")}
 	must(t, store.TouchLinks(t.Context(), []bridge.Use{use}))
 	return f
@@ -153,7 +161,7 @@ func fill(t testing.TB, store *Store) *fixture {
 const fillLinks = 9
 
 // exported are the tables that an export has.
-var exported = []string{"links", "tokens", "codes"}
+var exported = []string{"links", "tokens", "codes", "tombstones"}
 
 // contents returns the rows of tables as sorted texts with all columns, by the tables' names.
 func contents(t testing.TB, store *Store, tables ...string) map[string][]string {

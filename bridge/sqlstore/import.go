@@ -16,6 +16,9 @@ type Imported struct {
 	Added   int // that the database did not have
 	Revoked int // that were live, and are revoked in the import
 	Known   int // that the database had, and that were not changed
+	// Erased counts links that have a tombstone: those that were not added, and those of the database, or added before
+	// in the same import, that were erased.
+	Erased int
 }
 
 // RowError is the error of a row that cannot be imported. Rows are numbered from 1.
@@ -41,8 +44,11 @@ const importSize = 1000
 
 // Import adds links that the database does not have, live or revoked, with all that they own. A link that the
 // database has is not changed, with one exception: if it is live and revoked in the import, it is revoked now for the
-// import's reason, by its actor. So no link that is revoked on either side becomes live, and importing the same rows again changes
-// nothing.
+// import's reason, by its actor. So no link that is revoked on either side becomes live, and importing the same rows
+// again changes nothing.
+//
+// A link that has a tombstone, in the database or anywhere in the rows, is not added; if the database has it, it is
+// revoked for ReasonErased by ActorSystem, and erased.
 //
 // The rows must be valid, as [transfer.Read] returns them. Each transaction adds whole links: an import that was
 // interrupted is completed by running it again. What Import returns was done also when there is an error, which is
@@ -51,13 +57,13 @@ const importSize = 1000
 func (s *Store) Import(ctx context.Context, rows iter.Seq2[transfer.Row, error], now func() time.Time) (Imported, error) {
 	var state importing
 	var batch []transfer.Row
-	lastLink := 0 // where the last link of the batch begins
+	lastLink := 0 // where the last link or tombstone of the batch begins
 	for row, err := range rows {
 		if err != nil {
 			err = errors.Join(err, s.importBatch(ctx, batch[:lastLink], now(), &state))
 			return state.done, err
 		}
-		if row.Link != nil {
+		if !row.Owned() {
 			if len(batch) >= importSize {
 				if err := s.importBatch(ctx, batch, now(), &state); err != nil {
 					return state.done, err
@@ -92,12 +98,15 @@ func (s *Store) importBatch(ctx context.Context, rows []transfer.Row, now time.T
 	err := s.write(ctx, func(tx *transaction) error {
 		next = *state
 		next.tx, next.now = tx, now
-		for _, row := range rows {
-			if err := next.add(row); err != nil {
-				return err
+		// One import after the other: a link and its tombstone in two imports at once would not see each other.
+		return tx.lockPerson("", "", "import", func() error {
+			for _, row := range rows {
+				if err := next.add(row); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 	if err == nil {
 		*state = next
@@ -110,6 +119,8 @@ func (i *importing) add(row transfer.Row) error {
 	switch t, c := row.Token, row.Code; {
 	case row.Link != nil:
 		return i.addLink(row.Link)
+	case row.Tombstone != nil:
+		return i.addTombstone(row.Tombstone)
 	case t != nil && t.LinkID == i.linkID:
 		return i.addOwned(`INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (hash) DO NOTHING`,
@@ -129,8 +140,7 @@ func (i *importing) addLink(l *transfer.Link) error {
 		return err
 	}
 	if i.isNew = n == 1; i.isNew {
-		i.done.Added++
-		return nil
+		return i.keepErased(l.ID)
 	}
 	var revoked []bridge.Link
 	if l.RevokedAt != 0 {
@@ -139,6 +149,29 @@ func (i *importing) addLink(l *transfer.Link) error {
 	}
 	i.done.Revoked += len(revoked)
 	i.done.Known += 1 - len(revoked)
+	return err
+}
+
+// keepErased removes a link that was just inserted, if it has a tombstone. A query before the INSERT could miss one that
+// another transaction adds meanwhile, for which the INSERT waits.
+func (i *importing) keepErased(id string) error {
+	n, err := i.tx.ExecCount(`DELETE FROM links WHERE id = $1 AND EXISTS (SELECT 1 FROM tombstones WHERE link_id = $1)`, id)
+	i.isNew = n == 0
+	i.done.Erased += int(n)
+	i.done.Added += 1 - int(n)
+	return err
+}
+
+// addTombstone adds a tombstone, and erases its link if the database has it.
+func (i *importing) addTombstone(t *transfer.Tombstone) error {
+	i.linkID, i.isNew = "", false
+	_, err := i.tx.Exec(`INSERT INTO tombstones (link_id, ended_at) VALUES ($1, $2) ON CONFLICT (link_id) DO NOTHING`, t.LinkID, t.EndedAt)
+	if err != nil {
+		return err
+	}
+	by := bridge.Revocation{Reason: bridge.ReasonErased, Actor: bridge.ActorSystem, At: i.now}
+	erased, err := forgetMatching(i.tx, bridge.LinkFilter{IDs: []string{t.LinkID}}, by)
+	i.done.Erased += len(erased)
 	return err
 }
 

@@ -26,7 +26,7 @@ func TestImportResurrectsNothing(t *testing.T) {
 		must(t, f.rotate("rotating 3", "rotating 4"))
 		f.revoke("implicit", "theirs")
 		f.revoke("redeemed", "theirs")
-		must(t, errOf(f.store.Sweep(t.Context(), begin.Add(400*24*time.Hour), 1000))) // which deletes tokens
+		must(t, errOf(f.store.Sweep(t.Context(), bridge.Sweep{Now: begin.Add(400 * 24 * time.Hour), Limit: 1000}))) // which deletes tokens
 		before = contents(t, f.store, everything...)
 		mustImport(t, f.store, sequenceOf(old), Imported{Known: fillLinks})
 		wantContents(t, "imported later", contents(t, f.store, everything...), before)

@@ -98,23 +98,15 @@ func revokeOldest(tx *transaction, link *bridge.Link, limit int, now time.Time) 
 	if limit == 0 {
 		return nil
 	}
-	person := []any{link.ClientID, link.Issuer, link.Subject}
-	// This row makes transactions that count the links of the same person wait for each other. They could not see
-	// each other's new links before the commit.
-	_, err := tx.Exec(`INSERT INTO persons_locked (client_id, issuer, subject) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, person...)
-	if err != nil {
+	return tx.lockPerson(link.ClientID, link.Issuer, link.Subject, func() error {
+		by := bridge.Revocation{Reason: bridge.ReasonReplaced, Actor: bridge.ActorPerson, At: now}
+		_, err := tx.revokeLinks(by, `id IN (
+			SELECT id FROM links WHERE client_id = $4 AND issuer = $5 AND subject = $6 AND revoked_at = 0 AND id <> $7
+			AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.link_id = links.id AND codes.redeemed_at = 0)
+			ORDER BY created_at DESC, id DESC LIMIT $8 OFFSET $9)`,
+			link.ClientID, link.Issuer, link.Subject, link.ID, noLimit, limit-1)
 		return err
-	}
-	by := bridge.Revocation{Reason: bridge.ReasonReplaced, Actor: bridge.ActorPerson, At: now}
-	_, err = tx.revokeLinks(by, `id IN (
-		SELECT id FROM links WHERE client_id = $4 AND issuer = $5 AND subject = $6 AND revoked_at = 0 AND id <> $7
-		AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.link_id = links.id AND codes.redeemed_at = 0)
-		ORDER BY created_at DESC, id DESC LIMIT $8 OFFSET $9)`, append(person, link.ID, noLimit, limit-1)...)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(`DELETE FROM persons_locked WHERE client_id = $1 AND issuer = $2 AND subject = $3`, person...)
-	return err
+	})
 }
 
 // Links lists links; see [bridge.Store].

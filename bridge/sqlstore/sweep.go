@@ -8,10 +8,10 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// Sweep removes what is not needed any more; see [bridge.Store]. Each step is a transaction, so that none holds the
-// feed while it waits for links.
-func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
-	removed := 0
+// Sweep removes what is not needed any more; see [bridge.Store]. No two steps share a transaction, so that none holds
+// the feed while it waits for links.
+func (s *Store) Sweep(ctx context.Context, sweep bridge.Sweep) (int, error) {
+	now, removed := sweep.Now, 0
 	for _, step := range []sweepStep{
 		{bridge.ReasonNotRedeemed, unredeemedLinks, now.Add(-bridge.RedeemGrace)},
 		{"", deleteUnredeemed, now.Add(-bridge.RedeemGrace)},
@@ -22,13 +22,36 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (int, error
 		{"", deletePending, now},
 		{"", deleteEvents, now.Add(-bridge.EventMemory)},
 	} {
-		n, err := writeResult(ctx, s, func(tx *transaction) (int64, error) { return step.run(tx, now, limit) })
+		n, err := s.sweepStep(ctx, step, sweep)
+		removed += n
 		if err != nil {
 			return removed, err
 		}
-		removed += int(n)
 	}
-	return removed, nil
+	if sweep.EndedRetention == 0 {
+		return removed, nil
+	}
+	erased, err := s.eraseEnded(ctx, now.Add(-sweep.EndedRetention), sweep.Limit)
+	return removed + erased, err
+}
+
+// deleteSize is how many rows a transaction deletes, so that no other write waits long for it.
+const deleteSize = 100
+
+// sweepStep runs a step in one transaction, or a deleting one in as many as its limit needs.
+func (s *Store) sweepStep(ctx context.Context, step sweepStep, sweep bridge.Sweep) (int, error) {
+	size := sweep.Limit
+	if step.reason == "" {
+		size = min(size, deleteSize)
+	}
+	for removed := 0; ; {
+		limit := min(size, sweep.Limit-removed)
+		n, err := writeResult(ctx, s, func(tx *transaction) (int64, error) { return step.run(tx, sweep.Now, limit) })
+		removed += int(n)
+		if err != nil || int(n) < limit || removed >= sweep.Limit {
+			return removed, err
+		}
+	}
 }
 
 // sweepStep revokes the live links for which a condition holds, or deletes rows.

@@ -81,6 +81,21 @@ func (tx *transaction) revokeLinks(by bridge.Revocation, condition string, args 
 	return links, err
 }
 
+// lockPerson calls a function while a person is locked: transactions that count what one person has wait for each
+// other, because they could not see each other's new rows before the commit. After the commit no row is left.
+func (tx *transaction) lockPerson(clientID, issuer, subject string, do func() error) error {
+	_, err := tx.Exec(`INSERT INTO persons_locked (client_id, issuer, subject) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		clientID, issuer, subject)
+	if err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	_, err = tx.Exec(`DELETE FROM persons_locked WHERE client_id = $1 AND issuer = $2 AND subject = $3`, clientID, issuer, subject)
+	return err
+}
+
 // appendEvents appends the revocations of this transaction to the feed.
 func (tx *transaction) appendEvents() error {
 	var position int64

@@ -110,7 +110,7 @@ func (s *suite) feedContinues() {
 	// A sweep long after the last event revokes a link, and keeps the event at the position of those who wait.
 	s.now = s.now.Add(2 * bridge.EventMemory)
 	unredeemed := s.link(withCode)
-	s.must(errOf(s.store.Sweep(s.Context(), unredeemed.Code.ExpiresAt.Add(bridge.RedeemGrace), 100)))
+	s.must(errOf(s.store.Sweep(s.Context(), bridge.Sweep{Now: unredeemed.Code.ExpiresAt.Add(bridge.RedeemGrace), Limit: 100})))
 	s.wantEvents("after a sweep", position, unredeemed.Link.ID)
 }
 
@@ -135,9 +135,9 @@ func (s *suite) feedBreaks() {
 	}
 
 	// Sweeping events breaks the feed for positions before them only.
-	s.must(errOf(s.store.Sweep(s.Context(), s.now.Add(bridge.EventMemory-time.Second), 100)))
+	s.must(errOf(s.store.Sweep(s.Context(), bridge.Sweep{Now: s.now.Add(bridge.EventMemory - time.Second), Limit: 100})))
 	s.readFeed(positions[0], false)
-	s.must(errOf(s.store.Sweep(s.Context(), s.now.Add(bridge.EventMemory), 100)))
+	s.must(errOf(s.store.Sweep(s.Context(), bridge.Sweep{Now: s.now.Add(bridge.EventMemory), Limit: 100})))
 	s.readFeed(positions[0], true)
 	s.wantEvents("from after the swept events", last, s.revokedLink())
 }
@@ -233,7 +233,7 @@ func (s *suite) concurrentSweeps() {
 	}
 	s.must(errors.Join(concurrently(4, func(int) (err error) {
 		for range links {
-			err = errors.Join(err, errOf(s.store.Sweep(s.Context(), end, 3)))
+			err = errors.Join(err, errOf(s.store.Sweep(s.Context(), bridge.Sweep{Now: end, Limit: 3})))
 		}
 		return err
 	})...))

@@ -10,10 +10,10 @@ import (
 )
 
 func (s *suite) pendingConsent() {
-	handle := s.createPending()
+	handle := s.createPending("a person")
 	s.must(s.store.CreatePendingConsent(s.Context(),
 		bridge.PendingConsent{Handle: handle, Sealed: []byte("other"), ExpiresAt: s.now.Add(time.Hour)})) // the first stays
-	want := bridge.PendingConsent{Handle: handle, Sealed: []byte("sealed\x00"), ExpiresAt: s.now.Add(10 * time.Minute)}
+	want := bridge.PendingConsent{Handle: handle, Person: "a person", Sealed: []byte("sealed\x00"), ExpiresAt: s.now.Add(10 * time.Minute)}
 	verify := func() {
 		s.Helper()
 		got, err := s.store.PendingConsent(s.Context(), handle, s.now)

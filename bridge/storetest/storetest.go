@@ -54,6 +54,13 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		"concurrent refreshes and revocations leave no live token": (*suite).concurrentRevoke,
 		"concurrent links all succeed, within MaxLinks":            (*suite).concurrentLinks,
 		"concurrent sweeps revoke every link":                      (*suite).concurrentSweeps,
+		"CreatePendingConsent keeps the newest of a person":        (*suite).manyPendingConsents,
+		"concurrent pending consents stay within the limit":        (*suite).concurrentPendingConsents,
+		"Forget erases live and revoked links":                     (*suite).forget,
+		"Forget erases many links at once":                         (*suite).forgetMany,
+		"concurrent refreshes and Forget leave no token":           (*suite).concurrentForget,
+		"Sweep erases revoked links after EndedRetention":          (*suite).sweepEnded,
+		"concurrent sweeps erase every revoked link":               (*suite).concurrentErasure,
 		"an ended context":                                         (*suite).endedContext,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -132,13 +139,16 @@ func (s *suite) link(changes ...func(*bridge.NewLink)) bridge.NewLink {
 	return made
 }
 
-// createPending stores a pending consent and returns its handle.
-func (s *suite) createPending() bridge.Hash {
+// createPending stores a pending consent, of a person if one is given, and returns its handle.
+func (s *suite) createPending(person ...bridge.Hash) bridge.Hash {
 	s.Helper()
 	s.count++
 	handle := bridge.HashOf(fmt.Sprintf("handle %d", s.count))
-	s.must(s.store.CreatePendingConsent(s.Context(),
-		bridge.PendingConsent{Handle: handle, Sealed: []byte("sealed\x00"), ExpiresAt: s.now.Add(10 * time.Minute)}))
+	pending := bridge.PendingConsent{Handle: handle, Sealed: []byte("sealed\x00"), ExpiresAt: s.now.Add(10 * time.Minute)}
+	if len(person) > 0 {
+		pending.Person = person[0]
+	}
+	s.must(s.store.CreatePendingConsent(s.Context(), pending))
 	return handle
 }
 
@@ -209,7 +219,7 @@ func (s *suite) wantRevoked(token bridge.Hash, reason bridge.Reason) {
 // wantSweep sweeps and verifies how much was removed.
 func (s *suite) wantSweep(now time.Time, limit, want int) {
 	s.Helper()
-	if n, err := s.store.Sweep(s.Context(), now, limit); err != nil || n != want {
+	if n, err := s.store.Sweep(s.Context(), bridge.Sweep{Now: now, Limit: limit}); err != nil || n != want {
 		s.Fatalf("Sweep removed %d, %v; want %d", n, err, want)
 	}
 }

@@ -233,11 +233,11 @@ func (s *suite) sweepTokens() {
 	root := redemption.Tokens
 	child := s.mustRefresh(root.Refresh)
 	s.mustRefresh(child.Refresh) // supersedes the first
-	s.must(errOf(s.store.Sweep(s.Context(), s.now.Add(59*time.Minute), 100)))
+	s.must(errOf(s.store.Sweep(s.Context(), bridge.Sweep{Now: s.now.Add(59 * time.Minute), Limit: 100})))
 	s.wantActive("a token was removed before it expired", implicit.Token, root.Access)
 	forgotten := s.now.Add(bridge.ReplayMemory)
 	s.now = s.now.Add(time.Hour)
-	s.must(errOf(s.store.Sweep(s.Context(), s.now, 100)))
+	s.must(errOf(s.store.Sweep(s.Context(), bridge.Sweep{Now: s.now, Limit: 100})))
 	links := s.links(bridge.LinkFilter{IDs: []string{implicit.Link.ID}})
 	if len(links) != 1 || links[0].Reason != bridge.ReasonExpired {
 		s.Errorf("a link without a token: %+v", links)
@@ -246,6 +246,6 @@ func (s *suite) sweepTokens() {
 	s.wantUnknown(implicit.Token, root.Access)
 	s.must(s.refresh(child.Refresh))
 	s.wantError(s.refresh(root.Refresh), bridge.ErrReplayed) // still remembered
-	s.must(errOf(s.store.Sweep(s.Context(), forgotten, 100)))
+	s.must(errOf(s.store.Sweep(s.Context(), bridge.Sweep{Now: forgotten, Limit: 100})))
 	s.wantError(s.refresh(root.Refresh), bridge.ErrNotFound)
 }

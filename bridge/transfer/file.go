@@ -1,13 +1,14 @@
 // Package transfer reads and writes the file in which links move from one database to another.
 //
-// The file is JSON, one row of the database per line: a header, then each link followed by its tokens and codes, then
-// the numbers of all, by which a truncated file is recognised. Every line ends with a line feed and has at most
+// The file is JSON, one row of the database per line: a header, then the tombstones of links that were erased, then
+// each link followed by its tokens and codes, then the numbers of all, by which a truncated file is recognised. Every line ends with a line feed and has at most
 // [MaxLine] bytes, none of them of a control character: those in claims are escaped, and there are none elsewhere.
 //
 //	{"format":"alexa-oidc-bridge links","version":3,"exported_at":1800000000}
+//	{"tombstone":{"link_id":"lnk_7c2qvw5e","ended_at":1790000000}}
 //	{"link":{"link_id":"lnk_4ghm3yq7","client_id":"pizza", … ,"claims":{"email":"ada@contoso.com"}, … }}
 //	{"token":{"link_id":"lnk_4ghm3yq7","hash":"9f86d0…","kind":"access", … }}
-//	{"links":1,"tokens":1,"codes":0}
+//	{"links":1,"tokens":1,"codes":0,"tombstones":1}
 //
 // Times are seconds since 1970, 0 for never. Tokens and codes are SHA-256 hashes, which cannot be used; the links are
 // personal data. [Read] accepts exactly what [Write] writes and wrote in version 2, and
@@ -58,7 +59,7 @@ func Write(w io.Writer, rows iter.Seq2[Row, error], now time.Time) (Counts, erro
 			err = writeLine(buffer, row)
 		}
 		if err != nil {
-			return written.counts, fmt.Errorf("link %q: %w", written.link, err)
+			return written.counts, fmt.Errorf("link %q: %w", written.id, err)
 		}
 	}
 	return written.counts, errors.Join(writeLine(buffer, written.counts), buffer.Flush())
@@ -173,8 +174,8 @@ func (r *reader) checkCounts(line []byte) error {
 	var want Counts
 	err := decode(line, &want)
 	if got := r.read.counts; err == nil && got != want {
-		err = fmt.Errorf("the file should have %d links, %d tokens and %d codes, and has %d, %d and %d",
-			want.Links, want.Tokens, want.Codes, got.Links, got.Tokens, got.Codes)
+		err = fmt.Errorf("the file should have %d links, %d tokens, %d codes and %d tombstones, and has %d, %d, %d and %d",
+			want.Links, want.Tokens, want.Codes, want.Tombstones, got.Links, got.Tokens, got.Codes, got.Tombstones)
 	}
 	return err
 }

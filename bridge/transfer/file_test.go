@@ -36,6 +36,10 @@ func testRows(i int) []Row {
 	}
 }
 
+func tombstone(i int) []Row {
+	return []Row{{Tombstone: &Tombstone{LinkID: fmt.Sprintf("lnk_%07d", i), EndedAt: exportTime.Unix()}}}
+}
+
 func sequenceOf(rows []Row) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		for _, row := range rows {
@@ -67,10 +71,10 @@ func readAll(file string) (rows []Row, err error) {
 }
 
 func TestWriteAndRead(t *testing.T) {
-	rows := slices.Concat(testRows(0), testRows(1), testRows(2)[:1])
+	rows := slices.Concat(tombstone(7), testRows(0), testRows(1), tombstone(1), tombstone(8), testRows(2)[:1])
 	var file bytes.Buffer
 	counts, err := Write(&file, sequenceOf(rows), exportTime)
-	if err != nil || counts != (Counts{3, 4, 2}) {
+	if err != nil || counts != (Counts{3, 4, 2, 3}) {
 		t.Fatalf("%+v, %v", counts, err)
 	}
 	read, err := readAll(file.String())
@@ -81,7 +85,8 @@ func TestWriteAndRead(t *testing.T) {
 		t.Errorf("written again:\n%s\nwant\n%s", again, &file)
 	}
 	if !strings.HasPrefix(file.String(), `{"format":"alexa-oidc-bridge links","version":3,"exported_at":1800000000}`+"\n"+
-		`{"link":{"link_id":"lnk_0000000",`) || !strings.HasSuffix(file.String(), "}}\n"+`{"links":3,"tokens":4,"codes":2}`+"\n") {
+		`{"tombstone":{"link_id":"lnk_0000007","ended_at":1800000000}}`+"\n"+`{"link":{"link_id":"lnk_0000000",`) ||
+		!strings.HasSuffix(file.String(), "}}\n"+`{"links":3,"tokens":4,"codes":2,"tombstones":3}`+"\n") {
 		t.Errorf("%s", &file)
 	}
 	if rows, err := readAll(mustWrite(t, nil)); err != nil || len(rows) != 0 {
@@ -185,7 +190,7 @@ func TestMemory(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	file := mustWrite(f, slices.Concat(testRows(0), testRows(1)))
+	file := mustWrite(f, slices.Concat(tombstone(7), testRows(0), testRows(1)))
 	f.Add(file)
 	f.Add(strings.Replace(file, `"email":"ada@contoso.com"`, `"email":[1e9,"\u003c",null]`, 1))
 	f.Fuzz(func(t *testing.T, file string) {

@@ -11,12 +11,17 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// Row is one row of the database: a link, or a token or code of the link before it. Exactly one field is set.
+// Row is one row of the database: a link, a token or code of the link before it, or a tombstone. Exactly one field is
+// set.
 type Row struct {
-	Link  *Link  `json:"link,omitempty"`
-	Token *Token `json:"token,omitempty"`
-	Code  *Code  `json:"code,omitempty"`
+	Link      *Link      `json:"link,omitempty"`
+	Token     *Token     `json:"token,omitempty"`
+	Code      *Code      `json:"code,omitempty"`
+	Tombstone *Tombstone `json:"tombstone,omitempty"`
 }
+
+// Owned reports whether the row belongs to the link before it.
+func (r Row) Owned() bool { return r.Token != nil || r.Code != nil }
 
 // Link is a [bridge.Link]. Times are seconds since 1970, 0 for never, here and in [Token] and [Code].
 type Link struct {
@@ -63,11 +68,19 @@ type Code struct {
 	RedeemedAt    int64       `json:"redeemed_at"` // 0: not redeemed
 }
 
+// Tombstone is what is left of a link that was erased. Tombstones come before or after links, not among what a link
+// owns, in any order: one may come before or after its link, in this file or in another.
+type Tombstone struct {
+	LinkID  string `json:"link_id"`
+	EndedAt int64  `json:"ended_at"`
+}
+
 // Counts are numbers of rows.
 type Counts struct {
-	Links  int `json:"links"`
-	Tokens int `json:"tokens"`
-	Codes  int `json:"codes"`
+	Links      int `json:"links"`
+	Tokens     int `json:"tokens"`
+	Codes      int `json:"codes"`
+	Tombstones int `json:"tombstones,omitempty"` // not in version 2
 }
 
 // MaxRowsPerLink bounds the tokens and codes of one link. They are in memory together, because an import adds a link
@@ -76,45 +89,69 @@ const MaxRowsPerLink = 100_000
 
 // sequence checks rows and their order.
 type sequence struct {
-	link   string // the id of the last link
+	id     string // of the last link or tombstone
+	isLink bool   // whether that was a link
 	owned  int    // its rows
 	counts Counts
 }
 
 // add checks the next row. Its errors do not quote the row.
 func (s *sequence) add(row Row) error {
-	switch l, t, c := row.Link, row.Token, row.Code; {
-	case l != nil && t == nil && c == nil:
-		s.link, s.owned = l.ID, 0
-		s.counts.Links++
-		return cmp.Or(
-			want(linkIDPattern.MatchString(l.ID), "link_id is malformed"),
-			want(l.Grant == bridge.GrantImplicit || l.Grant == bridge.GrantAuthorizationCode, "grant is unknown"),
-			want(l.AlexaUser == "" || isHash(l.AlexaUser), "alexa_user is not a hash"),
-			want(l.CreatedAt != 0, "created_at is missing"),
-			wantTimes(l.CreatedAt, l.LastUsedAt, l.RevokedAt),
-			// Not the claims: people choose some of theirs, and must not be able to block an export.
-			wantText(l.ClientID, l.Provider, l.Issuer, l.SubjectClaim, l.EmailClaim, l.GroupsClaim, l.Subject, l.Scope,
-				string(l.Reason), string(l.Actor)))
-	case t != nil && l == nil && c == nil:
-		s.counts.Tokens++
-		return cmp.Or(
-			s.addOwned(t.LinkID, t.Hash),
-			want(t.Kind == "access" || t.Kind == "refresh", "kind is unknown"),
-			want(t.Parent == "" || isHash(t.Parent), "parent is not a hash"),
-			want(t.Place >= 0, "place is out of range"),
-			wantTimes(t.CreatedAt, t.ExpiresAt, t.SupersededAt))
-	case c != nil && l == nil && t == nil:
-		s.counts.Codes++
-		return cmp.Or(s.addOwned(c.LinkID, c.Hash), wantTimes(c.ExpiresAt, c.RedeemedAt), wantText(c.RedirectURI, c.CodeChallenge))
+	switch {
+	case row == Row{Link: row.Link} && row.Link != nil:
+		return s.addLink(row.Link)
+	case row == Row{Token: row.Token} && row.Token != nil:
+		return s.addToken(row.Token)
+	case row == Row{Code: row.Code} && row.Code != nil:
+		return s.addCode(row.Code)
+	case row == Row{Tombstone: row.Tombstone} && row.Tombstone != nil:
+		return s.addTombstone(row.Tombstone)
 	}
-	return errors.New("it is not exactly one of a link, a token and a code")
+	return errors.New("it is not exactly one of a link, a token, a code and a tombstone")
+}
+
+func (s *sequence) addLink(l *Link) error {
+	s.id, s.isLink, s.owned = l.ID, true, 0
+	s.counts.Links++
+	return cmp.Or(
+		want(linkIDPattern.MatchString(l.ID), "link_id is malformed"),
+		want(l.Grant == bridge.GrantImplicit || l.Grant == bridge.GrantAuthorizationCode, "grant is unknown"),
+		want(l.AlexaUser == "" || isHash(l.AlexaUser), "alexa_user is not a hash"),
+		want(l.CreatedAt != 0, "created_at is missing"),
+		wantTimes(l.CreatedAt, l.LastUsedAt, l.RevokedAt),
+		// Not the claims: people choose some of theirs, and must not be able to block an export.
+		wantText(l.ClientID, l.Provider, l.Issuer, l.SubjectClaim, l.EmailClaim, l.GroupsClaim, l.Subject, l.Scope,
+			string(l.Reason), string(l.Actor)))
+}
+
+func (s *sequence) addToken(t *Token) error {
+	s.counts.Tokens++
+	return cmp.Or(
+		s.addOwned(t.LinkID, t.Hash),
+		want(t.Kind == "access" || t.Kind == "refresh", "kind is unknown"),
+		want(t.Parent == "" || isHash(t.Parent), "parent is not a hash"),
+		want(t.Place >= 0, "place is out of range"),
+		wantTimes(t.CreatedAt, t.ExpiresAt, t.SupersededAt))
+}
+
+func (s *sequence) addCode(c *Code) error {
+	s.counts.Codes++
+	return cmp.Or(s.addOwned(c.LinkID, c.Hash), wantTimes(c.ExpiresAt, c.RedeemedAt), wantText(c.RedirectURI, c.CodeChallenge))
+}
+
+func (s *sequence) addTombstone(t *Tombstone) error {
+	s.id, s.isLink = t.LinkID, false
+	s.counts.Tombstones++
+	return cmp.Or(
+		want(linkIDPattern.MatchString(t.LinkID), "link_id is malformed"),
+		want(t.EndedAt > 0, "ended_at is missing"),
+		wantTimes(t.EndedAt))
 }
 
 func (s *sequence) addOwned(linkID string, hash bridge.Hash) error {
 	s.owned++
 	return cmp.Or(
-		want(linkID != "" && linkID == s.link, "it does not follow its link"),
+		want(s.isLink && linkID == s.id, "it does not follow its link"),
 		want(s.owned <= MaxRowsPerLink, "a link has more than 100,000 tokens and codes"),
 		want(isHash(hash), "hash is not 64 hexadecimal digits"))
 }

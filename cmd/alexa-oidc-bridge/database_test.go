@@ -154,8 +154,8 @@ func mustRevoke(t *testing.T, config, linkID string) {
 }
 
 // importOutput is what links import prints.
-func importOutput(added, ended, known int) string {
-	return fmt.Sprintf("links added: %d\nlinks ended: %d\nlinks there before: %d\n", added, ended, known)
+func importOutput(added, ended, known, erased int) string {
+	return fmt.Sprintf("links added: %d\nlinks ended: %d\nlinks there before: %d\nlinks erased: %d\n", added, ended, known, erased)
 }
 
 // commandProcess is the program in a process of its own.

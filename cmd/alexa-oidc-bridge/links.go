@@ -6,10 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/user"
-	"regexp"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -25,13 +21,13 @@ import (
 func linksCommand() *cobra.Command {
 	links := &cobra.Command{
 		Use:   "links",
-		Short: "List, revoke and move links",
+		Short: "List, revoke, forget and move links",
 		Long: `links works on the database directly, also while servers run. It reads only the storage section of the
 configuration, so that links can be revoked in an emergency whatever else is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	links.AddCommand(linksListCommand(), linksRevokeCommand(), linksExportCommand(), linksImportCommand())
+	links.AddCommand(linksListCommand(), linksRevokeCommand(), linksForgetCommand(), linksExportCommand(), linksImportCommand())
 	return links
 }
 
@@ -64,130 +60,6 @@ func linksListCommand() *cobra.Command {
 	list.Flags().BoolVar(&filter.Live, "live", false, "leave out links that were revoked")
 	list.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
 	return list
-}
-
-func linksRevokeCommand() *cobra.Command {
-	var filter bridge.LinkFilter
-	var reason, actor string
-	revoke := &cobra.Command{
-		Use:   "revoke [link_id ...]",
-		Short: "Revoke links by id, or all that match the flags",
-		Long: `revoke revokes the links with the given ids, or all live links that match every given flag. Every server that
-reaches this database treats their tokens as inactive within a second. If some ids are unknown, the other links are
-revoked and the exit code is 1.`,
-		Example: `  alexa-oidc-bridge links revoke lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa
-  alexa-oidc-bridge links revoke --provider corp --subject 8a7f5c31 --reason "left the company"`,
-		RunE: func(cmd *cobra.Command, ids []string) error {
-			filter.IDs = ids
-			if !cmd.Flags().Changed("actor") {
-				actor = commandActor()
-			}
-			if err := errors.Join(checkGrant(filter.Grant), checkRevoke(cmd, filter, reason), checkActor(actor)); err != nil {
-				return err
-			}
-			var revoked, matching []bridge.Link // matching: live or revoked
-			err := withStore(cmd, func(store *sqlstore.Store) (err error) {
-				by := bridge.Revocation{Reason: bridge.Reason(reason), Actor: bridge.Actor(actor), At: time.Now()}
-				if revoked, err = store.Revoke(cmd.Context(), filter, by); err == nil {
-					matching, err = store.Links(cmd.Context(), filter)
-				}
-				return err
-			})
-			for _, link := range revoked { // also after an error
-				fmt.Fprintln(cmd.OutOrStdout(), "revoked", link.ID)
-			}
-			if err != nil {
-				return err
-			}
-			return reportRevoked(cmd, ids, revoked, matching)
-		},
-	}
-	addLinkFilter(revoke, &filter)
-	revoke.Flags().StringVar(&reason, "reason", string(bridge.ReasonOperator), "the `reason`, stored with the links")
-	revoke.Flags().StringVar(&actor, "actor", "", "who revokes, a `name` in printable ASCII, stored with the links (default command:USER@HOST)")
-	return revoke
-}
-
-var reasonPattern = regexp.MustCompile(`^[ -~]{1,200}$`)
-
-// checkRevoke rejects arguments that would revoke links by accident.
-func checkRevoke(cmd *cobra.Command, filter bridge.LinkFilter, reason string) error {
-	byFlags := false
-	for _, name := range []string{"skill", "subject", "email", "provider", "grant"} {
-		value, _ := cmd.Flags().GetString(name)
-		byFlags = byFlags || value != ""
-		if cmd.Flags().Changed(name) && value == "" {
-			return misused("--"+name+" is empty", "set a value; an empty one would match every link")
-		}
-	}
-	switch {
-	case !byFlags && len(filter.IDs) == 0:
-		return misused("no links are named", "give link ids, or --skill, --subject, --email, --provider or --grant")
-	case byFlags && len(filter.IDs) > 0:
-		return misused("link ids and flags are given", "give link ids or flags, not both")
-	case slices.Contains(filter.IDs, ""):
-		return misused("an empty link id is given", "see links list for the ids")
-	case !reasonPattern.MatchString(reason):
-		return misused("the reason cannot be kept", "use 1 to 200 printable ASCII characters")
-	}
-	return nil
-}
-
-// commandActor returns who runs the command, as an actor.
-func commandActor() string {
-	name, host := "unknown", "unknown"
-	if who, err := user.Current(); err == nil {
-		name = who.Username
-	}
-	if known, err := os.Hostname(); err == nil {
-		host = known
-	}
-	actor := upstream.LogText("command:" + name + "@" + host)
-	return actor[:min(len(actor), bridge.MaxActor)]
-}
-
-var reservedActor = regexp.MustCompile(`(?i)^\s*(system|person|skill|backend|provider|api)\b`)
-
-// checkActor rejects an actor that cannot be stored, and one that would be taken for somebody else than an operator.
-func checkActor(actor string) error {
-	if !reasonPattern.MatchString(actor) {
-		return misused("the actor cannot be kept", "use 1 to 200 printable ASCII characters")
-	}
-	if reservedActor.MatchString(actor) {
-		return misused("the actor is not an operator", "use a name that does not begin with system, person, skill, backend, provider or api")
-	}
-	return nil
-}
-
-// reportRevoked reports how many links were revoked by flags, or which ids were already revoked or are unknown.
-func reportRevoked(cmd *cobra.Command, ids []string, revoked, matching []bridge.Link) error {
-	if len(ids) == 0 {
-		fmt.Fprintln(cmd.OutOrStdout(), "links revoked:", len(revoked))
-		if len(matching) == 0 {
-			return failed(errors.New("no link matches, live or revoked"),
-				"see links list; --email finds only links whose skill keeps the email claim")
-		}
-		return nil
-	}
-	has := func(links []bridge.Link, id string) bool {
-		return slices.ContainsFunc(links, func(link bridge.Link) bool { return link.ID == id })
-	}
-	unknown := 0
-	for _, id := range ids {
-		switch {
-		case has(revoked, id):
-		case has(matching, id):
-			fmt.Fprintln(cmd.OutOrStdout(), "already revoked", id)
-		default:
-			unknown++
-			fmt.Fprintln(cmd.ErrOrStderr(), "unknown", upstream.LogText(id))
-		}
-	}
-	if unknown > 0 {
-		return failed(fmt.Errorf("%d of %d links are unknown", unknown, len(ids)),
-			"see links list for the ids, and check that storage.dsn is the right database")
-	}
-	return nil
 }
 
 func addLinkFilter(cmd *cobra.Command, filter *bridge.LinkFilter) {
@@ -283,16 +155,18 @@ func printLinks(w io.Writer, links []bridge.Link) error {
 	for _, link := range links {
 		revoked := minute(link.RevokedAt)
 		if link.Revoked() {
-			revoked += ", " + upstream.LogText(string(link.Reason))
+			revoked += ", " + string(link.Reason)
 			if link.Actor != "" {
-				revoked += ", by " + upstream.LogText(string(link.Actor))
+				revoked += ", by " + string(link.Actor)
 			}
 		}
-		person := shortened(cmp.Or(link.Claims.String(bridge.ClaimEmail), link.Claims.DisplayName(), "-"))
-		// Most of it can be untrusted text, of a person or an import, which could control the terminal.
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", link.ID, upstream.LogText(link.ClientID), link.Grant,
-			upstream.LogText(link.Provider.ID),
-			upstream.LogText(link.Subject), upstream.LogText(person), minute(link.CreatedAt), minute(link.LastUsedAt), revoked)
+		columns := []string{link.ID, link.ClientID, string(link.Grant), link.Provider.ID, link.Subject,
+			shortened(cmp.Or(link.Claims.String(bridge.ClaimEmail), link.Claims.DisplayName(), "-")),
+			minute(link.CreatedAt), minute(link.LastUsedAt), revoked}
+		for i, column := range columns { // any text of a database could control the terminal
+			columns[i] = upstream.LogText(column)
+		}
+		fmt.Fprintln(table, strings.Join(columns, "\t"))
 	}
 	return table.Flush()
 }

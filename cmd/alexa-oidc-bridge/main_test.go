@@ -60,6 +60,13 @@ func TestUsage(t *testing.T) {
 		{"links revoke lnk_x --actor=", 2, "", "the actor cannot be kept"},
 		{"links revoke lnk_x --actor=skill:pizza", 2, "", "the actor is not an operator"},
 		{"links revoke lnk_x --actor=System", 2, "", "the actor is not an operator"},
+		{"links forget", 2, "", "no links are named"},
+		{"links forget --subject=", 2, "", "--subject is empty"},
+		{"links forget lnk_x --skill pizza", 2, "", "not both"},
+		{"links forget --grant code", 2, "", "not the name of a grant"},
+		{"links forget lnk_x --reason=", 2, "", "the reason cannot be kept"},
+		{"links forget lnk_x --actor=person", 2, "", "the actor is not an operator"},
+		{"links forget --help", 0, "when it ended remain", ""},
 		{"version", 0, "alexa-oidc-bridge ", ""},
 	}
 	for _, tt := range tests {
@@ -205,7 +212,7 @@ func TestCommandsNeverCreate(t *testing.T) {
 	if err := os.WriteFile(path, []byte(storageOnly), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"links", "list"}, {"links", "revoke", "lnk_x"}} {
+	for _, args := range [][]string{{"links", "list"}, {"links", "revoke", "lnk_x"}, {"links", "forget", "lnk_x"}} {
 		code, _, stderr := runCommand(append(args, "--config", path)...)
 		if code != 1 || !strings.Contains(stderr, "there is no database") {
 			t.Errorf("%v: exit code %d, %s", args, code, stderr)

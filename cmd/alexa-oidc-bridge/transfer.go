@@ -20,17 +20,18 @@ func linksExportCommand() *cobra.Command {
 		Use:   "export [FILE]",
 		Short: "Write all links into a file, to move them to another database",
 		Long: `export writes every link with its tokens and codes, live or revoked, into a new file that only its owner can read, or to
-standard output. The links are as they were at one moment. Servers may run, but what they write later is not in the file:
+standard output, and the tombstones of links that were erased: their ids, and when they ended. The links are as they were at one moment. Servers may run, but what they write later is not in the file:
 stop them before you move to another database. Tokens are hashes, as in the database, so that nobody can use them; but the
 file holds personal data. Sign-ins that wait for a decision, for 10 minutes at most, are not exported.
 
-The file has one line of JSON for each link, followed by one for each of its tokens and codes, between a header and the
-numbers of all. Times are seconds since 1970, 0 for never:
+The file has one line of JSON for each tombstone, then one for each link, followed by one for each of its tokens and codes,
+between a header and the numbers of all. Times are seconds since 1970, 0 for never:
 
   {"format":"alexa-oidc-bridge links","version":3,"exported_at":1800000000}
+  {"tombstone":{"link_id":"lnk_7c2qvw5e3n6m4k2jaaaaaaaaaa","ended_at":1790000000}}
   {"link":{"link_id":"lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa","client_id":"pizza", ... }}
   {"token":{"link_id":"lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa","hash":"9f86d0..", ... }}
-  {"links":1,"tokens":1,"codes":0}`,
+  {"links":1,"tokens":1,"codes":0,"tombstones":1}`,
 		Example: `  alexa-oidc-bridge links export links.jsonl
   alexa-oidc-bridge links export | gzip > links.jsonl.gz`,
 		Args: cobra.MaximumNArgs(1),
@@ -88,6 +89,9 @@ func linksImportCommand() *cobra.Command {
 has is not changed, with one exception: if it is live there and revoked in the file, it is revoked for the reason in the
 file. So no link that is revoked on either side becomes live, and importing the same file again changes nothing.
 
+A link that was erased, there or in the file, as its tombstone says, is not added. If the database has it, it is revoked for
+the reason "erased", and erased. So an old export brings back nothing, and it does not matter which file is imported first.
+
 Stop the servers before you move to another database, export, import, and start them on the new one. Importing while
 servers run on the database harms nothing, but they may wait for it to write.
 
@@ -133,7 +137,8 @@ func importFrom(cmd *cobra.Command, store *sqlstore.Store, name string) error {
 
 func importRows(cmd *cobra.Command, store *sqlstore.Store, rows iter.Seq2[transfer.Row, error]) error {
 	did, err := store.Import(cmd.Context(), rows, time.Now)
-	fmt.Fprintf(cmd.OutOrStdout(), "links added: %d\nlinks ended: %d\nlinks there before: %d\n", did.Added, did.Revoked, did.Known)
+	fmt.Fprintf(cmd.OutOrStdout(), "links added: %d\nlinks ended: %d\nlinks there before: %d\nlinks erased: %d\n",
+		did.Added, did.Revoked, did.Known, did.Erased)
 	if err == nil {
 		return nil
 	}

@@ -46,7 +46,7 @@ func TestImportKilled(t *testing.T) {
 			}
 		}
 		known := len(storedLinks(t, to))
-		mustRun(t, importOutput(n-known, 0, known), "links", "import", path, "--config", to)
+		mustRun(t, importOutput(n-known, 0, known, 0), "links", "import", path, "--config", to)
 		if got := storedLinks(t, to); !maps.Equal(got, want) {
 			t.Errorf("%s: %d links, not as they were", driver, len(got))
 		}

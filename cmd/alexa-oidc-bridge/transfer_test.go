@@ -25,10 +25,10 @@ func testMove(t *testing.T, between string) {
 	mustRevoke(t, from, "lnk_0000007")
 	there, again := filepath.Join(folder, "links.jsonl"), filepath.Join(folder, "again.jsonl")
 	mustRun(t, "links exported: 40\n", "links", "export", there, "--config", from)
-	mustRun(t, importOutput(40, 0, 0), "links", "import", there, "--config", between)
-	mustRun(t, importOutput(0, 0, 40), "links", "import", there, "--config", between)
+	mustRun(t, importOutput(40, 0, 0, 0), "links", "import", there, "--config", between)
+	mustRun(t, importOutput(0, 0, 40, 0), "links", "import", there, "--config", between)
 	mustRun(t, "links exported: 40\n", "links", "export", again, "--config", between)
-	mustRun(t, importOutput(40, 0, 0), "links", "import", again, "--config", back)
+	mustRun(t, importOutput(40, 0, 0, 0), "links", "import", again, "--config", back)
 	if got, want := storedLinks(t, back), storedLinks(t, from); len(want) != 40 || !maps.Equal(got, want) {
 		t.Errorf("%v\nwant\n%v", got, want)
 	}
@@ -44,7 +44,7 @@ func testMove(t *testing.T, between string) {
 		t.Fatalf("exit code %d, %s", code, stderr)
 	}
 	code, stdout, stderr := runWithInput(exported, "links", "import", "-", "--config", between)
-	if code != 0 || stdout != importOutput(0, 1, 39) {
+	if code != 0 || stdout != importOutput(0, 1, 39, 0) {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
 	if _, list, _ := runCommand("links", "list", "--json", "--config", between); strings.Count(list, `"reason": "left"`) != 2 {
@@ -72,11 +72,11 @@ func TestLinksImportErrors(t *testing.T) {
 	}
 
 	code, stdout, stderr := runWithInput(truncated, "links", "import", "-", "--config", config)
-	if code != 1 || !strings.Contains(stderr, "line 2001: ") || stdout != importOutput(399, 0, 0) {
+	if code != 1 || !strings.Contains(stderr, "line 2001: ") || stdout != importOutput(399, 0, 0, 0) {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
 	mustWriteFile(t, path, whole)
-	mustRun(t, importOutput(n-399, 0, 399), "links", "import", path, "--config", config)
+	mustRun(t, importOutput(n-399, 0, 399, 0), "links", "import", path, "--config", config)
 	if _, again, _ := runCommand("links", "export", "--config", config); !strings.HasSuffix(again, strings.Join(lines[1:], "")) {
 		t.Error("the completed import is not what was exported")
 	}

@@ -178,6 +178,7 @@ func (h *Handler) storeResult(ctx context.Context, f *flow, result *signInResult
 	defer cancel()
 	err = h.Store.CreatePendingConsent(ctx, bridge.PendingConsent{
 		Handle:    f.handle(),
+		Person:    result.Identity.Person(),
 		Sealed:    h.Keys.Seal(sealPurpose, plain, []byte(f.handle())),
 		ExpiresAt: h.Now().Add(bridge.PendingConsentLifetime),
 	})

@@ -51,6 +51,14 @@ func testMigrate(t *testing.T, db *sql.DB, dialect dialect, options Options) {
 	if _, err := db.ExecContext(t.Context(), insert, "lnk_later", 0); err != nil {
 		t.Error(err)
 	}
+	_, err = db.ExecContext(t.Context(), `INSERT INTO pending_consents (handle, sealed, expires_at, decision, decided_at) VALUES ('x', '', 9, '', 0)`)
+	if err != nil {
+		t.Error(err)
+	}
+	var person string
+	if err := reader.QueryRowContext(t.Context(), `SELECT person FROM pending_consents`).Scan(&person); err != nil || person != "" {
+		t.Errorf("person %q, %v", person, err)
+	}
 	var links int
 	err = reader.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM links WHERE email_claim = '' AND actor = ''`).Scan(&links)
 	if err != nil || links != 3 {

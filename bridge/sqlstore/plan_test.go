@@ -1,0 +1,61 @@
+package sqlstore
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestPlans verifies that queries that many rows must not slow down find theirs by an index.
+func TestPlans(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
+		store := fill(t, open(t)).store
+		for index, query := range map[string]struct {
+			sql  string
+			args []any
+		}{
+			"links_by_end":               {selectEnded, []any{1, 1}},
+			"pending_consents_by_person": {selectOldestPending, []any{"a person", "a handle", noLimit, 9}},
+		} {
+			plan := planOf(t, store, query.sql, query.args...)
+			if !strings.Contains(plan, index) || strings.Contains(strings.ToUpper(plan), "TEMP B-TREE") {
+				t.Errorf("%s:\n%s", index, plan)
+			}
+		}
+	})
+}
+
+// planOf returns how the database executes a query. PostgreSQL would scan such small tables if it might.
+func planOf(t *testing.T, store *Store, query string, args ...any) (plan string) {
+	t.Helper()
+	explain := `EXPLAIN QUERY PLAN `
+	must(t, store.write(t.Context(), func(tx *transaction) error {
+		if store.db.Options.Driver == PostgreSQL {
+			explain = `EXPLAIN `
+			if err := tx.ExecOnce(`SET LOCAL enable_seqscan = off`); err != nil {
+				return err
+			}
+		}
+		rows, err := tx.Query(explain+query, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		columns, err := rows.Columns()
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			values := make([]any, len(columns))
+			for i := range values {
+				values[i] = new(any)
+			}
+			if err := rows.Scan(values...); err != nil {
+				return err
+			}
+			plan += fmt.Sprintln(*values[len(values)-1].(*any))
+		}
+		return rows.Err()
+	}))
+	return plan
+}
