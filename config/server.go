@@ -107,7 +107,7 @@ func (b *builder) keys(texts []string) *keys.Ring {
 			b.problem(path, err.Error(), "set base64 of 32 bytes, as `alexa-oidc-bridge secret` prints")
 			continue
 		}
-		b.warnInline(path)
+		b.key(path, secret)
 		secrets = append(secrets, secret)
 	}
 	if len(secrets) == 0 {
@@ -171,7 +171,7 @@ func (b *builder) postgresDSN(dsn string) {
 		return
 	}
 	if _, written := parsed.User.Password(); written {
-		b.warnInline(path)
+		b.warnExposed(path)
 	}
 	mode := parsed.Query().Get("sslmode")
 	if mode != "verify-full" && mode != "verify-ca" && !isLocalDatabase(parsed) {

@@ -26,16 +26,16 @@ func TestWarnings(t *testing.T) {
 	}{
 		{"consent off", "name: Contoso Pizza", "consent: false\n    name: Contoso Pizza", "skills[0].consent", "off"},
 		{"both grants", "grants: [implicit]",
-			"grants: [implicit, authorization_code]\n    client_secret: ${BRIDGE_TEST_SECRET}", "skills[0].grants", "both"},
+			"grants: [implicit, authorization_code]\n    client_secret: ${BRIDGE_TEST_SKILL}", "skills[0].grants", "both"},
 		{"refresh that ends", grants,
-			"grants: [authorization_code]\n    client_secret: ${BRIDGE_TEST_SECRET}\n    vendor_ids: [M2AAAAAAAAAAAA]\n" +
+			"grants: [authorization_code]\n    client_secret: ${BRIDGE_TEST_SKILL}\n    vendor_ids: [M2AAAAAAAAAAAA]\n" +
 				"    tokens: {refresh_lifetime: 720h}\n", "skills[0].tokens.refresh_lifetime", "not 0s"},
 		{"inline client secret", "client_secret: ${BRIDGE_TEST_SECRET}", "client_secret: " + secret,
 			"providers[0].client_secret", "written in the configuration"},
-		{"inline backend secret", "secret: ${BRIDGE_TEST_SECRET}\n    skills", "secret: " + secret + "\n    skills",
+		{"inline backend secret", "secret: ${BRIDGE_TEST_BACKEND}\n    skills", "secret: " + backendSecret + "\n    skills",
 			"backends[0].secret", "written in the configuration"},
-		{"inline backend secrets", "secret: ${BRIDGE_TEST_SECRET}\n    skills",
-			"secret: [\"${BRIDGE_TEST_SECRET}\", " + secret + "]\n    skills", "backends[0].secret[1]", "written in"},
+		{"inline backend secrets", "secret: ${BRIDGE_TEST_BACKEND}\n    skills",
+			"secret: [\"${BRIDGE_TEST_BACKEND}\", " + skillSecret + "]\n    skills", "backends[0].secret[1]", "written in"},
 		{"inline key", "${BRIDGE_TEST_KEY}", keys.Generate(), "keys[0]", "written in the configuration"},
 		{"groups with Google", "https://login.example.com", "https://accounts.google.com", "skills[0].claims", "groups"},
 		{"common", "https://login.example.com", "https://login.microsoftonline.com/common/v2.0", "providers[0].issuer",
