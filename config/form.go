@@ -9,6 +9,7 @@ type form struct {
 	AdminListen  string         `yaml:"admin_listen"`
 	Operator     operatorForm   `yaml:"operator"`
 	Proxies      []string       `yaml:"trusted_proxies"`
+	Limits       limitsForm     `yaml:"limits"`
 	Keys         []string       `yaml:"keys"`
 	Storage      Storage        `yaml:"storage"`
 	Lookup       lookupForm     `yaml:"lookup"`
@@ -22,6 +23,11 @@ type form struct {
 type operatorForm struct {
 	Name string `yaml:"name"`
 	URL  string `yaml:"url"`
+}
+
+type limitsForm struct {
+	Connections int    `yaml:"connections"` // 0: no limit
+	Memory      string `yaml:"memory"`      // auto: that of the control group
 }
 
 type lookupForm struct {
@@ -104,6 +110,7 @@ func defaults() form {
 		Listen:      ":8080",
 		AdminListen: "127.0.0.1:8081",
 		Storage:     Storage{Driver: "sqlite", DSN: "bridge.db"},
+		Limits:      limitsForm{Connections: 4096, Memory: memoryAuto},
 		Lookup:      lookupForm{MaxStaleness: 30 * time.Second, Memory: "64MiB"},
 		Log:         logForm{Level: "info", Format: "json"},
 	}

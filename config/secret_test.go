@@ -134,7 +134,8 @@ func TestReadableSecrets(t *testing.T) {
 		path, inText string // of the only warning; the text in part
 	}{
 		{"no secret in the configuration", good, 0o644, 0o755, 0o644, 65534, "", ""},
-		{"a secret in the configuration", inline, 0o644, 0o755, 0o600, 65534, "backends[0].secret", "config.yaml, which holds"},
+		{"a secret in the configuration", inline, 0o644, 0o755, 0o600, 65534, "backends[0].secret",
+			"config.yaml, which holds"},
 		{"which only its owner reads", inline, 0o600, 0o755, 0o600, 65534, "", ""},
 		{"a file for others", file, 0o644, 0o755, 0o604, 65534, "providers[0].client_secret", "corp, which holds"},
 		{"a file for a group", file, 0o644, 0o755, 0o640, 65534, "providers[0].client_secret", "corp, which holds"},

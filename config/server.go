@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dustin/go-humanize"
-
 	"alexa-oidc-bridge/bridge/keys"
 	"alexa-oidc-bridge/bridge/server"
 )
@@ -114,17 +112,6 @@ func (b *builder) keys(texts []string) *keys.Ring {
 		return nil
 	}
 	return keys.NewRing(secrets...)
-}
-
-// memory parses a size such as 64MiB.
-func (b *builder) memory(text string) int {
-	const least, most = 1 << 20, 1 << 40
-	size, err := humanize.ParseBytes(text)
-	if err != nil || size < least || size > most {
-		b.problem("lookup.memory", "not a size, or out of range", `set a size from "1MiB" to "1TiB"`)
-		return 0
-	}
-	return int(size)
 }
 
 func (b *builder) log(form logForm) Log {
