@@ -34,23 +34,17 @@ func (b *builder) secrets(path string, texts []string) []bridge.Secret {
 	const hint = "set 32 to 256 printable ASCII characters without spaces, " +
 		"as printed by `alexa-oidc-bridge secret`, or a list"
 	b.reject(len(texts) == 0, path, "missing", hint)
+	owner := parent(path)
 	var secrets []bridge.Secret
 	for i, text := range texts {
 		path := b.textPath(path, i)
 		b.printable(path, text)
 		b.reject(strings.Contains(text, " "), path, "contains a space", hint)
 		b.reject(len(text) < 32 || len(text) > 256, path, fmt.Sprintf("%d characters long", len(text)), hint)
-		b.warnInline(path)
+		b.secret(path, owner, text, "set what `alexa-oidc-bridge secret` prints")
 		secrets = append(secrets, bridge.NewSecret(text))
 	}
 	return secrets
-}
-
-// warnInline warns about a secret that is written in the configuration file itself.
-func (b *builder) warnInline(path string) {
-	if !b.external[path] {
-		b.warn(path, "a secret is written in the configuration file; use ${NAME} or ${file:path} instead")
-	}
 }
 
 func (b *builder) backendSkills(path string, ids []string, skills []*bridge.Skill) []string {

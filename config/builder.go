@@ -11,14 +11,18 @@ import (
 // builder decodes the configuration file, checks it and turns it into what the program runs on. It collects problems
 // and warnings. One mistake is one problem: a path that has one, and what is below it, get no other.
 type builder struct {
+	file         string // the absolute path of the configuration file
 	dir          string
-	root         *yaml.Node       // the mapping at the top, with what the environment overrides
-	places       map[string]place // of the paths that are in the file or in the environment
-	external     map[string]bool  // the paths of strings that come from ${…} or the environment
-	faulty       map[string]bool  // the paths that have a problem
-	excused      map[string]bool  // the paths that are missing because their key is misspelled or in the wrong place
-	merging      []*yaml.Node     // the mappings that are being merged, so that none is merged into itself
-	emailTrusted map[string]bool  // by provider id
+	root         *yaml.Node           // the mapping at the top, with what the environment overrides
+	places       map[string]place     // of the paths that are in the file or in the environment
+	external     map[string]bool      // the paths of strings that come from ${…} or the environment
+	faulty       map[string]bool      // the paths that have a problem
+	excused      map[string]bool      // the paths that are missing because their key is misspelled or in the wrong place
+	merging      []*yaml.Node         // the mappings that are being merged, so that none is merged into itself
+	emailTrusted map[string]bool      // by provider id
+	files        map[string][]string  // by path: the files that its value comes from
+	secretUses   map[string]secretUse // by secret
+	readable     map[string]bool      // the files with a secret that were warned of
 	problems     Problems
 	warnings     []Warning
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestLoadClientSecret(t *testing.T) {
-	const secret, other = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
+	const secret, other = "Zq3vT8kX1mN5bR7cY2wL9pD4sF6hJ0gK", "hV6nB1tG8yU3jM5kE9oQ2rS7dP4aC0xI"
 	t.Setenv("PIZZA_ID", "pizza")
 	t.Setenv("PIZZA_SECRET", secret)
 	tests := []struct {

@@ -26,6 +26,13 @@ type Config struct {
 	AdminListen string // the address of the admin listener
 	Storage     Storage
 	Log         Log
+	Limits      Limits
+}
+
+// Limits bound what the process holds.
+type Limits struct {
+	Connections int   // of the public listener; 0: no limit
+	Memory      int64 // of the process in bytes; 0: that of its control group
 }
 
 // Storage is the database that holds the links.
@@ -87,7 +94,7 @@ func (b *builder) config(form form) *Config {
 			PublicURL:    b.publicURL(form.PublicURL),
 			Keys:         b.keys(form.Keys),
 			MaxStaleness: form.Lookup.MaxStaleness,
-			Memory:       b.memory(form.Lookup.Memory),
+			Memory:       int(b.size("lookup.memory", form.Lookup.Memory, 1<<20)),
 			Templates:    b.templates(form.TemplatesDir),
 			Operator:     b.operator(form.Operator),
 
@@ -95,6 +102,7 @@ func (b *builder) config(form form) *Config {
 		},
 	}
 	config.Server.Limits = b.limits(form.Limits)
+	config.Limits = b.processLimits(form.Limits, config.Server.Memory)
 	config.Server.TrustedProxies = b.trustedProxies(form.Proxies, config.Server.PublicURL)
 	b.reject(form.Lookup.MaxStaleness < time.Second || form.Lookup.MaxStaleness > time.Hour, "lookup.max_staleness",
 		"out of range", `set a duration from "1s" to "1h"`)

@@ -17,7 +17,12 @@ import (
 	"alexa-oidc-bridge/config"
 )
 
-const secret = "0123456789abcdef0123456789abcdef"
+// Secrets of the parties of a test.
+const (
+	secret        = "Zq3vT8kX1mN5bR7cY2wL9pD4sF6hJ0gK" // of the provider
+	backendSecret = "hV6nB1tG8yU3jM5kE9oQ2rS7dP4aC0xI"
+	skillSecret   = "w5E2z7A9u1K3f8O6i4D0lH-qX_nTgRcY"
+)
 
 // good is a valid configuration. Tests replace parts of it.
 const good = `
@@ -39,7 +44,7 @@ skills:
     tokens: {implicit_lifetime: 1h}
 backends:
   - id: pizza-backend
-    secret: ${BRIDGE_TEST_SECRET}
+    secret: ${BRIDGE_TEST_BACKEND}
     skills: [pizza]
 `
 
@@ -47,6 +52,8 @@ func write(t *testing.T, text string) string {
 	t.Helper()
 	t.Setenv("BRIDGE_TEST_KEY", keys.Generate())
 	t.Setenv("BRIDGE_TEST_SECRET", secret)
+	t.Setenv("BRIDGE_TEST_BACKEND", backendSecret)
+	t.Setenv("BRIDGE_TEST_SKILL", skillSecret)
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -99,7 +106,7 @@ func TestDefaults(t *testing.T) {
 	if got := loaded.Server.Skills[0]; !reflect.DeepEqual(got, want) {
 		t.Errorf("skill %+v, want %+v", got, want)
 	}
-	if backend := loaded.Server.Backends[0]; !backend.HasSecret(secret) ||
+	if backend := loaded.Server.Backends[0]; !backend.HasSecret(backendSecret) ||
 		!slices.Equal(backend.Skills, []string{"pizza"}) {
 		t.Errorf("backend %+v", backend)
 	}
@@ -107,7 +114,7 @@ func TestDefaults(t *testing.T) {
 
 func TestEverythingSet(t *testing.T) {
 	t.Setenv("PIZZA_CLIENT_SECRET", keys.Generate())
-	t.Setenv("PIZZA_BACKEND_SECRET", secret)
+	t.Setenv("PIZZA_BACKEND_SECRET", backendSecret)
 	t.Setenv("CORP_CLIENT_SECRET", secret)
 	t.Setenv("BRIDGE_KEY", keys.Generate())
 	loaded, warnings, err := config.Load("../config.example.yaml")

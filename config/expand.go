@@ -78,6 +78,7 @@ func (b *builder) fileContent(path, file string) string {
 		return b.unresolvable(path, "the file "+file+" cannot be read: "+err.Error(),
 			"set the path of a regular file of at most 64 KiB that the program may read")
 	}
+	b.files[path] = append(b.files[path], file)
 	text := strings.TrimSpace(string(content))
 	if text == "" {
 		return b.unresolvable(path, "the file "+file+" is empty", "write the value into it")

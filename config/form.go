@@ -27,8 +27,10 @@ type operatorForm struct {
 }
 
 type limitsForm struct {
-	RequestsPerMinute int `yaml:"requests_per_minute"`
-	FailuresPerMinute int `yaml:"failures_per_minute"`
+	RequestsPerMinute int    `yaml:"requests_per_minute"` // 0: no limit
+	FailuresPerMinute int    `yaml:"failures_per_minute"` // 0: no limit
+	Connections       int    `yaml:"connections"`         // 0: no limit
+	Memory            string `yaml:"memory"`              // auto: that of the control group
 }
 
 type lookupForm struct {
@@ -111,7 +113,7 @@ func defaults() form {
 		Listen:      ":8080",
 		AdminListen: "127.0.0.1:8081",
 		Storage:     Storage{Driver: "sqlite", DSN: "bridge.db"},
-		Limits:      limitsForm{RequestsPerMinute: 600, FailuresPerMinute: 30},
+		Limits:      limitsForm{RequestsPerMinute: 600, FailuresPerMinute: 30, Connections: 4096, Memory: memoryAuto},
 		Lookup:      lookupForm{MaxStaleness: 30 * time.Second, Memory: "64MiB"},
 		Log:         logForm{Level: "info", Format: "json"},
 		Retention:   90 * 24 * time.Hour,

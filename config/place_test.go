@@ -43,7 +43,7 @@ func TestOneProblemForOneMistake(t *testing.T) {
 		{"a key of the top in a group", "public_url:", "log:\n  level: info\n  public_url:",
 			"4:3: log.public_url: unknown key"},
 		{"a section in another",
-			"backends:\n  - id: pizza-backend\n    secret: ${BRIDGE_TEST_SECRET}\n    skills: [pizza]\n",
+			"backends:\n  - id: pizza-backend\n    secret: ${BRIDGE_TEST_BACKEND}\n    skills: [pizza]\n",
 			"    backends:\n      - id: pizza-backend\n        skills: [pizza]\n", "18:5: skills[0].backends: unknown key"},
 		{"no dash", "skills:\n  - client_id: pizza", "skills:\n    client_id: pizza",
 			"11:1: skills: not a list, but a mapping"},

@@ -53,7 +53,7 @@ func TestProblems(t *testing.T) {
 		{"unknown key", "public_url:", "frobnicate: 1\npublic_url:", "2:1: frobnicate: unknown key; remove it"},
 		{"a key that is set further out too", "{implicit_lifetime: 1h}", "{implicit_lifetime: 1h, name: x}",
 			"17:37: skills[0].tokens.name: unknown key; remove it"},
-		{"a secret of two words", "secret: ${BRIDGE_TEST_SECRET}\n    skills",
+		{"a secret of two words", "secret: ${BRIDGE_TEST_BACKEND}\n    skills",
 			"secret: ${BRIDGE_TEST_SECRET} x\n    skills", "20:13: backends[0].secret: contains a space; "},
 		{"variable missing", "${BRIDGE_TEST_SECRET}", "${NOT_SET_ANYWHERE}",
 			"10:20: providers[0].client_secret: the environment variable NOT_SET_ANYWHERE is unset or empty; "},
@@ -211,13 +211,13 @@ func TestAllProblemsAtOnce(t *testing.T) {
 func TestProblemsContainNoSecrets(t *testing.T) {
 	const value = "S3cretValueThatNobodyMaySee"
 	for name, text := range map[string]string{
-		"too short":           replaced(t, "secret: ${BRIDGE_TEST_SECRET}\n    skills", "secret: "+value+"\n    skills"),
-		"an alias":            replaced(t, "secret: ${BRIDGE_TEST_SECRET}\n    skills", "secret: *"+value+"\n    skills"),
-		"a tag":               replaced(t, "secret: ${BRIDGE_TEST_SECRET}\n    skills", "secret: !"+value+" x\n    skills"),
-		"a broken text":       replaced(t, "secret: ${BRIDGE_TEST_SECRET}\n    skills", "secret: \""+value+"\n    skills"),
-		"a broken escape":     replaced(t, "secret: ${BRIDGE_TEST_SECRET}\n    skills", "secret: \"\\q"+value+"\"\n    skills"),
+		"too short":           replaced(t, "secret: ${BRIDGE_TEST_BACKEND}\n    skills", "secret: "+value+"\n    skills"),
+		"an alias":            replaced(t, "secret: ${BRIDGE_TEST_BACKEND}\n    skills", "secret: *"+value+"\n    skills"),
+		"a tag":               replaced(t, "${BRIDGE_TEST_BACKEND}\n    skills", "!"+value+" x\n    skills"),
+		"a broken text":       replaced(t, "secret: ${BRIDGE_TEST_BACKEND}\n    skills", "secret: \""+value+"\n    skills"),
+		"a broken escape":     replaced(t, "secret: ${BRIDGE_TEST_BACKEND}\n    skills", "secret: \"\\q"+value+"\"\n    skills"),
 		"a group":             replaced(t, "client_secret: ${BRIDGE_TEST_SECRET}", "client_secret: {x: "+value+"}"),
-		"a list of groups":    replaced(t, "secret: ${BRIDGE_TEST_SECRET}\n    skills", "secret: [{x: "+value+"}]\n    skills"),
+		"a list of groups":    replaced(t, "secret: ${BRIDGE_TEST_BACKEND}\n    skills", "secret: [{x: "+value+"}]\n    skills"),
 		"a key":               replaced(t, "${BRIDGE_TEST_KEY}", value),
 		"a key's group":       replaced(t, `["${BRIDGE_TEST_KEY}"]`, "{"+value+": 1}"),
 		"an anchor twice":     replaced(t, "client_secret: ${BRIDGE_TEST_SECRET}", "client_secret: &a "+value+"\n    <<: *a"),

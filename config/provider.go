@@ -127,7 +127,7 @@ func isEntraWithoutTenant(issuer *url.URL) bool {
 }
 
 func (b *builder) authMethod(key func(string) string, form providerForm) {
-	b.providerSecret(key("client_secret"), form.ClientSecret)
+	b.providerSecret(key("client_secret"), form)
 	path := key("auth_method")
 	switch form.AuthMethod {
 	case "":
@@ -143,12 +143,14 @@ func (b *builder) authMethod(key func(string) string, form providerForm) {
 	}
 }
 
-func (b *builder) providerSecret(path, secret string) {
+// providerSecret checks what the bridge authenticates with. Providers with one issuer and one client share it.
+func (b *builder) providerSecret(path string, form providerForm) {
+	secret, party := form.ClientSecret, form.Issuer+" "+form.ClientID
 	if secret == "" {
 		return
 	}
 	b.printable(path, secret)
-	b.warnInline(path)
+	b.secret(path, party, secret, "create another secret at the provider")
 	if strings.TrimSpace(secret) != secret {
 		b.warn(path, "begins or ends with a space, which few providers issue; remove it unless it is part of the secret")
 	}

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dustin/go-humanize"
-
 	"alexa-oidc-bridge/bridge/keys"
 	"alexa-oidc-bridge/bridge/server"
 )
@@ -119,24 +117,13 @@ func (b *builder) keys(texts []string) *keys.Ring {
 			b.problem(path, err.Error(), "set base64 of 32 bytes, as `alexa-oidc-bridge secret` prints")
 			continue
 		}
-		b.warnInline(path)
+		b.key(path, secret)
 		secrets = append(secrets, secret)
 	}
 	if len(secrets) == 0 {
 		return nil
 	}
 	return keys.NewRing(secrets...)
-}
-
-// memory parses a size such as 64MiB.
-func (b *builder) memory(text string) int {
-	const least, most = 1 << 20, 1 << 40
-	size, err := humanize.ParseBytes(text)
-	if err != nil || size < least || size > most {
-		b.problem("lookup.memory", "not a size, or out of range", `set a size from "1MiB" to "1TiB"`)
-		return 0
-	}
-	return int(size)
 }
 
 func (b *builder) log(form logForm) Log {
@@ -183,7 +170,7 @@ func (b *builder) postgresDSN(dsn string) {
 		return
 	}
 	if _, written := parsed.User.Password(); written {
-		b.warnInline(path)
+		b.warnExposed(path)
 	}
 	mode := parsed.Query().Get("sslmode")
 	if mode != "verify-full" && mode != "verify-ca" && !isLocalDatabase(parsed) {

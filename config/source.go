@@ -33,8 +33,9 @@ func open(path string) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{dir: filepath.Dir(absolute), root: root, places: map[string]place{}, external: map[string]bool{},
-		faulty: map[string]bool{}, excused: map[string]bool{}, emailTrusted: map[string]bool{}}
+	b := &builder{file: absolute, dir: filepath.Dir(absolute), root: root, places: map[string]place{},
+		external: map[string]bool{}, faulty: map[string]bool{}, excused: map[string]bool{}, emailTrusted: map[string]bool{},
+		files: map[string][]string{}, secretUses: map[string]secretUse{}, readable: map[string]bool{}}
 	b.override()
 	return b, nil
 }

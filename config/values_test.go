@@ -94,7 +94,7 @@ func TestSecretCharacters(t *testing.T) {
 	places := []struct{ name, path, old, new, after string }{
 		{"provider", "10:20: providers[0].client_secret", "client_secret: ${BRIDGE_TEST_SECRET}", "client_secret: ", ""},
 		{"skill", "15:20: skills[0].client_secret", "grants: [implicit]", "grants: [implicit]\n    client_secret: ", ""},
-		{"backend", "20:13: backends[0].secret", "secret: ${BRIDGE_TEST_SECRET}\n    skills", "secret: ", "\n    skills"},
+		{"backend", "20:13: backends[0].secret", "secret: ${BRIDGE_TEST_BACKEND}\n    skills", "secret: ", "\n    skills"},
 		{"key", "4:5: keys[0]", `["${BRIDGE_TEST_KEY}"]`, "\n  - ", ""},
 	}
 	values := []struct{ name, environment, yaml, want, hint string }{

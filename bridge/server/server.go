@@ -62,6 +62,8 @@ type Deps struct {
 	Store bridge.Store
 	Log   *slog.Logger
 	Now   func() time.Time // nil: time.Now
+	// Collectors are metrics of the program that the bridge is mounted in, for the admin handler.
+	Collectors []prometheus.Collector
 }
 
 // Server is the program without its ports. Create it with [New].
@@ -103,6 +105,7 @@ func New(config Config, deps Deps) (*Server, error) {
 		registry:  prometheus.NewRegistry(),
 	}
 	s.limits = newLimits(config, deps.Log, deps.Now, s.registry)
+	s.registry.MustRegister(deps.Collectors...)
 	s.registry.MustRegister(collectors.NewGoCollector())
 	s.registry.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, skill := range config.Skills {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alexa-oidc-bridge/bridge/keys"
+	"alexa-oidc-bridge/cmd/alexa-oidc-bridge/internal/process"
 	"alexa-oidc-bridge/config"
 )
 
@@ -24,6 +25,9 @@ const (
 )
 
 func main() {
+	if err := process.Harden(); err != nil {
+		fmt.Fprintf(os.Stderr, "alexa-oidc-bridge: warning: %v\n", err)
+	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

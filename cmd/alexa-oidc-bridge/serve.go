@@ -18,6 +18,7 @@ import (
 
 	"alexa-oidc-bridge/bridge/server"
 	"alexa-oidc-bridge/bridge/sqlstore"
+	"alexa-oidc-bridge/cmd/alexa-oidc-bridge/internal/connlimit"
 	"alexa-oidc-bridge/config"
 )
 
@@ -59,8 +60,8 @@ func newLogger(w io.Writer, log config.Log) *slog.Logger {
 }
 
 // gcPercent is the default of GOGC. The heap is small, since the cache of lookup responses is not on it: at 100, it
-// would be collected dozens of times a second under load.
-const gcPercent = 400
+// would be collected dozens of times a second under load. At 400, a flood of sockets would take more than 400 MB.
+const gcPercent = 300
 
 // serve runs until the context ends or a listener fails.
 func serve(ctx context.Context, loaded *config.Config, log *slog.Logger) error {
@@ -71,7 +72,11 @@ func serve(ctx context.Context, loaded *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return failed(err, storageHint(loaded.Storage.Driver))
 	}
-	bridge, err := server.New(loaded.Server, server.Deps{Store: store, Log: log})
+	limiter := connlimit.New(connlimit.Config{
+		Connections: loaded.Limits.Connections, Trusted: loaded.Server.TrustedProxies, Log: log, Now: time.Now,
+	})
+	deps := server.Deps{Store: store, Log: log, Collectors: limiter.Collectors()}
+	bridge, err := server.New(loaded.Server, deps)
 	if err != nil {
 		return errors.Join(failed(err, serverHint(err)), store.Close())
 	}
@@ -83,7 +88,10 @@ func serve(ctx context.Context, loaded *config.Config, log *slog.Logger) error {
 		warnReadable(log, loaded.Storage.DSN)
 	}
 	announce(log, loaded, listeners)
-	err = serveUntil(ctx, bridge, listeners, log)
+	limitMemory(log, loaded)
+	public, admin := newHTTPServer(bridge.Public, log), newHTTPServer(bridge.Admin, log)
+	public.ConnState = limiter.ConnState
+	err = serveUntil(ctx, bridge, public, admin, listeners, log)
 	err = errors.Join(err, closeStore(store))
 	log.Info("stopped")
 	return err
@@ -155,13 +163,14 @@ func announce(log *slog.Logger, loaded *config.Config, open listeners) {
 
 // serveUntil serves both listeners until the context ends, a listener fails, or the database is replaced. When it
 // returns, requests are finished and the work in the background has stopped.
-func serveUntil(ctx context.Context, bridge *server.Server, open listeners, log *slog.Logger) error {
+func serveUntil(
+	ctx context.Context, bridge *server.Server, public, admin *http.Server, open listeners, log *slog.Logger,
+) error {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 	stopped := make(chan error, 1)
 	go func() { stopped <- bridge.Run(background) }()
 
-	public, admin := newHTTPServer(bridge.Public, log), newHTTPServer(bridge.Admin, log)
 	ended := make(chan error, 2)
 	go func() { ended <- public.Serve(open.public) }()
 	go func() { ended <- admin.Serve(open.admin) }()
@@ -190,14 +199,16 @@ func serveUntil(ctx context.Context, bridge *server.Server, open listeners, log 
 }
 
 // newHTTPServer bounds how long a client may take and how much it may send. The largest legitimate request has two
-// cookies and a state; the longest response waits for a provider three times.
+// cookies and a state; the longest response waits for a provider three times. A proxy or a backend keeps an idle
+// connection for up to two minutes (Go 90 s, nginx 60 s, Caddy 120 s) and must be the one that closes it: a request that
+// crosses our close is lost. When there are too many, idle ones are closed sooner.
 func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       130 * time.Second,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

@@ -56,19 +56,25 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Process.Kill()
-	deadline := time.Now().Add(time.Minute)
-	for code := exitFailed; code != exitDone; {
-		var stderr string
-		if code, _, stderr = runCommand("health", "--config", config); code != exitDone && time.Now().After(deadline) {
-			t.Fatalf("health: exit code %d, %s", code, stderr)
-		}
-	}
+	waitHealthy(t, config)
 	server.Process.Signal(syscall.SIGTERM)
 	if err := server.Wait(); err != nil {
 		t.Error(err)
 	}
 	if code, _, _ := runCommand("health", "--config", config); code != exitFailed {
 		t.Errorf("health of a server that has stopped: exit code %d, want 1", code)
+	}
+}
+
+// waitHealthy waits until the server of a configuration answers.
+func waitHealthy(t *testing.T, config string) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for code := exitFailed; code != exitDone; {
+		var stderr string
+		if code, _, stderr = runCommand("health", "--config", config); code != exitDone && time.Now().After(deadline) {
+			t.Fatalf("health: exit code %d, %s", code, stderr)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ func consoleConfig(t *testing.T) (path, secret string) {
 	t.Helper()
 	secret = keys.Generate()
 	t.Setenv("PIZZA_CLIENT_SECRET", secret)
+	t.Setenv("RADIO_CLIENT_SECRET", keys.Generate())
 	t.Setenv("BRIDGE_KEY", keys.Generate())
 	path = filepath.Join(t.TempDir(), "config.yaml")
 	mustWriteFile(t, path, `
@@ -25,7 +26,7 @@ providers: [{id: corp, issuer: "https://login.example.com/realms/corp", client_i
 skills:
   - {client_id: pizza, name: Contoso Pizza, grants: [authorization_code], client_secret: "${PIZZA_CLIENT_SECRET}",
      vendor_ids: [M2AAAAAAAAAAAA], scopes: [orders], tokens: {access_lifetime: 30m}, require_pkce: true}
-  - {client_id: radio, name: Contoso Radio, grants: [implicit], client_secret: "${PIZZA_CLIENT_SECRET}",
+  - {client_id: radio, name: Contoso Radio, grants: [implicit], client_secret: "${RADIO_CLIENT_SECRET}",
      vendor_ids: [M2AAAAAAAAAAAA]}
 `)
 	return path, secret

@@ -36,7 +36,7 @@ const (
 	// Nothing listens at the issuer: neither a lookup nor a refresh needs the provider.
 	skillID, backendID = "pizza", "pizza-backend"
 	providerID, issuer = "corp", "http://127.0.0.1:9"
-	secret             = "secret-of-every-client-of-the-load-test"
+	secret             = "-secret-of-a-client-of-the-load-test" // after the id of the client
 	configuration      = `
 public_url: http://%[1]s
 listen: %[1]s
@@ -44,10 +44,10 @@ admin_listen: 127.0.0.1:0
 keys: [%[2]s]
 storage: {driver: %[3]s, dsn: %[4]q}
 log: {level: error}
-providers: [{id: ` + providerID + `, issuer: "` + issuer + `", client_id: bridge, client_secret: ` + secret + `}]
-skills: [{client_id: ` + skillID + `, name: Pizza, grants: [authorization_code], client_secret: ` + secret + `,
+providers: [{id: ` + providerID + `, issuer: "` + issuer + `", client_id: bridge, client_secret: ` + providerID + secret + `}]
+skills: [{client_id: ` + skillID + `, name: Pizza, grants: [authorization_code], client_secret: ` + skillID + secret + `,
   vendor_ids: [MLOADTEST0000], scopes: [orders], claims: [name, email]}]
-backends: [{id: ` + backendID + `, secret: ` + secret + `, skills: [` + skillID + `]}]
+backends: [{id: ` + backendID + `, secret: ` + backendID + secret + `, skills: [` + skillID + `]}]
 `
 )
 
@@ -131,7 +131,7 @@ func parseStat(stat string) time.Duration {
 
 // lookup looks the access token of a link up. It fails if the token is not active.
 func lookup(address string, n int) (header http.Header, body []byte, err error) {
-	response, err := http.Post("http://"+backendID+":"+secret+"@"+address+"/lookup", "application/x-www-form-urlencoded",
+	response, err := http.Post("http://"+backendID+":"+backendID+secret+"@"+address+"/lookup", "application/x-www-form-urlencoded",
 		strings.NewReader(lookupBody(n)))
 	if err != nil {
 		return nil, nil, err

@@ -75,7 +75,7 @@ func (b *bench) ask(ctx context.Context, l load, servers ...*server) ([]result, 
 
 // wrk returns the command that puts a load on a server.
 func (b *bench) wrk(ctx context.Context, l load, address string, duration time.Duration) *exec.Cmd {
-	authorization := "Basic " + base64.StdEncoding.EncodeToString([]byte(l.user+":"+secret))
+	authorization := "Basic " + base64.StdEncoding.EncodeToString([]byte(l.user+":"+l.user+secret))
 	return pinned(ctx, clientCore, "wrk", "--threads=1", "--connections=32",
 		fmt.Sprintf("--duration=%.0fs", duration.Seconds()), "--script="+b.folder+"/wrk.lua",
 		"http://"+address+l.path, "--", l.bodies, authorization)

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// TestServeLimits opens more connections than limits.connections, and looks for what the log and the metrics say.
+func TestServeLimits(t *testing.T) {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		t.Skip("GOMEMLIMIT wins")
+	}
+	before := debug.SetMemoryLimit(-1)
+	t.Cleanup(func() { debug.SetMemoryLimit(before) })
+	path := writeServeConfig(t, "127.0.0.1:0")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustWriteFile(t, path, string(text)+"limits: {connections: 16, memory: 1GiB}\n")
+	log, loaded, end := startServe(t, path)
+	log.Wait(t, 0, `"msg":"memory limit","source":"limits.memory","bytes":1073741824,"go_bytes":899258774}`)
+	if got := debug.SetMemoryLimit(-1); got != 899258774 {
+		t.Errorf("memory limit %d", got)
+	}
+	var serving struct{ Listen string }
+	first, _, _ := strings.Cut(log.String(), "\n")
+	if err := json.Unmarshal([]byte(first), &serving); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		conn, err := net.Dial("tcp", serving.Listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log.Wait(t, 0, `"msg":"too many connections from one peer: its idle ones are closed","connections":4`)
+	response, err := http.Get("http://" + loaded.AdminListen + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	metrics, err := io.ReadAll(response.Body)
+	if err != nil || !strings.Contains(string(metrics), "\nbridge_connections 4\n") ||
+		!strings.Contains(string(metrics), "\nbridge_connections_closed_total{reason=") {
+		t.Errorf("metrics: %v\n%s", err, regexp.MustCompile(`(?m)^bridge_conn.*`).FindAll(metrics, -1))
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSoftLimit(t *testing.T) {
+	const mib = 1 << 20
+	tests := []struct {
+		limit, lookup, soft int64
+		fits                bool
+	}{
+		{1000 * mib, 64 * mib, 836 * mib, true},
+		{100 * mib, 64 * mib, 26 * mib, true},
+		{100 * mib, 65 * mib, 25 * mib, true},
+		{100 * mib, 66 * mib, 25 * mib, false},
+		{100 * mib, 200 * mib, 25 * mib, false},
+	}
+	for _, tt := range tests {
+		if soft, fits := softLimit(tt.limit, tt.lookup); soft != tt.soft || fits != tt.fits {
+			t.Errorf("%d MiB with %d MiB of lookups: %d MiB, fits %v", tt.limit/mib, tt.lookup/mib, soft/mib, fits)
+		}
+	}
+}
+
+// TestNoSecretInArguments verifies that no flag takes a secret: other users can see the arguments of a process.
+func TestNoSecretInArguments(t *testing.T) {
+	secret := regexp.MustCompile(`(?i)secret|token|key|password|dsn|code|ticket`)
+	flags := 0
+	var visit func(*cobra.Command)
+	visit = func(command *cobra.Command) {
+		command.LocalFlags().VisitAll(func(flag *pflag.Flag) {
+			flags++
+			if flag.Value.Type() != "bool" && secret.MatchString(flag.Name) {
+				t.Errorf("%s --%s", command.CommandPath(), flag.Name)
+			}
+		})
+		if arguments := strings.TrimPrefix(command.Use, command.Name()); secret.MatchString(arguments) {
+			t.Errorf("%s takes%s", command.CommandPath(), arguments)
+		}
+		for _, child := range command.Commands() {
+			visit(child)
+		}
+	}
+	visit(rootCommand())
+	if flags < 10 {
+		t.Errorf("only %d flags were seen", flags)
+	}
+}
