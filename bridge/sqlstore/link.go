@@ -136,9 +136,17 @@ func (s *Store) RevokeByToken(ctx context.Context, token bridge.Hash, clients []
 	for _, client := range clients {
 		args = append(args, client)
 	}
+	// A read first: whoever invents tokens must not make others wait for a write.
+	var links int
+	err := s.db.Reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM links WHERE revoked_at = 0 AND `+revocable(1, len(clients)), args...).Scan(&links)
+	if err == nil && links == 0 {
+		err = bridge.ErrNotFound
+	}
+	if err != nil {
+		return bridge.Link{}, err
+	}
 	return writeResult(ctx, s, func(tx *transaction) (bridge.Link, error) {
-		revoked, err := tx.revokeLinks(revocation, `id IN (SELECT link_id FROM tokens WHERE hash = $4
-			AND superseded_at = 0 AND (expires_at = 0 OR expires_at > $5)) AND client_id IN `+placeholders(6, len(clients)), args...)
+		revoked, err := tx.revokeLinks(revocation, revocable(4, len(clients)), args...)
 		if err != nil {
 			return bridge.Link{}, err
 		}
@@ -147,6 +155,13 @@ func (s *Store) RevokeByToken(ctx context.Context, token bridge.Hash, clients []
 		}
 		return revoked[0], nil
 	})
+}
+
+// revocable returns the condition that a link has a good token and is one of the clients'. Its parameters are numbered
+// from the first: the token, the time, and the clients.
+func revocable(first, clients int) string {
+	return `id IN (SELECT link_id FROM tokens WHERE hash = ` + placeholder(first) + ` AND superseded_at = 0
+		AND (expires_at = 0 OR expires_at > ` + placeholder(first+1) + `)) AND client_id IN ` + placeholders(first+2, clients)
 }
 
 // TouchLinks records when links were last used; see [bridge.Store].

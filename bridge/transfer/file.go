@@ -139,6 +139,8 @@ func (r *reader) next() (row Row, err error) {
 	switch line, err := r.lines.ReadSlice('\n'); {
 	case r.complete && (err == nil || len(line) > 0):
 		return Row{}, errors.New("something follows the last line")
+	case r.line == 1 && len(line) > 0 && !bytes.HasPrefix(line, []byte(`{"format":`)): // such as one that is compressed
+		return Row{}, errNotExport
 	case err == io.EOF && !r.complete:
 		return Row{}, errors.New("the file is truncated: it ends here, before its last line")
 	case err == bufio.ErrBufferFull:
@@ -158,10 +160,12 @@ func (r *reader) next() (row Row, err error) {
 	}
 }
 
+var errNotExport = errors.New("this is not a file of links export")
+
 func checkHeader(line []byte) error {
 	var found header
 	if err := json.Unmarshal(line, &found); err != nil || found.Format != format {
-		return errors.New("this is not a file of links export")
+		return errNotExport
 	}
 	if found.Version < oldestVersion || found.Version > version {
 		return fmt.Errorf("the file has version %d, this program reads versions %d to %d; export the links again with this program",

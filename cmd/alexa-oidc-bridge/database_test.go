@@ -155,7 +155,7 @@ func mustRevoke(t *testing.T, config, linkID string) {
 
 // importOutput is what links import prints.
 func importOutput(added, ended, known, erased int) string {
-	return fmt.Sprintf("links added: %d\nlinks ended: %d\nlinks there before: %d\nlinks erased: %d\n", added, ended, known, erased)
+	return fmt.Sprintf("links added: %d\nlinks revoked: %d\nlinks there before: %d\nlinks erased: %d\n", added, ended, known, erased)
 }
 
 // commandProcess is the program in a process of its own.

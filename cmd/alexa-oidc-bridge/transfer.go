@@ -137,7 +137,7 @@ func importFrom(cmd *cobra.Command, store *sqlstore.Store, name string) error {
 
 func importRows(cmd *cobra.Command, store *sqlstore.Store, rows iter.Seq2[transfer.Row, error]) error {
 	did, err := store.Import(cmd.Context(), rows, time.Now)
-	fmt.Fprintf(cmd.OutOrStdout(), "links added: %d\nlinks ended: %d\nlinks there before: %d\nlinks erased: %d\n",
+	fmt.Fprintf(cmd.OutOrStdout(), "links added: %d\nlinks revoked: %d\nlinks there before: %d\nlinks erased: %d\n",
 		did.Added, did.Revoked, did.Known, did.Erased)
 	if err == nil {
 		return nil
