@@ -49,6 +49,11 @@ func (s *Server) publicHandler() http.Handler {
 	route("/{$}", httperror.People, s.home, get)
 	other := route("/", httperror.People, notFound(paths))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TransferEncoding) > 0 {
+			// A length may have been there, too, which a proxy could have believed. net/http removes it and goes on; RFC
+			// 9112 §6.1 demands that what follows is not read.
+			w.Header().Set("Connection", "close")
+		}
 		switch {
 		case r.URL.Path == "/lookup": // on the path of every utterance, so it does not wait for the mux
 			lookup.ServeHTTP(w, r)

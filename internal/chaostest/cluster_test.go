@@ -125,7 +125,7 @@ skills:
 	for s, refresh := range map[*skill]string{c.rotates: "rotate", c.stable: "stable"} {
 		text += fmt.Sprintf(`
   - {client_id: %s, name: Contoso Pizza, grants: [implicit, authorization_code], client_secret: %s, claims: [name],
-     vendor_ids: [M2AAAAAAAAAAAA], tokens: {refresh: %s, code_lifetime: 10m, access_lifetime: 24h}}
+     vendor_ids: [M2AAAAAAAAAAAA], max_links_per_person: 0, tokens: {refresh: %s, code_lifetime: 10m, access_lifetime: 24h}}
 `, s.id, s.secret, refresh)
 	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
