@@ -120,6 +120,10 @@ func (b *builder) printable(path, text string) {
 	}
 }
 
+func isEntra(issuer string) bool {
+	return strings.HasPrefix(issuer, "https://login.microsoftonline.com/") || strings.HasPrefix(issuer, "https://sts.windows.net/")
+}
+
 func isEntraWithoutTenant(issuer *url.URL) bool {
 	first, _, _ := strings.Cut(strings.TrimPrefix(issuer.Path, "/"), "/")
 	return issuer.Host == "login.microsoftonline.com" &&

@@ -191,6 +191,10 @@ func (b *builder) warnSkill(key func(string) string, skill *bridge.Skill, provid
 			"holds for nobody: email_verified says nothing about the claim that email_claim "+
 				"of the provider names; set email_trusted if people cannot change it themselves")
 	}
+	if provider != nil && isEntra(provider.Issuer) && len(skill.Allow.EmailDomains) > 0 && skill.Allow.EmailTrusted {
+		b.warn(key("allow.email_domains"), "with email_trusted at Entra ID: guests and administrators of a tenant can enter an address "+
+			"of your domain that nobody verified; use groups or app roles instead")
+	}
 	if provider != nil && provider.SubjectClaim == bridge.ClaimEmail && !skill.Allow.EmailTrusted && hasOtherEmail(provider) {
 		b.warn(key("provider"), "admits nobody: its subject_claim is email, which must be verified, and email_verified is not read "+
 			"with another email_claim; set email_trusted if people cannot change it themselves")

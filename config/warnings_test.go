@@ -73,6 +73,8 @@ func TestWarnings(t *testing.T) {
 			"providers[0].discovery_url", "http, though"},
 		{"a secret with a space", "client_secret: ${BRIDGE_TEST_SECRET}", "client_secret: \"${BRIDGE_TEST_SECRET} \"",
 			"providers[0].client_secret", "begins or ends with a space"},
+		{"an address that Entra's guests can enter", "allow: {groups: [staff]}",
+			"allow: {email_domains: [contoso.com]}", "skills[0].allow.email_domains", "guests"},
 		{"an address that is never verified", "allow: {groups: [staff]}",
 			"allow: {email_domains: [contoso.com]}", "skills[0].allow.email_domains", "holds for nobody"},
 	}
@@ -80,6 +82,9 @@ func TestWarnings(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			text := replaced(t, tt.old, tt.new)
 			switch tt.name {
+			case "an address that Entra's guests can enter":
+				text = strings.Replace(text, "issuer: https://login.example.com",
+					"issuer: https://login.microsoftonline.com/tenant/v2.0\n    email_trusted: true", 1)
 			case "several providers":
 				text = strings.Replace(text, "skills:\n", twoProviders, 1)
 				text = strings.Replace(text, "name: Contoso Pizza", "provider: corp\n    name: Contoso Pizza", 1)
