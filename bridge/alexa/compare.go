@@ -49,7 +49,7 @@ func (l AccountLinking) Compare(settings []byte, isSecret func(string) bool) (Co
 	var result Comparison
 	for _, name := range l.compared() {
 		if value := got[name]; len(texts(value)) > 0 || name != "defaultTokenExpirationInSeconds" {
-			result.Fields = append(result.Fields, compareField(name, texts(value), texts(want[name])))
+			result.Fields = append(result.Fields, compareField(name, withoutSecrets(texts(value), isSecret), texts(want[name])))
 		}
 		delete(got, name)
 	}
@@ -60,6 +60,16 @@ func (l AccountLinking) Compare(settings []byte, isSecret func(string) bool) (Co
 	}
 	result.NotCompared = slices.Sorted(maps.Keys(got))
 	return result, nil
+}
+
+// withoutSecrets replaces the client secret where somebody pasted it into another field.
+func withoutSecrets(texts []string, isSecret func(string) bool) []string {
+	for i, text := range texts {
+		if isSecret(text) {
+			texts[i] = "the client secret"
+		}
+	}
+	return texts
 }
 
 // compared returns the names of the fields that are compared. Those of the authorization code grant have no meaning
