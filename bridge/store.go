@@ -29,8 +29,8 @@ type Store interface {
 
 	// Link records DecisionLink for a pending consent, and makes the link with its first token or its code. With a
 	// token, it revokes the oldest links of the person with this skill beyond MaxLinks, for ReasonReplaced by
-	// ActorPerson; a code does so when it is redeemed. ErrNotFound: the handle is unknown, or the consent has expired at the link's
-	// CreatedAt. DecidedError: there is a decision already, which may be this one.
+	// ActorPerson; a code does so when it is redeemed. ErrNotFound: the handle is unknown, or the consent has expired
+	// at the link's CreatedAt. DecidedError: there is a decision already, which may be this one.
 	Link(ctx context.Context, handle Hash, link NewLink) error
 
 	// Decide records any other decision for a pending consent. ErrNotFound: the handle is unknown, or the consent has
@@ -40,8 +40,8 @@ type Store interface {
 	// Redeem exchanges an authorization code for its tokens, once (RFC 6749 §4.1.3), and returns the link. It revokes
 	// links beyond MaxLinks as Link does. Of several errors that apply it returns the first of: ErrNotFound: the code
 	// is unknown. ErrMismatch: the code was issued for another client, redirect URI or challenge. ErrReplayed: the
-	// code was redeemed before. If that is longer ago than CodeReplayGrace, the link is revoked by the skill. ErrNotFound: the
-	// code has expired. ErrRevoked: the link is revoked. ErrSuspended: Permits returned false.
+	// code was redeemed before. If that is longer ago than CodeReplayGrace, the link is revoked by the skill.
+	// ErrNotFound: the code has expired. ErrRevoked: the link is revoked. ErrSuspended: Permits returned false.
 	Redeem(ctx context.Context, redemption Redemption) (Link, error)
 
 	// Refresh adds an access token to the link of a refresh token (RFC 6749 §6), and returns the link. The refresh

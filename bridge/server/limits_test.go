@@ -243,4 +243,7 @@ func TestHungUpCallbacks(t *testing.T) {
 	if strings.Contains(b.Logs.String(), `"level":"ERROR"`) {
 		t.Errorf("a client that hung up is logged as an outage:\n%s", b.Logs)
 	}
+	if metrics := b.Metrics(); strings.Contains(metrics, "provider_busy") || strings.Contains(metrics, "hung_up") {
+		t.Errorf("a client that hung up counts as refused:\n%s", metrics)
+	}
 }

@@ -165,7 +165,8 @@ func (i *importing) keepErased(id string) error {
 // addTombstone adds a tombstone, and erases its link if the database has it.
 func (i *importing) addTombstone(t *transfer.Tombstone) error {
 	i.linkID, i.isNew = "", false
-	_, err := i.tx.Exec(`INSERT INTO tombstones (link_id, ended_at) VALUES ($1, $2) ON CONFLICT (link_id) DO NOTHING`, t.LinkID, t.EndedAt)
+	_, err := i.tx.Exec(`INSERT INTO tombstones (link_id, ended_at) VALUES ($1, $2) ON CONFLICT (link_id) DO NOTHING`,
+		t.LinkID, t.EndedAt)
 	if err != nil {
 		return err
 	}

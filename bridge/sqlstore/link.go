@@ -38,8 +38,8 @@ func insertLink(tx *transaction, l *transfer.Link, onConflict string) (int64, er
 	if err != nil {
 		return 0, err
 	}
-	return tx.ExecCount(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, email_claim, groups_claim,
-		subject, claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason, actor)
+	return tx.ExecCount(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, email_claim,
+		groups_claim, subject, claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason, actor)
 		VALUES `+placeholders(1, 18)+onConflict,
 		l.ID, l.ClientID, string(l.Grant), l.Provider, l.Issuer, l.SubjectClaim, l.EmailClaim, l.GroupsClaim, l.Subject,
 		string(claims), emailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt, l.LastUsedAt,
@@ -120,25 +120,27 @@ func (s *Store) Links(ctx context.Context, filter bridge.LinkFilter) ([]bridge.L
 }
 
 // Revoke revokes links; see [bridge.Store].
-func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, revocation bridge.Revocation) ([]bridge.Link, error) {
+func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, by bridge.Revocation) ([]bridge.Link, error) {
 	condition, args := filterCondition(filter, 4)
 	return writeResult(ctx, s, func(tx *transaction) ([]bridge.Link, error) {
-		return tx.revokeLinks(revocation, condition, args...)
+		return tx.revokeLinks(by, condition, args...)
 	})
 }
 
 // RevokeByToken revokes the link of a live token; see [bridge.Store].
-func (s *Store) RevokeByToken(ctx context.Context, token bridge.Hash, clients []string, revocation bridge.Revocation) (bridge.Link, error) {
+func (s *Store) RevokeByToken(ctx context.Context, token bridge.Hash, clients []string, by bridge.Revocation) (
+	bridge.Link, error) {
 	if len(clients) == 0 {
 		return bridge.Link{}, bridge.ErrNotFound
 	}
-	args := []any{string(token), seconds(revocation.At)}
+	args := []any{string(token), seconds(by.At)}
 	for _, client := range clients {
 		args = append(args, client)
 	}
 	// A read first: whoever invents tokens must not make others wait for a write.
 	var links int
-	err := s.db.Reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM links WHERE revoked_at = 0 AND `+revocable(1, len(clients)), args...).Scan(&links)
+	query := `SELECT COUNT(*) FROM links WHERE revoked_at = 0 AND ` + revocable(1, len(clients))
+	err := s.db.Reader.QueryRowContext(ctx, query, args...).Scan(&links)
 	if err == nil && links == 0 {
 		err = bridge.ErrNotFound
 	}
@@ -146,7 +148,7 @@ func (s *Store) RevokeByToken(ctx context.Context, token bridge.Hash, clients []
 		return bridge.Link{}, err
 	}
 	return writeResult(ctx, s, func(tx *transaction) (bridge.Link, error) {
-		revoked, err := tx.revokeLinks(revocation, revocable(4, len(clients)), args...)
+		revoked, err := tx.revokeLinks(by, revocable(4, len(clients)), args...)
 		if err != nil {
 			return bridge.Link{}, err
 		}

@@ -7,8 +7,8 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-const linkColumns = `links.id, links.client_id, links.grant_type, links.provider, links.issuer, links.subject_claim, links.email_claim,
-	links.groups_claim, links.subject, links.claims, links.scope, links.alexa_user, links.created_at, links.last_used_at,
+const linkColumns = `links.id, links.client_id, links.grant_type, links.provider, links.issuer, links.subject_claim,
+	links.email_claim, links.groups_claim, links.subject, links.claims, links.scope, links.alexa_user, links.created_at, links.last_used_at,
 	links.revoked_at, links.reason, links.actor`
 
 // scanLink scans linkColumns and the columns that follow them.

@@ -125,7 +125,8 @@ func (tx *transaction) insertEvents(after int64, mark string, events []bridge.Ev
 		args = append(args, after+int64(i)+1, mark, event.LinkID, event.ClientID, string(event.Reason), string(event.Actor),
 			seconds(tx.revokedAt))
 	}
-	return tx.ExecOnce(`INSERT INTO events (position, mark, link_id, client_id, reason, actor, recorded_at) VALUES `+strings.Join(rows, ", "), args...)
+	return tx.ExecOnce(`INSERT INTO events (position, mark, link_id, client_id, reason, actor, recorded_at)
+		VALUES `+strings.Join(rows, ", "), args...)
 }
 
 func placeholder(n int) string { return "$" + strconv.Itoa(n) }

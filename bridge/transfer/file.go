@@ -1,8 +1,9 @@
 // Package transfer reads and writes the file in which links move from one database to another.
 //
 // The file is JSON, one row of the database per line: a header, then the tombstones of links that were erased, then
-// each link followed by its tokens and codes, then the numbers of all, by which a truncated file is recognised. Every line ends with a line feed and has at most
-// [MaxLine] bytes, none of them of a control character: those in claims are escaped, and there are none elsewhere.
+// each link followed by its tokens and codes, then the numbers of all, by which a truncated file is recognised. Every
+// line ends with a line feed and has at most [MaxLine] bytes, none of them of a control character: those in claims are
+// escaped, and there are none elsewhere.
 //
 //	{"format":"alexa-oidc-bridge links","version":3,"exported_at":1800000000}
 //	{"tombstone":{"link_id":"lnk_7c2qvw5e","ended_at":1790000000}}

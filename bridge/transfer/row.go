@@ -118,6 +118,7 @@ func (s *sequence) addLink(l *Link) error {
 		want(l.Grant == bridge.GrantImplicit || l.Grant == bridge.GrantAuthorizationCode, "grant is unknown"),
 		want(l.AlexaUser == "" || isHash(l.AlexaUser), "alexa_user is not a hash"),
 		want(l.CreatedAt != 0, "created_at is missing"),
+		want(len(l.Actor) <= bridge.MaxActor, "actor is too long"),
 		wantTimes(l.CreatedAt, l.LastUsedAt, l.RevokedAt),
 		// Not the claims: people choose some of theirs, and must not be able to block an export.
 		wantText(l.ClientID, l.Provider, l.Issuer, l.SubjectClaim, l.EmailClaim, l.GroupsClaim, l.Subject, l.Scope,

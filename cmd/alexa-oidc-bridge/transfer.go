@@ -20,9 +20,10 @@ func linksExportCommand() *cobra.Command {
 		Use:   "export [FILE]",
 		Short: "Write all links into a file, to move them to another database",
 		Long: `export writes every link with its tokens and codes, live or revoked, into a new file that only its owner can read, or to
-standard output, and the tombstones of links that were erased: their ids, and when they ended. The links are as they were at one moment. Servers may run, but what they write later is not in the file:
-stop them before you move to another database. Tokens are hashes, as in the database, so that nobody can use them; but the
-file holds personal data. Sign-ins that wait for a decision, for 10 minutes at most, are not exported.
+standard output, and the tombstones of links that were erased: their ids, and when they ended. The links are as they were
+at one moment. Servers may run, but what they write later is not in the file: stop them before you move to another
+database. Tokens are hashes, as in the database, so that nobody can use them; but the file holds personal data. Sign-ins
+that wait for a decision, for 10 minutes at most, are not exported.
 
 The file has one line of JSON for each tombstone, then one for each link, followed by one for each of its tokens and codes,
 between a header and the numbers of all. Times are seconds since 1970, 0 for never:

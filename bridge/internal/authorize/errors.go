@@ -41,6 +41,12 @@ type outcomeError struct{ outcome outcome }
 
 func (e *outcomeError) Error() string { return "the flow has ended: " + string(e.outcome) }
 
+// Reasons of requests that do not count as a link that was refused.
+const (
+	reasonEnded  = "ended"   // a page of a flow's outcome was loaded again
+	reasonHungUp = "hung_up" // the browser went away before anything was sent to the provider
+)
+
 // httpError returns an error of this package with its response, log line and metric, or nil for nil. f is nil when
 // there is no flow, and has only a request when that is invalid.
 func (h *Handler) httpError(r *http.Request, f *flow, err error) error {
@@ -62,7 +68,7 @@ func (h *Handler) httpError(r *http.Request, f *flow, err error) error {
 // countsAsNotLinked reports whether an error keeps a person from linking now. Requests that belong to no flow, or to
 // one that is decided, do not count.
 func countsAsNotLinked(e *httperror.Error, f *flow) bool {
-	if e.Reason == "ended" {
+	if e.Reason == reasonEnded || e.Reason == reasonHungUp {
 		return false
 	}
 	switch e.Page.Page {
@@ -80,7 +86,7 @@ func (h *Handler) mapError(r *http.Request, f *flow, err error) *httperror.Error
 	}
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil { // the browser has gone, so nobody reads the page
 		e := unavailable(templates.PageProviderBusy)
-		e.Level = slog.LevelDebug
+		e.Level, e.Reason = slog.LevelDebug, reasonHungUp
 		return e
 	}
 	if e, ok := errors.AsType[*oauth.Error](err); ok { // in the request
@@ -200,7 +206,7 @@ func (h *Handler) outcomePage(r *http.Request, f *flow, err *outcomeError) *http
 	} else {
 		e = h.setupFaultPage(r, f, err)
 	}
-	e.Level, e.Reason = slog.LevelInfo, "ended"
+	e.Level, e.Reason = slog.LevelInfo, reasonEnded
 	return e
 }
 

@@ -28,7 +28,8 @@ const (
 // withinLimits lets a function exchange the flow's code at the provider, unless the flow, the client's address or all
 // together have done so too often. Until the function is called, it ends with the client's connection; from then on
 // the provider may have the code, and the function's context does not end with it.
-func (h *Handler) withinLimits(r *http.Request, f *flow, provider *upstream.Provider, exchange func(context.Context) error) error {
+func (h *Handler) withinLimits(r *http.Request, f *flow, provider *upstream.Provider,
+	exchange func(context.Context) error) error {
 	if err := provider.Discover(r.Context()); err != nil { // nothing else may wait for it
 		return err
 	}

@@ -84,7 +84,8 @@ func New(deps Deps) *Handler {
 // logPage logs that a page could not be written, if it could not.
 func (h *Handler) logPage(r *http.Request, f *flow, err error) {
 	if err != nil {
-		h.Sampler.Log(r.Context(), h.flowLog(r.Context(), f), slog.LevelWarn, httperror.PageNotWritten, httperror.PageNotWritten, "error", err)
+		h.Sampler.Log(r.Context(), h.flowLog(r.Context(), f), slog.LevelWarn,
+			httperror.PageNotWritten, httperror.PageNotWritten, "error", err)
 	}
 }
 

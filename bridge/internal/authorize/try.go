@@ -165,6 +165,9 @@ func testResult(skill *bridge.Skill, provider bridge.Provider, identity *upstrea
 		Problems: identity.Unread,
 	}
 	kept := claims.Only(skill.KeptClaims())
+	if err := checkSize(kept); err != nil {
+		return templates.TryResult{}, err
+	}
 	for _, name := range slices.Sorted(maps.Keys(kept)) {
 		text, err := json.Marshal(kept[name])
 		if err != nil {
