@@ -28,6 +28,14 @@ import (
 var ada = upstreamtest.Person{Subject: "a2b4c6", Login: "ada", Password: "correct horse", GivenName: "Ada",
 	FamilyName: "Lovelace"}
 
+// colleague returns a person of the provider, one for each worker: only the newest pending consents of a person are
+// kept (bridge.MaxPendingConsents), and a fault can leave many behind.
+func colleague(n int) upstreamtest.Person {
+	person := ada
+	person.Subject, person.Login = fmt.Sprintf("colleague-%d", n), fmt.Sprintf("colleague%d", n)
+	return person
+}
+
 // cluster is several replicas on one database, with an OpenID Provider.
 type cluster struct {
 	t             *testing.T
@@ -73,8 +81,12 @@ func newCluster(
 		clients = append(clients, upstreamtest.Client{ID: r.String(), Secret: "upstream-secret",
 			RedirectURI: r.origin + "/callback/corp"})
 	}
+	people := []upstreamtest.Person{ada}
+	for n := range workers {
+		people = append(people, colleague(n))
+	}
 	var err error
-	c.provider, err = upstreamtest.Start(upstreamtest.Config{Clients: clients, People: []upstreamtest.Person{ada}})
+	c.provider, err = upstreamtest.Start(upstreamtest.Config{Clients: clients, People: people})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +184,7 @@ type unexpectedError struct {
 func (e *unexpectedError) Error() string { return fmt.Sprintf("status %d: %s", e.status, e.text) }
 
 // signIn goes as far as the consent page.
-func (s *skill) signIn(r *replica, responseType string) (*flow, error) {
+func (s *skill) signIn(r *replica, responseType string, person upstreamtest.Person) (*flow, error) {
 	f := &flow{phone: simulator.NewPhone()}
 	f.phone.Client.Transport, f.phone.Client.Timeout = r.browsers, 8*time.Second
 	f.request = simulator.Request{AuthorizationURI: r.origin + "/authorize", ClientID: s.id, ResponseType: responseType,
@@ -181,7 +193,8 @@ func (s *skill) signIn(r *replica, responseType string) (*flow, error) {
 	if err := f.turnTo(page, err); err != nil {
 		return nil, err
 	}
-	page, err = f.phone.Submit(f.page, url.Values{"login": {ada.Login}, "password": {ada.Password}, "action": {"sign-in"}})
+	page, err = f.phone.Submit(f.page, url.Values{"login": {person.Login}, "password": {person.Password},
+		"action": {"sign-in"}})
 	return f, f.turnTo(page, err)
 }
 

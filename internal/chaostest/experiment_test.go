@@ -86,8 +86,8 @@ func runExperiment(c *cluster, options options, faults []*fault, script []step) 
 }
 
 func (e *experiment) startWorkload() {
-	for n := range uint64(workers) {
-		e.goroutines.Go(func() { e.work(e.rng(100 + n)) })
+	for n := range workers {
+		e.goroutines.Go(func() { e.work(e.rng(100+uint64(n)), colleague(n)) })
 	}
 	for n, r := range e.replicas {
 		e.goroutines.Go(func() { e.poll(r, e.rng(200+uint64(n))) })

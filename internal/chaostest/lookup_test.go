@@ -53,7 +53,7 @@ func (e *experiment) checkIdentity(token *accessToken, answer *lookupResponse) {
 	if l.id == "" {
 		l.id = answer.LinkID
 	}
-	want := lookupResponse{true, l.id, l.skill.id, ada.Subject, e.provider.Issuer()}
+	want := lookupResponse{true, l.id, l.skill.id, l.person.Subject, e.provider.Issuer()}
 	if *answer != want {
 		e.linkViolation(l, "token %d: a response about another link: %+v", token.number, answer)
 	}

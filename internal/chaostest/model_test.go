@@ -8,12 +8,15 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 
 // link is a link of the model.
 type link struct {
 	number     int
 	skill      *skill
+	person     upstreamtest.Person
 	refreshing sync.Mutex // held while a refresh token is presented
 
 	mu          sync.Mutex

@@ -33,7 +33,7 @@ func newSQLiteCluster(t *testing.T, replicas int) (c *cluster, file string) {
 func (c *cluster) linkStable(r *replica) (token string) {
 	c.t.Helper()
 	c.retry(func() error {
-		f, err := c.stable.signIn(r, "token")
+		f, err := c.stable.signIn(r, "token", ada)
 		if err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func TestKilledAfterRedirect(t *testing.T) {
 	for range 5 {
 		var f *flow
 		c.retry(func() (err error) {
-			f, err = c.stable.signIn(r, "token")
+			f, err = c.stable.signIn(r, "token", ada)
 			return err
 		})
 		f.phone.Trace = func(simulator.Exchange) { r.signal(os.Kill) }

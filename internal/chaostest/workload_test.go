@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 
 const (
@@ -32,13 +34,13 @@ func (e *experiment) pickReplica(rng *rand.Rand) *replica {
 	return r
 }
 
-// work performs random operations until the experiment ends.
-func (e *experiment) work(rng *rand.Rand) {
+// work performs random operations, and links the skills for a person, until the experiment ends.
+func (e *experiment) work(rng *rand.Rand, person upstreamtest.Person) {
 	for e.pause(time.Duration(5+rng.IntN(40)) * time.Millisecond) {
 		r, l := e.pickReplica(rng), e.model.pick(rng)
 		switch n := rng.IntN(200); {
 		case n < 10 || l == nil:
-			e.link(r, rng)
+			e.link(r, rng, person)
 		case n < 16:
 			e.revokeSome(r, rng)
 		case n < 17:
@@ -157,7 +159,7 @@ func (e *experiment) waitUntilReady(r *replica) {
 }
 
 // link links a skill through a browser, and redeems the code at any replica.
-func (e *experiment) link(r *replica, rng *rand.Rand) {
+func (e *experiment) link(r *replica, rng *rand.Rand, person upstreamtest.Person) {
 	s, responseType := []*skill{e.rotates, e.rotates, e.stable}[rng.IntN(3)], "code"
 	if rng.IntN(4) == 0 {
 		responseType = "token"
@@ -165,7 +167,7 @@ func (e *experiment) link(r *replica, rng *rand.Rand) {
 	if e.model.countLive() >= maxLinks {
 		return
 	}
-	f, err := s.signIn(r, responseType)
+	f, err := s.signIn(r, responseType, person)
 	if !e.checkPage(r, err) {
 		return
 	}
@@ -179,10 +181,10 @@ func (e *experiment) link(r *replica, rng *rand.Rand) {
 		return
 	}
 	if responseType == "token" {
-		e.addLink(&link{skill: s}, received.Get("access_token"))
+		e.addLink(&link{skill: s, person: person}, received.Get("access_token"))
 		return
 	}
-	e.redeem(e.pickReplica(rng), s, received.Get("code"))
+	e.redeem(e.pickReplica(rng), &link{skill: s, person: person}, received.Get("code"))
 }
 
 // checkPage reports whether a flow may continue. Beside status 503 and no response, an error is a violation.
@@ -202,12 +204,12 @@ func (e *experiment) checkPage(r *replica, err error) bool {
 }
 
 // redeem redeems a code once. If the outcome is unknown, a second time could be a replay.
-func (e *experiment) redeem(r *replica, s *skill, code string) {
-	a := e.postCode(r, s, code)
+func (e *experiment) redeem(r *replica, l *link, code string) {
+	a := e.postCode(r, l.skill, code)
 	switch a.status {
 	case 200:
 		given := e.tokens(a)
-		l := &link{skill: s, refresh: []refreshToken{{text: given.RefreshToken, parent: -1}}}
+		l.refresh = []refreshToken{{text: given.RefreshToken, parent: -1}}
 		if a.received.Sub(a.sent) < time.Second {
 			l.code, l.redeemedAt = code, a.received
 		}
