@@ -34,7 +34,7 @@ lint: ## check form, vet, and what .golangci.yml says (the first time builds gol
 	go vet -tags strict ./...
 	go run $(GOLANGCI_LINT) run --build-tags strict
 
-bench: ## run the benchmarks (BENCHTIME=1s); `go run ./internal/loadtest` measures a whole server
+bench: ## run the benchmarks (BENCHTIME=1s); `go run ./internal/loadtest` and `./internal/floodtest` measure a whole server
 	go test $$(git grep -lE '^func Benchmark' -- '*_test.go' | xargs dirname | sort -u | sed 's|^|./|') \
 	  -run '^$$' -bench . -benchtime $(BENCHTIME)
 

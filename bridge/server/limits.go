@@ -18,6 +18,13 @@ import (
 	"alexa-oidc-bridge/templates"
 )
 
+// Above rejectionsPerSecond, which no clients reach that do not flood, requests that are rejected get their response
+// later. Otherwise a flood on thousands of connections would keep the processor busy with rejecting it.
+const (
+	rejectionsPerSecond = 200
+	longestRejection    = 2 * time.Second
+)
+
 // limits bounds what one address can do. Whoever authenticates, or presents a live token, is never limited.
 type limits struct {
 	requests, failures, failedExchanges *limit.ByAddress
@@ -59,7 +66,7 @@ func warnOfProxy(log *slog.Logger, trusted []netip.Prefix) func(*http.Request) {
 	}
 }
 
-// perRequest limits the requests of a page, since each costs something and nobody authenticates.
+// perRequest limits requests that anybody can send, since each costs something.
 func (l *limits) perRequest(route string, next httperror.HandlerFunc) httperror.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		l.warn(r)

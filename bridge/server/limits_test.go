@@ -58,7 +58,8 @@ func TestRequestsPerMinute(t *testing.T) {
 			t.Errorf("request %d: status %d, want %d", i, got, want)
 		}
 	}
-	for _, path := range []string{"/callback/corp", "/consent", "/try/x"} {
+	for _, path := range []string{"/callback/corp", "/consent", "/try/x", "/", "/nothing",
+		"/.well-known/oauth-authorization-server"} {
 		if got := status(b, "GET", path, nil, forwarded(stranger)); got != http.StatusTooManyRequests {
 			t.Errorf("%s: status %d, want 429", path, got)
 		}

@@ -45,9 +45,10 @@ func (s *Server) publicHandler() http.Handler {
 	lookup := endpoint("/lookup", s.introspect.Lookup, post)
 	endpoint("/userinfo", s.introspect.Userinfo, get, post)
 	endpoint("/revoke", s.token.Revoke, post)
-	route("/.well-known/oauth-authorization-server", httperror.Programs, s.token.Metadata, get)
-	route("/{$}", httperror.People, s.home, get)
-	other := route("/", httperror.People, notFound(paths))
+	page("/{$}", s.home, get)
+	const metadata = "/.well-known/oauth-authorization-server"
+	route(metadata, httperror.Programs, s.limits.perRequest(metadata, s.token.Metadata), get)
+	other := route("/", httperror.People, s.limits.perRequest("/", notFound(paths)))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.TransferEncoding) > 0 {
 			// A length may have been there, too, which a proxy could have believed. net/http removes it and goes on; RFC

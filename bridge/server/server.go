@@ -20,6 +20,7 @@ import (
 	"alexa-oidc-bridge/bridge/internal/endpoint"
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/introspect"
+	"alexa-oidc-bridge/bridge/internal/limit"
 	"alexa-oidc-bridge/bridge/internal/token"
 	"alexa-oidc-bridge/bridge/keys"
 	"alexa-oidc-bridge/bridge/upstream"
@@ -97,9 +98,12 @@ func New(config Config, deps Deps) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		deps:      deps,
-		pages:     pages,
-		errors:    httperror.Responder{Pages: pages, Log: deps.Log, Sampler: httperror.NewSampler(deps.Now), TrustedProxies: config.TrustedProxies},
+		deps:  deps,
+		pages: pages,
+		errors: httperror.Responder{
+			Pages: pages, Log: deps.Log, Sampler: httperror.NewSampler(deps.Now), TrustedProxies: config.TrustedProxies,
+			Rejections: limit.NewPace(rejectionsPerSecond, longestRejection),
+		},
 		upstreams: map[string]*upstream.Provider{},
 		retention: config.EndedRetention,
 		registry:  prometheus.NewRegistry(),

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge/internal/clientaddr"
+	"alexa-oidc-bridge/bridge/internal/limit"
 	"alexa-oidc-bridge/bridge/internal/oauth"
 	"alexa-oidc-bridge/bridge/internal/reference"
 	"alexa-oidc-bridge/templates"
@@ -81,7 +82,7 @@ func TooMany(wait time.Duration, cause error) *Error {
 	return &Error{
 		Level: slog.LevelWarn, Reason: string(templates.PageTooMany), Err: cause,
 		OAuth: &oauth.Error{Code: oauth.TemporarilyUnavailable, HTTPStatus: http.StatusTooManyRequests,
-			Description: "Too many requests from this address have failed. This says nothing about the token."},
+			Description: "Too many requests came from this address. This says nothing about the token."},
 		Page:   templates.ErrorData{Page: templates.PageTooMany},
 		Status: http.StatusTooManyRequests,
 		Header: http.Header{"Retry-After": {seconds}},
@@ -97,6 +98,7 @@ type Responder struct {
 	Log            *slog.Logger
 	Sampler        *Sampler
 	TrustedProxies []netip.Prefix // see [clientaddr.Of]
+	Rejections     *limit.Pace    // of responses with a status from 400 to 499; nil: at once
 }
 
 // Respond logs an error and writes its response. The log line and the response have the same reference.
@@ -105,6 +107,9 @@ func (re *Responder) Respond(w http.ResponseWriter, r *http.Request, route strin
 		r = r.WithContext(reference.NewContext(r.Context(), reference.New()))
 	}
 	e := asError(err)
+	if e.status(audience)/100 == 4 {
+		re.Rejections.Wait(r.Context())
+	}
 	re.log(r, route, e.status(audience), e)
 	if e.Written {
 		return

@@ -8,9 +8,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"alexa-oidc-bridge/bridge/internal/httperror"
+	"alexa-oidc-bridge/bridge/internal/limit"
 	"alexa-oidc-bridge/bridge/internal/oauth"
 	"alexa-oidc-bridge/bridge/internal/reference"
 	"alexa-oidc-bridge/templates"
@@ -67,5 +69,43 @@ func TestRespond(t *testing.T) {
 				t.Error("no redirect")
 			}
 		})
+	}
+}
+
+// TestPacedRejections responds to more requests than may be rejected at once. Only rejections wait: neither an outage
+// nor a redirect does.
+func TestPacedRejections(t *testing.T) {
+	pages, err := templates.New(nil, templates.Operator{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name  string
+		err   error
+		waits bool
+	}{
+		{"rejection", httperror.TooMany(time.Second, errors.New("too many")), true},
+		{"outage", oauth.Errorf(oauth.TemporarilyUnavailable, "Try again."), false},
+		{"redirect", &httperror.Error{Location: "https://alexa.example/#error=access_denied"}, false},
+	} {
+		for _, audience := range []httperror.Audience{httperror.People, httperror.Programs} {
+			if tt.name == "redirect" && audience == httperror.Programs {
+				continue
+			}
+			synctest.Test(t, func(t *testing.T) {
+				responder := &httperror.Responder{
+					Pages: pages, Log: slog.New(slog.DiscardHandler), Sampler: httperror.NewSampler(time.Now),
+					Rejections: limit.NewPace(1, 5*time.Second),
+				}
+				started := time.Now()
+				for range 3 {
+					r := httptest.NewRequest(http.MethodGet, "/", nil)
+					responder.Respond(httptest.NewRecorder(), r, "/route", audience, tt.err)
+				}
+				if waited := time.Since(started); (waited == 2*time.Second) != tt.waits || (waited == 0) == tt.waits {
+					t.Errorf("%s: waited %v", tt.name, waited)
+				}
+			})
+		}
 	}
 }
