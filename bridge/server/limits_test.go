@@ -248,3 +248,59 @@ func TestHungUpCallbacks(t *testing.T) {
 		t.Errorf("a client that hung up counts as refused:\n%s", metrics)
 	}
 }
+
+// slowRevocations is a store that answers revocations of unknown tokens when told to.
+type slowRevocations struct {
+	bridge.Store
+	arrived, answer chan struct{}
+}
+
+func (s *slowRevocations) RevokeByToken(ctx context.Context, token bridge.Hash, clients []string, by bridge.Revocation,
+) (bridge.Link, error) {
+	link, err := s.Store.RevokeByToken(ctx, token, clients, by)
+	if err != nil {
+		s.arrived <- struct{}{}
+		<-s.answer
+	}
+	return link, err
+}
+
+// TestManyRevocationsAtOnce lets one address revoke invented tokens of a skill without a secret, more at once than the
+// store is asked. Others revoke meanwhile.
+func TestManyRevocationsAtOnce(t *testing.T) {
+	t.Parallel()
+	const ask, wait, more = 2, 8, 5
+	b := startBridge(t, withProxy(600, 100))
+	store := &slowRevocations{b.Store, make(chan struct{}, ask+wait+more), make(chan struct{})}
+	b.ReplaceStore(store)
+	token := b.Link()
+	revoke := func(token, address string) int {
+		form := url.Values{"client_id": {"pizza"}, "token": {token}}
+		return status(b, "POST", "/revoke", form, forwarded(address))
+	}
+	statuses := make(chan int)
+	for range ask + wait + more {
+		go func() { statuses <- revoke(bridge.NewRandomToken(bridge.AccessTokenKind), stranger) }()
+	}
+	for range more {
+		if got := <-statuses; got != http.StatusTooManyRequests {
+			t.Errorf("one too many: status %d, want 429", got)
+		}
+	}
+	for range ask {
+		<-store.arrived
+	}
+	if got := revoke(token, honest); got != http.StatusOK {
+		t.Errorf("a live token from another address: status %d", got)
+	}
+	b.WantInactive(token)
+	if n := len(store.arrived); n != 0 {
+		t.Errorf("the store is asked for %d more at once", n)
+	}
+	close(store.answer)
+	for range ask + wait {
+		if got := <-statuses; got != http.StatusOK {
+			t.Errorf("status %d, want 200", got)
+		}
+	}
+}

@@ -25,7 +25,12 @@ import (
 )
 
 // Addresses of clients, as the trusted proxy on this machine tells them.
-const stranger, otherStranger, honest = "198.51.100.1", "198.51.100.2", "203.0.113.9"
+const (
+	stranger        = "198.51.100.1"
+	strangerHangsUp = "198.51.100.2"
+	strangerWaits   = "198.51.100.3"
+	honest          = "203.0.113.9"
+)
 
 const vendorID = "M2AAAAAAAAAAAA"
 
@@ -48,6 +53,7 @@ listen: %[1]s
 admin_listen: 127.0.0.1:0
 trusted_proxies: ["127.0.0.1"]
 log: {level: warn}
+limits: {connections: 8192}
 keys: [%[2]s]
 storage: %[3]s
 providers: [{id: corp, issuer: "%[4]s", client_id: bridge, client_secret: upstream-secret}]

@@ -154,19 +154,19 @@ func (b *testedBridge) measureHungUp(ctx context.Context) error {
 	defer group.Wait()
 	defer cancel()
 	for range 300 {
-		request, err := b.callback(ctx, stranger)
+		request, err := b.callback(ctx, strangerHangsUp)
 		if err != nil {
 			return err
 		}
 		brief, hangUp := context.WithTimeout(ctx, 50*time.Millisecond)
 		defer hangUp()
-		group.Go(func() { roundTrip(request.WithContext(brief), stranger) })
+		group.Go(func() { roundTrip(request.WithContext(brief), strangerHangsUp) })
 	}
 	for range 64 {
 		group.Go(func() {
 			for ctx.Err() == nil {
-				if request, err := b.callback(ctx, otherStranger); err == nil {
-					roundTrip(request, otherStranger)
+				if request, err := b.callback(ctx, strangerWaits); err == nil {
+					roundTrip(request, strangerWaits)
 				}
 			}
 		})

@@ -5,13 +5,19 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/endpoint"
+	"alexa-oidc-bridge/bridge/internal/limit"
 )
+
+// maxPublicRevocations is how many revocation requests without a secret run at once.
+const maxPublicRevocations = 8
 
 // Handler serves /token, /revoke and the metadata. It is safe for concurrent use.
 type Handler struct {
 	endpoint.Deps
 	metadata []byte
 	requests *prometheus.CounterVec
+	// publicRevocations bounds revocation requests that anybody can send, each of which reads from the store.
+	publicRevocations *limit.Slots
 }
 
 // New returns a handler.
@@ -21,7 +27,8 @@ func New(deps endpoint.Deps) *Handler {
 		Help: "Token requests by skill, grant type and outcome: issued, or the error code.",
 	}, []string{"client_id", "grant_type", "outcome"})
 	deps.Registry.MustRegister(requests)
-	return &Handler{Deps: deps, metadata: encodeMetadata(deps), requests: requests}
+	return &Handler{Deps: deps, metadata: encodeMetadata(deps), requests: requests,
+		publicRevocations: limit.NewSlots(maxPublicRevocations, 4*maxPublicRevocations)}
 }
 
 // permits reports whether the configuration permits a link.

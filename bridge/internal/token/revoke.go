@@ -3,7 +3,9 @@ package token
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"time"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/httperror"
@@ -40,11 +42,26 @@ func (h *Handler) revoke(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = h.revokeToken(r.Context(), form.Get("token"), actor, clientIDs)
-	if errors.Is(err, bridge.ErrNotFound) && h.isPublic(actor, clientIDs) {
-		if wait := h.Failures.Take(r); wait > 0 {
-			return httperror.TooMany(wait, errors.New("too many unknown tokens from this address"))
-		}
+	if h.isPublic(actor, clientIDs) {
+		return h.revokePublic(r, form.Get("token"), actor, clientIDs)
+	}
+	return h.revokeToken(r.Context(), form.Get("token"), actor, clientIDs)
+}
+
+// revokePublic revokes for a skill without a secret. A live token is never limited, but may wait for its turn.
+func (h *Handler) revokePublic(r *http.Request, token string, actor bridge.Actor, clientIDs []string) error {
+	exhausted := h.Failures.Wait(r)
+	release, err := h.publicRevocations.Acquire(r.Context(), h.Failures.Network(r), exhausted == 0)
+	if err != nil {
+		return httperror.TooMany(max(exhausted, time.Second), fmt.Errorf("revocation requests without a secret: %w", err))
+	}
+	defer release()
+	err = h.revokeToken(r.Context(), token, actor, clientIDs)
+	if !errors.Is(err, bridge.ErrNotFound) {
+		return err
+	}
+	if wait := h.Failures.Take(r); wait > 0 {
+		return httperror.TooMany(wait, errors.New("too many unknown tokens from this address"))
 	}
 	return err
 }
