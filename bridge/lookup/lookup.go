@@ -1,12 +1,16 @@
-// Package lookup is for the backend of a skill that is written in Go: it asks the bridge whose access token an Alexa
-// request contains (RFC 7662). It imports only the standard library.
+// Package lookup is for the backend of a skill that is written in Go. It finds the access token in a request of Alexa,
+// asks the bridge whose it is (RFC 7662), and builds the response for those who are not linked. It imports only the
+// standard library.
 //
-// There are three outcomes of [Client.Lookup], which a skill must not confuse:
+// A lookup has three outcomes, which a skill must not confuse:
 //
-//   - An error: nothing is known about the token. Say that the skill is not available. Do not say that the link is
-//     broken: Alexa deletes the link of a smart-home skill that does.
-//   - Active is false: there is no such link, or it was revoked. Respond with a LinkAccount card.
-//   - Active is true: UpstreamISS and Subject together identify the person.
+//   - A [Person]: UpstreamISS and Subject together say who it is.
+//   - [ErrNotLinked]: there is no token, or the link has ended. Ask for the account to be linked.
+//   - Any other error: nothing is known about the link. Say that the skill is not available. Do not say that the link
+//     is broken: Amazon deletes the link of a smart home skill that does.
+//
+// [Client.Middleware] does all of it for a skill that is served over HTTP. A skill on AWS Lambda calls [ParseRequest],
+// [Client.Lookup] and [Client.ErrorResponse]. The signature of requests is verified by package alexa.
 package lookup
 
 import (
@@ -21,44 +25,87 @@ import (
 	"time"
 )
 
-// Response is the response of the lookup endpoint (RFC 7662 §2.2). If Active is false, all other fields are empty.
-type Response struct {
-	Active      bool   `json:"active"`
-	Issuer      string `json:"iss"`           // the public URL of the bridge
-	Subject     string `json:"sub"`           // the person at the provider; unique only together with UpstreamISS
-	ClientID    string `json:"client_id"`     // the skill
-	Scope       string `json:"scope"`         // separated by spaces
-	TokenType   string `json:"token_type"`    // Bearer
-	IssuedAt    int64  `json:"iat"`           // seconds since 1970
-	ExpiresAt   int64  `json:"exp,omitempty"` // seconds since 1970; 0: never
-	LinkID      string `json:"link_id"`
-	Provider    string `json:"provider"`     // its id in the bridge's configuration
-	UpstreamISS string `json:"upstream_iss"` // the issuer of the provider
-	// Claims are those that the skill is configured with and that the provider sent.
-	Claims map[string]any `json:"claims"`
-}
+// Errors of [Client.Lookup].
+var (
+	// ErrNotLinked means that the person must link the account. It is certain: the request has no token, or the bridge
+	// said that the token is not active.
+	ErrNotLinked = errors.New("lookup: the account is not linked")
+	// ErrUnavailable means that the bridge could not be reached or did not respond as a bridge. It is in the chain of
+	// every error that may be temporary. Other errors mean that the client is configured wrongly.
+	ErrUnavailable = errors.New("lookup: the bridge is unavailable")
+)
 
-// maxResponse is the largest response that is read, in bytes.
-const maxResponse = 1 << 20
+const (
+	// defaultTimeout leaves time to respond within the 8 seconds that Alexa waits for a skill.
+	defaultTimeout = 3 * time.Second
+	// maxResponse is the largest response of the bridge that is read, in bytes.
+	maxResponse = 1 << 20
+)
 
-// ErrUnavailable means that the bridge could not be reached or did not respond as a bridge. It is in the chain of
-// every error of [Client.Lookup] that may be temporary. Other errors mean that the client is configured wrongly.
-var ErrUnavailable = errors.New("lookup: the bridge is unavailable")
-
-// Client looks up tokens. It is safe for concurrent use.
+// Client asks a bridge whose a token is. It is safe for concurrent use, and must not be copied after the first use.
 type Client struct {
 	Endpoint string // the URL of /lookup
 	ID       string // the id of the backend
 	Secret   string
+
+	// CacheFor is how long a person is remembered, but never beyond the end of the token. For so long a link may go on
+	// after it was revoked. 0: every request is looked up. Nothing else than a person is ever remembered.
+	CacheFor time.Duration
+	// CacheSize is how many persons are remembered, those looked up last. 0: 10,000.
+	CacheSize int
+
+	// AllowTest takes test links, made by `links mint`, for links. Otherwise they are not linked.
+	AllowTest bool
+	// SendAlexaUserID sends the id of the Alexa user with the token, which the bridge stores as a hash.
+	SendAlexaUserID bool
+
+	// Texts returns what the skill says to those who are not linked, and when nothing is known, in the language of a
+	// locale such as de-DE. Nil: English.
+	Texts func(locale string) Texts
+
 	// HTTPClient sends the requests, but never follows a redirect, which would send the token to another server. If
 	// it is nil, a client with a timeout of 3 seconds is used, because Alexa waits at most 8 seconds for a skill.
 	HTTPClient *http.Client
+
+	cache cache
+	calls calls
 }
 
-// Lookup returns whether the token is active, and whose it is. After an error nothing is known about the token.
-func (c *Client) Lookup(ctx context.Context, token string) (*Response, error) {
-	form := strings.NewReader(url.Values{"token": {token}}.Encode())
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Endpoint, form)
+// Lookup returns who sent a request, or [ErrNotLinked]. After any other error nothing is known about the link. Equal
+// lookups at the same time are sent once.
+func (c *Client) Lookup(ctx context.Context, request *Request) (*Person, error) {
+	if request.Token == "" {
+		return nil, ErrNotLinked
+	}
+	q := query{token: request.Token}
+	if c.SendAlexaUserID {
+		q.alexaUserID = request.AlexaUserID
+	}
+	if person := c.cache.get(q, time.Now()); person != nil {
+		return person, nil
+	}
+	return c.calls.do(ctx, q, func(ctx context.Context) (*Person, error) {
+		person, err := c.ask(ctx, q)
+		if err == nil && person.Test && !c.AllowTest {
+			return nil, fmt.Errorf("%w: it is a test link, and AllowTest is not set", ErrNotLinked)
+		}
+		if err == nil && c.CacheFor > 0 {
+			c.cache.add(q, person, time.Now(), c.CacheFor, c.CacheSize)
+		}
+		return person, err
+	})
+}
+
+// query is what the bridge is asked.
+type query struct{ token, alexaUserID string }
+
+// ask sends a query to the bridge.
+func (c *Client) ask(ctx context.Context, q query) (*Person, error) {
+	form := url.Values{"token": {q.token}}
+	if q.alexaUserID != "" {
+		form.Set("alexa_user_id", q.alexaUserID)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +125,7 @@ func (c *Client) Lookup(ctx context.Context, token string) (*Response, error) {
 	if response.StatusCode != http.StatusOK {
 		return nil, statusError(response.StatusCode, body)
 	}
-	return parse(body)
+	return parseResponse(body)
 }
 
 // statusError returns the error for a response with another status than 200.
@@ -91,24 +138,11 @@ func statusError(status int, body []byte) error {
 		Description string `json:"error_description"`
 	}
 	_ = json.Unmarshal(body, &problem)
-	return fmt.Errorf("lookup: status %d: %s: %s", status, problem.Error, problem.Description)
-}
-
-// parse returns an error unless active is in the body: a page of a proxy must not count as inactive.
-func parse(body []byte) (*Response, error) {
-	var parsed struct {
-		Response
-		Active *bool `json:"active"`
-	}
-	if err := json.Unmarshal(body, &parsed); err != nil || parsed.Active == nil {
-		return nil, fmt.Errorf("%w: the response is not that of a bridge", ErrUnavailable)
-	}
-	parsed.Response.Active = *parsed.Active
-	return &parsed.Response, nil
+	return fmt.Errorf("lookup: status %d: %q: %q", status, problem.Error, problem.Description)
 }
 
 func (c *Client) httpClient() *http.Client {
-	client := http.Client{Timeout: 3 * time.Second}
+	client := http.Client{Timeout: defaultTimeout}
 	if c.HTTPClient != nil {
 		client = *c.HTTPClient
 	}

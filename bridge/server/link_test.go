@@ -9,7 +9,6 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/alexa"
-	"alexa-oidc-bridge/bridge/lookup"
 	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/internal/testbridge"
 )
@@ -40,7 +39,7 @@ func TestLink(t *testing.T) {
 
 	link := b.Links()[0]
 	response := b.Lookup(token)
-	wantAnswer := &lookup.Response{
+	wantAnswer := &introspection{
 		Active: true, Issuer: b.Origin, Subject: testbridge.Ada().Subject, ClientID: "pizza", Scope: "orders", TokenType: "Bearer",
 		IssuedAt: link.CreatedAt.Unix(), LinkID: link.ID, Provider: "corp", UpstreamISS: b.Provider.Issuer(),
 		Claims: map[string]any{"email": "ada@contoso.com", "name": "Ada Lovelace", "groups": []any{"alexa-users", "engineering"}},

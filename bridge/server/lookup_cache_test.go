@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/lookup"
 	"alexa-oidc-bridge/bridge/sqlstore"
 	"alexa-oidc-bridge/internal/testbridge"
 )
@@ -81,9 +80,8 @@ func TestCache(t *testing.T) {
 		t.Errorf("userinfo: status %d, %s", response.StatusCode, body)
 	}
 	store.wantLookups(t, 1)
-	lights := &lookup.Client{Endpoint: b.Origin + "/lookup", ID: testbridge.LightsBackendID, Secret: testbridge.LightsSecret}
-	if response, err := lights.Lookup(t.Context(), token); err != nil || response.Active {
-		t.Errorf("another skill's backend: %+v, %v", response, err)
+	if found := b.LookupAs(testbridge.LightsBackendID, testbridge.LightsSecret, token); found.Active {
+		t.Errorf("another skill's backend: %+v", found)
 	}
 	unknown := bridge.NewRandomToken(bridge.AccessTokenKind)
 	for range 3 {

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -8,7 +9,6 @@ import (
 	"testing"
 
 	"alexa-oidc-bridge/bridge/alexa"
-	"alexa-oidc-bridge/bridge/lookup"
 	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/bridge/upstreamtest"
 	"alexa-oidc-bridge/internal/testbridge"
@@ -159,19 +159,41 @@ func (b *testBridge) WantPage(page *simulator.Page, status int, text string) {
 	}
 }
 
-// LookupClient is the client of the backend of "pizza".
-func (b *testBridge) LookupClient() *lookup.Client {
-	return &lookup.Client{Endpoint: b.Origin + "/lookup", ID: testbridge.BackendID, Secret: testbridge.BackendSecret}
+// introspection is the response of /lookup (RFC 7662 §2.2).
+type introspection struct {
+	Active      bool           `json:"active"`
+	Issuer      string         `json:"iss"`
+	Subject     string         `json:"sub"`
+	ClientID    string         `json:"client_id"`
+	Scope       string         `json:"scope"`
+	TokenType   string         `json:"token_type"`
+	IssuedAt    int64          `json:"iat"`
+	ExpiresAt   int64          `json:"exp"`
+	LinkID      string         `json:"link_id"`
+	Provider    string         `json:"provider"`
+	UpstreamISS string         `json:"upstream_iss"`
+	Claims      map[string]any `json:"claims"`
 }
 
-// Lookup looks up an access token.
-func (b *testBridge) Lookup(token string) *lookup.Response {
+// Lookup looks up an access token as the backend of "pizza".
+func (b *testBridge) Lookup(token string) *introspection {
 	b.Helper()
-	response, err := b.LookupClient().Lookup(b.Context(), token)
-	if err != nil {
-		b.Fatal(err)
+	return b.LookupAs(testbridge.BackendID, testbridge.BackendSecret, token)
+}
+
+// LookupAs looks up an access token as a backend.
+func (b *testBridge) LookupAs(id, secret, token string) *introspection {
+	b.Helper()
+	request := b.NewRequest(http.MethodPost, "/lookup", url.Values{"token": {token}})
+	request.SetBasicAuth(id, secret)
+	response, body := b.Do(request)
+	decoder := json.NewDecoder(strings.NewReader(body))
+	decoder.DisallowUnknownFields()
+	var found introspection
+	if err := decoder.Decode(&found); err != nil || response.StatusCode != http.StatusOK {
+		b.Fatalf("/lookup: status %d, %s: %v", response.StatusCode, body, err)
 	}
-	return response
+	return &found
 }
 
 // WantActive checks that an access token is active.

@@ -118,8 +118,11 @@ func (a *app) arrival(w http.ResponseWriter, r *http.Request) {
 	a.show(w, http.StatusOK, "arrival.html", homePage{Skill: skillName})
 }
 
+// maxForm is the largest form that is read, in bytes.
+const maxForm = 128 << 10
+
 func (a *app) arrived(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := a.demo.alexa.arrive(r.PostFormValue("fragment")); err != nil {
 		a.fail(w, http.StatusBadRequest, "The account was not linked", err)
 		return

@@ -84,11 +84,8 @@ func (d *demo) start(port int, log io.Writer) error {
 	if err := d.startBridge(log); err != nil {
 		return fmt.Errorf("the bridge does not start: %d", err)
 	}
-	d.serve(d.listeners.skill, d.transcript.record(partySkill, &skill{
-		name:     skillName,
-		lookup:   &lookup.Client{Endpoint: d.origins.Bridge + "/lookup", ID: backendID, Secret: secrets.backend},
-		skillIDs: []string{alexaSkillID},
-	}))
+	client := &lookup.Client{Endpoint: d.origins.Bridge + "/lookup", ID: backendID, Secret: secrets.backend}
+	d.serve(d.listeners.skill, d.transcript.record(partySkill, newSkill(client, skillName)))
 	d.alexa = newFakeAlexa(d.origins, secrets.skill, d.transcript)
 	d.serve(d.listeners.alexa, newApp(d))
 	return nil

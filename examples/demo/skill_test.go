@@ -23,10 +23,7 @@ func askSkill(t *testing.T, request any, status int, body string) *httptest.Resp
 		w.Write([]byte(body))
 	}))
 	defer bridge.Close()
-	s := &skill{
-		name: skillName, skillIDs: []string{alexaSkillID},
-		lookup: &lookup.Client{Endpoint: bridge.URL, ID: "id", Secret: "secret"},
-	}
+	s := newSkill(&lookup.Client{Endpoint: bridge.URL, ID: "id", Secret: "secret"}, skillName)
 	text, err := json.Marshal(request)
 	if err != nil {
 		t.Fatal(err)
@@ -46,11 +43,11 @@ func TestSkillAnswers(t *testing.T) {
 		speech      string
 		card        string
 	}{
-		{"given name", testToken, 200, `{"active":true,"claims":{"given_name":"Ada Augusta","name":"A. A. Lovelace"}}`,
+		{"given name", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://login.example.com","claims":{"given_name":"Ada Augusta","name":"A. A. Lovelace"}}`,
 			"Hello Ada Augusta", ""},
-		{"name", testToken, 200, `{"active":true,"claims":{"name":"Ada Lovelace"}}`, "Hello Ada", ""},
-		{"name of one word", testToken, 200, `{"active":true,"claims":{"name":"Ada"}}`, "Hello Ada", ""},
-		{"no name", testToken, 200, `{"active":true,"claims":{}}`, "Hello", ""},
+		{"name", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://login.example.com","claims":{"name":"Ada Lovelace"}}`, "Hello Ada", ""},
+		{"name of one word", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://login.example.com","claims":{"name":"Ada"}}`, "Hello Ada", ""},
+		{"no name", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://login.example.com","claims":{}}`, "Hello", ""},
 		{"not linked", "", 200, `{"active":true}`, linkAccountSpeech(skillName), cardLinkAccount},
 		{"ended", testToken, 200, `{"active":false}`, linkAccountSpeech(skillName), cardLinkAccount},
 		{"cannot tell now", testToken, 503, `{"error":"temporarily_unavailable"}`, unavailable, ""},
@@ -78,13 +75,10 @@ func TestSkillAnswers(t *testing.T) {
 }
 
 func TestSkillRefuses(t *testing.T) {
-	other := newIntentRequest(account{Token: testToken})
-	other.Context.System.Application.ApplicationID = "amzn1.ask.skill.another"
 	for _, test := range []struct {
 		name    string
 		request any
 	}{
-		{"another skill's", other},
 		{"not an object", "hello"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
