@@ -22,7 +22,7 @@ import (
 // later. Otherwise a flood on thousands of connections would keep the processor busy with rejecting it.
 const (
 	rejectionsPerSecond = 200
-	longestRejection    = 2 * time.Second
+	longestRejection    = 4 * time.Second
 )
 
 // limits bounds what one address can do. Whoever authenticates, or presents a live token, is never limited.

@@ -59,17 +59,23 @@ func newFlood(method, target, body string, headers ...string) flood {
 	return flood{method + " " + path, method + " " + target + " HTTP/1.1\r\n" + strings.Join(headers, "\r\n") + "\r\n\r\n" + body}
 }
 
-// start sends the request on each of the sockets as soon as the response to the last one has come.
+// start sends the request on each of the sockets as soon as the response to the last one has come. It returns a second
+// after all are connected: how long that takes is not measured.
 func (f *flood) start(address string, sockets int) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	var group sync.WaitGroup
+	var group, connected sync.WaitGroup
+	connected.Add(sockets)
 	for range sockets {
+		first := sync.OnceFunc(connected.Done)
 		group.Go(func() {
+			defer first()
 			for ctx.Err() == nil {
-				f.sendOn(ctx, address)
+				f.sendOn(ctx, address, first)
 			}
 		})
 	}
+	connected.Wait()
+	time.Sleep(time.Second)
 	return func() {
 		cancel()
 		group.Wait()
@@ -77,12 +83,13 @@ func (f *flood) start(address string, sockets int) (stop func()) {
 }
 
 // sendOn sends the request again and again on one connection.
-func (f *flood) sendOn(ctx context.Context, address string) {
+func (f *flood) sendOn(ctx context.Context, address string, connected func()) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return
 	}
+	connected()
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	reader := bufio.NewReaderSize(conn, 1<<10)

@@ -2,6 +2,7 @@ package limit
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -30,7 +31,8 @@ func (p *Pace) Wait(ctx context.Context) {
 	delay := turn.DelayFrom(now)
 	if delay > p.longest {
 		turn.CancelAt(now) // so that the queue does not outlast the flood
-		delay = p.longest
+		// At random, so that those who wait do not all come back at once.
+		delay = p.longest/2 + rand.N(p.longest/2)
 	}
 	if delay <= 0 {
 		return
