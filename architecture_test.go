@@ -23,7 +23,7 @@ func layers() map[string]int {
 		"bridge/internal/authorize": 3, "bridge/internal/token": 3, "bridge/internal/introspect": 3,
 		"bridge/sqlstore": 3, "bridge/storetest": 3,
 		"bridge/internal/endpoint": 2, "bridge/internal/httperror": 2,
-		"bridge/internal/clients": 1, "bridge/internal/limit": 1, "bridge/transfer": 1, "bridge/simulator": 1,
+		"bridge/internal/clients": 1, "bridge/internal/limit": 1, "bridge/transfer": 1, "bridge/alexa/simulator": 1,
 		"bridge":                0,
 		"bridge/internal/oauth": 0, "bridge/internal/reference": 0, "bridge/internal/answercache": 0,
 		"bridge/internal/clientaddr": 0,

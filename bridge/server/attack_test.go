@@ -12,7 +12,7 @@ import (
 	"testing"
 	"text/tabwriter"
 
-	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/internal/testbridge"
 )
 

@@ -14,8 +14,8 @@ import (
 	"github.com/gorilla/securecookie"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/server"
-	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/internal/testbridge"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/internal/testbridge"
 )
 

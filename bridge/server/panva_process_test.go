@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/server"
-	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/bridge/upstream"
 	"alexa-oidc-bridge/bridge/upstreamtest"
 	"alexa-oidc-bridge/internal/testbridge"

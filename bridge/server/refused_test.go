@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/upstream"
 	"alexa-oidc-bridge/internal/testbridge"
 )

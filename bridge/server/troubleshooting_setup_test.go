@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/upstreamtest"
 	"alexa-oidc-bridge/internal/testbridge"
 )

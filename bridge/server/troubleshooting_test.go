@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/server"
-	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/bridge/upstreamtest"
 	"alexa-oidc-bridge/internal/testbridge"
 )

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net/url"
 
-	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 )
 
 // visit is a person with a browser. It does what the script of the page would do.

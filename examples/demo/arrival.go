@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 )
 
 // Paths of Alexa's redirect URIs, for the implicit and for the authorization code grant.

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 )
 
 // The page has the code grant first, offers the operator's button while there is a link, and folds older steps.

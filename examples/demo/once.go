@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 )
 
 // playOnce does what a person would do in a browser, and what an operator would do, and prints what happened. It

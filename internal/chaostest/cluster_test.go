@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge/alexa"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/keys"
-	"alexa-oidc-bridge/bridge/simulator"
 	"alexa-oidc-bridge/bridge/sqlstore"
 	"alexa-oidc-bridge/bridge/upstreamtest"
 	"alexa-oidc-bridge/internal/postgrestest"

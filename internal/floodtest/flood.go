@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 )
 
 // flood is a request that one client sends again and again.

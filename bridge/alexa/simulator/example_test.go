@@ -7,7 +7,7 @@ import (
 	"net/url"
 
 	"alexa-oidc-bridge/bridge/alexa"
-	"alexa-oidc-bridge/bridge/simulator"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 )
 
 // A phone links a skill: it opens the authorization URI, submits the consent page, and stops at Alexa's redirect URI.
