@@ -23,7 +23,7 @@ type Link struct {
 	LastUsedAt time.Time // zero: never looked up; exact to an hour
 	RevokedAt  time.Time // zero: not revoked
 	Reason     Reason    // why it was revoked
-	Actor      Actor     // who revoked it; empty: it was revoked before this was recorded
+	Actor      Actor     // who revoked it, or of a live test link who made it; empty: revoked before this was recorded
 }
 
 // HasScopes reports whether all requested scopes, joined by spaces, were granted.

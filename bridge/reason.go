@@ -22,6 +22,7 @@ const (
 const (
 	ReasonUnknownSkill  Reason = "unknown_skill"
 	ReasonOtherProvider Reason = "other_provider" // the skill's provider, or what identifies people there, was changed
+	ReasonTestTokens    Reason = "test_tokens"    // it is a test link, and the skill does not have TestTokens
 )
 
 // Reasons why a link was revoked.

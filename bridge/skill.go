@@ -45,6 +45,9 @@ type Skill struct {
 	RefreshLifetime  time.Duration // of a refresh token, from when it was issued; 0: until its link is revoked
 	// RotateRefresh issues a new refresh token at each refresh, and detects that two parties hold one.
 	RotateRefresh bool
+
+	// TestTokens honours test links of the skill; see [Link.IsTest].
+	TestTokens bool
 }
 
 // HasSecret reports whether a secret is one of the skill's, in constant time. A nil skill has none.
@@ -113,8 +116,12 @@ func (s *Skill) CheckLink(link *Link, provider Provider) Reason {
 	_, hasEmail := link.Claims[ClaimEmail]
 	_, hasGroups := link.Claims[ClaimGroups]
 	switch {
-	case link.ClientID != s.ClientID || link.Provider.ID != s.Provider,
-		link.Issuer != provider.Issuer || link.SubjectClaim != provider.SubjectClaim,
+	case link.ClientID != s.ClientID || link.Provider.ID != s.Provider:
+		return ReasonOtherProvider
+	case link.IsTest() && !s.TestTokens:
+		return ReasonTestTokens
+	case link.IsTest(): // its claims come from no provider
+	case link.Issuer != provider.Issuer || link.SubjectClaim != provider.SubjectClaim,
 		hasEmail && link.EmailClaim != "" && link.EmailClaim != provider.EmailClaim,
 		hasGroups && link.GroupsClaim != provider.GroupsClaim:
 		return ReasonOtherProvider

@@ -33,6 +33,10 @@ type Store interface {
 	// at the link's CreatedAt. DecidedError: there is a decision already, which may be this one.
 	Link(ctx context.Context, handle Hash, link NewLink) error
 
+	// Mint makes a test link with its token, which nobody consented to. A link that is not a test link, and one whose
+	// token does not expire within MaxTestLifetime, is an error.
+	Mint(ctx context.Context, link NewLink) error
+
 	// Decide records any other decision for a pending consent. ErrNotFound: the handle is unknown, or the consent has
 	// expired. DecidedError: there is a decision already, which may be the same.
 	Decide(ctx context.Context, handle Hash, decision Decision, now time.Time) error

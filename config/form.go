@@ -75,6 +75,7 @@ type skillForm struct {
 	Allow             allowForm  `yaml:"allow"`
 	Consent           *bool      `yaml:"consent"`              // nil: true
 	MaxLinksPerPerson *int       `yaml:"max_links_per_person"` // nil: 20
+	TestTokens        bool       `yaml:"test_tokens"`
 	Tokens            tokensForm `yaml:"tokens"`
 }
 

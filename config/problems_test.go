@@ -87,6 +87,8 @@ func TestProblems(t *testing.T) {
 		{"provider id", "id: corp", "id: My Corp", `7:9: providers[0].id: not an id: "My Corp"; `},
 		{"issuer", "issuer: https://login.example.com", "issuer: login.example.com",
 			`8:13: providers[0].issuer: not an issuer: "login.example.com"; `},
+		{"issuer of test links", "issuer: https://login.example.com", "issuer: urn:alexa-oidc-bridge:test",
+			`8:13: providers[0].issuer: the issuer of test links, which no provider may have: "urn:alexa-oidc-bridge:test"; `},
 		{"issuer over http", "issuer: https://login.example.com", "issuer: http://login.example.com",
 			`8:13: providers[0].issuer: not https: "http://login.example.com"; `},
 		{"scopes", "client_id: alexa-bridge", "client_id: alexa-bridge\n    scopes: [profile]",

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
@@ -73,6 +74,8 @@ func (b *builder) issuer(path, issuer string) {
 	switch {
 	case issuer == "":
 		b.problem(path, "missing", hint)
+	case issuer == bridge.TestIssuer:
+		b.problem(path, "the issuer of test links, which no provider may have", hint)
 	case strings.Contains(issuer, "/.well-known/"):
 		b.problem(path, "the URL of a document, not an issuer",
 			"remove /.well-known/ and what follows it, and compare the rest with the issuer in that document; "+

@@ -50,6 +50,7 @@ func (b *builder) skills(forms []skillForm, providers []upstream.Config) []*brid
 			Claims:            b.claims(key("claims"), form.Claims),
 			Consent:           form.Consent == nil || *form.Consent,
 			MaxLinksPerPerson: b.maxLinks(key("max_links_per_person"), form.MaxLinksPerPerson),
+			TestTokens:        form.TestTokens,
 			ImplicitLifetime:  b.lifetime(key("tokens.implicit_lifetime"), form.Tokens.ImplicitLifetime, minAlexaLifetime),
 		}
 		b.codeGrant(key, form, skill)
@@ -198,6 +199,9 @@ func (b *builder) warnSkill(key func(string) string, skill *bridge.Skill, provid
 	if provider != nil && provider.SubjectClaim == bridge.ClaimEmail && !skill.Allow.EmailTrusted && hasOtherEmail(provider) {
 		b.warn(key("provider"), "admits nobody: its subject_claim is email, which must be verified, and email_verified is not read "+
 			"with another email_claim; set email_trusted if people cannot change it themselves")
+	}
+	if skill.TestTokens {
+		b.warn(key("test_tokens"), "on: `links mint` can make tokens of this skill for persons that do not exist; remove it in production")
 	}
 	if !skill.Consent {
 		b.warn(key("consent"),

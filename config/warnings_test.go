@@ -25,6 +25,7 @@ func TestWarnings(t *testing.T) {
 		path, text     string // of the only warning, the text in part
 	}{
 		{"consent off", "name: Contoso Pizza", "consent: false\n    name: Contoso Pizza", "skills[0].consent", "off"},
+		{"test links", "name: Contoso Pizza", "test_tokens: true\n    name: Contoso Pizza", "skills[0].test_tokens", "links mint"},
 		{"no limit of links", "name: Contoso Pizza", "max_links_per_person: 0\n    name: Contoso Pizza",
 			"skills[0].max_links_per_person", "one account can fill the database"},
 		{"both grants", "grants: [implicit]",

@@ -52,6 +52,9 @@ func skillTroubles() []trouble {
 			b.Restart()
 			return lookup(b, token, testbridge.BackendID, testbridge.BackendSecret)
 		}),
+		skill("for a test link", nil, func(b *testBridge) string {
+			return lookup(b, mint(b, nil), testbridge.BackendID, testbridge.BackendSecret)
+		}),
 		skill("`not_redeemed`", nil, revoking(func(b *testBridge) {
 			b.Code("")
 			b.Clock.Advance(2*time.Minute + time.Second)

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -18,17 +19,39 @@ func (s *Store) Link(ctx context.Context, handle bridge.Hash, made bridge.NewLin
 		if err := decide(tx, handle, bridge.DecisionLink, link.CreatedAt); err != nil {
 			return err
 		}
+		if made.Code == nil {
+			if err := insertWithToken(tx, &made); err != nil {
+				return err
+			}
+			return revokeOldest(tx, link, made.MaxLinks, link.CreatedAt)
+		}
 		if _, err := insertLink(tx, rowOf(link), ""); err != nil {
 			return err
 		}
-		if made.Code != nil {
-			return insertCode(tx, link.ID, made.Code) // which may never be redeemed, so it replaces nothing yet
-		}
-		token := newToken{hash: made.Token, linkID: link.ID, kind: kindAccess, created: link.CreatedAt, expires: made.ExpiresAt}
-		if err := insertToken(tx, token); err != nil {
-			return err
-		}
-		return revokeOldest(tx, link, made.MaxLinks, link.CreatedAt)
+		return insertCode(tx, link.ID, made.Code) // which may never be redeemed, so it replaces nothing yet
+	})
+}
+
+// Mint makes a test link; see [bridge.Store].
+func (s *Store) Mint(ctx context.Context, made bridge.NewLink) error {
+	link := &made.Link
+	switch {
+	case !link.IsTest():
+		return errors.New("sqlstore: only a test link can be made without consent")
+	case made.ExpiresAt.IsZero() || made.ExpiresAt.After(link.CreatedAt.Add(bridge.MaxTestLifetime)):
+		return errors.New("sqlstore: the token of a test link must expire within 24 hours")
+	}
+	return s.write(ctx, func(tx *transaction) error { return insertWithToken(tx, &made) })
+}
+
+// insertWithToken adds a link with its first token.
+func insertWithToken(tx *transaction, made *bridge.NewLink) error {
+	link := &made.Link
+	if _, err := insertLink(tx, rowOf(link), ""); err != nil {
+		return err
+	}
+	return insertToken(tx, newToken{
+		hash: made.Token, linkID: link.ID, kind: kindAccess, created: link.CreatedAt, expires: made.ExpiresAt,
 	})
 }
 

@@ -39,6 +39,33 @@ func (s *suite) pendingConsentExpires() {
 	s.wantUnknown(late.Token)
 }
 
+// mint makes a test link, which ends as any other, and no link that could be taken for a person's.
+func (s *suite) mint() {
+	skill := &bridge.Skill{ClientID: "pizza", Provider: "corp", Grants: []bridge.Grant{bridge.GrantAuthorizationCode}, Scopes: []string{"a", "b"}}
+	made, token := bridge.NewTestLink(skill, "test-ada", bridge.Claims{"name": "Ada"}, "command:ada@host", s.now, time.Hour)
+	s.must(s.store.Mint(s.Context(), made))
+	if found := s.lookup(bridge.HashOf(token)); !reflect.DeepEqual(found.Link, made.Link) || !found.ExpiresAt.Equal(s.now.Add(time.Hour)) {
+		s.Errorf("got %+v, want %+v", found, made)
+	}
+	for name, change := range map[string]func(*bridge.NewLink){
+		"of a person":       func(n *bridge.NewLink) { n.Link.Issuer = "https://login.example.com" },
+		"without end":       func(n *bridge.NewLink) { n.ExpiresAt = time.Time{} },
+		"for over 24 hours": func(n *bridge.NewLink) { n.ExpiresAt = s.now.Add(bridge.MaxTestLifetime + time.Second) },
+	} {
+		other, _ := bridge.NewTestLink(skill, "test-grace", nil, "command:ada@host", s.now, time.Hour)
+		if err := s.store.Mint(s.Context(), with(other, change)); err == nil {
+			s.Errorf("a link %s was made", name)
+		}
+	}
+	s.wantSweep(s.now.Add(time.Hour-time.Second), 100, 0)
+	s.now = s.now.Add(time.Hour)
+	s.wantSweep(s.now, 100, 2) // the link and its token
+	if links := s.links(bridge.LinkFilter{}); len(links) != 1 || links[0].Reason != bridge.ReasonExpired || !links[0].IsTest() {
+		s.Errorf("after an hour: %+v", links)
+	}
+	s.verifyFeed()
+}
+
 func (s *suite) decisionIsFinal() {
 	linked, cancelled := s.createPending(), s.createPending()
 	s.must(s.store.Link(s.Context(), linked, s.newLink()))

@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		"a decision is final":                                      (*suite).decisionIsFinal,
 		"concurrent decisions, one succeeds":                       (*suite).concurrentDecisions,
 		"a failed Link leaves the consent undecided":               (*suite).failedLink,
+		"Mint makes test links only":                               (*suite).mint,
 		"Revoke revokes live links once":                           (*suite).revoke,
 		"filters":                                                  (*suite).filters,
 		"MaxLinks revokes the oldest":                              (*suite).maxLinks,

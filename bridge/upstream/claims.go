@@ -147,9 +147,11 @@ func authTime(idToken rawClaims) time.Time {
 	return time.Unix(seconds, 0)
 }
 
-// maxSubject is the longest subject in bytes (OIDC Core §2 on sub), and maxEmail the longest e-mail address (RFC 5321
-// §4.5.3.1). An index of PostgreSQL cannot hold very long ones.
-const maxSubject, maxEmail = 255, 320
+// MaxSubject is the longest subject in bytes (OIDC Core §2 on sub). An index of PostgreSQL cannot hold very long ones.
+const MaxSubject = 255
+
+// maxEmail is the longest e-mail address in bytes (RFC 5321 §4.5.3.1).
+const maxEmail = 320
 
 // subject returns the value of the claim that identifies the person, exactly as one of the sources has it.
 func (s *signIn) subject(claims rawClaims) (string, error) {
@@ -158,8 +160,8 @@ func (s *signIn) subject(claims rawClaims) (string, error) {
 	switch {
 	case subject == "":
 		return "", misconfigured(StageIDToken, hint, "subject claim %q is missing or not a string", name)
-	case len(subject) > maxSubject:
-		return "", misconfigured(StageIDToken, hint, "subject claim %q has %d bytes, and at most %d are possible", name, len(subject), maxSubject)
+	case len(subject) > MaxSubject:
+		return "", misconfigured(StageIDToken, hint, "subject claim %q has %d bytes, and at most %d are possible", name, len(subject), MaxSubject)
 	case strings.ContainsFunc(subject, unicode.IsControl): // PostgreSQL cannot store NUL, nor an export any of them
 		return "", misconfigured(StageIDToken, hint, "subject claim %q contains a control character", name)
 	case strings.ContainsRune(subject, unicode.ReplacementChar): // which several malformed texts are read as

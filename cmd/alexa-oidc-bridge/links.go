@@ -21,13 +21,14 @@ import (
 func linksCommand() *cobra.Command {
 	links := &cobra.Command{
 		Use:   "links",
-		Short: "List, revoke, forget and move links",
-		Long: `links works on the database directly, also while servers run. It reads only the storage section of the
-configuration, so that links can be revoked in an emergency whatever else is wrong.`,
+		Short: "List, revoke, forget and move links, and make test links",
+		Long: `links works on the database directly, also while servers run. Except for mint, it reads only the storage section of
+the configuration, so that links can be revoked in an emergency whatever else is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	links.AddCommand(linksListCommand(), linksRevokeCommand(), linksForgetCommand(), linksExportCommand(), linksImportCommand())
+	links.AddCommand(linksListCommand(), linksRevokeCommand(), linksForgetCommand(), linksExportCommand(), linksImportCommand(),
+		linksMintCommand())
 	return links
 }
 
@@ -107,7 +108,10 @@ type linkJSON struct {
 	LastUsedAt *time.Time `json:"last_used_at"` // null: never
 	RevokedAt  *time.Time `json:"revoked_at"`   // null: live
 	Reason     string     `json:"reason"`
-	Actor      string     `json:"actor"` // empty: live, or revoked before actors were recorded
+	// Actor is who revoked the link, or who made it, if it is a live test link. Empty: another live link, or revoked before
+	// actors were recorded.
+	Actor string `json:"actor"`
+	Test  bool   `json:"test,omitempty"` // made by links mint
 }
 
 func printLinksJSON(w io.Writer, links []bridge.Link) error {
@@ -115,7 +119,8 @@ func printLinksJSON(w io.Writer, links []bridge.Link) error {
 	for i, link := range links {
 		list[i] = linkJSON{link.ID, link.ClientID, link.Provider.ID, link.Subject, link.Claims.DisplayName(),
 			link.Claims.String(bridge.ClaimEmail), string(link.Grant), link.Scope,
-			orNull(link.CreatedAt), orNull(link.LastUsedAt), orNull(link.RevokedAt), string(link.Reason), string(link.Actor)}
+			orNull(link.CreatedAt), orNull(link.LastUsedAt), orNull(link.RevokedAt), string(link.Reason), string(link.Actor),
+			link.IsTest()}
 	}
 	text, err := json.MarshalIndent(list, "", "  ")
 	if err != nil {
@@ -160,7 +165,11 @@ func printLinks(w io.Writer, links []bridge.Link) error {
 				revoked += ", by " + string(link.Actor)
 			}
 		}
-		columns := []string{link.ID, link.ClientID, string(link.Grant), link.Provider.ID, link.Subject,
+		grant := string(link.Grant)
+		if link.IsTest() {
+			grant = "test link"
+		}
+		columns := []string{link.ID, link.ClientID, grant, link.Provider.ID, link.Subject,
 			shortened(cmp.Or(link.Claims.String(bridge.ClaimEmail), link.Claims.DisplayName(), "-")),
 			minute(link.CreatedAt), minute(link.LastUsedAt), revoked}
 		for i, column := range columns { // any text of a database could control the terminal

@@ -135,6 +135,7 @@ type response struct {
 	Provider    string        `json:"provider"`
 	UpstreamISS string        `json:"upstream_iss"`
 	Claims      bridge.Claims `json:"claims"`
+	Test        bool          `json:"test,omitempty"`
 }
 
 func (h *Handler) encodeResponse(token *bridge.AccessToken) ([]byte, error) {
@@ -152,6 +153,7 @@ func (h *Handler) encodeResponse(token *bridge.AccessToken) ([]byte, error) {
 		Provider:    link.Provider.ID,
 		UpstreamISS: link.Issuer,
 		Claims:      link.Claims.Only(h.Clients.Skill(link.ClientID).Claims),
+		Test:        link.IsTest(),
 	})
 }
 

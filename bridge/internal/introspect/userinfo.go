@@ -51,6 +51,9 @@ func (h *Handler) userinfo(ctx context.Context, token string) ([]byte, error) {
 		return nil, err
 	}
 	r.Claims["sub"], r.Claims["upstream_iss"] = r.Subject, r.UpstreamISS // overriding claims of the same names
+	if r.Test {
+		r.Claims["test"] = true
+	}
 	return json.Marshal(r.Claims)
 }
 
