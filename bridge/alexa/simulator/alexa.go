@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"net/url"
 	"strings"
@@ -15,6 +16,8 @@ type Request struct {
 	State            string
 	Scopes           []string
 	RedirectURI      string
+	// CodeVerifier is the secret of PKCE (RFC 7636), whose S256 challenge is in the request. Empty: no PKCE.
+	CodeVerifier string
 }
 
 // NewState returns a random state of the form and the length that Alexa sends: 737 characters, the longest seen.
@@ -32,6 +35,11 @@ func (r Request) URL() string {
 		parameters = append(parameters, "scope="+escape(strings.Join(r.Scopes, " ")))
 	}
 	parameters = append(parameters, "redirect_uri="+escape(r.RedirectURI))
+	if r.CodeVerifier != "" {
+		challenge := sha256.Sum256([]byte(r.CodeVerifier))
+		parameters = append(parameters, "code_challenge="+base64.RawURLEncoding.EncodeToString(challenge[:]),
+			"code_challenge_method=S256")
+	}
 	separator := "?"
 	if strings.Contains(r.AuthorizationURI, "?") {
 		separator = "&"

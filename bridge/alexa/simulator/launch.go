@@ -1,10 +1,90 @@
 package simulator
 
 import (
+	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
 	"time"
 )
+
+// skillTimeout is how long Alexa waits for a skill.
+const skillTimeout = 8 * time.Second
+
+// Skill is a custom skill that is served over HTTP.
+type Skill struct {
+	Endpoint string
+	ID       string       // amzn1.ask.skill.…
+	Signer   *Signer      // nil: requests are not signed
+	Client   *http.Client // nil: http.DefaultClient
+}
+
+// Reply is what a skill answered.
+type Reply struct {
+	Speech string // the text or the SSML
+	Card   string // the type of the card, such as LinkAccount; empty: none
+}
+
+// Launch sends the request that Alexa sends when a person opens the skill; see [LaunchRequest].
+func (s Skill) Launch(ctx context.Context, accessToken string) (Reply, error) {
+	body, err := LaunchRequest(s.ID, accessToken, time.Now())
+	if err != nil {
+		return Reply{}, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Endpoint, bytes.NewReader(body))
+	if err != nil {
+		return Reply{}, err
+	}
+	if s.Signer != nil {
+		signature, err := s.Signer.Sign(body)
+		if err != nil {
+			return Reply{}, err
+		}
+		maps.Copy(request.Header, signature)
+	}
+	request.Header.Set("Content-Type", "application/json;charset=utf-8")
+	client := http.Client{}
+	if s.Client != nil {
+		client = *s.Client
+	}
+	client.Timeout = skillTimeout
+	response, err := client.Do(request)
+	if err != nil {
+		return Reply{}, fmt.Errorf("the skill does not respond: %w", err)
+	}
+	defer response.Body.Close()
+	return parseReply(response)
+}
+
+func parseReply(response *http.Response) (Reply, error) {
+	var envelope struct {
+		Response struct {
+			OutputSpeech struct {
+				Text string `json:"text"`
+				SSML string `json:"ssml"`
+			} `json:"outputSpeech"`
+			Card struct {
+				Type string `json:"type"`
+			} `json:"card"`
+		} `json:"response"`
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	switch {
+	case err != nil:
+		return Reply{}, fmt.Errorf("the response of the skill ends early: %w", err)
+	case response.StatusCode != http.StatusOK:
+		return Reply{}, fmt.Errorf("the skill answers with status %d", response.StatusCode)
+	case json.Unmarshal(body, &envelope) != nil:
+		return Reply{}, errors.New("the response of the skill is not the JSON that Alexa wants")
+	}
+	said := envelope.Response.OutputSpeech
+	return Reply{Speech: said.Text + said.SSML, Card: envelope.Response.Card.Type}, nil
+}
 
 // LaunchRequest returns the body of the request that Alexa sends when a person opens a custom skill. Without a token it
 // is that of a person who has not linked.

@@ -1,5 +1,3 @@
-// Package simulator plays Alexa and the person with the phone: it opens the authorization URI as the Alexa app does,
-// follows redirects, submits forms, and stops at Alexa's redirect URI. It is for tests and for the demo.
 package simulator
 
 import (

@@ -1,0 +1,297 @@
+package simulator_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/alexa"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/internal/testbridge"
+)
+
+const skillSecret = "wm3NBJ8dGq0cXkT2pZ7vYh5sRf9aLe4u"
+
+// startBridge starts a bridge whose skill "pizza" has both grants, and returns the settings of the skill.
+func startBridge(t *testing.T, change func(*bridge.Skill)) (*testbridge.Bridge, simulator.Linking) {
+	t.Helper()
+	b := testbridge.Start(t, func(b *testbridge.Bridge) {
+		b.Skill.Grants = append(b.Skill.Grants, bridge.GrantAuthorizationCode)
+		b.Skill.Secrets = []bridge.Secret{bridge.NewSecret(skillSecret)}
+		b.Skill.AccessLifetime, b.Skill.CodeLifetime = time.Hour, time.Minute
+		change(b.Skill)
+	})
+	b.KeepSecret(skillSecret)
+	return b, simulator.Linking{
+		AuthorizationURI: b.Origin + "/authorize", TokenURI: b.Origin + "/token", ClientID: "pizza", ClientSecret: skillSecret,
+		Scopes: []string{"orders"},
+	}
+}
+
+// link signs Ada in, presses Link, and returns the parameters with which her phone comes back.
+func link(t *testing.T, request simulator.Request) url.Values {
+	t.Helper()
+	phone := simulator.NewPhone()
+	page, err := phone.Open(request.URL())
+	for _, form := range []url.Values{
+		{"login": {testbridge.Ada().Login}, "password": {testbridge.Ada().Password}, "action": {"sign-in"}},
+		{"decision": {"link"}},
+	} {
+		if err == nil {
+			page, err = phone.Submit(page, form)
+		}
+	}
+	if err != nil || !page.Arrived {
+		t.Fatalf("not linked: %v, %v", page, err)
+	}
+	response, err := request.Response(page.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response
+}
+
+// TestLinking plays Alexa against a bridge, in every way in which a skill can be set up.
+func TestLinking(t *testing.T) {
+	t.Parallel()
+	uris := alexa.RedirectURIs(testbridge.VendorID)
+	for name, change := range map[string]func(*bridge.Skill, *simulator.Linking){
+		"Basic":          func(*bridge.Skill, *simulator.Linking) {},
+		"in the body":    func(_ *bridge.Skill, l *simulator.Linking) { l.InBody = true },
+		"PKCE":           func(s *bridge.Skill, l *simulator.Linking) { s.RequirePKCE, l.PKCE = true, true },
+		"rotated tokens": func(s *bridge.Skill, _ *simulator.Linking) { s.RotateRefresh = true },
+		"no scopes":      func(_ *bridge.Skill, l *simulator.Linking) { l.Scopes = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, linking := startBridge(t, func(s *bridge.Skill) { change(s, &simulator.Linking{}) })
+			change(b.Skill, &linking)
+			for i, uri := range uris {
+				if err := linking.CheckStart(t.Context(), linking.NewRequest([]string{"code", "token"}[i%2], uri)); err != nil {
+					t.Errorf("%s: %v", uri, err)
+				}
+			}
+			if token := link(t, linking.NewRequest("token", uris[1])).Get("access_token"); !strings.HasPrefix(token, "aob_at_") {
+				t.Errorf("access token %q", token)
+			}
+			request := linking.NewRequest("code", uris[0])
+			tokens, err := linking.Exchange(t.Context(), request, link(t, request).Get("code"))
+			if err != nil || tokens.ExpiresIn != 3600 {
+				t.Fatalf("%+v, %v", tokens, err)
+			}
+			var steps []string
+			newest, err := linking.CheckRefresh(t.Context(), tokens, func(step string) { steps = append(steps, step) })
+			if err != nil || len(steps) != 4 || newest.AccessToken == tokens.AccessToken ||
+				(newest.RefreshToken != tokens.RefreshToken) != b.Skill.RotateRefresh {
+				t.Errorf("%v, after %q", err, steps)
+			}
+		})
+	}
+}
+
+// TestCheckStart verifies what Alexa finds wrong before anybody signs in.
+func TestCheckStart(t *testing.T) {
+	t.Parallel()
+	b, linking := startBridge(t, func(s *bridge.Skill) { s.RequirePKCE = true })
+	uri := alexa.RedirectURIs(testbridge.VendorID)[0]
+	for _, tt := range []struct {
+		name   string
+		change func(*simulator.Request)
+		want   string
+	}{
+		{"wrong redirect URI", func(r *simulator.Request) { r.RedirectURI += "X" }, "error page (status 400): This skill asked for a wrong address"},
+		{"wrong client", func(r *simulator.Request) { r.ClientID = "x" }, "error page (status 400): This skill is not known here"},
+		{"no PKCE", func(*simulator.Request) {}, "it redirects to Alexa with the error invalid_request"},
+		{"wrong path", func(r *simulator.Request) { r.AuthorizationURI += "/" }, "error page (status 404)"},
+		{"no server", func(r *simulator.Request) { r.AuthorizationURI = "http://127.0.0.1:1/" }, "127.0.0.1:1: dial tcp"},
+	} {
+		request := linking.NewRequest("code", uri)
+		tt.change(&request)
+		if err := linking.CheckStart(t.Context(), request); err == nil || !strings.Contains(err.Error(), tt.want) ||
+			strings.Contains(err.Error(), request.State) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+	b.Skill.RequirePKCE = false
+	b.Restart()
+	if err := linking.CheckStart(t.Context(), linking.NewRequest("code", uri)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestResponse verifies which redirects are not those of a link.
+func TestResponse(t *testing.T) {
+	t.Parallel()
+	code := simulator.Request{ResponseType: "code", State: "s", RedirectURI: "https://example.com/"}
+	token := simulator.Request{ResponseType: "token", State: "s", RedirectURI: "https://example.com/"}
+	for _, tt := range []struct {
+		request simulator.Request
+		at      string
+		want    string // of the error; empty: none
+	}{
+		{code, "?code=c&state=s", ""},
+		{token, "#access_token=t&state=s", ""},
+		{code, "#code=c&state=s", "another state"},
+		{code, "?code=c&state=S", "another state"},
+		{code, "?state=s", "no code in its query"},
+		{token, "?access_token=t&state=s", "another state"},
+		{token, "#state=s", "no access_token in its fragment"},
+		{code, "?state=s&error=access_denied&error_description=no", "the error access_denied: no"},
+		{token, "#state=s;access_token=t", "cannot be read"},
+	} {
+		at, err := url.Parse(tt.request.RedirectURI)
+		if err != nil {
+			t.Fatal(err)
+		}
+		query, fragment, _ := strings.Cut(tt.at, "#")
+		at.RawQuery = strings.TrimPrefix(query, "?")
+		at.Fragment = fragment
+		_, err = tt.request.Response(at)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s %s: %v, want %q", tt.request.ResponseType, tt.at, err, tt.want)
+		}
+	}
+}
+
+// tokenServer is a token endpoint whose n-th response, from 1, a function makes from that of a good server.
+func tokenServer(t *testing.T, change func(n int, response map[string]any) (status int)) simulator.Linking {
+	t.Helper()
+	var n atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		i := int(n.Add(1))
+		response := map[string]any{
+			"access_token": fmt.Sprint("a", i), "refresh_token": "r", "token_type": "bearer", "expires_in": 3600,
+		}
+		status := change(i, response)
+		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+		w.WriteHeader(status)
+		json.NewEncoder(w).Encode(response)
+	}))
+	t.Cleanup(server.Close)
+	return simulator.Linking{TokenURI: server.URL}
+}
+
+// TestMisbehavingServer verifies that each mistake of an authorization server that ends links is found.
+func TestMisbehavingServer(t *testing.T) {
+	t.Parallel()
+	invalid := func(response map[string]any) int {
+		clear(response)
+		response["error"], response["error_description"] = "invalid_grant", "used before"
+		return http.StatusBadRequest
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(n int, response map[string]any) int
+		want   string // of the error; empty: none
+	}{
+		{"good", func(int, map[string]any) int { return 200 }, ""},
+		{"no refresh token in the response", func(n int, r map[string]any) int {
+			if n > 1 {
+				delete(r, "refresh_token")
+			}
+			return 200
+		}, ""},
+		{"no refresh token at all", func(n int, r map[string]any) int { delete(r, "refresh_token"); return 200 }, "no refresh_token"},
+		{"one refresh", func(n int, r map[string]any) int {
+			if n < 3 {
+				return 200
+			}
+			return invalid(r)
+		}, "the same refresh token again, as after a lost response: the token endpoint answers invalid_grant (status 400): used before"},
+		{"one at a time", func(n int, r map[string]any) int {
+			if n != 5 {
+				return 200
+			}
+			return invalid(r)
+		}, "4 refreshes at once: the token endpoint answers invalid_grant"},
+		{"not after concurrent ones", func(n int, r map[string]any) int {
+			if n < 8 {
+				return 200
+			}
+			return invalid(r)
+		}, "a refresh after all of these: the token endpoint answers invalid_grant"},
+		{"no expires_in on refresh", func(n int, r map[string]any) int {
+			if n > 1 {
+				delete(r, "expires_in")
+			}
+			return 200
+		}, "a refresh: the response has no expires_in"},
+		{"expires_in is text", func(_ int, r map[string]any) int { r["expires_in"] = "3600"; return 200 }, "expires_in of the response is a string"},
+		{"expires too soon", func(_ int, r map[string]any) int { r["expires_in"] = 300; return 200 }, "is 300, and Alexa needs 360 or more"},
+		{"no access token", func(_ int, r map[string]any) int { delete(r, "access_token"); return 200 }, "no access_token"},
+		{"another token type", func(_ int, r map[string]any) int { r["token_type"] = "mac"; return 200 }, `token_type of the response is "mac"`},
+		{"outage", func(_ int, r map[string]any) int { clear(r); return 503 }, "answers without an error code (status 503)"},
+		{"redirect", func(_ int, r map[string]any) int { return 302 }, "(status 302)"},
+	} {
+		linking := tokenServer(t, tt.change)
+		tokens, err := linking.Exchange(t.Context(), simulator.Request{}, "c")
+		if err == nil {
+			_, err = linking.CheckRefresh(t.Context(), tokens, func(string) {})
+		}
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+	page := httptest.NewServer(http.NotFoundHandler())
+	defer page.Close()
+	_, err := simulator.Linking{TokenURI: page.URL}.Refresh(t.Context(), "r")
+	if err == nil || !strings.Contains(err.Error(), `answers "text/plain" with status 404, and not JSON`) {
+		t.Errorf("a page: %v", err)
+	}
+}
+
+// TestSkill opens skills that answer in different ways.
+func TestSkill(t *testing.T) {
+	t.Parallel()
+	signer := newSigner(t)
+	var answer func(w http.ResponseWriter, token string)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			Context struct {
+				System struct {
+					Application struct{ ApplicationID string }
+					User        struct{ AccessToken string }
+				}
+			}
+		}
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || r.Header.Get("Signature-256") == "" ||
+			body.Context.System.Application.ApplicationID != "amzn1.ask.skill.1" {
+			t.Errorf("%+v, %v, %v", body, r.Header, err)
+		}
+		answer(w, body.Context.System.User.AccessToken)
+	}))
+	defer server.Close()
+	skill := simulator.Skill{Endpoint: server.URL, ID: "amzn1.ask.skill.1", Signer: signer}
+	for _, tt := range []struct {
+		name   string
+		answer func(w http.ResponseWriter, token string)
+		want   simulator.Reply
+		err    string
+	}{
+		{"speaks", func(w http.ResponseWriter, token string) {
+			fmt.Fprintf(w, `{"response":{"outputSpeech":{"type":"PlainText","text":"Hello %s"}}}`, token)
+		}, simulator.Reply{Speech: "Hello Ada"}, ""},
+		{"asks to link", func(w http.ResponseWriter, _ string) {
+			fmt.Fprint(w, `{"response":{"outputSpeech":{"ssml":"<speak>Link</speak>"},"card":{"type":"LinkAccount"}}}`)
+		}, simulator.Reply{Speech: "<speak>Link</speak>", Card: "LinkAccount"}, ""},
+		{"refuses", func(w http.ResponseWriter, _ string) { w.WriteHeader(400) }, simulator.Reply{}, "status 400"},
+		{"is a page", func(w http.ResponseWriter, _ string) { fmt.Fprint(w, "<p>") }, simulator.Reply{}, "not the JSON"},
+	} {
+		answer = tt.answer
+		reply, err := skill.Launch(t.Context(), "Ada")
+		if reply != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: %+v, %v", tt.name, reply, err)
+		}
+	}
+	server.Close()
+	if _, err := skill.Launch(t.Context(), "Ada"); err == nil || !strings.Contains(err.Error(), "does not respond") {
+		t.Errorf("no skill: %v", err)
+	}
+}
