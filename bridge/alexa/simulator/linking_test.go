@@ -160,19 +160,25 @@ func TestResponse(t *testing.T) {
 	}
 }
 
-// tokenServer is a token endpoint whose n-th response, from 1, a function makes from that of a good server.
-func tokenServer(t *testing.T, change func(n int, response map[string]any) (status int)) simulator.Linking {
+// exchange is the n-th request to a token endpoint, from 1, and the response that a good server gives.
+type exchange struct {
+	n        int
+	sent     string // the refresh token
+	response map[string]any
+}
+
+// tokenServer is a token endpoint that a function lets misbehave. The function returns the status.
+func tokenServer(t *testing.T, misbehave func(exchange) (status int)) simulator.Linking {
 	t.Helper()
 	var n atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		i := int(n.Add(1))
-		response := map[string]any{
-			"access_token": fmt.Sprint("a", i), "refresh_token": "r", "token_type": "bearer", "expires_in": 3600,
-		}
-		status := change(i, response)
+		e := exchange{int(n.Add(1)), r.PostFormValue("refresh_token"), map[string]any{
+			"access_token": "a", "refresh_token": "r", "token_type": "bearer", "expires_in": 3600,
+		}}
+		status := misbehave(e)
 		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
 		w.WriteHeader(status)
-		json.NewEncoder(w).Encode(response)
+		json.NewEncoder(w).Encode(e.response)
 	}))
 	t.Cleanup(server.Close)
 	return simulator.Linking{TokenURI: server.URL}
@@ -181,56 +187,55 @@ func tokenServer(t *testing.T, change func(n int, response map[string]any) (stat
 // TestMisbehavingServer verifies that each mistake of an authorization server that ends links is found.
 func TestMisbehavingServer(t *testing.T) {
 	t.Parallel()
-	invalid := func(response map[string]any) int {
-		clear(response)
-		response["error"], response["error_description"] = "invalid_grant", "used before"
-		return http.StatusBadRequest
+	with := func(key string, value any) func(exchange) int {
+		return func(e exchange) int { e.response[key] = value; return http.StatusOK }
+	}
+	without := func(key string, from int) func(exchange) int {
+		return func(e exchange) int {
+			if e.n >= from {
+				delete(e.response, key)
+			}
+			return http.StatusOK
+		}
+	}
+	answering := func(status int) func(exchange) int {
+		return func(e exchange) int { clear(e.response); return status }
+	}
+	invalid := func(when func(exchange) bool) func(exchange) int {
+		return func(e exchange) int {
+			if !when(e) {
+				return http.StatusOK
+			}
+			clear(e.response)
+			e.response["error"], e.response["error_description"] = "invalid_grant", "used before"
+			return http.StatusBadRequest
+		}
 	}
 	for _, tt := range []struct {
-		name   string
-		change func(n int, response map[string]any) int
-		want   string // of the error; empty: none
+		name      string
+		misbehave func(exchange) int
+		want      string // of the error; empty: none
 	}{
-		{"good", func(int, map[string]any) int { return 200 }, ""},
-		{"no refresh token in the response", func(n int, r map[string]any) int {
-			if n > 1 {
-				delete(r, "refresh_token")
-			}
-			return 200
+		{"good", with("scope", "x"), ""},
+		{"no refresh token in a refresh", func(e exchange) int {
+			return max(without("refresh_token", 2)(e), invalid(func(e exchange) bool { return e.n > 1 && e.sent != "r" })(e))
 		}, ""},
-		{"no refresh token at all", func(n int, r map[string]any) int { delete(r, "refresh_token"); return 200 }, "no refresh_token"},
-		{"one refresh", func(n int, r map[string]any) int {
-			if n < 3 {
-				return 200
-			}
-			return invalid(r)
+		{"no refresh token at all", without("refresh_token", 1), "no refresh_token"},
+		{"a refresh token for once", func(e exchange) int {
+			e.response["refresh_token"] = fmt.Sprint("r", e.n)
+			return invalid(func(e exchange) bool { return e.n > 1 && e.sent != fmt.Sprint("r", e.n-1) })(e)
 		}, "the same refresh token again, as after a lost response: the token endpoint answers invalid_grant (status 400): used before"},
-		{"one at a time", func(n int, r map[string]any) int {
-			if n != 5 {
-				return 200
-			}
-			return invalid(r)
-		}, "4 refreshes at once: the token endpoint answers invalid_grant"},
-		{"not after concurrent ones", func(n int, r map[string]any) int {
-			if n < 8 {
-				return 200
-			}
-			return invalid(r)
-		}, "a refresh after all of these: the token endpoint answers invalid_grant"},
-		{"no expires_in on refresh", func(n int, r map[string]any) int {
-			if n > 1 {
-				delete(r, "expires_in")
-			}
-			return 200
-		}, "a refresh: the response has no expires_in"},
-		{"expires_in is text", func(_ int, r map[string]any) int { r["expires_in"] = "3600"; return 200 }, "expires_in of the response is a string"},
-		{"expires too soon", func(_ int, r map[string]any) int { r["expires_in"] = 300; return 200 }, "is 300, and Alexa needs 360 or more"},
-		{"no access token", func(_ int, r map[string]any) int { delete(r, "access_token"); return 200 }, "no access_token"},
-		{"another token type", func(_ int, r map[string]any) int { r["token_type"] = "mac"; return 200 }, `token_type of the response is "mac"`},
-		{"outage", func(_ int, r map[string]any) int { clear(r); return 503 }, "answers without an error code (status 503)"},
-		{"redirect", func(_ int, r map[string]any) int { return 302 }, "(status 302)"},
+		{"one at a time", invalid(func(e exchange) bool { return e.n == 5 }), "4 refreshes at once: the token endpoint answers invalid_grant"},
+		{"not after concurrent ones", invalid(func(e exchange) bool { return e.n == 8 }), "a refresh after all of these: the token endpoint"},
+		{"no expires_in in a refresh", without("expires_in", 2), "a refresh: the response has no expires_in"},
+		{"expires_in is text", with("expires_in", "3600"), "expires_in of the response is a string"},
+		{"expires too soon", with("expires_in", 300), "is 300, and Alexa needs 360 or more"},
+		{"no access token", without("access_token", 1), "no access_token"},
+		{"another token type", with("token_type", "mac"), `token_type of the response is "mac"`},
+		{"outage", answering(503), "answers without an error code (status 503)"},
+		{"redirect", answering(302), "(status 302)"},
 	} {
-		linking := tokenServer(t, tt.change)
+		linking := tokenServer(t, tt.misbehave)
 		tokens, err := linking.Exchange(t.Context(), simulator.Request{}, "c")
 		if err == nil {
 			_, err = linking.CheckRefresh(t.Context(), tokens, func(string) {})
