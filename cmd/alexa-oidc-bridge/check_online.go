@@ -34,27 +34,39 @@ func ok(format string, args ...any) finding {
 
 // checkOnline asks the providers, the database and public_url, and prints what it found.
 func checkOnline(ctx context.Context, w io.Writer, loaded *config.Config) error {
-	faults := 0
+	report := &report{w: w}
+	for _, provider := range loaded.Server.Providers {
+		report.add(checkProvider(ctx, loaded.Server.PublicURL, provider)...)
+	}
+	report.add(checkStorage(ctx, loaded.Storage), checkPublicURL(ctx, loaded.Server.PublicURL))
+	return report.err()
+}
+
+// report prints findings and counts those that are faults.
+type report struct {
+	w      io.Writer
+	faults int
+}
+
+func (r *report) add(findings ...finding) {
 	oneLine := strings.NewReplacer("\n\t", " ", "\n", " ") // PostgreSQL's errors have several lines
-	report := func(findings []finding) {
-		for _, found := range findings {
-			fmt.Fprintf(w, "%-8s %s\n", found.level, oneLine.Replace(found.what))
-			if found.hint != "" {
-				fmt.Fprintf(w, "%-8s %s\n", "", found.hint)
-			}
-			if found.level == levelFault {
-				faults++
-			}
+	for _, found := range findings {
+		fmt.Fprintf(r.w, "%-8s %s\n", found.level, oneLine.Replace(found.what))
+		if found.hint != "" {
+			fmt.Fprintf(r.w, "%-8s %s\n", "", found.hint)
+		}
+		if found.level == levelFault {
+			r.faults++
 		}
 	}
-	for _, provider := range loaded.Server.Providers {
-		report(checkProvider(ctx, loaded.Server.PublicURL, provider))
+}
+
+// err returns the error of the command, if there was a fault.
+func (r *report) err() error {
+	if r.faults == 0 {
+		return nil
 	}
-	report([]finding{checkStorage(ctx, loaded.Storage), checkPublicURL(ctx, loaded.Server.PublicURL)})
-	if faults > 0 {
-		return failed(fmt.Errorf("faults found: %d", faults), "do what is written below each line that begins with fault")
-	}
-	return nil
+	return failed(fmt.Errorf("faults found: %d", r.faults), "do what is written below each line that begins with fault")
 }
 
 // checkStorage opens the database as the commands do, which creates nothing and changes no data.

@@ -31,6 +31,8 @@ type Linking struct {
 	InBody           bool   // the credentials are sent in the request body, and not by HTTP Basic
 	PKCE             bool
 	Scopes           []string
+	UserinfoURI      string       // for Userinfo; Alexa itself has none
+	RevocationURI    string       // for Revoke; Alexa itself has none
 	Client           *http.Client // whose redirects are not followed; nil: http.DefaultClient
 }
 
