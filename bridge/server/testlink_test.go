@@ -36,8 +36,8 @@ func TestTestLink(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, withTestTokens)
 	token, person := mint(b, bridge.Claims{"name": "Ada", "groups": []any{"alexa-users"}}), b.Link()
-	want := []string{`"active":true`, `"sub":"test-ada"`, `"scope":"orders menu"`, `"provider":"corp"`, `"upstream_iss":"urn:alexa-oidc-bridge:test"`,
-		`"claims":{"groups":["alexa-users"],"name":"Ada"}`, `"test":true`, `"exp":`}
+	want := []string{`"active":true`, `"sub":"test-ada"`, `"scope":"orders menu"`, `"provider":"corp"`,
+		`"upstream_iss":"urn:alexa-oidc-bridge:test"`, `"claims":{"groups":["alexa-users"],"name":"Ada"}`, `"test":true`, `"exp":`}
 	for _, part := range want {
 		if body := lookUp(b, token); !strings.Contains(body, part) {
 			t.Errorf("%s is missing: %s", part, body)
@@ -48,7 +48,9 @@ func TestTestLink(t *testing.T) {
 	}
 	request := b.NewRequest(http.MethodGet, "/userinfo", nil)
 	request.Header.Set("Authorization", "Bearer "+token)
-	if _, body := b.Do(request); body != `{"groups":["alexa-users"],"name":"Ada","sub":"test-ada","test":true,"upstream_iss":"urn:alexa-oidc-bridge:test"}` {
+	const claims = `{"groups":["alexa-users"],"name":"Ada","sub":"test-ada","test":true,` +
+		`"upstream_iss":"urn:alexa-oidc-bridge:test"}`
+	if _, body := b.Do(request); body != claims {
 		t.Errorf("userinfo: %s", body)
 	}
 	other := lookupRequest(b, url.Values{"token": {token}})

@@ -41,10 +41,14 @@ func (s *suite) pendingConsentExpires() {
 
 // mint makes a test link, which ends as any other, and no link that could be taken for a person's.
 func (s *suite) mint() {
-	skill := &bridge.Skill{ClientID: "pizza", Provider: "corp", Grants: []bridge.Grant{bridge.GrantAuthorizationCode}, Scopes: []string{"a", "b"}}
-	made, token := bridge.NewTestLink(skill, "test-ada", bridge.Claims{"name": "Ada"}, "command:ada@host", s.now, time.Hour)
+	skill := &bridge.Skill{
+		ClientID: "pizza", Provider: "corp", Grants: []bridge.Grant{bridge.GrantAuthorizationCode}, Scopes: []string{"a", "b"},
+	}
+	claims := bridge.Claims{"name": "Ada"}
+	made, token := bridge.NewTestLink(skill, "test-ada", claims, "command:ada@host", s.now, time.Hour)
 	s.must(s.store.Mint(s.Context(), made))
-	if found := s.lookup(bridge.HashOf(token)); !reflect.DeepEqual(found.Link, made.Link) || !found.ExpiresAt.Equal(s.now.Add(time.Hour)) {
+	found := s.lookup(bridge.HashOf(token))
+	if !reflect.DeepEqual(found.Link, made.Link) || !found.ExpiresAt.Equal(s.now.Add(time.Hour)) {
 		s.Errorf("got %+v, want %+v", found, made)
 	}
 	for name, change := range map[string]func(*bridge.NewLink){
@@ -60,7 +64,8 @@ func (s *suite) mint() {
 	s.wantSweep(s.now.Add(time.Hour-time.Second), 100, 0)
 	s.now = s.now.Add(time.Hour)
 	s.wantSweep(s.now, 100, 2) // the link and its token
-	if links := s.links(bridge.LinkFilter{}); len(links) != 1 || links[0].Reason != bridge.ReasonExpired || !links[0].IsTest() {
+	links := s.links(bridge.LinkFilter{})
+	if len(links) != 1 || links[0].Reason != bridge.ReasonExpired || !links[0].IsTest() {
 		s.Errorf("after an hour: %+v", links)
 	}
 	s.verifyFeed()

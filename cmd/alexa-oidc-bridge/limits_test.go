@@ -89,12 +89,13 @@ func TestSoftLimit(t *testing.T) {
 // TestNoSecretInArguments verifies that no flag takes a secret: other users can see the arguments of a process.
 func TestNoSecretInArguments(t *testing.T) {
 	secret := regexp.MustCompile(`(?i)secret|token|key|password|dsn|code|ticket`)
+	names := regexp.MustCompile(`-(file|uri)$`) // what a flag names, in place of having it
 	flags := 0
 	var visit func(*cobra.Command)
 	visit = func(command *cobra.Command) {
 		command.LocalFlags().VisitAll(func(flag *pflag.Flag) {
 			flags++
-			if flag.Value.Type() != "bool" && secret.MatchString(flag.Name) {
+			if flag.Value.Type() != "bool" && secret.MatchString(flag.Name) && !names.MatchString(flag.Name) {
 				t.Errorf("%s --%s", command.CommandPath(), flag.Name)
 			}
 		})

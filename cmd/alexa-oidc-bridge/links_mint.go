@@ -26,17 +26,18 @@ func linksMintCommand() *cobra.Command {
 	mint := &cobra.Command{
 		Use:   "mint",
 		Short: "Make a test link, and print its access token",
-		Long: `mint makes a link without Alexa and without a sign-in, for testing a skill. The person need not exist: subject and claims
-are what you say, and allow is applied to them as to any others. The access token is the only output on standard output.
+		Long: `mint makes a link without Alexa and without a sign-in, for testing a skill. The person need not exist: subject
+and claims are what you say, and allow is applied to them as to any others. The access token is the only output on standard
+output.
 
-A test link cannot be taken for a person: its upstream_iss is urn:alexa-oidc-bridge:test, and lookups say "test": true. It
-lives for an hour, or --lifetime, at most 24h. The skill must have test_tokens: true in the configuration, here to make the
-link and in that of the server for as long as the link is used. The other commands list, revoke and forget test links as
-any others.
+A test link cannot be taken for a person: its upstream_iss is urn:alexa-oidc-bridge:test, and lookups say "test": true.
+It lives for an hour, or --lifetime, at most 24h. The skill must have test_tokens: true in the configuration, here to
+make the link and in that of the server for as long as the link is used. The other commands list, revoke and forget
+test links as any others.
 
 A claim that is given several times is a list; groups always is. email_verified=true is a boolean.`,
-		Example: `  TOKEN=$(alexa-oidc-bridge links mint --skill pizza --sub test-ada --claim name=Ada --claim email=ada@contoso.com \
-    --claim email_verified=true --claim groups=alexa-users)`,
+		Example: `  TOKEN=$(alexa-oidc-bridge links mint --skill pizza --sub test-ada --claim name=Ada \
+    --claim email=ada@contoso.com --claim email_verified=true --claim groups=alexa-users)`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return mintLink(cmd, args) },
 	}
@@ -45,7 +46,8 @@ A claim that is given several times is a list; groups always is. email_verified=
 	flags.StringVar(&args.subject, "sub", "", "the `subject` of the person (required)")
 	flags.StringArrayVar(&args.claims, "claim", nil, "a claim of the person, `name=value`; may be repeated")
 	flags.DurationVar(&args.lifetime, "lifetime", time.Hour, "how long the link lives, at most 24h")
-	flags.StringVar(&args.actor, "actor", "", "who makes the link, a `name` in printable ASCII, stored with it (default command:USER@HOST)")
+	flags.StringVar(&args.actor, "actor", "",
+		"who makes the link, a `name` in printable ASCII, stored with it (default command:USER@HOST)")
 	return mint
 }
 

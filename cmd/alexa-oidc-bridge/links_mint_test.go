@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -75,8 +77,8 @@ func testMint(t *testing.T, path string) {
 		Claims       map[string]any
 	}
 	body := lookupAt(t, log.String(), token)
-	if err := json.Unmarshal([]byte(body), &response); err != nil || !response.Active || !response.Test || response.Sub != "test-ada" ||
-		response.LinkID != linkID[1] || response.Scope != "orders" || response.Expires-response.Issued != 3600 ||
+	err := json.Unmarshal([]byte(body), &response)
+	if err != nil || !response.Active || !response.Test || response.Sub != "test-ada" || response.LinkID != linkID[1] || response.Scope != "orders" || response.Expires-response.Issued != 3600 ||
 		fmt.Sprint(response.Claims) != "map[email:ada@contoso.com groups:[alexa-users] level:[1 2]]" {
 		t.Errorf("%s", body)
 	}
@@ -156,15 +158,20 @@ func TestLinksMintRefused(t *testing.T) {
 		{ada + adaClaims + " --lifetime 24h1s", "--lifetime is out of range", "from 1s to 24h"},
 		{ada + adaClaims + " --lifetime 0s", "--lifetime is out of range", "from 1s to 24h"},
 		{ada + adaClaims + " --actor person", "the actor is not an operator", "use a name"},
-		{ada + adaClaims + " --claim phone=1", "does not keep the claim phone", "use one of email, email_verified, groups, hd, level, name"},
+		{ada + adaClaims + " --claim phone=1", "does not keep the claim phone",
+			"use one of email, email_verified, groups, hd, level, name"},
 		{ada + adaClaims + " --claim name", "--claim is not name=value", "--claim name=Ada"},
 		{ada, "allow does not admit this person: email_domains (email_missing)",
-			"--claim 'email=test@contoso.com' --claim 'email_verified=true' --claim 'groups=alexa-users' --claim 'hd=contoso.com'"},
+			"--claim 'email=test@contoso.com' --claim 'email_verified=true' --claim 'groups=alexa-users' " +
+				"--claim 'hd=contoso.com'"},
 		{ada + strings.Replace(adaClaims, "=true", "=false", 1), "email_domains (email_unverified)", "email_verified=true"},
 		{ada + strings.Replace(adaClaims, "=alexa-users", "=inventors", 1), "groups (groups)", "groups=alexa-users"},
 	}
+	args := func(text string) []string {
+		return append([]string{"links", "mint", "--config", path}, strings.Split(text, " ")...)
+	}
 	for _, tt := range tests {
-		code, stdout, stderr := runCommand(append([]string{"links", "mint", "--config", path}, strings.Split(tt.args, " ")...)...)
+		code, stdout, stderr := runCommand(args(tt.args)...)
 		if code != exitUsage || stdout != "" || !strings.Contains(stderr, tt.stderr) || !strings.Contains(stderr, tt.hint) ||
 			strings.Contains(stderr, "\x1b") {
 			t.Errorf("%q: exit code %d, %s\n%s", tt.args, code, stdout, stderr)
@@ -175,5 +182,33 @@ func TestLinksMintRefused(t *testing.T) {
 	if err := os.Remove(database); err != nil {
 		t.Fatal(err)
 	}
-	wantFailure(t, "serve creates the database", append([]string{"links", "mint", "--config", path}, strings.Fields(ada+adaClaims)...)...)
+	wantFailure(t, "serve creates the database", args(ada+adaClaims)...)
+}
+
+// TestMintInDocuments runs the command of docs/testing.md, and compares the response of the lookup with the one there.
+func TestMintInDocuments(t *testing.T) {
+	document := strings.ReplaceAll(documents(t)["docs/testing.md"], "\\\n", "")
+	command := regexp.MustCompile(`\$\(alexa-oidc-bridge links mint ([^)]+)\)`).FindStringSubmatch(document)
+	shown := regexp.MustCompile("(?s)```json\n(.*?)```").FindStringSubmatch(document)
+	if command == nil || shown == nil {
+		t.Fatal("docs/testing.md has no links mint, or no response")
+	}
+	path := mintConfig(t, sqlstore.SQLite, filepath.Join(t.TempDir(), "bridge.db"))
+	text := strings.Replace(mustReadFile(t, path), ", claims: [{name: hd, any_of: [contoso.com]}]", "", 1)
+	mustWriteFile(t, path, strings.Replace(text, "http://127.0.0.1:8080", "https://link.example.com", 1))
+	log, _, end := startServe(t, path)
+	defer end()
+	token, _ := mustMint(t, path, command[1])
+	var want, got map[string]any
+	err := errors.Join(json.Unmarshal([]byte(shown[1]), &want), json.Unmarshal([]byte(lookupAt(t, log.String(), token)), &got))
+	for _, key := range []string{"iat", "exp", "link_id"} { // which differ each time
+		if want[key] == nil || got[key] == nil {
+			t.Errorf("%s is missing", key)
+		}
+		delete(want, key)
+		delete(got, key)
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v, %v", got, want, err)
+	}
 }

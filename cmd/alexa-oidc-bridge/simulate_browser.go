@@ -117,8 +117,10 @@ func (b *browser) handler(ctx context.Context, at *url.URL) http.Handler {
 }
 
 const (
-	arrivedPage  = `<!doctype html><title>Back at Alexa</title><p>alexa-oidc-bridge simulate has the answer. You can close this window.</p>`
-	fragmentPage = `<!doctype html><title>Back at Alexa</title><p id="text">Paste the address of this page to alexa-oidc-bridge simulate.</p>
+	arrivedPage = `<!doctype html><title>Back at Alexa</title>
+<p>alexa-oidc-bridge simulate has the answer. You can close this window.</p>`
+	fragmentPage = `<!doctype html><title>Back at Alexa</title>
+<p id="text">Paste the address of this page to alexa-oidc-bridge simulate.</p>
 <script>
 fetch(location.pathname + location.search, {method: "POST", body: location.hash}).then(() => {
   history.replaceState(null, "", location.pathname);
@@ -132,7 +134,8 @@ func (b *browser) signIn(ctx context.Context, request simulator.Request) (url.Va
 	fmt.Fprintf(b.out, "\nOpen this in a browser, sign in, and link:\n\n%s\n\n", request.URL())
 	if b.loopback == "" {
 		fmt.Fprintf(b.out, "Then paste the address at which the browser ends; it begins with %s\n"+
-			"To be spared this, add redirect_uris: [\"http://localhost:9000/\"] to the skill, and restart the server.\n\n", request.RedirectURI)
+			"To be spared this, add redirect_uris: [\"http://localhost:9000/\"] to the skill, and restart the server.\n\n",
+			request.RedirectURI)
 	}
 	if b.open {
 		if err := openInBrowser(ctx, request.URL()); err != nil {
@@ -173,8 +176,8 @@ func openInBrowser(ctx context.Context, address string) error {
 		command = []string{"rundll32", "url.dll,FileProtocolHandler"}
 	}
 	opener := exec.CommandContext(context.WithoutCancel(ctx), command[0], append(command[1:], address)...)
-	for _, name := range []string{"PATH", "HOME", "USER", "LANG", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR",
-		"DBUS_SESSION_BUS_ADDRESS", "BROWSER", "SYSTEMROOT"} {
+	for _, name := range []string{"PATH", "HOME", "USER", "LANG", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY",
+		"XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "BROWSER", "SYSTEMROOT"} {
 		if value, found := os.LookupEnv(name); found {
 			opener.Env = append(opener.Env, name+"="+value)
 		}

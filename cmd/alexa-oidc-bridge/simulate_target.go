@@ -44,12 +44,15 @@ func (a simulateArgs) target(cmd *cobra.Command) (target, error) {
 
 // check rejects flags that do not fit each other.
 func (a simulateArgs) check() error {
-	elsewhere := a.tokenURI + a.userinfoURI + a.revocationURI + a.clientID + a.secretFile + a.vendorID + a.redirectURI + strings.Join(a.scopes, "")
+	elsewhere := a.tokenURI + a.userinfoURI + a.revocationURI + a.clientID + a.secretFile + a.vendorID + a.redirectURI +
+		strings.Join(a.scopes, "")
 	switch {
 	case a.authorizationURI == "" && elsewhere != "":
-		return misused("--authorization-uri is missing", "give it with the other flags of a server elsewhere, or --skill alone for one of the configuration")
+		return misused("--authorization-uri is missing",
+			"give it with the other flags of a server elsewhere, or --skill alone for one of the configuration")
 	case a.authorizationURI != "" && a.skill != "":
-		return misused("--skill and --authorization-uri are given", "use --skill for a skill of the configuration, or --client-id for one elsewhere")
+		return misused("--skill and --authorization-uri are given",
+			"use --skill for a skill of the configuration, or --client-id for one elsewhere")
 	case a.region != "all" && a.region != "na" && a.region != "eu" && a.region != "fe":
 		return misused("--region is not a region", "use na, eu, fe or all")
 	case a.endpoint == "" && (a.signWith != "" || a.serveChain != ""):
@@ -97,8 +100,8 @@ func (a simulateArgs) fromConfig(cmd *cobra.Command) (target, error) {
 	chosen := target{
 		linking: simulator.Linking{
 			AuthorizationURI: origin + "/authorize", TokenURI: origin + "/token", UserinfoURI: origin + "/userinfo",
-			RevocationURI: origin + "/revoke", ClientID: skill.ClientID, ClientSecret: secret.Text, PKCE: skill.RequirePKCE || a.pkce,
-			Scopes: skill.Scopes,
+			RevocationURI: origin + "/revoke", ClientID: skill.ClientID, ClientSecret: secret.Text,
+			PKCE: skill.RequirePKCE || a.pkce, Scopes: skill.Scopes,
 		},
 		grants: skill.Grants,
 	}
@@ -112,7 +115,8 @@ func (a simulateArgs) fromConfig(cmd *cobra.Command) (target, error) {
 	case chosen.loopback == "" && chosen.vendorID == "":
 		return target{}, misused("the skill has neither vendor_ids nor a redirect URI on this machine", "add one of them")
 	case a.grant != "" && !skill.HasGrant(bridge.Grant(a.grant)):
-		return target{}, misused("the skill does not have the grant "+a.grant, "leave --grant out, or add it to grants of the skill")
+		return target{}, misused("the skill does not have the grant "+a.grant,
+			"leave --grant out, or add it to grants of the skill")
 	}
 	return chosen, nil
 }
@@ -125,8 +129,8 @@ func (a simulateArgs) fromFlags(*cobra.Command) (target, error) {
 	}
 	chosen := target{
 		linking: simulator.Linking{
-			AuthorizationURI: a.authorizationURI, TokenURI: a.tokenURI, UserinfoURI: a.userinfoURI, RevocationURI: a.revocationURI,
-			ClientID: a.clientID, ClientSecret: secret, PKCE: a.pkce, Scopes: a.scopes,
+			AuthorizationURI: a.authorizationURI, TokenURI: a.tokenURI, UserinfoURI: a.userinfoURI,
+			RevocationURI: a.revocationURI, ClientID: a.clientID, ClientSecret: secret, PKCE: a.pkce, Scopes: a.scopes,
 		},
 		grants:   []bridge.Grant{bridge.GrantAuthorizationCode},
 		vendorID: a.vendorID, loopback: a.redirectURI,
@@ -139,11 +143,14 @@ func (a simulateArgs) fromFlags(*cobra.Command) (target, error) {
 	case a.clientID == "":
 		return target{}, misused("--client-id is missing", "set Your Client ID of the developer console")
 	case a.vendorID == "" && a.redirectURI == "":
-		return target{}, misused("--vendor-id is missing", "set the last part of an Alexa Redirect URL of the developer console")
+		return target{}, misused("--vendor-id is missing",
+			"set the last part of an Alexa Redirect URL of the developer console")
 	case a.vendorID != "" && alexa.CheckVendorID(a.vendorID) != nil:
-		return target{}, misused("--vendor-id is not a vendor id", "copy the last part of an Alexa Redirect URL of the developer console")
+		return target{}, misused("--vendor-id is not a vendor id",
+			"copy the last part of an Alexa Redirect URL of the developer console")
 	case a.redirectURI != "" && (err != nil || !isOnLoopback(loopback)):
-		return target{}, misused("--redirect-uri is not one on this machine", "use such as http://localhost:9000/, or leave it out")
+		return target{}, misused("--redirect-uri is not one on this machine",
+			"use such as http://localhost:9000/, or leave it out")
 	case a.grant != string(bridge.GrantImplicit) && a.tokenURI != "" && secret == "":
 		return target{}, misused("the client secret is missing", "set SIMULATE_CLIENT_SECRET, or give --client-secret-file")
 	case a.grant == string(bridge.GrantAuthorizationCode) && a.tokenURI == "":

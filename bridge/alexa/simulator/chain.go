@@ -102,10 +102,20 @@ func OpenSigner(folder string) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return signer, errors.Join(
-		os.WriteFile(filepath.Join(folder, rootFile), signer.Root, 0o644),
-		os.WriteFile(filepath.Join(folder, chainFile), signer.Chain, 0o644),
-		os.WriteFile(filepath.Join(folder, keyFile), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
+	for _, file := range []struct { // the key last: without it there is no signer in the folder
+		name    string
+		content []byte
+		mode    os.FileMode
+	}{
+		{rootFile, signer.Root, 0o644},
+		{chainFile, signer.Chain, 0o644},
+		{keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600},
+	} {
+		if err := os.WriteFile(filepath.Join(folder, file.name), file.content, file.mode); err != nil {
+			return nil, err
+		}
+	}
+	return signer, nil
 }
 
 func loadSigner(folder string) (*Signer, error) {
@@ -129,8 +139,8 @@ func loadSigner(folder string) (*Signer, error) {
 		return nil, fmt.Errorf("simulator: the key in %s is not an RSA key; use an empty folder", folder)
 	}
 	if time.Now().After(pair.Leaf.NotAfter) {
-		return nil, fmt.Errorf("simulator: the certificate in %s has expired; remove its files, and let the skill trust the new %s",
-			folder, rootFile)
+		return nil, fmt.Errorf("simulator: the certificate in %s has expired; "+
+			"remove its files, and let the skill trust the new %s", folder, rootFile)
 	}
 	return signer, nil
 }

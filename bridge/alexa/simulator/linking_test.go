@@ -106,8 +106,10 @@ func TestCheckStart(t *testing.T) {
 		change func(*simulator.Request)
 		want   string
 	}{
-		{"wrong redirect URI", func(r *simulator.Request) { r.RedirectURI += "X" }, "error page (status 400): This skill asked for a wrong address"},
-		{"wrong client", func(r *simulator.Request) { r.ClientID = "x" }, "error page (status 400): This skill is not known here"},
+		{"wrong redirect URI", func(r *simulator.Request) { r.RedirectURI += "X" },
+			"error page (status 400): This skill asked for a wrong address"},
+		{"wrong client", func(r *simulator.Request) { r.ClientID = "x" },
+			"error page (status 400): This skill is not known here"},
 		{"no PKCE", func(*simulator.Request) {}, "it redirects to Alexa with the error invalid_request"},
 		{"wrong path", func(r *simulator.Request) { r.AuthorizationURI += "/" }, "error page (status 404)"},
 		{"no server", func(r *simulator.Request) { r.AuthorizationURI = "http://127.0.0.1:1/" }, "127.0.0.1:1: dial tcp"},
@@ -225,8 +227,10 @@ func TestMisbehavingServer(t *testing.T) {
 			e.response["refresh_token"] = fmt.Sprint("r", e.n)
 			return invalid(func(e exchange) bool { return e.n > 1 && e.sent != fmt.Sprint("r", e.n-1) })(e)
 		}, "the same refresh token again, as after a lost response: the token endpoint answers invalid_grant (status 400): used before"},
-		{"one at a time", invalid(func(e exchange) bool { return e.n == 5 }), "4 refreshes at once: the token endpoint answers invalid_grant"},
-		{"not after concurrent ones", invalid(func(e exchange) bool { return e.n == 8 }), "a refresh after all of these: the token endpoint"},
+		{"one at a time", invalid(func(e exchange) bool { return e.n == 5 }),
+			"4 refreshes at once: the token endpoint answers invalid_grant"},
+		{"not after concurrent ones", invalid(func(e exchange) bool { return e.n == 8 }),
+			"a refresh after all of these: the token endpoint"},
 		{"no expires_in in a refresh", without("expires_in", 2), "a refresh: the response has no expires_in"},
 		{"expires_in is text", with("expires_in", "3600"), "expires_in of the response is a string"},
 		{"expires too soon", with("expires_in", 300), "is 300, and Alexa needs 360 or more"},
@@ -249,54 +253,5 @@ func TestMisbehavingServer(t *testing.T) {
 	_, err := simulator.Linking{TokenURI: page.URL}.Refresh(t.Context(), "r")
 	if err == nil || !strings.Contains(err.Error(), `answers "text/plain" with status 404, and not JSON`) {
 		t.Errorf("a page: %v", err)
-	}
-}
-
-// TestSkill opens skills that answer in different ways.
-func TestSkill(t *testing.T) {
-	t.Parallel()
-	signer := newSigner(t)
-	var answer func(w http.ResponseWriter, token string)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var body struct {
-			Context struct {
-				System struct {
-					Application struct{ ApplicationID string }
-					User        struct{ AccessToken string }
-				}
-			}
-		}
-		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || r.Header.Get("Signature-256") == "" ||
-			body.Context.System.Application.ApplicationID != "amzn1.ask.skill.1" {
-			t.Errorf("%+v, %v, %v", body, r.Header, err)
-		}
-		answer(w, body.Context.System.User.AccessToken)
-	}))
-	defer server.Close()
-	skill := simulator.Skill{Endpoint: server.URL, ID: "amzn1.ask.skill.1", Signer: signer}
-	for _, tt := range []struct {
-		name   string
-		answer func(w http.ResponseWriter, token string)
-		want   simulator.Reply
-		err    string
-	}{
-		{"speaks", func(w http.ResponseWriter, token string) {
-			fmt.Fprintf(w, `{"response":{"outputSpeech":{"type":"PlainText","text":"Hello %s"}}}`, token)
-		}, simulator.Reply{Speech: "Hello Ada"}, ""},
-		{"asks to link", func(w http.ResponseWriter, _ string) {
-			fmt.Fprint(w, `{"response":{"outputSpeech":{"ssml":"<speak>Link</speak>"},"card":{"type":"LinkAccount"}}}`)
-		}, simulator.Reply{Speech: "<speak>Link</speak>", Card: "LinkAccount"}, ""},
-		{"refuses", func(w http.ResponseWriter, _ string) { w.WriteHeader(400) }, simulator.Reply{}, "status 400"},
-		{"is a page", func(w http.ResponseWriter, _ string) { fmt.Fprint(w, "<p>") }, simulator.Reply{}, "not the JSON"},
-	} {
-		answer = tt.answer
-		reply, err := skill.Launch(t.Context(), "Ada")
-		if reply != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
-			t.Errorf("%s: %+v, %v", tt.name, reply, err)
-		}
-	}
-	server.Close()
-	if _, err := skill.Launch(t.Context(), "Ada"); err == nil || !strings.Contains(err.Error(), "does not respond") {
-		t.Errorf("no skill: %v", err)
 	}
 }

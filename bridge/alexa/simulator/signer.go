@@ -65,7 +65,8 @@ func NewSigner(config SignerConfig) (*Signer, error) {
 		return nil, err
 	}
 	return &Signer{
-		Root: root.pem(), Chain: append(leaf.pem(), intermediate.pem()...), CertificateURL: config.CertificateURL, key: leaf.key,
+		Root: root.pem(), Chain: append(leaf.pem(), intermediate.pem()...),
+		CertificateURL: config.CertificateURL, key: leaf.key,
 	}, nil
 }
 

@@ -88,7 +88,8 @@ func parseTokens(response *http.Response, body []byte) (tokens Tokens, err error
 	failure := TokenError{Status: response.StatusCode}
 	switch {
 	case mediaType != "application/json":
-		return Tokens{}, fmt.Errorf("the token endpoint answers %q with status %d, and not JSON", mediaType, response.StatusCode)
+		return Tokens{}, fmt.Errorf("the token endpoint answers %q with status %d, and not JSON", mediaType,
+			response.StatusCode)
 	case response.StatusCode != http.StatusOK:
 		if json.Unmarshal(body, &failure) != nil || failure.Code == "" {
 			failure.Code = "without an error code"
@@ -97,7 +98,8 @@ func parseTokens(response *http.Response, body []byte) (tokens Tokens, err error
 	}
 	err = json.Unmarshal(body, &tokens)
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return Tokens{}, fmt.Errorf("%s of the response is a %s, and must be of the type %s", wrong.Field, wrong.Value, wrong.Type)
+		return Tokens{}, fmt.Errorf("%s of the response is a %s, and must be of the type %s", wrong.Field, wrong.Value,
+			wrong.Type)
 	} else if err != nil {
 		return Tokens{}, errors.New("the response of the token endpoint is malformed JSON")
 	}
