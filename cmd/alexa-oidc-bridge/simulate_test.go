@@ -102,11 +102,14 @@ func TestSimulateByPasting(t *testing.T) {
 	b, _ := simulatedBridge(t, func(b *testbridge.Bridge) { b.Skill.RequirePKCE = true })
 	secretFile := filepath.Join(t.TempDir(), "secret")
 	mustWriteFile(t, secretFile, simulatedSecret+"\n")
-	paste := func(at *url.URL) string { return "https://example.com/wrong\n" + at.String() }
+	paste := func(at *url.URL) string {
+		otherState := strings.Replace(at.String(), "A2SAAEAE", "A2SAAEAF", 1)
+		return "https://example.com/wrong\n" + otherState + "\n\n" + at.String()
+	}
 	code, output := simulate(t, paste, "--authorization-uri", b.Origin+"/authorize", "--token-uri", b.Origin+"/token",
 		"--client-id", "pizza", "--vendor-id", testbridge.VendorID, "--client-secret-file", secretFile, "--pkce",
 		"--scope", "orders", "--credentials-in-body", "--region", "eu")
-	if code != exitDone || strings.Contains(output, "pitangui") || !strings.Contains(output, "This is not the address") ||
+	if code != exitDone || strings.Contains(output, "pitangui") || strings.Count(output, "This is not the address") != 2 ||
 		!strings.Contains(output, `add redirect_uris: ["http://localhost:9000/"]`) {
 		t.Errorf("exit code %d\n%s", code, output)
 	}
