@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -106,7 +107,19 @@ func TestSimulateByPasting(t *testing.T) {
 		otherState := strings.Replace(at.String(), "A2SAAEAE", "A2SAAEAF", 1)
 		return "https://example.com/wrong\n" + otherState + "\n\n" + at.String()
 	}
-	code, output := simulate(t, paste, "--authorization-uri", b.Origin+"/authorize", "--token-uri", b.Origin+"/token",
+	origin, err := url.Parse(b.Origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(origin)
+	token := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			t.Error("the credentials are in the header, and not in the body")
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer token.Close()
+	code, output := simulate(t, paste, "--authorization-uri", b.Origin+"/authorize", "--token-uri", token.URL+"/token",
 		"--client-id", "pizza", "--vendor-id", testbridge.VendorID, "--client-secret-file", secretFile, "--pkce",
 		"--scope", "orders", "--credentials-in-body", "--region", "eu")
 	if code != exitDone || strings.Contains(output, "pitangui") || strings.Count(output, "This is not the address") != 2 ||

@@ -162,6 +162,26 @@ func TestResponse(t *testing.T) {
 	}
 }
 
+// TestCredentials verifies that the credentials are where the developer console says.
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	for _, inBody := range []bool{true, false} {
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			r.ParseForm()
+			id, secret, inHeader := r.BasicAuth()
+			if inBody {
+				id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
+			}
+			if id != "pizza" || secret != skillSecret || inHeader == inBody || r.PostForm.Has("client_secret") != inBody {
+				t.Errorf("in the body: %v; header %v, form %v", inBody, r.Header, r.PostForm)
+			}
+		}))
+		linking := simulator.Linking{TokenURI: server.URL, ClientID: "pizza", ClientSecret: skillSecret, InBody: inBody}
+		linking.Refresh(t.Context(), "r")
+		server.Close()
+	}
+}
+
 // exchange is the n-th request to a token endpoint, from 1, and the response that a good server gives.
 type exchange struct {
 	n        int
