@@ -59,7 +59,7 @@ func (b *browser) listen(ctx context.Context) error {
 			return err
 		}
 		server := &http.Server{Handler: b.handler(ctx, at), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
-		go server.Serve(listener)
+		go func() { _ = server.Serve(listener) }() // until close
 		b.close = func() { cancel(); server.Close() }
 	}
 	go b.readLines(ctx)
@@ -185,6 +185,6 @@ func openInBrowser(ctx context.Context, address string) error {
 	if err := opener.Start(); err != nil {
 		return err
 	}
-	go opener.Wait()
+	go func() { _ = opener.Wait() }() // whatever the browser says, the person has the URL
 	return nil
 }
