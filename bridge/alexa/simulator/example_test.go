@@ -1,6 +1,7 @@
 package simulator_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -43,4 +44,33 @@ func Example() {
 	parameters, _ := request.Answer(end.URL)
 	fmt.Println(end.Arrived, end.URL.Host, parameters)
 	// Output: true pitangui.amazon.com map[access_token:[example] decision:[link]]
+}
+
+// An authorization server that takes each refresh token only once loses the link as soon as a response is lost.
+func ExampleLinking_CheckRefresh() {
+	tokens, current := 0, ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.FormValue("refresh_token") != current {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"error":"invalid_grant"}`)
+			return
+		}
+		tokens++
+		current = fmt.Sprint("refresh", tokens)
+		fmt.Fprintf(w, `{"access_token":"x","token_type":"Bearer","expires_in":3600,"refresh_token":%q}`, current)
+	}))
+	defer server.Close()
+
+	linking := simulator.Linking{TokenURI: server.URL, ClientID: "pizza", ClientSecret: "example"}
+	first, err := linking.Exchange(context.Background(), simulator.Request{}, "code")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = linking.CheckRefresh(context.Background(), first, func(step string) { fmt.Println("good:", step) })
+	fmt.Println(err)
+	// Output:
+	// good: a refresh
+	// the same refresh token again, as after a lost response: the token endpoint answers invalid_grant (status 400)
 }
