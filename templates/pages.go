@@ -181,6 +181,7 @@ func (p *Pages) write(w http.ResponseWriter, status int, hasForm bool, page *tem
 	header.Set("Content-Security-Policy", p.policy)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Frame-Options", "DENY")
+	header.Set("Document-Policy", "force-load-at-top") // whatever fragment the URL has
 	header.Set("Cache-Control", "no-store")
 	header.Set("Referrer-Policy", "no-referrer")
 	if hasForm {

@@ -49,7 +49,9 @@ func (h *Handler) redirectToProvider(w http.ResponseWriter, r *http.Request, f *
 		h.started.WithLabelValues(f.request.ClientID, f.provider).Inc()
 		h.logSampled(r.Context(), f, "sign-in started")
 	}
-	httperror.Redirect(w, location)
+	// With a fragment, though an empty one: else browsers would keep that of the URL by which a stranger sent the person
+	// here, and scroll the consent page to it, past its warning.
+	httperror.Redirect(w, location+"#")
 	return nil
 }
 

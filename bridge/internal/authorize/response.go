@@ -39,7 +39,9 @@ func errorResponse(request *bridge.AuthorizationRequest, issuer string, err *oau
 	if request.ResponseType == bridge.ResponseTypeToken {
 		return inFragment(request.RedirectURI, parameters)
 	}
-	return inQuery(request.RedirectURI, append(parameters, parameter{"iss", issuer}))
+	// With an empty fragment: else browsers would keep that of the URL by which a stranger sent the person here, which
+	// could be the response of another grant (RFC 9700 §4.1.3).
+	return inQuery(request.RedirectURI, append(parameters, parameter{"iss", issuer})) + "#"
 }
 
 // inFragment puts parameters into the fragment of a redirect URI, which has none.
