@@ -4,16 +4,26 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"alexa-oidc-bridge/bridge"
 )
 
 // subjectClaim checks the name of the claim that identifies people.
 func (b *builder) subjectClaim(path, name string) {
-	changeable := []string{"preferred_username", "upn", "unique_name", "name", "nickname"}
-	b.reject(slices.Contains(changeable, name), path, "a claim that people can change",
+	b.reject(isChangeable(name) && !strings.EqualFold(name, bridge.ClaimEmail), path, "a claim that people can change",
 		"use sub, oid for Entra ID, or another claim that the provider never assigns twice")
 	if hasDot(name) {
 		b.warn(path, "contains a dot, and is the name of one claim: a subject is never taken from inside another claim")
 	}
+}
+
+// isChangeable reports whether the usual meaning of a claim is something that people can choose, or that passes from
+// one person to another.
+func isChangeable(name string) bool {
+	return slices.Contains([]string{
+		"preferred_username", "upn", "userprincipalname", "unique_name", "username", "login", "name", "given_name", "family_name",
+		"nickname", "mail", "email", "emails", "phone_number", "profile", "website",
+	}, strings.ToLower(name))
 }
 
 // claimPath checks the path of a claim, which is a name or a list of names.

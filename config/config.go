@@ -108,6 +108,7 @@ func (b *builder) config(form form) *Config {
 		"out of range", `set a duration from "1s" to "1h"`)
 	config.Server.Providers = b.providers(form.Providers)
 	config.Server.Skills = b.skills(form.Skills, config.Server.Providers)
+	b.warnLoopback(form.Skills, config.Server.PublicURL)
 	config.Server.Backends = b.backends(form.Backends, config.Server.Skills)
 	if host, _, err := net.SplitHostPort(config.AdminListen); err == nil && !isLoopback(host) {
 		b.warn("admin_listen", "not a loopback address; restrict access to metrics and readiness by a firewall")

@@ -55,6 +55,18 @@ func (b *builder) redirectURI(path, uri string) {
 	}
 }
 
+// warnLoopback warns about redirect URIs on the person's machine in a configuration that is not for one.
+func (b *builder) warnLoopback(skills []skillForm, publicURL string) {
+	for i, skill := range skills {
+		for j, uri := range skill.RedirectURIs {
+			if strings.HasPrefix(publicURL, "https:") && strings.HasPrefix(uri, "http:") {
+				b.warn(element(element("skills", i)+".redirect_uris", j), "for tests only: other programs on the person's machine "+
+					"can receive the code or the token; remove it when the test is over")
+			}
+		}
+	}
+}
+
 // warnRegions warns about redirect URIs of Alexa that are not those of all regions.
 func (b *builder) warnRegions(path string, uris []string) {
 	var missing []string

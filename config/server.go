@@ -47,6 +47,9 @@ func (b *builder) operator(form operatorForm) server.Operator {
 func (b *builder) limits(form limitsForm) server.Limits {
 	perMinute := func(path string, n int) {
 		b.reject(n < 0 || n > maxPerMinute, "limits."+path, "out of range", "set a number from 1 to 1000000, or 0 for no limit")
+		if n == 0 {
+			b.warn("limits."+path, "0: one address can keep the server and the provider busy; set a limit, such as 600 requests or 30 failures")
+		}
 	}
 	perMinute("requests_per_minute", form.RequestsPerMinute)
 	perMinute("failures_per_minute", form.FailuresPerMinute)
@@ -75,6 +78,8 @@ func (b *builder) trustedProxies(texts []string, publicURL string) []netip.Prefi
 				"or remove the prefix for this address alone")
 		case network.Bits() == 0:
 			b.warn(path, "every address: anyone can claim any address in X-Forwarded-For; set the networks of your proxies")
+		case network.Bits() < 8:
+			b.warn(path, "a large part of the internet: anyone there can claim any address in X-Forwarded-For; set the networks of your proxies")
 		}
 		proxies = append(proxies, network)
 	}

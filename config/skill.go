@@ -214,6 +214,11 @@ func (b *builder) warnSkill(key func(string) string, skill *bridge.Skill, provid
 		b.warn(key("grants"), "both: only for moving from implicit to authorization_code; when the skill uses codes, "+
 			"remove implicit and revoke its old links by `links revoke --skill "+skill.ClientID+" --grant implicit`")
 	}
+	namesHD := func(rule bridge.ClaimRule) bool { return rule.Name == "hd" }
+	if google && len(skill.Allow.EmailDomains) > 0 && !slices.ContainsFunc(skill.Allow.Claims, namesHD) {
+		b.warn(key("allow.email_domains"), "with Google: a private account keeps an address of your domain that it once had, as verified; "+
+			"also set claims: [{name: hd, any_of: [contoso.com]}]")
+	}
 	if google && slices.Contains(skill.KeptClaims(), bridge.ClaimGroups) {
 		b.warn(key("claims"), "contains groups, which Google does not provide")
 	}
@@ -222,6 +227,10 @@ func (b *builder) warnSkill(key func(string) string, skill *bridge.Skill, provid
 	}
 	for i, rule := range skill.Allow.Claims {
 		b.warnDot(element(key("allow.claims"), i), rule.Name)
+		if isChangeable(rule.Name) {
+			b.warn(element(key("allow.claims"), i), "a claim that people may be able to change: whoever enters the value is admitted; "+
+				"use groups, email_domains, or a claim that only the provider sets")
+		}
 	}
 }
 

@@ -27,7 +27,8 @@ const (
 
 // limits bounds what one address can do. Whoever authenticates, or presents a live token, is never limited.
 type limits struct {
-	requests, failures, failedExchanges *limit.ByAddress
+	requests, failures *limit.ByAddress
+	failedExchanges    map[string]*limit.ByAddress // by provider id
 
 	limited *prometheus.CounterVec
 	warn    func(*http.Request) // of a peer that may be a proxy
@@ -38,12 +39,15 @@ func newLimits(config Config, log *slog.Logger, now func() time.Time, registry p
 	l := limits{
 		requests:        perMinute(config.Limits.RequestsPerMinute),
 		failures:        perMinute(config.Limits.FailuresPerMinute),
-		failedExchanges: perMinute(config.Limits.FailuresPerMinute),
+		failedExchanges: map[string]*limit.ByAddress{},
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bridge_limited_total",
 			Help: "Requests that were answered 429, by route.",
 		}, []string{"route"}),
 		warn: func(*http.Request) {},
+	}
+	for _, provider := range config.Providers {
+		l.failedExchanges[provider.ID] = perMinute(config.Limits.FailuresPerMinute)
 	}
 	registry.MustRegister(l.limited)
 	if strings.HasPrefix(config.PublicURL, "https:") && config.Limits != (Limits{}) {
@@ -56,11 +60,12 @@ func newLimits(config Config, log *slog.Logger, now func() time.Time, registry p
 func warnOfProxy(log *slog.Logger, trusted []netip.Prefix) func(*http.Request) {
 	var once sync.Once
 	return func(r *http.Request) {
-		if clientaddr.IsUnknownProxy(r, trusted) {
+		if clientaddr.IsUnknown(r, trusted) {
 			once.Do(func() {
-				log.Warn("no limits per address: a request came from an address of this machine or of a private network, "+
-					"which may be a proxy that everybody comes through",
-					"peer", clientaddr.Of(r, nil), "hint", "set trusted_proxies to the network of the proxy")
+				log.Warn("no limits per address: the address of a request may be that of a proxy that everybody comes through",
+					"peer", clientaddr.Of(r, nil), "address", clientaddr.Of(r, trusted),
+					"hint", "let the proxy put the client's address into X-Forwarded-For, and set trusted_proxies to the "+
+						"addresses of proxies only")
 			})
 		}
 	}

@@ -78,6 +78,39 @@ func TestRequestsPerMinute(t *testing.T) {
 	}
 }
 
+// TestRequestsOfAnotherSite lets a page of another site send requests in a person's browser. They do not count.
+func TestRequestsOfAnotherSite(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, withProxy(5, 30))
+	b.Clock.Hold()
+	for range 10 {
+		for _, path := range []string{b.Request().URL(), "/", "/nothing", "/consent", "/callback/corp"} {
+			for _, destination := range []string{"empty", "image", "iframe"} {
+				if got := status(b, "GET", path, nil, forwarded(honest), header("Sec-Fetch-Dest", destination)); got != http.StatusForbidden {
+					t.Fatalf("%s as %s: status %d", path, destination, got)
+				}
+			}
+		}
+	}
+	if got := status(b, "GET", b.Request().URL(), nil, forwarded(honest), header("Sec-Fetch-Dest", "document")); got != http.StatusSeeOther {
+		t.Errorf("the person: status %d", got)
+	}
+}
+
+// TestFragmentOfStranger verifies that no redirect inherits the fragment of the URL by which a stranger sent a person.
+func TestFragmentOfStranger(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, withCodeGrant)
+	faulty := b.Request()
+	faulty.ResponseType = "none"
+	for what, address := range map[string]string{"to the provider": b.Request().URL(), "an error to Alexa": faulty.URL()} {
+		response, _ := b.Do(b.NewRequest(http.MethodGet, address, nil))
+		if location := response.Header.Get("Location"); !strings.HasSuffix(location, "#") {
+			t.Errorf("%s: redirected to %s", what, location)
+		}
+	}
+}
+
 // TestFailuresPerMinute guesses secrets and tokens. The right ones are answered as ever, from the same address, too.
 func TestFailuresPerMinute(t *testing.T) {
 	t.Parallel()

@@ -31,16 +31,17 @@ func (s *Server) publicHandler() http.Handler {
 		paths = append(paths, pattern)
 		return instrumented
 	}
-	page := func(pattern string, next handler, methods ...string) {
-		route(pattern, httperror.People, s.limits.perRequest(pattern, next), methods...)
+	page := func(pattern string, next handler, methods ...string) http.Handler {
+		// What no person opened is rejected before it counts: another site can let their browser send thousands.
+		return route(pattern, httperror.People, rejectPrefetch(s.limits.perRequest(pattern, next)), methods...)
 	}
 	endpoint := func(pattern string, next handler, methods ...string) http.Handler {
 		return route(pattern, httperror.Programs, s.limits.perFailure(pattern, next), methods...)
 	}
-	page("/authorize", rejectPrefetch(s.authorize.Authorize), get)
-	page("/callback/{provider}", rejectPrefetch(s.authorize.Callback), get)
+	page("/authorize", s.authorize.Authorize, get)
+	page("/callback/{provider}", s.authorize.Callback, get)
 	page("/consent", s.authorize.Consent, get, post)
-	page("/try/{ticket}", rejectPrefetch(s.authorize.Try), get, post)
+	page("/try/{ticket}", s.authorize.Try, get, post)
 	endpoint("/token", s.token.Token, post)
 	lookup := endpoint("/lookup", s.introspect.Lookup, post)
 	endpoint("/userinfo", s.introspect.Userinfo, get, post)
@@ -48,7 +49,7 @@ func (s *Server) publicHandler() http.Handler {
 	page("/{$}", s.home, get)
 	const metadata = "/.well-known/oauth-authorization-server"
 	route(metadata, httperror.Programs, s.limits.perRequest(metadata, s.token.Metadata), get)
-	other := route("/", httperror.People, s.limits.perRequest("/", notFound(paths)))
+	other := page("/", notFound(paths))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.TransferEncoding) > 0 {
 			// A length may have been there, too, which a proxy could have believed. net/http removes it and goes on; RFC

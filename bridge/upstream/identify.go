@@ -41,9 +41,9 @@ type Wish struct {
 	Wanted []string // good to have
 }
 
-// minCode is the length in bytes from which on a code is kept out of the log. A shorter one is no secret, but made up
-// so that its removal spoils the text around it.
-const minCode = 8
+// minSecret is the length in bytes from which on a code or a token is kept out of the log. A shorter one is no secret,
+// but made up so that its removal spoils the text around it.
+const minSecret = 8
 
 // signIn is one sign-in, from the authorization response to the identity. It collects the secrets that it meets,
 // which must not be in an error.
@@ -64,9 +64,7 @@ func (p *Provider) Identify(ctx context.Context, login Login, response Response,
 		return nil, err
 	}
 	s := &signIn{Provider: p, metadata: metadata, login: login, secrets: []string{login.State, login.Nonce, login.Verifier}}
-	if len(response.Code) >= minCode {
-		s.secrets = append(s.secrets, response.Code)
-	}
+	s.keepOut(response.Code)
 	if err := s.checkResponse(response); err != nil {
 		return nil, err
 	}
@@ -82,6 +80,13 @@ func (p *Provider) Identify(ctx context.Context, login Login, response Response,
 		return nil, err
 	}
 	return s.identity(idToken, userinfo, wish)
+}
+
+// keepOut keeps a code or a token out of the log.
+func (s *signIn) keepOut(secret string) {
+	if len(secret) >= minSecret {
+		s.secrets = append(s.secrets, secret)
+	}
 }
 
 // redact makes an error of a library fit for a log.

@@ -25,7 +25,9 @@ func (s *signIn) exchange(ctx context.Context, code string) error {
 		return s.tokenError(got, body)
 	}
 	s.accessToken, s.idToken = body.string("access_token"), body.string("id_token")
-	s.secrets = append(s.secrets, s.accessToken, s.idToken, body.string("refresh_token"))
+	for _, token := range []string{s.accessToken, s.idToken, body.string("refresh_token")} {
+		s.keepOut(token)
+	}
 	return nil
 }
 

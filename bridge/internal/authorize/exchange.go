@@ -36,7 +36,7 @@ func (h *Handler) withinLimits(r *http.Request, f *flow, provider *upstream.Prov
 	if h.codes.Count(string(f.handle())) >= maxCodes {
 		return errTooManyCodes
 	}
-	if wait := h.FailedExchanges.Wait(r); wait > 0 {
+	if wait := h.FailedExchanges[f.provider].Wait(r); wait > 0 {
 		return httperror.TooMany(wait, errors.New("too many codes from this address were refused by the provider"))
 	}
 	release, err := h.acquireExchange(r, f)
@@ -48,7 +48,7 @@ func (h *Handler) withinLimits(r *http.Request, f *flow, provider *upstream.Prov
 	defer cancel()
 	err = exchange(ctx)
 	if isRefusedExchange(err) {
-		h.FailedExchanges.Take(r)
+		h.FailedExchanges[f.provider].Take(r)
 	}
 	return err
 }
@@ -57,7 +57,7 @@ func (h *Handler) acquireExchange(r *http.Request, f *flow) (release func(), err
 	ctx, cancel := context.WithTimeout(r.Context(), exchangeQueueTimeout)
 	defer cancel()
 	first := h.codes.Count(string(f.handle())) == 0
-	release, err = h.exchanges[f.provider].Acquire(ctx, h.FailedExchanges.Network(r), first)
+	release, err = h.exchanges[f.provider].Acquire(ctx, h.FailedExchanges[f.provider].Network(r), first)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = limit.ErrBusy
 	}

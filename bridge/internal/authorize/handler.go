@@ -25,8 +25,8 @@ type Deps struct {
 	Keys      *keys.Ring
 	Pages     *templates.Pages
 	Sampler   *httperror.Sampler // of log lines
-	// FailedExchanges limits the codes from one address that a provider refuses.
-	FailedExchanges *limit.ByAddress
+	// FailedExchanges limit the codes from one address that a provider refuses, by the id of the provider.
+	FailedExchanges map[string]*limit.ByAddress
 }
 
 // Handler serves /authorize, /callback/{provider} and /consent. It is safe for concurrent use.

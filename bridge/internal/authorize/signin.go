@@ -101,13 +101,16 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 		},
 		Name:  displayable(claims.DisplayName()),
 		Email: displayable(claims.String(bridge.ClaimEmail)),
-		Fresh: !identity.AuthTime.Before(f.started.Truncate(time.Second)),
+		Fresh: !identity.AuthTime.Before(f.started.Truncate(time.Second)) && identity.AuthTime.Before(h.Now().Add(clockSkew)),
 	}
 	if rule := bridge.FirstFailed(skill.SignInRules(known, claims)); rule.Reason != "" {
 		return &notAllowedError{rule, result}
 	}
 	return h.storeResult(ctx, f, result)
 }
+
+// clockSkew is how far ahead of ours the clock of a provider may be.
+const clockSkew = time.Minute
 
 // maxKeptClaims bounds the claims that are stored with a link, in bytes as an export writes them. Otherwise the link of
 // one person could make an export impossible.

@@ -22,24 +22,36 @@ func Of(r *http.Request, trusted []netip.Prefix) netip.Addr {
 		if !isTrusted(address, trusted) {
 			break
 		}
-		next, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil {
+		next, ok := parse(strings.TrimSpace(hop))
+		if !ok {
 			break
 		}
-		address = next.Unmap().WithZone("")
+		address = next
 	}
 	return address
 }
 
-// IsUnknownProxy reports whether the peer may be a proxy that is not known as one: it is on this machine or in a private
-// network, and not trusted. Then all clients have its address.
-func IsUnknownProxy(r *http.Request, trusted []netip.Prefix) bool {
+// parse parses an address, also with a port, as Azure's gateways write it.
+func parse(text string) (address netip.Addr, ok bool) {
+	address, err := netip.ParseAddr(text)
+	if withPort, portErr := netip.ParseAddrPort(text); portErr == nil {
+		address, err = withPort.Addr(), nil
+	}
+	return address.Unmap().WithZone(""), err == nil
+}
+
+// IsUnknown reports whether the address of a request may be that of a proxy, which all clients have then: the peer is on
+// this machine or in a private network and not trusted, or it is trusted and did not say whose request it is.
+func IsUnknown(r *http.Request, trusted []netip.Prefix) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return true
 	}
 	address := peer.Addr().Unmap().WithZone("")
-	return (address.IsLoopback() || address.IsPrivate() || address.IsLinkLocalUnicast()) && !isTrusted(address, trusted)
+	if isTrusted(address, trusted) {
+		return isTrusted(Of(r, trusted), trusted)
+	}
+	return address.IsLoopback() || address.IsPrivate() || address.IsLinkLocalUnicast()
 }
 
 func isTrusted(address netip.Addr, trusted []netip.Prefix) bool {

@@ -28,6 +28,8 @@ func TestOf(t *testing.T) {
 		{"IPv6", "[fd00::1]:1234", []string{"2001:db8::1"}, "2001:db8::1"},
 		{"mapped", "[::ffff:10.1.1.1]:1234", []string{"::ffff:198.51.100.1"}, "198.51.100.1"},
 		{"zone", "[fe80::1%eth0]:1234", nil, "fe80::1"},
+		{"with a port", "10.1.1.1:1234", []string{"192.0.2.66:1, 198.51.100.1:5678"}, "198.51.100.1"},
+		{"IPv6 with a port", "10.1.1.1:1234", []string{"[2001:db8::1]:5678"}, "2001:db8::1"},
 		{"not a peer", "@", nil, "invalid IP"},
 	}
 	for _, test := range tests {
@@ -35,6 +37,32 @@ func TestOf(t *testing.T) {
 		r.RemoteAddr, r.Header["X-Forwarded-For"] = test.peer, test.forwarded
 		if got := clientaddr.Of(r, trusted).String(); got != test.want {
 			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+func TestIsUnknown(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	for _, tt := range []struct {
+		name, peer, forwarded string
+		want                  bool
+	}{
+		{"a client", "203.0.113.7:1234", "", false},
+		{"a client through a proxy", "10.1.1.1:1234", "198.51.100.1", false},
+		{"a proxy that says nothing", "10.1.1.1:1234", "", true},
+		{"a proxy that says nothing we can read", "10.1.1.1:1234", "unknown", true},
+		{"a proxy behind which the address of a node is", "10.1.1.1:1234", "10.2.2.2", true},
+		{"this machine", "127.0.0.1:1234", "198.51.100.1", true},
+		{"a private network", "192.168.1.1:1234", "", true},
+		{"no peer", "@", "", true},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = tt.peer
+		if tt.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", tt.forwarded)
+		}
+		if got := clientaddr.IsUnknown(r, trusted); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
 }

@@ -69,9 +69,9 @@ func (l *ByAddress) count(r *http.Request, take bool) time.Duration {
 }
 
 // Network returns the network whose requests are counted together with a request, or the zero Prefix if the address of
-// the client is not known: the peer may be a proxy that trusted_proxies lacks, and everybody would share its address.
+// the client is not known: it may be that of a proxy, which everybody would share.
 func (l *ByAddress) Network(r *http.Request) netip.Prefix {
-	if clientaddr.IsUnknownProxy(r, l.trusted) {
+	if clientaddr.IsUnknown(r, l.trusted) {
 		return netip.Prefix{}
 	}
 	address := clientaddr.Of(r, l.trusted)
