@@ -15,11 +15,11 @@ demo: ## play a link on this machine, without Amazon and without a provider
 test: ## run the tests that need only Go
 	go test ./...
 
-test-all: test-tools ## run every test as CI does: needs Chromium, Node, PostgreSQL, Caddy and a C compiler
+test-all: test-tools ## run every test as CI does: needs Chromium, Node, PostgreSQL, Caddy, nginx and a C compiler
 	BRIDGE_TEST_STRICT=1 go test -race -tags strict -timeout 20m ./...
 
-attacks: ## attack a running bridge, and print the attempts by class
-	@go test -tags strict -count=1 -v -run '^TestAttacks$$' ./bridge/server 2>&1 | \
+attacks: ## attack a running bridge, alone and behind nginx and Caddy, and print the attempts by class
+	@go test -tags strict -count=1 -v -run '^Test(Proxy)?Attacks$$' ./bridge/server ./examples/deployments 2>&1 | \
 	  awk '/^ *(---|===)| WARN /{next} {print} /^(FAIL|panic)/{failed=1} END{exit failed}'
 
 test-tools:

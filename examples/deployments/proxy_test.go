@@ -16,46 +16,71 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 )
 
-// proxy is Caddy with the Caddyfile of the example, before two replicas of the test.
+// proxy is a proxy of the documentation before replicas of the test.
 type proxy struct {
 	origin string
 	log    bytes.Buffer // complete once stop has returned
 	stop   func()
 }
 
-// startProxy starts Caddy with loopback addresses in place of the names of the replicas, and nothing else changed.
-func startProxy(t *testing.T, replicas [2]http.HandlerFunc) *proxy {
+// startCaddy starts Caddy with the Caddyfile of the example, with loopback addresses in place of the names of the
+// replicas and for itself, and for https with a certificate.
+func startCaddy(t *testing.T, scheme string, replicas [2]http.HandlerFunc) *proxy {
 	t.Helper()
-	var servers [2]*httptest.Server
-	for i, handler := range replicas {
-		servers[i] = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path != "/" { // the health check
-				handler(w, r)
-			}
-		}))
-		t.Cleanup(servers[i].Close)
-	}
+	home := t.TempDir()
+	certificate := map[string]string{"https": "tls certificate.pem key.pem\n"}[scheme]
+	writeCertificate(t, home)
+	write(t, filepath.Join(home, "Caddyfile"), strings.NewReplacer(
+		"admin off\n", "admin off\n\tdefault_bind 127.0.0.1\n\tskip_install_trust\n\tauto_https disable_redirects\n",
+		"\tlog\n", "\tlog\n\t"+certificate,
+		"bridge-1:8080", startReplica(t, replicas[0]),
+		"bridge-2:8080", startReplica(t, replicas[1])).Replace(read(t, "../compose/Caddyfile")))
+	p := &proxy{origin: scheme + "://localhost:" + freePort(t)}
+	caddy := caddyCommand(t, home, p.origin, "run", filepath.Join(home, "Caddyfile"))
+	caddy.Dir = home
+	p.run(t, caddy, syscall.SIGTERM, "serving initial configuration")
+	return p
+}
+
+// startReplica starts an HTTP server as serve does, and returns its address. "/" is for health checks.
+func startReplica(t *testing.T, handler http.HandlerFunc) (address string) {
+	t.Helper()
+	replica := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			handler(w, r)
+		}
+	}))
+	replica.Config.ReadTimeout, replica.Config.MaxHeaderBytes = 10*time.Second, 32<<10
+	replica.Start()
+	t.Cleanup(replica.Close)
+	return replica.Listener.Addr().String()
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := listener.Addr().String()
-	listener.Close()
-	home := t.TempDir()
-	write(t, filepath.Join(home, "Caddyfile"), strings.NewReplacer(
-		"admin off\n", "admin off\n\tdefault_bind 127.0.0.1\n",
-		"bridge-1:8080", servers[0].Listener.Addr().String(),
-		"bridge-2:8080", servers[1].Listener.Addr().String()).Replace(read(t, "../compose/Caddyfile")))
-
-	p := &proxy{origin: "http://" + address}
-	caddy := caddyCommand(t, home, p.origin, "run", filepath.Join(home, "Caddyfile"))
-	output, err := caddy.StderrPipe()
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := caddy.Start(); err != nil {
+	return port
+}
+
+// run starts a command that logs to standard error, and waits for what it logs when it is ready.
+func (p *proxy) run(t *testing.T, command *exec.Cmd, stop os.Signal, readyText string) {
+	t.Helper()
+	output, err := command.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
 	ready, ended := make(chan bool, 2), make(chan struct{})
@@ -63,22 +88,24 @@ func startProxy(t *testing.T, replicas [2]http.HandlerFunc) *proxy {
 		defer close(ended)
 		for lines := bufio.NewScanner(output); lines.Scan(); p.log.WriteString("\n") {
 			p.log.Write(lines.Bytes())
-			if strings.Contains(lines.Text(), "serving initial configuration") {
-				ready <- true
+			if strings.Contains(lines.Text(), readyText) {
+				select {
+				case ready <- true:
+				default:
+				}
 			}
 		}
 		ready <- false
 	}()
 	p.stop = sync.OnceFunc(func() {
-		caddy.Process.Signal(syscall.SIGTERM)
+		command.Process.Signal(stop)
 		<-ended
-		caddy.Wait()
+		command.Wait()
 	})
 	t.Cleanup(p.stop)
 	if !<-ready {
-		t.Fatalf("caddy does not serve: %s", p.log.String())
+		t.Fatalf("%s does not serve: %s", command.Path, p.log.String())
 	}
-	return p
 }
 
 func caddyCommand(t *testing.T, home, origin, command, file string) *exec.Cmd {
@@ -124,7 +151,7 @@ func TestProxyPassesLongHeadersAndLogsNoSecret(t *testing.T) {
 		w.Header().Set("Set-Cookie", "secret-set-cookie="+strings.Repeat("c", 4000))
 		w.WriteHeader(http.StatusSeeOther)
 	}
-	p := startProxy(t, [2]http.HandlerFunc{replica, replica})
+	p := startCaddy(t, "http", [2]http.HandlerFunc{replica, replica})
 	for range 10 {
 		if response := p.send(t, http.MethodGet, "/authorize?"+query); response.StatusCode != http.StatusSeeOther ||
 			response.Header.Get("Location") != location {
@@ -148,7 +175,7 @@ func TestProxyRepeatsOnlyAuthorize(t *testing.T) {
 				panic(http.ErrAbortHandler)
 			}
 		}
-		p := startProxy(t, [2]http.HandlerFunc{replica, replica})
+		p := startCaddy(t, "http", [2]http.HandlerFunc{replica, replica})
 		if status := p.send(t, http.MethodGet, target).StatusCode; status != want {
 			t.Errorf("%s: status %d, want %d", target, status, want)
 		}
