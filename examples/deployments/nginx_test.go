@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -77,27 +76,4 @@ func writeCertificate(t *testing.T, folder string) {
 	}
 	write(t, filepath.Join(folder, "certificate.pem"), block("CERTIFICATE", pair.Certificate[0]))
 	write(t, filepath.Join(folder, "key.pem"), block("PRIVATE KEY", key))
-}
-
-// TestNginxDoesNotRepeatCallback verifies that nginx does not send a code twice when the server dies over it, on a
-// connection that was used before.
-func TestNginxDoesNotRepeatCallback(t *testing.T) {
-	var requests atomic.Int32
-	p := startNginx(t, func(_ http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/callback/corp" {
-			requests.Add(1)
-			panic(http.ErrAbortHandler)
-		}
-	})
-	victim := clientFrom("127.0.0.3")
-	for _, target := range []string{"/first", "/callback/corp?code=secret-code"} {
-		response, err := victim.Get(p.origin + target)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response.Body.Close()
-	}
-	if n := requests.Load(); n != 1 {
-		t.Errorf("the server got the code %d times", n)
-	}
 }

@@ -185,3 +185,38 @@ func TestProxyRepeatsOnlyAuthorize(t *testing.T) {
 		}
 	}
 }
+
+// TestProxiesDoNotRepeatCallback verifies that no proxy sends a code twice when the server dies over it, even if it has
+// kept connections to the server, on which it would repeat another GET.
+func TestProxiesDoNotRepeatCallback(t *testing.T) {
+	var codes, others atomic.Int32
+	replica := func(_ http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/callback/corp":
+			codes.Add(1)
+			panic(http.ErrAbortHandler)
+		case "/other":
+			others.Add(1)
+			panic(http.ErrAbortHandler)
+		}
+	}
+	for name, p := range map[string]*proxy{
+		"Caddy": startCaddy(t, "https", [2]http.HandlerFunc{replica, replica}),
+		"nginx": startNginx(t, replica),
+	} {
+		client := clientFrom("127.0.0.3")
+		for _, target := range []string{"/first", "/second", "/callback/corp?code=secret-code", "/third", "/fourth", "/other"} {
+			response, err := client.Get(p.origin + target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+		}
+		if n := codes.Swap(0); n != 1 {
+			t.Errorf("%s sent the code %d times", name, n)
+		}
+		if n := others.Swap(0); n < 2 {
+			t.Errorf("%s did not keep connections: it sent another request %d times", name, n)
+		}
+	}
+}
