@@ -38,7 +38,6 @@ type fakeAlexa struct {
 type account struct {
 	Grant     bridge.Grant       // by which the skill is linked
 	Pending   *simulator.Request // the authorization request without a response yet, or nil
-	Verifier  string             // PKCE code verifier of the pending request
 	UserID    string             // a new one each time the skill is enabled
 	Token     string             // the access token; empty: not linked
 	Refresh   string             // the refresh token; empty: none
@@ -88,31 +87,19 @@ func (a *fakeAlexa) update(was account, change func(*account)) {
 
 // enable starts to link and returns the URL that the Alexa app opens.
 func (a *fakeAlexa) enable(grant bridge.Grant) string {
-	begun := account{Grant: grant, Pending: a.origins.request(grant),
-		UserID: "amzn1.ask.account." + rand.Text() + rand.Text() + rand.Text()}
-	title, address := "Link the account by the implicit grant", begun.Pending.URL()
+	title, request := "Link the account by the implicit grant",
+		a.linking().NewRequest(bridge.ResponseTypeToken, a.origins.implicitRedirectURI())
 	if grant == bridge.GrantAuthorizationCode {
-		begun.Verifier = newVerifier()
 		title = "Link the account by the code grant"
-		address += "&code_challenge=" + challengeOf(begun.Verifier) + "&code_challenge_method=S256"
+		request = a.linking().NewRequest(bridge.ResponseTypeCode, a.origins.codeRedirectURI())
 	}
+	begun := account{Grant: grant, Pending: &request,
+		UserID: "amzn1.ask.account." + rand.Text() + rand.Text() + rand.Text()}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.account = begun
 	a.transcript.startSection(title)
-	return address
-}
-
-// request returns the authorization request of the Alexa app.
-func (o origins) request(grant bridge.Grant) *simulator.Request {
-	asked := &simulator.Request{
-		AuthorizationURI: o.Bridge + "/authorize", ClientID: skillClientID, ResponseType: bridge.ResponseTypeToken,
-		State: simulator.NewState(), Scopes: []string{skillScope}, RedirectURI: o.implicitRedirectURI(),
-	}
-	if grant == bridge.GrantAuthorizationCode {
-		asked.ResponseType, asked.RedirectURI = bridge.ResponseTypeCode, o.codeRedirectURI()
-	}
-	return asked
+	return request.URL()
 }
 
 // ask sends what a person said to the skill and returns its reply. It first refreshes an expired access token.

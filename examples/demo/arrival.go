@@ -69,7 +69,8 @@ func (a *fakeAlexa) arriveWithCode(ctx context.Context, query string) error {
 		return nil
 	}
 	a.transcript.add(queryStep(a.origins.Alexa, query, "State and iss match. Alexa will exchange the code."))
-	return a.redeem(ctx, begun, code)
+	a.redeem(ctx, begun, code)
+	return nil
 }
 
 // acceptResponse parses the authorization response to the pending request, which it completes, and returns the
@@ -85,7 +86,7 @@ func (a *fakeAlexa) acceptResponse(responseType, raw string) (account, url.Value
 		return account{}, nil, err
 	}
 	begun := a.account
-	a.account.Pending, a.account.Verifier = nil, ""
+	a.account.Pending = nil
 	return begun, response, nil
 }
 

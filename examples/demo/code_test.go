@@ -33,14 +33,17 @@ func newCodeVisit(t *testing.T) *visit {
 // note records and returns Alexa's secrets, which never pass through a browser.
 func (v *visit) note() account {
 	now := v.demo.alexa.snapshot()
-	v.secrets = append(v.secrets, now.Token, now.Refresh, now.Verifier)
+	v.secrets = append(v.secrets, now.Token, now.Refresh)
+	if now.Pending != nil {
+		v.secrets = append(v.secrets, now.Pending.CodeVerifier)
+	}
 	return now
 }
 
 func TestCodeGrant(t *testing.T) {
 	v := newCodeVisit(t)
 	consent := v.signIn("ada")
-	if verifier := v.note().Verifier; len(verifier) != 43 {
+	if verifier := v.note().Pending.CodeVerifier; len(verifier) != 43 {
 		t.Fatalf("a verifier of %d characters", len(verifier))
 	}
 	linked := v.arrive(v.submit(consent, url.Values{"decision": {"link"}}))
@@ -84,7 +87,11 @@ func TestCodeGrantNotLinked(t *testing.T) {
 	t.Run("another verifier", func(t *testing.T) {
 		v := newCodeVisit(t)
 		end := v.submit(v.signIn("ada"), url.Values{"decision": {"link"}})
-		v.demo.alexa.update(v.note(), func(now *account) { now.Verifier = newVerifier() })
+		v.demo.alexa.update(v.note(), func(now *account) {
+			other := *now.Pending
+			other.CodeVerifier = strings.Repeat("x", 43)
+			now.Pending = &other
+		})
 		v.note()
 		v.want(v.arrive(end), http.StatusOK, "Your account is not linked", "invalid_grant")
 	})
@@ -145,7 +152,7 @@ func TestForeignCode(t *testing.T) {
 func (v *visit) wantUntouched() {
 	v.Helper()
 	now := v.demo.alexa.snapshot()
-	if now.Token != "" || now.Problem != "" || now.Pending == nil || now.Verifier == "" {
+	if now.Token != "" || now.Problem != "" || now.Pending == nil || now.Pending.CodeVerifier == "" {
 		v.Errorf("the account has changed: token %t, problem %q, pending %t", now.Token != "", now.Problem, now.Pending != nil)
 	}
 	for _, section := range v.demo.transcript.snapshot() {
@@ -167,8 +174,8 @@ func TestRefresh(t *testing.T) {
 		refresh string
 		lost    bool
 	}{
-		{"new access token", 200, `{"access_token":"a2","expires_in":3600}`, false, "a2", "r1", false},
-		{"new pair", 200, `{"access_token":"a2","refresh_token":"r2","expires_in":3600}`, false, "a2", "r2", false},
+		{"new access token", 200, `{"access_token":"a2","token_type":"Bearer","expires_in":3600}`, false, "a2", "r1", false},
+		{"new pair", 200, `{"access_token":"a2","token_type":"Bearer","refresh_token":"r2","expires_in":3600}`, false, "a2", "r2", false},
 		{"the end of the link", 400, `{"error":"invalid_grant"}`, false, "", "", true},
 		{"cannot tell now", 503, `{"error":"temporarily_unavailable"}`, true, "a1", "r1", false},
 		{"not authenticated", 401, `{"error":"invalid_client"}`, true, "a1", "r1", false},
@@ -181,6 +188,7 @@ func TestRefresh(t *testing.T) {
 				if r.URL.Path != "/token" || id != skillClientID || secret != "secret" || r.PostFormValue("refresh_token") != "r1" {
 					t.Errorf("%s asked as %q", r.URL.Path, id)
 				}
+				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(test.status)
 				w.Write([]byte(test.body))
 			}))

@@ -2,60 +2,30 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
-	"strings"
 	"time"
+
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 )
 
-// tokenTimeout is how long Alexa waits for a token.
-const tokenTimeout = 4500 * time.Millisecond
-
-// tokenResponse is the response of the token endpoint: tokens, or an error.
-type tokenResponse struct {
-	AccessToken      string `json:"access_token"`
-	RefreshToken     string `json:"refresh_token"`
-	ExpiresIn        int64  `json:"expires_in"`
-	Error            string `json:"error"`
-	ErrorDescription string `json:"error_description"`
-}
-
-// newVerifier returns a PKCE code verifier (RFC 7636 §4.1).
-func newVerifier() string {
-	var random [32]byte
-	rand.Read(random[:])
-	return base64.RawURLEncoding.EncodeToString(random[:])
-}
-
-// challengeOf returns the S256 code challenge of a verifier (RFC 7636 §4.2).
-func challengeOf(verifier string) string {
-	sum := sha256.Sum256([]byte(verifier))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+// linking returns the account linking settings of the skill.
+func (a *fakeAlexa) linking() simulator.Linking {
+	return simulator.Linking{
+		AuthorizationURI: a.origins.Bridge + "/authorize", TokenURI: a.origins.Bridge + "/token",
+		ClientID: skillClientID, ClientSecret: a.secret, PKCE: true, Scopes: []string{skillScope}, Client: a.client,
+	}
 }
 
 // redeem exchanges a code for tokens.
-func (a *fakeAlexa) redeem(ctx context.Context, begun account, code string) error {
-	given, err := a.requestTokens(ctx, url.Values{
-		"grant_type":    {"authorization_code"},
-		"code":          {code},
-		"redirect_uri":  {begun.Pending.RedirectURI},
-		"code_verifier": {begun.Verifier},
-	})
-	if err != nil {
-		a.update(begun, func(now *account) { now.Problem = err.Error() })
-		return nil
-	}
+func (a *fakeAlexa) redeem(ctx context.Context, begun account, code string) {
+	given, err := a.linking().Exchange(ctx, *begun.Pending, code)
 	a.update(begun, func(now *account) {
-		now.Problem = given.problem()
-		now.setTokens(given)
+		if now.Problem = tokenProblem(err); err == nil {
+			now.setTokens(given)
+		}
 	})
-	return nil
 }
 
 // refresh gets a new access token if the current one has expired. After invalid_grant Alexa forgets its tokens and
@@ -65,15 +35,14 @@ func (a *fakeAlexa) refresh(ctx context.Context) error {
 	if !was.Expired() {
 		return nil
 	}
-	given, err := a.requestTokens(ctx, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {was.Refresh}})
+	given, err := a.linking().Refresh(ctx, was.Refresh)
+	rejected, _ := errors.AsType[*simulator.TokenError](err)
 	switch {
-	case err != nil:
-		return err
-	case given.Error == "invalid_grant":
+	case rejected != nil && rejected.Code == "invalid_grant":
 		a.transcript.add(unlinkedStep())
 		a.update(was, (*account).unlink)
-	case given.problem() != "":
-		return fmt.Errorf("refreshing the access token: %s", given.problem())
+	case err != nil:
+		return fmt.Errorf("refreshing the access token: %s", tokenProblem(err))
 	default:
 		a.update(was, func(now *account) {
 			now.setTokens(given)
@@ -83,16 +52,10 @@ func (a *fakeAlexa) refresh(ctx context.Context) error {
 	return nil
 }
 
-// setTokens stores the tokens of a response. A response without a refresh token leaves the old one valid (RFC 6749
-// §6).
-func (a *account) setTokens(given tokenResponse) {
-	if given.problem() != "" {
-		return
-	}
-	a.Token, a.ExpiresAt = given.AccessToken, time.Now().Add(time.Duration(given.ExpiresIn)*time.Second)
-	if given.RefreshToken != "" {
-		a.Refresh = given.RefreshToken
-	}
+// setTokens stores the tokens of a response.
+func (a *account) setTokens(given simulator.Tokens) {
+	a.Token, a.Refresh = given.AccessToken, given.RefreshToken
+	a.ExpiresAt = time.Now().Add(time.Duration(given.ExpiresIn) * time.Second)
 }
 
 // unlink forgets the tokens.
@@ -101,34 +64,13 @@ func (a *account) unlink() {
 	a.Unlinked = true
 }
 
-// problem says why there are no tokens in the response; empty: there are.
-func (t tokenResponse) problem() string {
-	if t.AccessToken != "" {
-		return ""
+// tokenProblem says why there are no tokens; empty: there are.
+func tokenProblem(err error) string {
+	if rejected, ok := errors.AsType[*simulator.TokenError](err); ok {
+		return describeError(url.Values{"error": {rejected.Code}, "error_description": {rejected.Description}})
 	}
-	return describeError(url.Values{"error": {t.Error}, "error_description": {t.ErrorDescription}})
-}
-
-// requestTokens sends a token request. An error response of the bridge is not an error of this function.
-func (a *fakeAlexa) requestTokens(ctx context.Context, form url.Values) (tokenResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.origins.Bridge+"/token",
-		strings.NewReader(form.Encode()))
 	if err != nil {
-		return tokenResponse{}, err
+		return err.Error()
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
-	request.SetBasicAuth(skillClientID, a.secret)
-	response, err := a.client.Do(request)
-	if err != nil {
-		return tokenResponse{}, fmt.Errorf("the token endpoint does not respond: %w", err)
-	}
-	defer response.Body.Close()
-	var given tokenResponse
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxResponse)).Decode(&given); err != nil {
-		return tokenResponse{}, fmt.Errorf("the token response with status %d cannot be decoded: %w", response.StatusCode,
-			err)
-	}
-	return given, nil
+	return ""
 }
