@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Person is whose token it is, and by which link. It may be shared with other requests: do not change it.
+// Person is whose token it is, and by which link. It may be shared with other requests: do not change it. Methods of a
+// nil Person return "".
 type Person struct {
 	UpstreamISS string // the issuer of the provider
 	Subject     string // the person at the provider; unique only together with UpstreamISS
@@ -24,10 +25,18 @@ type Person struct {
 }
 
 // Key returns UpstreamISS and Subject as one string, by which a skill can store what belongs to the person.
-func (p *Person) Key() string { return p.UpstreamISS + " " + p.Subject }
+func (p *Person) Key() string {
+	if p == nil {
+		return ""
+	}
+	return p.UpstreamISS + " " + p.Subject
+}
 
 // Claim returns a claim that is text, or "".
 func (p *Person) Claim(name string) string {
+	if p == nil {
+		return ""
+	}
 	text, _ := p.Claims[name].(string)
 	return text
 }

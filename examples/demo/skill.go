@@ -29,9 +29,6 @@ func linkAccountSpeech(name string) string {
 
 // firstName returns the given name, or the first word of the name, or "".
 func firstName(person *lookup.Person) string {
-	if person == nil { // nobody spoke
-		return ""
-	}
 	if given := person.Claim("given_name"); given != "" {
 		return given
 	}
