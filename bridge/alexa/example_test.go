@@ -2,6 +2,8 @@ package alexa_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 
 	"alexa-oidc-bridge/bridge/alexa"
@@ -33,4 +35,17 @@ func ExampleSkill_Console() {
 	// Your Client ID: pizza
 	// Scope: orders
 	// Domain List: link.example.com login.example.com
+}
+
+// A skill serves only what Alexa sent to it. Package lookup then says who is speaking.
+func ExampleVerifier_Middleware() {
+	verifier := &alexa.Verifier{SkillIDs: []string{"amzn1.ask.skill.00000000"}}
+	skill := verifier.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"version":"1.0","response":{"outputSpeech":{"type":"PlainText","text":"Hello"}}}`)
+	}))
+	stranger := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"request":{"type":"LaunchRequest"}}`))
+	response := httptest.NewRecorder()
+	skill.ServeHTTP(response, stranger)
+	fmt.Println(response.Code, response.Body)
+	// Output: 400 The request is not from Alexa.
 }

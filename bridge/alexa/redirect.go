@@ -1,5 +1,6 @@
-// Package alexa contains what is specific to Alexa: the redirect URIs of account linking, and the account linking
-// settings of a skill, as the developer console and the Skill Management API show them.
+// Package alexa contains what is specific to Alexa: the redirect URIs of account linking, the account linking settings
+// of a skill, as the developer console and the Skill Management API show them, and a [Verifier] of the requests that
+// Alexa sends to a skill.
 package alexa
 
 import (
