@@ -25,6 +25,7 @@ attacks: ## attack a running bridge, alone and behind nginx and Caddy, and print
 test-tools:
 	npm ci --prefix bridge/server/testdata/panva --no-audit --no-fund
 	npm ci --prefix bridge/server/testdata/client --no-audit --no-fund
+	npm ci --prefix bridge/alexa/testdata/amazon --no-audit --no-fund
 	npm ci --prefix templates/testdata/lighthouse --no-audit --no-fund
 
 lint: ## check form, vet, and what .golangci.yml says (the first time builds golangci-lint)
