@@ -1,6 +1,10 @@
 # Run `make` or `make help` for the list.
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+# Examples that are modules of their own, so that the bridge does not depend on what they need.
+MODULES = examples/skill-go examples/skill-smarthome
+in-modules = for module in $(MODULES); do (cd $$module && $(1)) || exit 1; done
+
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
 
@@ -14,9 +18,11 @@ demo: ## play a link on this machine, without Amazon and without a provider
 
 test: ## run the tests that need only Go
 	go test ./...
+	@$(call in-modules,go test ./...)
 
 test-all: test-tools ## run every test as CI does: needs Chromium, Node, PostgreSQL, Caddy, nginx and a C compiler
 	BRIDGE_TEST_STRICT=1 go test -race -tags strict -timeout 20m ./...
+	@$(call in-modules,go test -race ./...)
 
 attacks: ## attack a running bridge, alone and behind nginx and Caddy, and print the attempts by class
 	@go test -tags strict -count=1 -v -run '^Test(Proxy)?Attacks$$' ./bridge/server ./examples/deployments 2>&1 | \
@@ -33,6 +39,7 @@ lint: ## check form, vet, and what .golangci.yml says (the first time builds gol
 	go mod tidy -diff
 	go vet ./...
 	go vet -tags strict ./...
+	@$(call in-modules,go mod tidy -diff && go vet ./...)
 	go run $(GOLANGCI_LINT) run --build-tags strict
 
 bench: ## run the benchmarks (BENCHTIME=1s); `go run ./internal/loadtest` and `./internal/floodtest` measure a whole server
