@@ -27,6 +27,7 @@ const (
 type fakeAlexa struct {
 	origins    origins
 	secret     string // of the skill, in its account linking settings
+	signer     *simulator.Signer
 	transcript *transcript
 	client     *http.Client
 
@@ -61,9 +62,9 @@ type reply struct {
 // cardLinkAccount is the type of the card that asks the person to link the account.
 const cardLinkAccount = "LinkAccount"
 
-func newFakeAlexa(at origins, secret string, s *transcript) *fakeAlexa {
+func newFakeAlexa(at origins, secret string, signer *simulator.Signer, s *transcript) *fakeAlexa {
 	return &fakeAlexa{
-		origins: at, secret: secret, transcript: s,
+		origins: at, secret: secret, signer: signer, transcript: s,
 		client:  &http.Client{Timeout: skillTimeout},
 		account: account{Grant: bridge.GrantAuthorizationCode},
 	}
@@ -125,6 +126,9 @@ func (a *fakeAlexa) ask(ctx context.Context) (reply, error) {
 func (a *fakeAlexa) send(ctx context.Context, body []byte) (reply, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.origins.Skill+"/", bytes.NewReader(body))
 	if err != nil {
+		return reply{}, err
+	}
+	if request.Header, err = a.signer.Sign(body); err != nil {
 		return reply{}, err
 	}
 	request.Header.Set("Content-Type", "application/json;charset=utf-8")

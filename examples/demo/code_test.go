@@ -193,7 +193,7 @@ func TestRefresh(t *testing.T) {
 				w.Write([]byte(test.body))
 			}))
 			defer server.Close()
-			alexa := newFakeAlexa(origins{Bridge: server.URL}, "secret", &transcript{})
+			alexa := newFakeAlexa(origins{Bridge: server.URL}, "secret", nil, &transcript{})
 			alexa.account = account{UserID: "user", Token: "a1", Refresh: "r1", ExpiresAt: time.Now().Add(-soon)}
 			if err := alexa.refresh(t.Context()); (err != nil) != test.fails {
 				t.Errorf("error %v", err)
@@ -205,7 +205,7 @@ func TestRefresh(t *testing.T) {
 		})
 	}
 	t.Run("not due", func(t *testing.T) {
-		alexa := newFakeAlexa(origins{Bridge: "http://127.0.0.1:1"}, "secret", &transcript{})
+		alexa := newFakeAlexa(origins{Bridge: "http://127.0.0.1:1"}, "secret", nil, &transcript{})
 		alexa.account = account{UserID: "user", Token: "a1", Refresh: "r1", ExpiresAt: time.Now().Add(soon)}
 		if err := alexa.refresh(t.Context()); err != nil {
 			t.Error(err)

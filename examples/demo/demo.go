@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/alexa"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/lookup"
 	"alexa-oidc-bridge/bridge/server"
 	"alexa-oidc-bridge/bridge/sqlstore"
@@ -85,8 +87,13 @@ func (d *demo) start(port int, log io.Writer) error {
 		return fmt.Errorf("the bridge does not start: %d", err)
 	}
 	client := &lookup.Client{Endpoint: d.origins.Bridge + "/lookup", ID: backendID, Secret: secrets.backend}
-	d.serve(d.listeners.skill, d.transcript.record(partySkill, newSkill(client, skillName)))
-	d.alexa = newFakeAlexa(d.origins, secrets.skill, d.transcript)
+	signer, err := simulator.NewSigner(simulator.SignerConfig{})
+	if err != nil {
+		return err
+	}
+	verifier := &alexa.Verifier{SkillIDs: []string{alexaSkillID}, Roots: signer.Roots(), Transport: signer.Transport()}
+	d.serve(d.listeners.skill, d.transcript.record(partySkill, newSkill(verifier, client, skillName)))
+	d.alexa = newFakeAlexa(d.origins, secrets.skill, signer, d.transcript)
 	d.serve(d.listeners.alexa, newApp(d))
 	return nil
 }

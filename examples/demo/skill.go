@@ -5,22 +5,25 @@ import (
 	"net/http"
 	"strings"
 
+	"alexa-oidc-bridge/bridge/alexa"
 	"alexa-oidc-bridge/bridge/lookup"
 )
 
-// newSkill returns the backend of a custom skill. A real one must also verify Alexa's signature.
-func newSkill(client *lookup.Client, name string) http.Handler {
+// newSkill returns the backend of a custom skill. A real one differs in the verifier: its zero Roots and Transport are
+// those for Amazon.
+func newSkill(verifier *alexa.Verifier, client *lookup.Client, name string) http.Handler {
 	client.Texts = func(string) lookup.Texts {
 		return lookup.Texts{
 			NotLinked:   linkAccountSpeech(name),
 			Unavailable: name + " is not available right now. Please try again later.",
 		}
 	}
-	return client.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	greet := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		person := lookup.PersonFromContext(r.Context())
 		w.Header().Set("Content-Type", "application/json;charset=utf-8")
 		json.NewEncoder(w).Encode(say(strings.TrimSpace("Hello " + firstName(person))))
-	}))
+	})
+	return verifier.Middleware(client.Middleware(greet))
 }
 
 func linkAccountSpeech(name string) string {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"alexa-oidc-bridge/bridge/alexa"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/lookup"
 )
 
@@ -23,14 +25,24 @@ func askSkill(t *testing.T, request any, status int, body string) *httptest.Resp
 		w.Write([]byte(body))
 	}))
 	defer bridge.Close()
-	s := newSkill(&lookup.Client{Endpoint: bridge.URL, ID: "id", Secret: "secret"}, skillName)
+	signer, err := simulator.NewSigner(simulator.SignerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier := &alexa.Verifier{SkillIDs: []string{alexaSkillID}, Roots: signer.Roots(), Transport: signer.Transport()}
+	s := newSkill(verifier, &lookup.Client{Endpoint: bridge.URL, ID: "id", Secret: "secret"}, skillName)
 	text, err := json.Marshal(request)
 	if err != nil {
 		t.Fatal(err)
 	}
+	signed, err := signer.Sign(text)
+	if err != nil {
+		t.Fatal(err)
+	}
 	recorder := httptest.NewRecorder()
-	s.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/",
-		strings.NewReader(string(text))))
+	asked := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(string(text)))
+	asked.Header = signed
+	s.ServeHTTP(recorder, asked)
 	return recorder
 }
 
@@ -43,11 +55,11 @@ func TestSkillAnswers(t *testing.T) {
 		speech      string
 		card        string
 	}{
-		{"given name", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://login.example.com","claims":{"given_name":"Ada Augusta","name":"A. A. Lovelace"}}`,
+		{"given name", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://idp.example","claims":{"given_name":"Ada Augusta","name":"A. A. Lovelace"}}`,
 			"Hello Ada Augusta", ""},
-		{"name", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://login.example.com","claims":{"name":"Ada Lovelace"}}`, "Hello Ada", ""},
-		{"name of one word", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://login.example.com","claims":{"name":"Ada"}}`, "Hello Ada", ""},
-		{"no name", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://login.example.com","claims":{}}`, "Hello", ""},
+		{"name", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://idp.example","claims":{"name":"Ada Lovelace"}}`, "Hello Ada", ""},
+		{"name of one word", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://idp.example","claims":{"name":"Ada"}}`, "Hello Ada", ""},
+		{"no name", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://idp.example","claims":{}}`, "Hello", ""},
 		{"not linked", "", 200, `{"active":true}`, linkAccountSpeech(skillName), cardLinkAccount},
 		{"ended", testToken, 200, `{"active":false}`, linkAccountSpeech(skillName), cardLinkAccount},
 		{"cannot tell now", testToken, 503, `{"error":"temporarily_unavailable"}`, unavailable, ""},
@@ -75,10 +87,13 @@ func TestSkillAnswers(t *testing.T) {
 }
 
 func TestSkillRefuses(t *testing.T) {
+	other := newIntentRequest(account{Token: testToken})
+	other.Context.System.Application.ApplicationID = "amzn1.ask.skill.another"
 	for _, test := range []struct {
 		name    string
 		request any
 	}{
+		{"another skill's", other},
 		{"not an object", "hello"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
