@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -65,4 +66,24 @@ func loadYAML(t *testing.T, text string) error {
 	}
 	_, _, err = config.Load(path)
 	return err
+}
+
+// TestGoInReadme verifies that the Go code of the README is in the skill that it comes from, which is a module of its
+// own with tests.
+func TestGoInReadme(t *testing.T) {
+	_, rest, found := strings.Cut(readFile(t, "README.md"), "\n```go\n")
+	if !found {
+		t.Fatal("README.md has no Go code")
+	}
+	code, _, _ := strings.Cut(rest, "\n```")
+	source := readFile(t, "examples/skill-go/skill.go")
+	for line := range strings.Lines(code) {
+		line, _, _ = strings.Cut(line, " // ")
+		line = strings.TrimSpace(line)
+		_, after, found := strings.Cut(source, line)
+		if !found {
+			t.Fatalf("examples/skill-go/skill.go does not have %q here", line)
+		}
+		source = after
+	}
 }
