@@ -1,0 +1,247 @@
+'use strict';
+
+const assert = require('node:assert/strict');
+const { readFileSync } = require('node:fs');
+const http = require('node:http');
+const path = require('node:path');
+const { test } = require('node:test');
+const { LookupClient, LookupError, NotLinkedError, UnavailableError, parseRequest } = require('./lookup');
+
+const cases = JSON.parse(readFileSync(path.join(__dirname, '../../bridge/lookup/testdata/cases.json')));
+
+/** Starts a bridge that responds by a function. Returns a client maker and the requests received. */
+async function startBridge(t, respond) {
+  const asked = [];
+  const server = http.createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk) => { body += chunk; });
+    request.on('end', () => {
+      asked.push({ headers: request.headers, method: request.method, form: new URLSearchParams(body) });
+      respond(response, asked.at(-1), request);
+    });
+  });
+  await new Promise((listening) => { server.listen(0, '127.0.0.1', listening); });
+  t.after(() => { server.close(); server.closeAllConnections(); });
+  const endpoint = `http://127.0.0.1:${server.address().port}/lookup`;
+  const newClient = (options = {}) => {
+    const client = new LookupClient({ endpoint, id: 'a', secret: 'b', ...options });
+    t.after(() => client.close());
+    return client;
+  };
+  return { server, asked, newClient };
+}
+
+function respondJSON(response, value) {
+  response.end(JSON.stringify(value));
+}
+
+function person(subject, exp) {
+  return { active: true, sub: subject, upstream_iss: 'https://login.example.com', exp };
+}
+
+async function outcome(lookup) {
+  try {
+    await lookup;
+    return 'active';
+  } catch (error) {
+    assert.ok(error instanceof LookupError, error);
+    return error instanceof NotLinkedError ? 'not linked' : 'unknown';
+  }
+}
+
+for (const c of cases.lookups) {
+  test(`lookup: ${c.name}`, async (t) => {
+    const { newClient } = await startBridge(t, (response, asked, request) => {
+      if (c.fault === 'reset') {
+        request.socket.destroy();
+      } else if (c.fault !== 'timeout') {
+        response.writeHead(c.status, c.location ? { location: c.location } : {}).end(c.body);
+      }
+    });
+    const client = newClient({ allowTest: c.allow_test ?? false, timeoutMs: c.fault === 'timeout' ? 50 : 3000 });
+    assert.equal(await outcome(client.lookup({ token: 'token', alexaUserId: '' })), c.outcome);
+  });
+}
+
+test('requests', () => {
+  for (const c of cases.requests) {
+    for (const body of [c.request, JSON.stringify(c.request), Buffer.from(JSON.stringify(c.request))]) {
+      const { kind, token, alexaUserId } = parseRequest(body);
+      assert.deepEqual({ kind, token, alexaUserId }, { kind: c.kind, token: c.token, alexaUserId: c.alexa_user_id }, c.name);
+    }
+  }
+  for (const c of cases.not_requests) {
+    assert.throws(() => parseRequest(c.body), TypeError, c.name);
+  }
+});
+
+test('error responses', () => {
+  const client = new LookupClient({ endpoint: 'http://127.0.0.1:1/lookup', id: 'a', secret: 'b' });
+  const errors = { 'not linked': new NotLinkedError(), unknown: new Error('a mistake in the skill') };
+  for (const c of cases.responses) {
+    const response = client.errorResponse(parseRequest(c.request), errors[c.outcome]);
+    const header = (response.event ?? response).header;
+    if (header?.messageId) {
+      header.messageId = '*';
+    }
+    assert.deepEqual(response, c.response, c.name);
+  }
+});
+
+test('texts by locale', () => {
+  const texts = (locale) => (locale === 'en-US' ? { notLinked: 'Link it.' } : {});
+  const client = new LookupClient({ endpoint: 'http://127.0.0.1:1/lookup', id: 'a', secret: 'b', texts });
+  const say = (locale, error) => client.errorResponse(
+    parseRequest({ request: { type: 'LaunchRequest', locale } }), error).response.outputSpeech.text;
+  assert.equal(say('en-US', new NotLinkedError()), 'Link it.');
+  assert.equal(say('de-DE', new NotLinkedError()), 'Please link your account in the Alexa app.');
+  assert.equal(say('en-US', new Error()), 'This is not available right now. Please try again later.');
+});
+
+test('what is sent to the bridge, and what is returned', async (t) => {
+  const { asked, newClient } = await startBridge(t, (response) => respondJSON(response, {
+    ...person('ada', 1795222800), iss: 'https://link.example.com', client_id: 'pizza', scope: 'orders', iat: 1795219200,
+    link_id: 'lnk_1', provider: 'corp', claims: { name: 'Ada', groups: ['a'] },
+  }));
+  for (const sendAlexaUserId of [false, true]) {
+    const client = newClient({ id: 'back/end', secret: 's: %*', sendAlexaUserId });
+    const found = await client.lookup({ token: 'a+b /c', alexaUserId: 'amzn1.ask.account.ADA' });
+    assert.equal(found.key, 'https://login.example.com ada');
+    assert.deepEqual([found.claim('name'), found.claim('groups'), found.claim('constructor')], ['Ada', '', '']);
+    assert.deepEqual({ ...found }, {
+      upstreamIss: 'https://login.example.com', subject: 'ada', claims: { name: 'Ada', groups: ['a'] }, linkId: 'lnk_1',
+      clientId: 'pizza', provider: 'corp', scope: 'orders', issuer: 'https://link.example.com',
+      issuedAt: new Date(1795219200000), expiresAt: new Date(1795222800000), test: false,
+    });
+    const { method, headers, form } = asked.pop();
+    assert.equal(method, 'POST');
+    assert.equal(headers['content-type'], 'application/x-www-form-urlencoded');
+    assert.equal(headers.authorization, `Basic ${Buffer.from('back%2Fend:s%3A+%25*').toString('base64')}`);
+    assert.deepEqual(Object.fromEntries(form), {
+      token: 'a+b /c', ...(sendAlexaUserId && { alexa_user_id: 'amzn1.ask.account.ADA' }),
+    });
+  }
+});
+
+test('errors say what is wrong', async (t) => {
+  let status, body;
+  const { newClient } = await startBridge(t, (response) => response.writeHead(status).end(body));
+  for (const [s, b, type, text] of [
+    [401, '{"error":"invalid_client","error_description":"wrong"}', LookupError, /status 401: "invalid_client": "wrong"/],
+    [404, '', LookupError, /status 404/], [429, '', UnavailableError, /status 429/],
+    [503, '', UnavailableError, /status 503/], [302, '', UnavailableError, /status 302/],
+    [200, '<html>', UnavailableError, /not that of a bridge/],
+    [200, JSON.stringify({ active: false, more: 'x'.repeat(1 << 20) }), UnavailableError, /too large/],
+  ]) {
+    [status, body] = [s, b];
+    await assert.rejects(newClient().lookup({ token: 'token' }), (error) => {
+      assert.equal(error.constructor, type);
+      assert.match(error.message, text);
+      return true;
+    });
+  }
+});
+
+test('no token: not linked, and the bridge is not asked', async (t) => {
+  const { asked, newClient } = await startBridge(t, () => {});
+  await assert.rejects(newClient().lookup({ token: '' }), NotLinkedError);
+  assert.equal(asked.length, 0);
+});
+
+test('options that are missing or misspelled', () => {
+  const good = { endpoint: 'https://link.example.com/lookup', id: 'a', secret: 'b' };
+  for (const [change, text] of [
+    [{ secret: undefined }, /secret is missing/], [{ id: '' }, /id is missing/], [{ endpoint: 'lookup' }, /URL/],
+    [{ endpoint: 'ftp://link.example.com' }, /not an http/], [{ allowTests: true }, /no option allowTests/],
+  ]) {
+    assert.throws(() => new LookupClient({ ...good, ...change }), text);
+  }
+});
+
+test('cache', async (t) => {
+  let now = Date.now();
+  t.mock.method(Date, 'now', () => now);
+  const exp = Math.floor(now / 1000) + 20;
+  const { asked, newClient } = await startBridge(t, (response, { form }) => {
+    const token = form.get('token');
+    response.statusCode = token === 'outage' ? 503 : 200;
+    respondJSON(response, token === 'ended' ? { active: false } : person('ada', token === 'expires' ? exp : undefined));
+  });
+  let client = newClient();
+  const wantAsked = async (want, ...tokens) => {
+    asked.length = 0;
+    for (const token of tokens) {
+      await outcome(client.lookup({ token, alexaUserId: '' }));
+    }
+    assert.equal(asked.length, want, tokens.join());
+  };
+  await wantAsked(2, 'ada', 'ada'); // by default nothing is remembered
+  client = newClient({ cacheMs: 60_000 });
+  await wantAsked(2, 'ada', 'expires', 'ada', 'expires');
+  await wantAsked(4, 'ended', 'outage', 'ended', 'outage'); // what is not a person is never remembered
+  now += 20_000;
+  await wantAsked(0, 'ada');
+  await wantAsked(1, 'expires'); // not beyond the end of its token
+  now += 40_000;
+  await wantAsked(1, 'ada');
+  client = newClient({ cacheMs: 60_000, cacheSize: 2 });
+  await wantAsked(4, 'a', 'b', 'a', 'c', 'a', 'c', 'b'); // c takes the place of b
+  client = newClient({ cacheMs: 60_000, sendAlexaUserId: true });
+  asked.length = 0;
+  for (const alexaUserId of ['a', 'b', 'a', '']) {
+    await client.lookup({ token: 'token', alexaUserId });
+  }
+  assert.equal(asked.length, 3);
+});
+
+test('equal lookups at once are sent once', async (t) => {
+  let bothArrived;
+  const both = new Promise((resolve) => { bothArrived = resolve; });
+  const { asked, newClient } = await startBridge(t, async (response, { form }) => {
+    if (asked.length === 2) {
+      bothArrived();
+    }
+    await both;
+    respondJSON(response, person(form.get('token')));
+  });
+  const client = newClient();
+  const all = await Promise.all(['a', 'b', 'a', 'b', 'a'].map((token) => client.lookup({ token, alexaUserId: '' })));
+  assert.deepEqual(all.map((found) => found.subject), ['a', 'b', 'a', 'b', 'a']);
+  assert.equal(asked.length, 2);
+  const again = client.lookup({ token: 'a', alexaUserId: '' }); // nothing is remembered
+  assert.equal((await again).subject, 'a');
+  assert.equal(asked.length, 3);
+});
+
+test('a connection is reused, and replaced when the bridge closed it', async (t) => {
+  const sockets = new Set();
+  let dropReused = false;
+  const { asked, newClient } = await startBridge(t, (response, _, { socket }) => {
+    if (dropReused && sockets.has(socket)) {
+      socket.destroy(); // as a bridge that closed the idle connection before the request arrived
+      return;
+    }
+    sockets.add(socket);
+    respondJSON(response, person('ada'));
+  });
+  const client = newClient();
+  for (let i = 0; i < 3; i++) {
+    await client.lookup({ token: 'token', alexaUserId: '' });
+  }
+  assert.equal(sockets.size, 1);
+  dropReused = true;
+  await client.lookup({ token: 'token', alexaUserId: '' });
+  assert.deepEqual([sockets.size, asked.length], [2, 5]);
+});
+
+test('a response that does not end', async (t) => {
+  const { newClient } = await startBridge(t, (response) => response.write('{"active":'));
+  const lookup = newClient({ timeoutMs: 50 }).lookup({ token: 'token', alexaUserId: '' });
+  await assert.rejects(lookup, /UnavailableError: .* no response within 50 ms/);
+});
+
+test('no bridge at all', async (t) => {
+  const { server, newClient } = await startBridge(t, () => {});
+  await new Promise((closed) => { server.close(closed); });
+  await assert.rejects(newClient().lookup({ token: 'token', alexaUserId: '' }), UnavailableError);
+});

@@ -1,0 +1,56 @@
+'use strict';
+
+// A custom skill that says hello to the person who speaks: `node skill.js` serves it over HTTP for a proxy that
+// terminates TLS, and verifies that Alexa sent the request. As an AWS Lambda the handler is `skill.handler`.
+
+const Alexa = require('ask-sdk-core');
+const { LookupClient } = require('./lookup');
+
+const client = new LookupClient({
+  endpoint: process.env.LOOKUP_ENDPOINT, // https://link.example.com/lookup
+  id: process.env.BACKEND_ID,
+  secret: process.env.BACKEND_SECRET,
+  allowTest: process.env.ALLOW_TEST_LINKS === 'yes', // leave it out where people link
+});
+
+const hello = {
+  canHandle: ({ requestEnvelope }) => requestEnvelope.request.type !== 'SessionEndedRequest',
+  handle: ({ attributesManager, responseBuilder }) => {
+    const { person } = attributesManager.getRequestAttributes(); // person.key is who it is, for a database
+    return responseBuilder.speak(`Hello ${Alexa.escapeXmlCharacters(person.claim('name'))}`).getResponse();
+  },
+};
+
+const goodbye = {
+  canHandle: ({ requestEnvelope }) => requestEnvelope.request.type === 'SessionEndedRequest',
+  handle: ({ responseBuilder }) => responseBuilder.getResponse(), // without a person if there is none
+};
+
+function newSkill() {
+  const builder = Alexa.SkillBuilders.custom()
+    .addRequestInterceptors(client.interceptor())
+    .addRequestHandlers(hello, goodbye)
+    .addErrorHandlers(client.errorHandler());
+  if (process.env.SKILL_ID) {
+    builder.withSkillId(process.env.SKILL_ID); // refuses the requests that Alexa sends to other skills
+  }
+  return builder;
+}
+
+function serve() {
+  const { ExpressAdapter } = require('ask-sdk-express-adapter');
+  if (!process.env.SKILL_ID) {
+    throw new Error('SKILL_ID is missing: set it to the id of the skill, amzn1.ask.skill.…');
+  }
+  const app = require('express')();
+  app.post('/', new ExpressAdapter(newSkill().create(), true, true).getRequestHandlers());
+  const server = app.listen(process.env.PORT ?? 3000, '127.0.0.1', () => {
+    console.log(`listening on http://127.0.0.1:${server.address().port}/`);
+  });
+}
+
+exports.handler = newSkill().lambda();
+
+if (require.main === module) {
+  serve();
+}
