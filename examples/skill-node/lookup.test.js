@@ -240,6 +240,14 @@ test('a response that does not end', async (t) => {
   await assert.rejects(lookup, /UnavailableError: .* no response within 50 ms/);
 });
 
+test('a truncated response', async (t) => {
+  const { newClient } = await startBridge(t, (response) => {
+    response.writeHead(200, { 'content-length': 100 });
+    response.write('{"active":false}', () => response.socket.destroy());
+  });
+  await assert.rejects(newClient().lookup({ token: 'token', alexaUserId: '' }), UnavailableError);
+});
+
 test('no bridge at all', async (t) => {
   const { server, newClient } = await startBridge(t, () => {});
   await new Promise((closed) => { server.close(closed); });

@@ -14,22 +14,23 @@ const client = new LookupClient({
 });
 
 const hello = {
-  canHandle: ({ requestEnvelope }) => requestEnvelope.request.type !== 'SessionEndedRequest',
+  canHandle: ({ requestEnvelope }) => /^(Launch|Intent)Request$/.test(requestEnvelope.request.type),
   handle: ({ attributesManager, responseBuilder }) => {
     const { person } = attributesManager.getRequestAttributes(); // person.key is who it is, for a database
     return responseBuilder.speak(`Hello ${Alexa.escapeXmlCharacters(person.claim('name'))}`).getResponse();
   },
 };
 
-const goodbye = {
-  canHandle: ({ requestEnvelope }) => requestEnvelope.request.type === 'SessionEndedRequest',
-  handle: ({ responseBuilder }) => responseBuilder.getResponse(), // without a person if there is none
+// The end of a session, and what else nobody spoke. There may be no person.
+const silence = {
+  canHandle: () => true,
+  handle: ({ responseBuilder }) => responseBuilder.getResponse(),
 };
 
 function newSkill() {
   const builder = Alexa.SkillBuilders.custom()
     .addRequestInterceptors(client.interceptor())
-    .addRequestHandlers(hello, goodbye)
+    .addRequestHandlers(hello, silence)
     .addErrorHandlers(client.errorHandler());
   if (process.env.SKILL_ID) {
     builder.withSkillId(process.env.SKILL_ID); // refuses the requests that Alexa sends to other skills

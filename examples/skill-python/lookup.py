@@ -1,0 +1,413 @@
+"""A kit for the backend of a skill that is written for Python 3.11 or later, with the standard library only.
+
+It finds the access token in a request of Alexa, asks the bridge whose it is (RFC 7662), and builds the response for those
+who are not linked. Copy this file.
+
+A lookup has three outcomes, which a skill must not confuse:
+
+- a Person: upstream_iss and subject together say who it is.
+- NotLinked: there is no token, or the link has ended. Ask for the account to be linked.
+- any other exception: nothing is known about the link. Say that the skill is not available. Do not say that the link is
+  broken: Amazon deletes the link of a smart home skill that does.
+
+    request = lookup.parse_request(event)
+    try:
+        person = client.lookup(request)
+    except lookup.Error as error:
+        return client.error_response(request, error)
+"""
+
+import base64
+import collections
+import dataclasses
+import hashlib
+import http.client
+import json
+import socket
+import ssl
+import threading
+import time
+import urllib.parse
+import uuid
+
+_MAX_RESPONSE = 1 << 20  # bytes
+_MAX_IDLE = 8  # connections
+
+
+class Error(Exception):
+    """Nothing is known about the link. Of this class itself: the client is configured wrongly."""
+
+
+class NotLinked(Error):
+    """The person must link the account. It is certain: there is no token, or the bridge said that it is not active."""
+
+
+class Unavailable(Error):
+    """The bridge could not be reached, or did not respond as a bridge. It may work again soon."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What this module reads of a request of Alexa. An empty text stands for what is not in the request."""
+
+    kind: str  # "custom", "smart home" (also video) or "music"
+    # type is that of a custom skill, such as IntentRequest; else namespace and name, such as Alexa.Discovery.Discover.
+    type: str
+    # token is the access token. In a custom skill with personalization it belongs to the person whose voice Alexa
+    # recognized, if that one has linked, and else to the account.
+    token: str = dataclasses.field(default="", repr=False)
+    alexa_user_id: str = ""  # of the account; it changes when the skill is disabled and enabled
+    locale: str = ""  # such as de-DE
+    skill_id: str = ""  # amzn1.ask.skill.…
+    correlation_token: str = dataclasses.field(default="", repr=False)
+    endpoint_id: str = ""
+
+    @property
+    def spoken(self):
+        """Whether Alexa speaks the response. It does not after the end of a session, at events, and during playback."""
+        silent = ("SessionEndedRequest", "CanFulfillIntentRequest", "System.ExceptionEncountered", "AudioPlayer.",
+                  "PlaybackController.", "AlexaSkillEvent.", "AlexaHouseholdListEvent.", "Reminders.", "Messaging.")
+        return self.kind == "custom" and not self.type.startswith(silent)
+
+
+@dataclasses.dataclass(frozen=True)
+class Person:
+    """Whose token it is, and by which link. It may be shared with other requests: do not change its claims."""
+
+    upstream_iss: str  # the issuer of the provider
+    subject: str  # the person at the provider; unique only together with upstream_iss
+    claims: dict  # those that the skill is configured with and the provider sent
+    link_id: str
+    client_id: str  # the skill
+    provider: str  # its id in the bridge's configuration
+    scope: str  # separated by spaces
+    issuer: str  # the public URL of the bridge
+    issued_at: int  # seconds since 1970
+    expires_at: int | None  # seconds since 1970; None: the token never expires
+    test: bool  # made by `links mint` for a test
+
+    @property
+    def key(self):
+        """upstream_iss and subject as one text, by which a skill can store what belongs to the person."""
+        return f"{self.upstream_iss} {self.subject}"
+
+    def claim(self, name):
+        """Return a claim that is text, or ""."""
+        value = self.claims.get(name)
+        return value if isinstance(value, str) else ""
+
+
+class Client:
+    """Asks a bridge whose a token is. Make one, and keep it: it reuses connections. Threads may share it.
+
+    endpoint: the URL of /lookup. No proxy is used.
+    backend_id, secret: of the backend.
+    timeout: of a lookup, in seconds; Alexa waits at most 8 for a skill.
+    cache_for: for how many seconds a person is remembered, but never beyond the end of the token. For so long a link may
+        go on after it was revoked. 0: every request is looked up.
+    cache_size: how many persons are remembered, those looked up last.
+    allow_test: takes test links, made by `links mint`, for links.
+    send_alexa_user_id: sends the id of the Alexa user, which the bridge stores as a hash.
+    texts: a function of a locale, such as de-DE. Returns a dict with what the skill says to those who are not linked,
+        "not_linked", and when nothing is known, "unavailable".
+    """
+
+    def __init__(self, endpoint, backend_id, secret, *, timeout=3.0, cache_for=0.0, cache_size=10_000, allow_test=False,
+                 send_alexa_user_id=False, texts=None):
+        if not backend_id or not secret:
+            raise ValueError("the id or the secret of the backend is missing; set it")
+        self._url = urllib.parse.urlsplit(endpoint or "")
+        if self._url.scheme not in ("http", "https") or not self._url.hostname:
+            raise ValueError("the endpoint is not an http or https URL; set that of /lookup")
+        credentials = f"{urllib.parse.quote_plus(backend_id)}:{urllib.parse.quote_plus(secret)}"  # RFC 6749 §2.3.1
+        self._authorization = "Basic " + base64.b64encode(credentials.encode()).decode()
+        self._timeout, self._allow_test, self._send_alexa_user_id = timeout, allow_test, send_alexa_user_id
+        self._cache_for, self._cache_size, self._texts = cache_for, cache_size, texts or (lambda locale: {})
+        self._tls = ssl.create_default_context() if self._url.scheme == "https" else None
+        self._lock = threading.Lock()  # of all below
+        self._persons = collections.OrderedDict()  # (person, until) by key, the one looked up last at the end
+        self._running = {}  # calls by key
+        self._idle = []  # connections
+
+    def lookup(self, request):
+        """Return who sent a request, or raise NotLinked. After any other exception nothing is known about the link.
+
+        Equal lookups at the same time are sent once.
+        """
+        if not request.token:
+            raise NotLinked("the account is not linked: the request has no token")
+        form = {"token": request.token}
+        if self._send_alexa_user_id and request.alexa_user_id:
+            form["alexa_user_id"] = request.alexa_user_id
+        body = urllib.parse.urlencode(form).encode()
+        key = hashlib.sha256(body).digest()  # keeps no token in memory
+        with self._lock:
+            person = self._remembered(key)
+            if person:
+                return person
+            call = self._running.get(key)
+            if not call:
+                call = self._running[key] = _Call()
+                threading.Thread(target=self._run, args=(key, body, call), daemon=True).start()
+        if not call.done.wait(self._timeout):
+            call.abort()
+            raise Unavailable(f"the bridge is unavailable: no response within {self._timeout} seconds")
+        if call.error:
+            raise type(call.error)(*call.error.args) from call.error  # every waiter has an exception of its own
+        return call.person
+
+    def _run(self, key, body, call):
+        try:
+            call.person = self._ask(key, body, call)
+        except Error as error:
+            call.error = error
+        except Exception as error:  # nothing is known, whatever happened
+            call.error = Unavailable(f"the bridge is unavailable: {type(error).__name__}: {error}")
+        finally:
+            with self._lock:
+                self._running.pop(key, None)
+            call.done.set()
+
+    def _ask(self, key, body, call):
+        person = _parse_response(*self._post(body, call))
+        if person.test and not self._allow_test:
+            raise NotLinked("the account is not linked: it is a test link, and allow_test is not set")
+        if self._cache_for > 0:
+            with self._lock:
+                self._remember(key, person)
+        return person
+
+    def _post(self, body, call):
+        """Return the status and the body of the bridge's response. No redirect is followed."""
+        while True:
+            connection, reused = self._connection()
+            call.connection = connection
+            try:
+                response = self._send(connection, body)
+            except ConnectionError:
+                connection.close()
+                if reused:  # the bridge may close a connection while it is idle; a new one shows whether it is there
+                    continue
+                raise
+            try:
+                text = response.read(_MAX_RESPONSE)
+                if response.length:  # not all of it came, or it is too large
+                    raise http.client.IncompleteRead(text, response.length)
+            except BaseException:
+                connection.close()
+                raise
+            call.connection = None
+            self._release(connection, response)
+            return response.status, text
+
+    def _send(self, connection, body):
+        path = urllib.parse.urlunsplit(("", "", self._url.path or "/", self._url.query, ""))
+        connection.request("POST", path, body, {
+            "Authorization": self._authorization, "Content-Type": "application/x-www-form-urlencoded",
+        })
+        return connection.getresponse()
+
+    def _connection(self):
+        with self._lock:
+            if self._idle:
+                return self._idle.pop(), True
+        host, port = self._url.hostname, self._url.port
+        if self._tls:
+            return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._tls), False
+        return http.client.HTTPConnection(host, port, timeout=self._timeout), False
+
+    def _release(self, connection, response):
+        with self._lock:
+            if response.isclosed() and connection.sock and len(self._idle) < _MAX_IDLE:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def close(self):
+        """Close idle connections."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _remembered(self, key):
+        person, until = self._persons.get(key, (None, 0))
+        if not person:
+            return None
+        if time.time() >= until:
+            del self._persons[key]
+            return None
+        self._persons.move_to_end(key)
+        return person
+
+    def _remember(self, key, person):
+        until = time.time() + self._cache_for
+        if person.expires_at is not None:
+            until = min(until, person.expires_at)
+        self._persons[key] = person, until
+        self._persons.move_to_end(key)
+        if len(self._persons) > self._cache_size:
+            self._persons.popitem(last=False)
+
+    def error_response(self, request, error):
+        """Return the response to a request for which lookup raised an exception.
+
+        After NotLinked it has a LinkAccount card or INVALID_AUTHORIZATION_CREDENTIAL, after any other exception the
+        request to try again later or INTERNAL_ERROR.
+        """
+        not_linked = isinstance(error, NotLinked)
+        if request.kind == "smart home":
+            return _smart_home_error(request, not_linked)
+        if request.kind == "music":
+            return {"header": _error_header("Alexa", "3.0"), "payload": _error_payload(not_linked)}
+        return {"version": "1.0", "response": self._spoken_error(request, not_linked) if request.spoken else {}}
+
+    def _spoken_error(self, request, not_linked):
+        texts = self._texts(request.locale) or {}
+        if not not_linked:
+            text = texts.get("unavailable") or "This is not available right now. Please try again later."
+            return {"outputSpeech": {"type": "PlainText", "text": text}, "shouldEndSession": True}
+        text = texts.get("not_linked") or "Please link your account in the Alexa app."
+        speech = {"type": "PlainText", "text": text}
+        return {"outputSpeech": speech, "card": {"type": "LinkAccount"}, "shouldEndSession": True}
+
+
+class _Call:
+    """A lookup that is running in a thread of its own, so that nothing keeps those who wait beyond the timeout."""
+
+    def __init__(self):
+        self.done = threading.Event()
+        self.person = self.error = self.connection = None
+
+    def abort(self):
+        """End a response that comes too slowly. What is not there yet ends by the timeout of the connection."""
+        connection = self.connection
+        sock = connection.sock if connection else None
+        if sock:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it is closed already
+
+
+def parse_request(event):
+    """Read a request of Alexa to a custom, smart home or music skill: as text, as bytes, or parsed already.
+
+    ValueError means that it is none of these; then nothing is known about the link.
+    """
+    try:
+        if isinstance(event, (str, bytes, bytearray)):
+            event = json.loads(event)
+        if _text(event, "directive", "header", "namespace"):
+            return _smart_home_request(event)
+        if _text(event, "header", "namespace"):
+            return _music_request(event)
+        if _text(event, "request", "type"):
+            return _custom_request(event)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"this is not a request of Alexa: {error}") from error
+    raise ValueError("this is not a request of Alexa: it has neither request.type nor a directive")
+
+
+def _custom_request(event):
+    system, session = ("context", "System"), ("session",)
+    return Request(
+        kind="custom", type=_text(event, "request", "type"), locale=_text(event, "request", "locale"),
+        token=_text(event, *system, "person", "accessToken") or _text(event, *system, "user", "accessToken")
+        or _text(event, *session, "user", "accessToken"),
+        alexa_user_id=_text(event, *system, "user", "userId") or _text(event, *session, "user", "userId"),
+        skill_id=_text(event, *system, "application", "applicationId")
+        or _text(event, *session, "application", "applicationId"),
+    )
+
+
+def _smart_home_request(event):
+    header = "directive", "header"
+    return Request(
+        kind="smart home", type=_text(event, *header, "namespace") + "." + _text(event, *header, "name"),
+        token=_text(event, "directive", "endpoint", "scope", "token")
+        or _text(event, "directive", "payload", "scope", "token")
+        or _text(event, "directive", "payload", "grantee", "token"),
+        correlation_token=_text(event, *header, "correlationToken"),
+        endpoint_id=_text(event, "directive", "endpoint", "endpointId"),
+    )
+
+
+def _music_request(event):
+    user = "payload", "requestContext", "user"
+    return Request(
+        kind="music", type=_text(event, "header", "namespace") + "." + _text(event, "header", "name"),
+        token=_text(event, *user, "accessToken"), alexa_user_id=_text(event, *user, "userId"),
+    )
+
+
+def _text(value, *path):
+    """Return a text inside a dict, "" if it is not there. Raise ValueError if something else is, as in a forgery."""
+    for name in path:
+        value = {} if value is None else value
+        if not isinstance(value, dict):
+            raise ValueError("it has another value where an object must be")
+        value = value.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{path[-1]} is not text")
+    return value or ""
+
+
+def _parse_response(status, body):
+    """Return a Person, or raise. Only a bridge says that a link has ended: the page of a proxy says nothing about it."""
+    try:
+        response = json.loads(body)
+    except (ValueError, RecursionError):
+        response = None
+    if status != 200:
+        raise _status_error(status, response if isinstance(response, dict) else {})
+    if not _is_bridge_response(response):
+        raise Unavailable("the bridge is unavailable: the response is not that of a bridge")
+    if not response["active"]:
+        raise NotLinked("the account is not linked: the token is not active")
+    return Person(
+        upstream_iss=response["upstream_iss"], subject=response["sub"], claims=response.get("claims") or {},
+        link_id=response.get("link_id", ""), client_id=response.get("client_id", ""),
+        provider=response.get("provider", ""), scope=response.get("scope", ""), issuer=response.get("iss", ""),
+        issued_at=response.get("iat", 0), expires_at=response.get("exp") or None, test=response.get("test") is True,
+    )
+
+
+def _is_bridge_response(response):
+    if not isinstance(response, dict) or not isinstance(response.get("active"), bool):
+        return False
+    return not response["active"] or (
+        all(isinstance(response.get(name), str) and response[name] for name in ("sub", "upstream_iss"))
+        and all(isinstance(response.get(name) or 0, int) for name in ("iat", "exp"))
+        and isinstance(response.get("claims") or {}, dict))
+
+
+def _status_error(status, response):
+    if status >= 500 or status == 429 or status < 400:
+        return Unavailable(f"the bridge is unavailable: status {status}")
+    return Error(f"status {status}: {response.get('error')!r}: {response.get('error_description')!r}")
+
+
+def _error_payload(not_linked):
+    """Return what the smart home and the music API want. After INVALID_… Amazon deletes the link."""
+    if not_linked:
+        return {"type": "INVALID_AUTHORIZATION_CREDENTIAL", "message": "The account is not linked."}
+    return {"type": "INTERNAL_ERROR", "message": "It is not known whether the account is linked. Try again later."}
+
+
+def _error_header(namespace, version):
+    return {"namespace": namespace, "name": "ErrorResponse", "messageId": str(uuid.uuid4()), "payloadVersion": version}
+
+
+def _smart_home_error(request, not_linked):
+    grants = request.type == "Alexa.Authorization.AcceptGrant"
+    header = _error_header("Alexa.Authorization" if grants else "Alexa", "3")
+    payload = _error_payload(not_linked)
+    if grants:
+        payload["type"] = "ACCEPT_GRANT_FAILED"
+    if request.correlation_token:
+        header["correlationToken"] = request.correlation_token
+    event = {"header": header, "payload": payload}
+    if request.endpoint_id:
+        event["endpoint"] = {"endpointId": request.endpoint_id}
+    return {"event": event}
