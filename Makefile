@@ -20,7 +20,7 @@ test: ## run the tests that need only Go
 	go test ./...
 	@$(call in-modules,go test ./...)
 
-test-all: test-tools ## run every test as CI does: needs Chromium, Node, PostgreSQL, Caddy, nginx and a C compiler
+test-all: test-tools ## run every test as CI does: needs Chromium, Node, Python, PostgreSQL, Caddy, nginx and a C compiler
 	BRIDGE_TEST_STRICT=1 go test -race -tags strict -timeout 20m ./...
 	@$(call in-modules,go test -race ./...)
 
@@ -33,6 +33,7 @@ test-tools:
 	npm ci --prefix bridge/server/testdata/client --no-audit --no-fund
 	npm ci --prefix bridge/alexa/testdata/amazon --no-audit --no-fund
 	npm ci --prefix templates/testdata/lighthouse --no-audit --no-fund
+	npm ci --prefix examples/skill-node --no-audit --no-fund
 
 lint: ## check form, vet, and what .golangci.yml says (the first time builds golangci-lint)
 	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted"; exit 1; }

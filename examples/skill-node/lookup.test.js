@@ -67,7 +67,8 @@ test('requests', () => {
   for (const c of cases.requests) {
     for (const body of [c.request, JSON.stringify(c.request), Buffer.from(JSON.stringify(c.request))]) {
       const { kind, token, alexaUserId } = parseRequest(body);
-      assert.deepEqual({ kind, token, alexaUserId }, { kind: c.kind, token: c.token, alexaUserId: c.alexa_user_id }, c.name);
+      const want = { kind: c.kind, token: c.token, alexaUserId: c.alexa_user_id };
+      assert.deepEqual({ kind, token, alexaUserId }, want, c.name);
     }
   }
   for (const c of cases.not_requests) {
@@ -232,6 +233,35 @@ test('a connection is reused, and replaced when the bridge closed it', async (t)
   dropReused = true;
   await client.lookup({ token: 'token', alexaUserId: '' });
   assert.deepEqual([sockets.size, asked.length], [2, 5]);
+});
+
+test('interceptor and error handler of ask-sdk', async (t) => {
+  const { newClient } = await startBridge(t, (response) => respondJSON(response, person('ada')));
+  const client = newClient();
+  const input = (type, accessToken) => {
+    let attributes = { locale: 'kept' };
+    return {
+      requestEnvelope: { request: { type }, context: { System: { user: { accessToken } } } },
+      attributesManager: {
+        getRequestAttributes: () => attributes, setRequestAttributes: (changed) => { attributes = changed; },
+      },
+    };
+  };
+  const linked = input('LaunchRequest', 'token');
+  await client.interceptor().process(linked);
+  const { person: found, locale } = linked.attributesManager.getRequestAttributes();
+  assert.deepEqual([found.subject, locale], ['ada', 'kept']);
+
+  const ended = input('SessionEndedRequest');
+  await client.interceptor().process(ended); // goes on without a person
+  assert.equal(ended.attributesManager.getRequestAttributes().person, undefined);
+
+  const stranger = input('LaunchRequest');
+  await assert.rejects(client.interceptor().process(stranger), NotLinkedError);
+  const handler = client.errorHandler();
+  assert.equal(handler.canHandle(stranger, new Error('a mistake in the skill')), false);
+  assert.equal(handler.canHandle(stranger, new NotLinkedError()), true);
+  assert.deepEqual(handler.handle(stranger, new NotLinkedError()).card, { type: 'LinkAccount' });
 });
 
 test('a response that does not end', async (t) => {

@@ -1,7 +1,7 @@
 """A kit for the backend of a skill that is written for Python 3.11 or later, with the standard library only.
 
-It finds the access token in a request of Alexa, asks the bridge whose it is (RFC 7662), and builds the response for those
-who are not linked. Copy this file.
+It finds the access token in a request of Alexa, asks the bridge whose it is (RFC 7662), and builds the response for
+those who are not linked. Copy this file.
 
 A lookup has three outcomes, which a skill must not confuse:
 
@@ -103,8 +103,8 @@ class Client:
     endpoint: the URL of /lookup. No proxy is used.
     backend_id, secret: of the backend.
     timeout: of a lookup, in seconds; Alexa waits at most 8 for a skill.
-    cache_for: for how many seconds a person is remembered, but never beyond the end of the token. For so long a link may
-        go on after it was revoked. 0: every request is looked up.
+    cache_for: for how many seconds a person is remembered, but never beyond the end of the token. For so long a link
+        may go on after it was revoked. 0: every request is looked up.
     cache_size: how many persons are remembered, those looked up last.
     allow_test: takes test links, made by `links mint`, for links.
     send_alexa_user_id: sends the id of the Alexa user, which the bridge stores as a hash.
@@ -354,7 +354,7 @@ def _text(value, *path):
 
 
 def _parse_response(status, body):
-    """Return a Person, or raise. Only a bridge says that a link has ended: the page of a proxy says nothing about it."""
+    """Return a Person, or raise. Only a bridge says that a link has ended: the page of a proxy does not."""
     try:
         response = json.loads(body)
     except (ValueError, RecursionError):

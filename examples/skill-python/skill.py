@@ -37,7 +37,8 @@ def handler(event, context):
 
 def say(text):
     """Return a response that speaks."""
-    return {"version": "1.0", "response": {"outputSpeech": {"type": "PlainText", "text": text}, "shouldEndSession": True}}
+    speech = {"type": "PlainText", "text": text}
+    return {"version": "1.0", "response": {"outputSpeech": speech, "shouldEndSession": True}}
 
 
 class _Server(http.server.BaseHTTPRequestHandler):
