@@ -60,7 +60,7 @@ func allowTestLinks(b *testbridge.Bridge) { b.Skill.TestTokens = true }
 
 // environment returns how the skill reaches the bridge.
 func (s *scene) environment() []string {
-	return []string{"LOOKUP_ENDPOINT=" + s.Origin + "/lookup", "BACKEND_ID=" + testbridge.BackendID,
+	return []string{"LOOKUP_URL=" + s.Origin + "/lookup", "BACKEND_ID=" + testbridge.BackendID,
 		"BACKEND_SECRET=" + testbridge.BackendSecret, "PORT=0"}
 }
 

@@ -14,5 +14,6 @@ handler(envelope, {}, (error, response) => {
     throw error;
   }
   const { outputSpeech, card } = response.response;
-  console.log(outputSpeech.text ?? outputSpeech.ssml.replace(/<[^>]*>/g, ''), card ? `(card: ${card.type})` : '');
+  const text = outputSpeech.text ?? outputSpeech.ssml.replace(/<[^>]*>/g, '');
+  console.log(card ? `${text} (card: ${card.type})` : text);
 });

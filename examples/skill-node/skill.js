@@ -7,7 +7,7 @@ const Alexa = require('ask-sdk-core');
 const { LookupClient } = require('./lookup');
 
 const client = new LookupClient({
-  endpoint: process.env.LOOKUP_ENDPOINT, // https://link.example.com/lookup
+  endpoint: process.env.LOOKUP_URL, // https://link.example.com/lookup
   id: process.env.BACKEND_ID,
   secret: process.env.BACKEND_SECRET,
   allowTest: process.env.ALLOW_TEST_LINKS === 'yes', // leave it out where people link

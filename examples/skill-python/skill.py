@@ -14,7 +14,7 @@ import lookup
 _MAX_REQUEST = 1 << 20  # bytes
 
 client = lookup.Client(
-    os.environ.get("LOOKUP_ENDPOINT"),  # https://link.example.com/lookup
+    os.environ.get("LOOKUP_URL"),  # https://link.example.com/lookup
     os.environ.get("BACKEND_ID"),
     os.environ.get("BACKEND_SECRET"),
     allow_test=os.environ.get("ALLOW_TEST_LINKS") == "yes",  # leave it out where people link
