@@ -31,6 +31,10 @@ func TestConfigurationsInDocuments(t *testing.T) {
 	if blocks < 7 {
 		t.Errorf("only %d YAML blocks found", blocks)
 	}
+	const ofSkills = "examples/skill-node/bridge.yaml"
+	if err := loadYAML(t, readFile(t, ofSkills)); err != nil {
+		t.Errorf("%s: %v", ofSkills, err)
+	}
 }
 
 // minimal is completed by the top-level keys that a block has.
