@@ -7,6 +7,9 @@ const (
 	PendingConsentLifetime = 10 * time.Minute
 	// MaxPendingConsents is how many undecided pending consents of one person are kept.
 	MaxPendingConsents = 10
+	// SignInMemory is how long it is remembered that the sign-ins of a person were revoked: longer than one takes from
+	// its begin to the decision.
+	SignInMemory = 20 * time.Minute
 )
 
 // Decision is what a person chose on the consent page.

@@ -16,6 +16,8 @@ var (
 	ErrScope = errors.New("scope was not granted")
 	// ErrSuspended means that the current configuration does not permit the link.
 	ErrSuspended = errors.New("link is suspended by the configuration")
+	// ErrSignInRevoked means that the links of the person were revoked or erased by subject after they signed in.
+	ErrSignInRevoked = errors.New("the person's links and sign-ins were revoked after this sign-in")
 	// ErrStoreReplaced means that another database was put in the place of the one that is open. The process must
 	// exit, so that its supervisor starts it on the new database.
 	ErrStoreReplaced = errors.New("the database was replaced while it was open")

@@ -16,6 +16,7 @@ const (
 	ReasonProviderSetup   Reason = "provider_setup"   // the bridge and the provider are not set up for each other
 	ReasonCancelled       Reason = "cancelled"        // on the consent page
 	ReasonRequestTooLarge Reason = "too_large"        // the request does not fit into a cookie
+	ReasonSignInRevoked   Reason = "sign_in_revoked"  // their links were revoked or erased by subject after they signed in
 )
 
 // Reasons why the configuration does not permit a link, beside those of [Allow].

@@ -14,9 +14,10 @@ import (
 // or may still happen, as after the context has ended.
 //
 // The errors are [ErrNotFound], [ErrRevoked], [ErrReplayed], [ErrMismatch], [ErrScope], [ErrSuspended],
-// [ErrStoreReplaced] and [*DecidedError], to be recognised with errors.Is and errors.As. A Store is safe for
-// concurrent use, by several processes, too. It keeps times in whole seconds, rounded down. Package storetest
-// verifies these promises.
+// [ErrSignInRevoked], [ErrStoreReplaced] and [*DecidedError], to be recognised with errors.Is and errors.As. A Store is safe for
+// concurrent use, by several processes, too. It keeps times in whole seconds, rounded down. A link that is revoked for
+// [ReasonNotRedeemed] or [ReasonReplaced] loses its claims at once: nobody needs them, and a person can make such links
+// without end. Package storetest verifies these promises.
 type Store interface {
 	// CreatePendingConsent stores the result of a sign-in until the person decides. If there is one with the handle
 	// already, it stays as it is, and the error is nil. If the person has more than MaxPendingConsents then that are
@@ -30,7 +31,8 @@ type Store interface {
 	// Link records DecisionLink for a pending consent, and makes the link with its first token or its code. With a
 	// token, it revokes the oldest links of the person with this skill beyond MaxLinks, for ReasonReplaced by
 	// ActorPerson; a code does so when it is redeemed. ErrNotFound: the handle is unknown, or the consent has expired
-	// at the link's CreatedAt. DecidedError: there is a decision already, which may be this one.
+	// at the link's CreatedAt. DecidedError: there is a decision already, which may be this one. ErrSignInRevoked: the
+	// sign-ins of the person were revoked at SignedInAt or later; see Revoke.
 	Link(ctx context.Context, handle Hash, link NewLink) error
 
 	// Mint makes a test link with its token, which nobody consented to. A link that is not a test link, and one whose
@@ -75,18 +77,20 @@ type Store interface {
 	Links(ctx context.Context, filter LinkFilter) ([]Link, error)
 
 	// Revoke revokes the live links that match a filter, and returns them. Links that were revoked before keep their
-	// time, reason and actor, and are not returned.
+	// time, reason and actor, and are not returned. If the filter has a Subject, it also revokes the sign-ins of that
+	// subject up to the time of the revocation, whatever else the filter has, at its Provider, or at every one if it has
+	// none: from them Link makes no link any more.
 	Revoke(ctx context.Context, filter LinkFilter, revocation Revocation) ([]Link, error)
 
 	// Forget erases the links that match a filter, live or revoked, with all that they own, and returns them. It
-	// revokes those that are live first, with their events. To every method the links, their tokens and their codes are
+	// revokes those that are live first, with their events, and revokes sign-ins as Revoke does. To every method the links, their tokens and their codes are
 	// unknown from then on. What is left of each is a tombstone, its ID and the time when it ended, so that no import
 	// adds it again.
 	Forget(ctx context.Context, filter LinkFilter, revocation Revocation) ([]Link, error)
 
 	// Sweep removes up to sweep.Limit rows of each kind that are not needed any more, and returns how many: expired
-	// tokens and pending consents, codes and superseded refresh tokens after ReplayMemory, and events after
-	// EventMemory. It revokes links whose code was not redeemed, RedeemGrace after it expired, and links whose last
+	// tokens and pending consents, codes and superseded refresh tokens after ReplayMemory, events after
+	// EventMemory, and revocations of sign-ins after SignInMemory. It revokes links whose code was not redeemed, RedeemGrace after it expired, and links whose last
 	// token has expired, by ActorSystem; these count, too. After EndedRetention it erases revoked links, as Forget
 	// does, up to sweep.Limit with all that they own. Several sweeps may run at the same time.
 	Sweep(ctx context.Context, sweep Sweep) (int, error)
@@ -120,11 +124,12 @@ type Sweep struct {
 
 // NewLink is what [Store.Link] makes a link of.
 type NewLink struct {
-	Link      Link
-	Token     Hash      // of the access token, for the implicit grant
-	ExpiresAt time.Time // of the token; zero: as long as the link
-	Code      *NewCode  // for the code grant, in place of Token
-	MaxLinks  int       // live links of this person with this skill, including this one; 0: no limit
+	Link       Link
+	SignedInAt time.Time // when the person signed in; zero: unknown, which is before every revocation
+	Token      Hash      // of the access token, for the implicit grant
+	ExpiresAt  time.Time // of the token; zero: as long as the link
+	Code       *NewCode  // for the code grant, in place of Token
+	MaxLinks   int       // live links of this person with this skill, including this one; 0: no limit
 }
 
 // Use is one use of a link.

@@ -20,6 +20,9 @@ const (
 // Forget erases links; see [bridge.Store].
 func (s *Store) Forget(ctx context.Context, filter bridge.LinkFilter, revocation bridge.Revocation) ([]bridge.Link, error) {
 	return writeResult(ctx, s, func(tx *transaction) ([]bridge.Link, error) {
+		if err := tx.revokeSignIns(filter, revocation.At); err != nil {
+			return nil, err
+		}
 		return forgetMatching(tx, filter, revocation)
 	})
 }

@@ -136,7 +136,7 @@ func fill(t testing.TB, store *Store) *fixture {
 		RedirectURI: "https://layla.amazon.com/x", ExpiresAt: begin.Add(10 * time.Minute)}})
 	// Danish sorts "aa" after "z".
 	f.link("aaoldest", bridge.NewLink{Token: bridge.HashOf("aaoldest access"), MaxLinks: 1,
-		Link: bridge.Link{Identity: bridge.Identity{Subject: "ada"}}})
+		Link: bridge.Link{Identity: bridge.Identity{Subject: "ada", Claims: bridge.Claims{"email": "ada@contoso.com"}}}})
 	f.link("newest", bridge.NewLink{Token: bridge.HashOf("newest access"), MaxLinks: 1, Link: bridge.Link{Identity: bridge.Identity{Subject: "ada"}}})
 	f.grant("redeemed")
 	f.grant("rotating") // a chain of three, of which the second was presented twice

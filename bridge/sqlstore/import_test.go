@@ -33,6 +33,35 @@ func TestImportResurrectsNothing(t *testing.T) {
 	})
 }
 
+// TestImportDropsClaims moves links that ended, or end by the import, for a reason for which they lose their claims.
+func TestImportDropsClaims(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
+		f, target := fill(t, newSQLite(t)), open(t)
+		mustImport(t, target, f.store.Export(t.Context()), Imported{Added: fillLinks})
+		wantClaims(t, target, "aaoldest", false)
+		old := exportRows(t, f.store)
+		f.revoke("implicit", bridge.ReasonReplaced)
+		mustImport(t, target, f.store.Export(t.Context()), Imported{Revoked: 1, Known: fillLinks - 1})
+		wantClaims(t, target, "implicit", false)
+		mustImport(t, target, sequenceOf(old), Imported{Known: fillLinks})
+		wantClaims(t, target, "implicit", false)
+
+		fresh := open(t)
+		mustImport(t, fresh, sequenceOf(old), Imported{Added: fillLinks})
+		wantClaims(t, fresh, "implicit", true)
+	})
+}
+
+// wantClaims verifies whether a link has claims and an address.
+func wantClaims(t *testing.T, store *Store, name string, want bool) {
+	t.Helper()
+	for _, row := range tableRows(t, store, "links") {
+		if row["id"] == "lnk_"+name && (row["claims"] != "{}" != want || row["email"] != "" != want) {
+			t.Errorf("%s: claims %v, e-mail %q, want any: %v", name, row["claims"], row["email"], want)
+		}
+	}
+}
+
 // TestImportLinkTwice verifies that a link that is there twice is known at its second time, in one batch or two: its
 // tokens are not added, and it is revoked if it is revoked there.
 func TestImportLinkTwice(t *testing.T) {

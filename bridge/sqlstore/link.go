@@ -19,6 +19,9 @@ func (s *Store) Link(ctx context.Context, handle bridge.Hash, made bridge.NewLin
 		if err := decide(tx, handle, bridge.DecisionLink, link.CreatedAt); err != nil {
 			return err
 		}
+		if err := checkSignIn(tx, &made); err != nil {
+			return err
+		}
 		if made.Code == nil {
 			if err := insertWithToken(tx, &made); err != nil {
 				return err
@@ -146,6 +149,9 @@ func (s *Store) Links(ctx context.Context, filter bridge.LinkFilter) ([]bridge.L
 func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, by bridge.Revocation) ([]bridge.Link, error) {
 	condition, args := filterCondition(filter, 4)
 	return writeResult(ctx, s, func(tx *transaction) ([]bridge.Link, error) {
+		if err := tx.revokeSignIns(filter, by.At); err != nil {
+			return nil, err
+		}
 		return tx.revokeLinks(by, condition, args...)
 	})
 }

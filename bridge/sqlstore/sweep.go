@@ -21,6 +21,7 @@ func (s *Store) Sweep(ctx context.Context, sweep bridge.Sweep) (int, error) {
 		{"", deleteSuperseded, now.Add(-bridge.ReplayMemory)},
 		{"", deletePending, now},
 		{"", deleteEvents, now.Add(-bridge.EventMemory)},
+		{"", deleteRevokedSignIns, now.Add(-bridge.SignInMemory)},
 	} {
 		n, err := s.sweepStep(ctx, step, sweep)
 		removed += n
@@ -87,6 +88,9 @@ const (
 		(SELECT hash FROM tokens WHERE superseded_at > 0 AND superseded_at <= $1 ORDER BY superseded_at, hash LIMIT $2)`
 	deletePending = `DELETE FROM pending_consents WHERE handle IN
 		(SELECT handle FROM pending_consents WHERE expires_at <= $1 ORDER BY expires_at, handle LIMIT $2)`
+
+	deleteRevokedSignIns = `DELETE FROM revoked_sign_ins WHERE (subject, provider) IN
+		(SELECT subject, provider FROM revoked_sign_ins WHERE revoked_at <= $1 ORDER BY revoked_at, subject, provider LIMIT $2)`
 
 	// deleteEvents keeps the newest event, and those that are followed by an event to be kept: a process that has read
 	// all events before that one continues from there.

@@ -15,8 +15,8 @@ import (
 
 // transaction is one write, and the links that it has revoked so far.
 //
-// Transactions lock rows in one order, so that they do not deadlock on PostgreSQL: a link, what the link owns, a
-// person, other links, and the feed last.
+// Transactions lock rows in one order, so that they do not deadlock on PostgreSQL: a pending consent, the sign-ins of a
+// person, a link, what the link owns, a person, other links, and the feed last.
 type transaction struct {
 	*engine.Tx
 	revoked   []bridge.Event
@@ -65,9 +65,16 @@ func writeResult[T any](ctx context.Context, s *Store, do func(*transaction) (T,
 
 // revokeLinks revokes the live links for which a condition holds, and returns them. The parameters of the condition
 // begin with $4. Nothing else in this package sets revoked_at of a link that exists.
+//
+// A link that nobody can have used, or that a newer one of the same person replaced, loses its claims: whoever can sign
+// in can make such links without end.
 func (tx *transaction) revokeLinks(by bridge.Revocation, condition string, args ...any) ([]bridge.Link, error) {
-	rows, err := tx.Query(`UPDATE links SET revoked_at = $1, reason = $2, actor = $3 WHERE revoked_at = 0 AND `+condition+
-		` RETURNING `+linkColumns, append([]any{seconds(by.At), string(by.Reason), string(by.Actor)}, args...)...)
+	set := `revoked_at = $1, reason = $2, actor = $3`
+	if by.Reason == bridge.ReasonNotRedeemed || by.Reason == bridge.ReasonReplaced {
+		set += `, claims = '{}', email = ''`
+	}
+	rows, err := tx.Query(`UPDATE links SET `+set+` WHERE revoked_at = 0 AND `+condition+` RETURNING `+linkColumns,
+		append([]any{seconds(by.At), string(by.Reason), string(by.Actor)}, args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -81,8 +88,8 @@ func (tx *transaction) revokeLinks(by bridge.Revocation, condition string, args 
 	return links, err
 }
 
-// lockPerson calls a function while a person is locked: transactions that count what one person has wait for each
-// other, because they could not see each other's new rows before the commit. After the commit no row is left.
+// lockPerson locks a person until the commit, and calls a function: transactions that count what one person has wait
+// for each other, because they could not see each other's new rows before the commit. After the commit no row is left.
 func (tx *transaction) lockPerson(clientID, issuer, subject string, do func() error) error {
 	_, err := tx.Exec(`INSERT INTO persons_locked (client_id, issuer, subject) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 		clientID, issuer, subject)

@@ -62,6 +62,11 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		"concurrent refreshes and Forget leave no token":           (*suite).concurrentForget,
 		"Sweep erases revoked links after EndedRetention":          (*suite).sweepEnded,
 		"concurrent sweeps erase every revoked link":               (*suite).concurrentErasure,
+		"Revoke by subject revokes sign-ins":                       (*suite).revokeSignIns,
+		"Forget by subject revokes sign-ins":                       (*suite).forgetSignIns,
+		"Sweep removes revocations of sign-ins":                    (*suite).sweepSignIns,
+		"concurrent links and Revoke leave no live link":           (*suite).concurrentSignIns,
+		"links that were replaced or not redeemed lose claims":     (*suite).dropClaims,
 		"an ended context":                                         (*suite).endedContext,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -110,7 +115,8 @@ func (s *suite) newLink(changes ...func(*bridge.NewLink)) bridge.NewLink {
 	return with(bridge.NewLink{
 		Link: bridge.Link{ID: id, ClientID: "pizza", Grant: bridge.GrantImplicit, Identity: identity, Scope: "orders menu",
 			CreatedAt: s.now},
-		Token: bridge.HashOf("token of " + id),
+		SignedInAt: s.now,
+		Token:      bridge.HashOf("token of " + id),
 	}, changes...)
 }
 

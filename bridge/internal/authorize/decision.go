@@ -151,7 +151,7 @@ func (h *Handler) createLink(ctx context.Context, f *flow, skill *bridge.Skill) 
 	}
 	ctx, cancel := bridge.WithStoreTimeout(ctx)
 	defer cancel()
-	if err := h.Store.Link(ctx, f.handle(), f.newLink(link, skill)); err != nil {
+	if err := h.Store.Link(ctx, f.handle(), f.newLink(link, result.SignedInAt, skill)); err != nil {
 		return "", fmt.Errorf("%w: %w", errNotLinked, err)
 	}
 	return link.ID, nil

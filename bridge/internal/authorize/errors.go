@@ -117,6 +117,10 @@ func (h *Handler) mapError(r *http.Request, f *flow, err error) *httperror.Error
 		return newPage(templates.PageNoCookie, http.StatusBadRequest, slog.LevelWarn)
 	case errors.Is(err, errNotStored):
 		return offerRestart(unavailable(templates.PageStoreUnavailable), f)
+	case errors.Is(err, bridge.ErrSignInRevoked): // a new sign-in is another one
+		e := offerRestart(newPage(templates.PageSignInOutdated, http.StatusForbidden, slog.LevelWarn), f)
+		e.Reason = string(bridge.ReasonSignInRevoked)
+		return e
 	case errors.Is(err, errNotLinked): // not to be loaded again: it may have made a link
 		return unavailable(templates.PageStoreUnavailable)
 	case errors.Is(err, errStore):

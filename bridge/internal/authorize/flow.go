@@ -93,9 +93,22 @@ func (f *flow) grant() bridge.Grant {
 	return bridge.GrantImplicit
 }
 
+// signedInAt returns when a person signed in, of whom the provider says when they authenticated, and whose code came at
+// a time. Whoever had a session at the provider already may have signed in as soon as the flow began: a callback that
+// comes late proves nothing.
+func (f *flow) signedInAt(authenticated, came time.Time) time.Time {
+	switch {
+	case authenticated.Before(f.started):
+		return f.started
+	case authenticated.After(came): // by the provider's clock
+		return came
+	}
+	return authenticated
+}
+
 // newLink returns a link with what its grant starts with: a token, or a code that is bound to the request.
-func (f *flow) newLink(link bridge.Link, skill *bridge.Skill) bridge.NewLink {
-	made := bridge.NewLink{Link: link, MaxLinks: skill.MaxLinksPerPerson}
+func (f *flow) newLink(link bridge.Link, signedInAt time.Time, skill *bridge.Skill) bridge.NewLink {
+	made := bridge.NewLink{Link: link, SignedInAt: signedInAt, MaxLinks: skill.MaxLinksPerPerson}
 	if f.grant() == bridge.GrantAuthorizationCode {
 		made.Code = &bridge.NewCode{
 			Hash:          bridge.HashOf(f.code()),

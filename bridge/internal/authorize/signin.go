@@ -19,6 +19,8 @@ type signInResult struct {
 	Name     string          // for the page only, as is Email
 	Email    string
 	Fresh    bool // the provider says that the person authenticated for this flow
+	// SignedInAt is when the person signed in; zero: the result was stored by a version that did not record it.
+	SignedInAt time.Time
 }
 
 const sealPurpose = "pending consent"
@@ -77,7 +79,7 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 	if err := h.countCode(f, response); err != nil {
 		return err
 	}
-	known := h.Clients.Provider(f.provider)
+	known, came := h.Clients.Provider(f.provider), h.Now()
 	identity, err := provider.Identify(ctx, f.login(), response, wishOf(skill, known))
 	if err != nil {
 		return err
@@ -102,6 +104,8 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 		Name:  displayable(claims.DisplayName()),
 		Email: displayable(claims.String(bridge.ClaimEmail)),
 		Fresh: !identity.AuthTime.Before(f.started.Truncate(time.Second)) && identity.AuthTime.Before(h.Now().Add(clockSkew)),
+
+		SignedInAt: f.signedInAt(identity.AuthTime, came),
 	}
 	if rule := bridge.FirstFailed(skill.SignInRules(known, claims)); rule.Reason != "" {
 		return &notAllowedError{rule, result}

@@ -59,6 +59,10 @@ func testMigrate(t *testing.T, db *sql.DB, dialect dialect, options Options) {
 	if err := reader.QueryRowContext(t.Context(), `SELECT person FROM pending_consents`).Scan(&person); err != nil || person != "" {
 		t.Errorf("person %q, %v", person, err)
 	}
+	var signIns int
+	if err := reader.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM revoked_sign_ins`).Scan(&signIns); err != nil || signIns != 0 {
+		t.Errorf("%d revoked sign-ins, %v", signIns, err)
+	}
 	var links int
 	err = reader.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM links WHERE email_claim = '' AND actor = ''`).Scan(&links)
 	if err != nil || links != 3 {
