@@ -94,6 +94,12 @@ func reasonTroubles() []trouble {
 			request.RedirectURI, request.State = b.Skill.RedirectURIs[0], strings.Repeat("s", bridge.MaxStateBytes)
 			return send("GET", request.URL(), nil)(b)
 		}),
+		reason(bridge.ReasonSignInRevoked, nil, func(b *testBridge) string {
+			phone := simulator.NewPhone()
+			consent := b.SignIn(phone, b.Request(), testbridge.Ada())
+			b.EndAda(false)
+			return b.Decide(phone, consent, "link").Body
+		}),
 		reason(bridge.ReasonCancelled, nil, decide("cancel")),
 		reason("unauthorized_client", nil, openChanged(func(r *simulator.Request) { r.ResponseType = "id_token" })),
 		reason("invalid_request", nil, func(b *testBridge) string {

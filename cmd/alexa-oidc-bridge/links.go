@@ -88,7 +88,11 @@ func withStore(cmd *cobra.Command, do func(*sqlstore.Store) error) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(do(store), store.Close()); err != nil {
+	err = errors.Join(do(store), store.Close())
+	if _, known := errors.AsType[*failure](err); known {
+		return err
+	}
+	if err != nil {
 		return failed(err, "check that the database can be written and is not locked by another program")
 	}
 	return nil

@@ -20,6 +20,9 @@ func linksForgetCommand() *cobra.Command {
 tokens and codes. It revokes those that are live first, which every server that reaches this database logs, with reason and
 actor. The id of each link and the time when it ended remain, so that importing an old export does not bring it back.
 
+With --subject it also revokes what the person has signed in to and not answered yet, also if no link matches. Without
+--provider it refuses a subject that links of several providers have.
+
 This cannot be undone. What it does not reach are logs, backups and earlier exports: see docs/lifecycle.md. If some ids are
 unknown, such as those of links that were erased before, the other links are erased and the exit code is 1.`,
 		Example: `  alexa-oidc-bridge links forget lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa
@@ -32,6 +35,9 @@ unknown, such as those of links that were erased before, the other links are era
 			}
 			var forgotten []bridge.Link
 			err = withStore(cmd, func(store *sqlstore.Store) (err error) {
+				if err := checkOneProvider(cmd.Context(), store, filter); err != nil {
+					return err
+				}
 				forgotten, err = store.Forget(cmd.Context(), filter, by)
 				return err
 			})
@@ -41,7 +47,7 @@ unknown, such as those of links that were erased before, the other links are era
 			if err != nil {
 				return err
 			}
-			return reportForgotten(cmd, ids, forgotten)
+			return reportForgotten(cmd, filter, forgotten)
 		},
 	}
 	addLinkFilter(forget, &filter)
@@ -51,10 +57,11 @@ unknown, such as those of links that were erased before, the other links are era
 }
 
 // reportForgotten reports how many links were erased by flags, or which ids are unknown.
-func reportForgotten(cmd *cobra.Command, ids []string, forgotten []bridge.Link) error {
+func reportForgotten(cmd *cobra.Command, filter bridge.LinkFilter, forgotten []bridge.Link) error {
+	ids := filter.IDs
 	if len(ids) == 0 {
 		fmt.Fprintln(cmd.OutOrStdout(), "links forgotten:", len(forgotten))
-		return failedIfNone(forgotten)
+		return reportNone(cmd, filter, forgotten)
 	}
 	unknown := 0
 	for _, id := range ids {

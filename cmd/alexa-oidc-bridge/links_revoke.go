@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/user"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,7 +26,10 @@ func linksRevokeCommand() *cobra.Command {
 		Short: "Revoke links by id, or all that match the flags",
 		Long: `revoke revokes the links with the given ids, or all live links that match every given flag. Every server that
 reaches this database treats their tokens as inactive within a second. If some ids are unknown, the other links are
-revoked and the exit code is 1.`,
+revoked and the exit code is 1.
+
+With --subject it also revokes what the person has signed in to and not answered yet, also if no link matches: to link, they
+must sign in again. Without --provider it refuses a subject that links of several providers have.`,
 		Example: `  alexa-oidc-bridge links revoke lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa
   alexa-oidc-bridge links revoke --provider corp --subject 8a7f5c31 --reason "left the company"`,
 		RunE: func(cmd *cobra.Command, ids []string) error {
@@ -35,6 +40,9 @@ revoked and the exit code is 1.`,
 			}
 			var revoked, matching []bridge.Link // matching: live or revoked
 			err = withStore(cmd, func(store *sqlstore.Store) (err error) {
+				if err := checkOneProvider(cmd.Context(), store, filter); err != nil {
+					return err
+				}
 				if revoked, err = store.Revoke(cmd.Context(), filter, by); err == nil {
 					matching, err = store.Links(cmd.Context(), filter)
 				}
@@ -46,7 +54,7 @@ revoked and the exit code is 1.`,
 			if err != nil {
 				return err
 			}
-			return reportRevoked(cmd, ids, revoked, matching)
+			return reportRevoked(cmd, filter, revoked, matching)
 		},
 	}
 	addLinkFilter(revoke, &filter)
@@ -88,6 +96,30 @@ func checkNamed(cmd *cobra.Command, filter bridge.LinkFilter) error {
 	return nil
 }
 
+// checkOneProvider rejects a filter whose subject may be several people, because links of several providers match: only
+// issuer and subject together are a person. Test links are nobody's.
+func checkOneProvider(ctx context.Context, store *sqlstore.Store, filter bridge.LinkFilter) error {
+	if filter.Subject == "" || filter.Provider != "" {
+		return nil
+	}
+	links, err := store.Links(ctx, filter)
+	if err != nil {
+		return err
+	}
+	var providers []string
+	for _, link := range links {
+		if !link.IsTest() {
+			providers = append(providers, upstream.LogText(link.Provider.ID)+" ("+upstream.LogText(link.Issuer)+")")
+		}
+	}
+	slices.Sort(providers)
+	if providers = slices.Compact(providers); len(providers) < 2 {
+		return nil
+	}
+	return misused("links of several providers have this subject, perhaps of several people: "+strings.Join(providers, ", "),
+		"nothing was ended: add --provider, or give the ids of links list")
+}
+
 func checkReason(reason string) error {
 	if !reasonPattern.MatchString(reason) {
 		return misused("the reason cannot be kept", "use 1 to 200 printable ASCII characters")
@@ -122,10 +154,11 @@ func checkActor(actor string) error {
 }
 
 // reportRevoked reports how many links were revoked by flags, or which ids were already revoked or are unknown.
-func reportRevoked(cmd *cobra.Command, ids []string, revoked, matching []bridge.Link) error {
+func reportRevoked(cmd *cobra.Command, filter bridge.LinkFilter, revoked, matching []bridge.Link) error {
+	ids := filter.IDs
 	if len(ids) == 0 {
 		fmt.Fprintln(cmd.OutOrStdout(), "links revoked:", len(revoked))
-		return failedIfNone(matching)
+		return reportNone(cmd, filter, matching)
 	}
 	unknown := 0
 	for _, id := range ids {
@@ -145,9 +178,13 @@ func hasLink(links []bridge.Link, id string) bool {
 	return slices.ContainsFunc(links, func(link bridge.Link) bool { return link.ID == id })
 }
 
-func failedIfNone(matching []bridge.Link) error {
+// reportNone fails if no link matches. Also then, sign-ins of a subject were revoked.
+func reportNone(cmd *cobra.Command, filter bridge.LinkFilter, matching []bridge.Link) error {
 	if len(matching) > 0 {
 		return nil
+	}
+	if filter.Subject != "" {
+		fmt.Fprintln(cmd.OutOrStdout(), "open sign-ins of the subject were revoked: to link, they must sign in again")
 	}
 	return failed(errors.New("no link matches, live or revoked"),
 		"see links list; --email finds only links whose skill keeps the email claim")
