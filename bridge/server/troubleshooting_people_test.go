@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/alexa/simulator"
@@ -98,6 +99,7 @@ func reasonTroubles() []trouble {
 			phone := simulator.NewPhone()
 			consent := b.SignIn(phone, b.Request(), testbridge.Ada())
 			b.EndAda(false)
+			defer b.Clock.Advance(time.Second) // so that Ada can sign in again
 			return b.Decide(phone, consent, "link").Body
 		}),
 		reason(bridge.ReasonCancelled, nil, decide("cancel")),
