@@ -33,6 +33,7 @@ func TestRefreshWhileSuspended(t *testing.T) {
 func TestRefreshLifetime(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, withCodeGrant, func(b *testBridge) { b.Skill.RefreshLifetime = 24 * time.Hour })
+	b.Clock.Hold()
 	token := b.LinkByCode().RefreshToken
 	b.Clock.Advance(24*time.Hour - time.Second)
 	b.WantTokens(b.Refresh(token))

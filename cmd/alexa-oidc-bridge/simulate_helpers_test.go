@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,12 +26,7 @@ const simulatedSecret = "wm3NBJ8dGq0cXkT2pZ7vYh5sRf9aLe4u"
 // simulatedBridge starts a bridge whose skill has both grants and a redirect URI on this machine.
 func simulatedBridge(t *testing.T, change func(*testbridge.Bridge)) (b *testbridge.Bridge, loopback string) {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	loopback = "http://" + free.Addr().String() + "/back"
-	free.Close()
+	loopback = "http://" + freeAddress(t) + "/back"
 	b = testbridge.Start(t, func(b *testbridge.Bridge) {
 		b.Skill.Grants = append(b.Skill.Grants, bridge.GrantAuthorizationCode)
 		b.Skill.Secrets = []bridge.Secret{bridge.NewSecret(simulatedSecret)}
@@ -39,6 +35,21 @@ func simulatedBridge(t *testing.T, change func(*testbridge.Bridge)) (b *testbrid
 		change(b)
 	})
 	return b, loopback
+}
+
+// freeAddress returns a loopback address below the ports of outgoing connections (from 32768 on Linux), one of which
+// could otherwise take it before the command listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		free, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(10000)))
+		if err == nil {
+			defer free.Close()
+			return free.Addr().String()
+		}
+	}
+	t.Fatal("no free port")
+	return ""
 }
 
 // simulatedConfig writes a configuration of that bridge's skill, as its operator has it.
