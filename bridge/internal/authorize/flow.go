@@ -99,11 +99,11 @@ func (f *flow) grant() bridge.Grant {
 func (f *flow) signedInAt(authenticated, came time.Time) time.Time {
 	switch {
 	case authenticated.Before(f.started):
-		return came
+		return f.started
 	case authenticated.After(came): // by the provider's clock
 		return came
 	}
-	return came
+	return authenticated
 }
 
 // newLink returns a link with what its grant starts with: a token, or a code that is bound to the request.
