@@ -82,7 +82,7 @@ func (b *builder) issuer(path, issuer string) {
 				"if they differ, set issuer to that one and discovery_url to this URL")
 	case err != nil || !isURL(issuer, parsed) || parsed.RawQuery != "" || parsed.Fragment != "":
 		b.problem(path, "not an issuer", hint)
-	case !isSecure(parsed):
+	case !IsSecure(parsed):
 		b.problem(path, "not https", hint+"; http is accepted for a loopback host only")
 	case isEntraWithoutTenant(parsed):
 		b.warn(path,
@@ -102,7 +102,7 @@ func (b *builder) discoveryURL(path string, form providerForm) {
 	case err != nil || !isURL(form.DiscoveryURL, parsed) || parsed.Fragment != "":
 		b.problem(path, "not a URL",
 			"set the whole URL of the discovery document, or remove the key if it is below the issuer")
-	case !isSecure(parsed):
+	case !IsSecure(parsed):
 		b.problem(path, "not https", "set an https URL; http is accepted for a loopback host only")
 	case parsed.Scheme == "http" && strings.HasPrefix(form.Issuer, "https:"):
 		b.warn(path, "http, though the issuer is https: whoever controls this port decides whose ID tokens are accepted")

@@ -48,7 +48,7 @@ func (b *builder) redirectURI(path, uri string) {
 		b.problem(path, "not an absolute URI", "set it exactly as authorization requests contain it")
 	case strings.Contains(uri, "#"):
 		b.problem(path, "has a fragment", "remove the fragment (RFC 6749, section 3.1.2)")
-	case !isSecure(parsed):
+	case !IsSecure(parsed):
 		b.problem(path, "not https", "set an https URI; http is accepted for a loopback host only")
 	case len(uri) > maxRedirectURI:
 		b.problem(path, "longer than 255 bytes", "use a shorter URI")

@@ -21,7 +21,7 @@ func (b *builder) publicURL(text string) string {
 		b.problem(path, "missing", hint)
 	case err != nil || parsed.Host == "" || parsed.Hostname() == "":
 		b.problem(path, "not a URL", hint)
-	case !isSecure(parsed):
+	case !IsSecure(parsed):
 		b.problem(path, "not https", hint+"; http is accepted for a loopback host only")
 	case text != parsed.Scheme+"://"+parsed.Host || strings.ToLower(text) != text || strings.HasSuffix(parsed.Host, ":"):
 		b.problem(path, "not an origin",
@@ -91,8 +91,8 @@ func (b *builder) trustedProxies(texts []string, publicURL string) []netip.Prefi
 	return proxies
 }
 
-// isSecure reports whether a URL is https, or plain HTTP to this machine.
-func isSecure(u *url.URL) bool {
+// IsSecure reports whether a URL is https, or plain HTTP to this machine.
+func IsSecure(u *url.URL) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
 }
 

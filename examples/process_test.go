@@ -15,6 +15,7 @@ import (
 
 	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/internal/testbridge"
+	"alexa-oidc-bridge/internal/testmachine"
 )
 
 // TestNodeKit runs the cases that all kits share, and the tests of its own.
@@ -41,28 +42,15 @@ func runTests(t *testing.T, folder string, command ...string) {
 func needNode(t *testing.T) {
 	t.Helper()
 	_, err := exec.LookPath("node")
-	need(t, err == nil, "node is not on the PATH; install Node.js")
+	testmachine.Need(t, err == nil, "node is not on the PATH; install Node.js")
 	_, err = os.Stat(filepath.Join("skill-node", "node_modules", "ask-sdk-express-adapter"))
-	need(t, err == nil, "the SDK of Amazon is not installed; run npm ci --prefix examples/skill-node")
+	testmachine.Need(t, err == nil, "the SDK of Amazon is not installed; run npm ci --prefix examples/skill-node")
 }
 
 func needPython(t *testing.T) {
 	t.Helper()
 	_, err := exec.LookPath("python3")
-	need(t, err == nil, "python3 is not on the PATH; install Python 3.11 or later")
-}
-
-// need ends the test if the machine does not meet a requirement. The test is skipped, or fails with
-// BRIDGE_TEST_STRICT=1.
-func need(t *testing.T, met bool, reason string) {
-	t.Helper()
-	switch {
-	case met:
-	case os.Getenv("BRIDGE_TEST_STRICT") == "1":
-		t.Fatal(reason)
-	default:
-		t.Skip(reason)
-	}
+	testmachine.Need(t, err == nil, "python3 is not on the PATH; install Python 3.11 or later")
 }
 
 // startSkill starts a skill on a free port, which ends with the test, and returns its URL. What it logs must not

@@ -113,21 +113,10 @@ func (s *scene) link() string {
 		State: simulator.NewState(), RedirectURI: alexa.RedirectURIs(testbridge.VendorID)[0],
 	}
 	ada := testbridge.Ada()
-	phone := simulator.NewPhone()
-	page, err := phone.Open(request.URL())
-	for _, form := range []url.Values{
-		{"login": {ada.Login}, "password": {ada.Password}, "action": {"sign-in"}}, {"decision": {"link"}},
-	} {
-		if err == nil {
-			page, err = phone.Submit(page, form)
-		}
-	}
-	if err != nil || !page.Arrived {
-		s.Fatalf("not linked: %v, %+v", err, page)
-	}
-	response, err := request.Answer(page.URL)
-	if err != nil || response.Get("access_token") == "" {
-		s.Fatalf("no token: %v", err)
+	response, err := simulator.NewPhone().Link(request,
+		url.Values{"login": {ada.Login}, "password": {ada.Password}, "action": {"sign-in"}}, url.Values{"decision": {"link"}})
+	if err != nil {
+		s.Fatal(err)
 	}
 	s.KeepSecret(response.Get("access_token"))
 	return response.Get("access_token")

@@ -10,6 +10,8 @@ import (
 	"path"
 	"path/filepath"
 	"testing"
+
+	"alexa-oidc-bridge/internal/testmachine"
 )
 
 const (
@@ -48,9 +50,9 @@ func runLighthouse(t *testing.T, origin string) []audit {
 	t.Helper()
 	browser := chromium(t)
 	_, err := exec.LookPath("node")
-	need(t, err == nil, "node is not on the PATH; install Node.js")
+	testmachine.Need(t, err == nil, "node is not on the PATH; install Node.js")
 	_, err = os.Stat(filepath.Join(lighthouseFolder, "node_modules", "lighthouse"))
-	need(t, err == nil, "lighthouse is not installed; run npm ci in templates/"+lighthouseFolder)
+	testmachine.Need(t, err == nil, "lighthouse is not installed; run npm ci in templates/"+lighthouseFolder)
 	arguments := []string{"audit.js"}
 	for _, name := range pageNames() {
 		arguments = append(arguments, origin+"/"+name)

@@ -6,32 +6,20 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
+	"alexa-oidc-bridge/internal/testmachine"
+
 	"github.com/chromedp/chromedp"
 )
-
-// need ends the test if the machine does not meet a requirement. The test is skipped, or fails with
-// BRIDGE_TEST_STRICT=1.
-func need(t *testing.T, met bool, reason string) {
-	t.Helper()
-	switch {
-	case met:
-	case os.Getenv("BRIDGE_TEST_STRICT") == "1":
-		t.Fatal(reason)
-	default:
-		t.Skip(reason)
-	}
-}
 
 // chromium returns the path of the browser.
 func chromium(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
-	need(t, err == nil, "chromium is not on the PATH; install it")
+	testmachine.Need(t, err == nil, "chromium is not on the PATH; install it")
 	return path
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge/alexa"
+	"alexa-oidc-bridge/internal/testmachine"
 )
 
 const amazonFolder = "testdata/amazon"
@@ -25,9 +26,9 @@ const amazonFolder = "testdata/amazon"
 func TestAmazonsVerifier(t *testing.T) {
 	t.Parallel()
 	_, err := exec.LookPath("node")
-	need(t, err == nil, "node is not on the PATH; install Node.js")
+	testmachine.Need(t, err == nil, "node is not on the PATH; install Node.js")
 	_, err = os.Stat(filepath.Join(amazonFolder, "node_modules", "ask-sdk-express-adapter"))
-	need(t, err == nil, "ask-sdk-express-adapter is not installed; run npm ci in "+amazonFolder)
+	testmachine.Need(t, err == nil, "ask-sdk-express-adapter is not installed; run npm ci in "+amazonFolder)
 
 	forge := newForge(t)
 	cases := forge.cases(t)

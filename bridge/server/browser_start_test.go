@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"alexa-oidc-bridge/bridge/alexa"
+	"alexa-oidc-bridge/internal/testmachine"
 )
 
 const (
@@ -91,7 +92,7 @@ type browser struct {
 func startBrowser(t *testing.T, w *web, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	path, err := chromium()
-	need(t, err == nil, "chromium is not installed")
+	testmachine.Need(t, err == nil, "chromium is not installed")
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),

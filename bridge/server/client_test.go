@@ -20,6 +20,7 @@ import (
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/internal/testbridge"
+	"alexa-oidc-bridge/internal/testmachine"
 )
 
 const (
@@ -109,9 +110,9 @@ func TestClientErrors(t *testing.T) {
 func startClient(t *testing.T, method string, changes ...func(*testBridge)) *client {
 	t.Helper()
 	_, err := exec.LookPath("node")
-	need(t, err == nil, "node is not on the PATH; install Node.js")
+	testmachine.Need(t, err == nil, "node is not on the PATH; install Node.js")
 	_, err = os.Stat(filepath.Join(clientFolder, "node_modules", "oauth4webapi"))
-	need(t, err == nil, "oauth4webapi is not installed; run npm ci in "+clientFolder)
+	testmachine.Need(t, err == nil, "oauth4webapi is not installed; run npm ci in "+clientFolder)
 	changes = append([]func(*testBridge){withClient}, changes...)
 	c := &client{testBridge: startBridge(t, changes...), stderr: &testbridge.Log{}}
 	c.KeepSecret(clientSecret)

@@ -22,6 +22,7 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 	"alexa-oidc-bridge/bridge/upstreamtest"
 	"alexa-oidc-bridge/internal/testbridge"
+	"alexa-oidc-bridge/internal/testmachine"
 )
 
 const panvaFolder = "testdata/panva"
@@ -59,9 +60,9 @@ type panvaPerson struct {
 func startPanva(t *testing.T, changes ...func(*testBridge)) *panva {
 	t.Helper()
 	_, err := exec.LookPath("node")
-	need(t, err == nil, "node is not on the PATH; install Node.js")
+	testmachine.Need(t, err == nil, "node is not on the PATH; install Node.js")
 	_, err = os.Stat(filepath.Join(panvaFolder, "node_modules", "oidc-provider"))
-	need(t, err == nil, "oidc-provider is not installed; run npm ci in "+panvaFolder)
+	testmachine.Need(t, err == nil, "oidc-provider is not installed; run npm ci in "+panvaFolder)
 	p := &panva{}
 	useProvider := func(b *testBridge) {
 		p.testBridge = b

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -19,6 +17,7 @@ import (
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/internal/testbridge"
+	"alexa-oidc-bridge/internal/testmachine"
 )
 
 const simulatedSecret = "wm3NBJ8dGq0cXkT2pZ7vYh5sRf9aLe4u"
@@ -26,7 +25,7 @@ const simulatedSecret = "wm3NBJ8dGq0cXkT2pZ7vYh5sRf9aLe4u"
 // simulatedBridge starts a bridge whose skill has both grants and a redirect URI on this machine.
 func simulatedBridge(t *testing.T, change func(*testbridge.Bridge)) (b *testbridge.Bridge, loopback string) {
 	t.Helper()
-	loopback = "http://" + freeAddress(t) + "/back"
+	loopback = "http://" + testmachine.FreeAddresses(t, 1)[0] + "/back"
 	b = testbridge.Start(t, func(b *testbridge.Bridge) {
 		b.Skill.Grants = append(b.Skill.Grants, bridge.GrantAuthorizationCode)
 		b.Skill.Secrets = []bridge.Secret{bridge.NewSecret(simulatedSecret)}
@@ -35,21 +34,6 @@ func simulatedBridge(t *testing.T, change func(*testbridge.Bridge)) (b *testbrid
 		change(b)
 	})
 	return b, loopback
-}
-
-// freeAddress returns a loopback address below the ports of outgoing connections (from 32768 on Linux), one of which
-// could otherwise take it before the command listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		free, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(10000)))
-		if err == nil {
-			defer free.Close()
-			return free.Addr().String()
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 // simulatedConfig writes a configuration of that bridge's skill, as its operator has it.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/alexa"
 	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/config"
 )
 
 // target is the skill that simulate links, and its authorization server.
@@ -64,23 +64,15 @@ func (a simulateArgs) check() error {
 		"authorization-uri": a.authorizationURI, "token-uri": a.tokenURI, "userinfo-uri": a.userinfoURI,
 		"revocation-uri": a.revocationURI, "endpoint": a.endpoint,
 	} {
-		if parsed, err := url.Parse(text); text != "" && (err != nil || !isSecure(parsed)) {
+		if parsed, err := url.Parse(text); text != "" && (err != nil || parsed.Host == "" || parsed.User != nil || !config.IsSecure(parsed)) {
 			return misused("--"+name+" is not a URL that may be used", "set an https URL; http is for this machine only")
 		}
 	}
 	return checkGrant(bridge.Grant(a.grant))
 }
 
-// isSecure reports whether a URL is https, or plain HTTP to this machine.
-func isSecure(u *url.URL) bool {
-	return u.Host != "" && u.User == nil && (u.Scheme == "https" || isOnLoopback(u))
-}
-
 // isOnLoopback reports whether a URL is plain HTTP to this machine.
-func isOnLoopback(u *url.URL) bool {
-	ip := net.ParseIP(u.Hostname())
-	return u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
-}
+func isOnLoopback(u *url.URL) bool { return u.Scheme == "http" && config.IsSecure(u) }
 
 // fromConfig returns a skill of the configuration.
 func (a simulateArgs) fromConfig(cmd *cobra.Command) (target, error) {

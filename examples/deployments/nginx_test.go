@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"alexa-oidc-bridge/internal/testmachine"
 )
 
 // nginxAround is what docs/operations.md leaves to the machine: a certificate, and where files are.
@@ -42,7 +44,7 @@ func startNginx(t *testing.T, replica http.HandlerFunc) *proxy {
 	if err != nil {
 		nginx, err = exec.LookPath("/usr/sbin/nginx")
 	}
-	need(t, err == nil, "nginx is not installed")
+	testmachine.Need(t, err == nil, "nginx is not installed")
 	documented := regexp.MustCompile("(?s)```nginx\n(.*?)```").FindStringSubmatch(read(t, "../../docs/operations.md"))
 	if documented == nil {
 		t.Fatal("docs/operations.md has no configuration of nginx")

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"alexa-oidc-bridge/internal/testmachine"
 )
 
 // proxy is a proxy of the documentation before replicas of the test.
@@ -111,7 +113,7 @@ func (p *proxy) run(t *testing.T, command *exec.Cmd, stop os.Signal, readyText s
 func caddyCommand(t *testing.T, home, origin, command, file string) *exec.Cmd {
 	t.Helper()
 	caddy, err := exec.LookPath("caddy")
-	need(t, err == nil, "caddy is not installed")
+	testmachine.Need(t, err == nil, "caddy is not installed")
 	run := exec.Command(caddy, command, "--adapter", "caddyfile", "--config", file)
 	run.Env = append(os.Environ(), "PUBLIC_URL="+origin, "HOME="+home, "XDG_DATA_HOME="+home, "XDG_CONFIG_HOME="+home)
 	return run

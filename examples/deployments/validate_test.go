@@ -26,15 +26,3 @@ func TestCaddyfileIsValid(t *testing.T) {
 		}
 	}
 }
-
-// need skips a test that lacks a tool, or fails it where BRIDGE_TEST_STRICT=1 says that every test has to run.
-func need(t *testing.T, met bool, reason string) {
-	t.Helper()
-	switch {
-	case met:
-	case os.Getenv("BRIDGE_TEST_STRICT") == "1":
-		t.Fatal(reason)
-	default:
-		t.Skip(reason)
-	}
-}

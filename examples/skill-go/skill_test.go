@@ -56,20 +56,9 @@ func (w *world) link() string {
 	w.Helper()
 	request := simulator.Linking{AuthorizationURI: w.Origin + "/authorize", ClientID: "pizza"}.
 		NewRequest("token", alexa.RedirectURIs(testbridge.VendorID)[1])
-	phone := simulator.NewPhone()
-	page, err := phone.Open(request.URL())
-	for _, form := range []url.Values{
-		{"login": {testbridge.Ada().Login}, "password": {testbridge.Ada().Password}, "action": {"sign-in"}},
-		{"decision": {"link"}},
-	} {
-		if err == nil {
-			page, err = phone.Submit(page, form)
-		}
-	}
-	if err != nil || !page.Arrived {
-		w.Fatalf("not linked: %v, %v", page, err)
-	}
-	response, err := request.Response(page.URL)
+	response, err := simulator.NewPhone().Link(request,
+		url.Values{"login": {testbridge.Ada().Login}, "password": {testbridge.Ada().Password}, "action": {"sign-in"}},
+		url.Values{"decision": {"link"}})
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -64,19 +64,8 @@ func (w *world) link(login, password string) string {
 		AuthorizationURI: w.Origin + "/authorize", TokenURI: w.Origin + "/token", ClientID: "pizza", ClientSecret: skillSecret,
 	}
 	request := linking.NewRequest("code", alexa.RedirectURIs(testbridge.VendorID)[0])
-	phone := simulator.NewPhone()
-	page, err := phone.Open(request.URL())
-	for _, form := range []url.Values{
-		{"login": {login}, "password": {password}, "action": {"sign-in"}}, {"decision": {"link"}},
-	} {
-		if err == nil {
-			page, err = phone.Submit(page, form)
-		}
-	}
-	if err != nil || !page.Arrived {
-		w.Fatalf("not linked: %v, %v", page, err)
-	}
-	response, err := request.Response(page.URL)
+	response, err := simulator.NewPhone().Link(request,
+		url.Values{"login": {login}, "password": {password}, "action": {"sign-in"}}, url.Values{"decision": {"link"}})
 	if err != nil {
 		w.Fatal(err)
 	}

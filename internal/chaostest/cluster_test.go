@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -23,6 +21,7 @@ import (
 	"alexa-oidc-bridge/bridge/sqlstore"
 	"alexa-oidc-bridge/bridge/upstreamtest"
 	"alexa-oidc-bridge/internal/postgrestest"
+	"alexa-oidc-bridge/internal/testmachine"
 )
 
 var ada = upstreamtest.Person{Subject: "a2b4c6", Login: "ada", Password: "correct horse", GivenName: "Ada",
@@ -68,7 +67,7 @@ func newCluster(
 	if server != nil {
 		c.driver, dsn = sqlstore.PostgreSQL, server.DatabaseFor(t)
 	}
-	addresses := freeAddresses(t, 2*replicas)
+	addresses := testmachine.FreeAddresses(t, 2*replicas)
 	var clients []upstreamtest.Client
 	for i := range replicas {
 		r := &replica{number: i, origin: "http://" + addresses[2*i], admin: addresses[2*i+1], dsn: dsn,
@@ -99,24 +98,6 @@ func newCluster(
 		c.writeConfig(r.config, r, r.dsn)
 	}
 	return c
-}
-
-// freeAddresses returns loopback addresses below the ports of outgoing connections (from 32768 on Linux), one of
-// which could otherwise take the port of a process that was killed.
-func freeAddresses(t *testing.T, n int) (addresses []string) {
-	t.Helper()
-	for range 100 * n {
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(10000)))
-		if err != nil {
-			continue
-		}
-		defer listener.Close() // at the end, so that no address is found twice
-		if addresses = append(addresses, listener.Addr().String()); len(addresses) == n {
-			return addresses
-		}
-	}
-	t.Fatal("no free ports")
-	return nil
 }
 
 func (c *cluster) writeConfig(path string, r *replica, dsn string) {

@@ -5,7 +5,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -134,30 +133,12 @@ func (b *testedBridge) link() (took time.Duration, err error) {
 	began := time.Now()
 	phone := simulator.NewPhone()
 	phone.Client.Transport = clientAt(honest)
-	request := b.request()
-	page, err := phone.Open(request.URL())
-	for _, form := range []url.Values{
-		{"login": {ada.Login}, "password": {ada.Password}, "action": {"sign-in"}},
-		{"decision": {"link"}},
-	} {
-		if err != nil {
-			return 0, err
-		}
-		page, err = phone.Submit(page, form)
-	}
+	received, err := phone.Link(b.request(),
+		url.Values{"login": {ada.Login}, "password": {ada.Password}, "action": {"sign-in"}}, url.Values{"decision": {"link"}})
 	if err != nil {
 		return 0, err
 	}
-	if !page.Arrived {
-		return 0, fmt.Errorf("the link ended at a page with status %d", page.Status)
-	}
-	received, err := request.Answer(page.URL)
-	if err != nil {
-		return 0, err
-	}
-	if b.token = received.Get("access_token"); b.token == "" {
-		return 0, errors.New("the link has no token")
-	}
+	b.token = received.Get("access_token")
 	return time.Since(began), nil
 }
 

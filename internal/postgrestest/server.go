@@ -14,8 +14,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -24,6 +22,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"alexa-oidc-bridge/internal/testmachine"
 )
 
 // Config describes a server. The zero value is the fastest.
@@ -53,8 +53,9 @@ type Server struct {
 // BRIDGE_TEST_STRICT=1 is set.
 func ForTest(t testing.TB, config Config) *Server {
 	t.Helper()
-	port := freePort(t)
-	s := &Server{Password: "p@ss/" + rand.Text() + "%:", Address: "127.0.0.1:" + port, prefix: findPrograms(t)}
+	address := testmachine.FreeAddresses(t, 1)[0]
+	_, port, _ := strings.Cut(address, ":")
+	s := &Server{Password: "p@ss/" + rand.Text() + "%:", Address: address, prefix: findPrograms(t)}
 	s.prefix = append(s.prefix, "PGUSER=postgres", "PGDATABASE=postgres", "PGPORT="+port)
 	s.createFolder(t, config)
 	s.prefix = append(s.prefix, "PGDATA="+s.SocketFolder, "PGHOST="+s.SocketFolder)
@@ -73,33 +74,13 @@ func ForTest(t testing.TB, config Config) *Server {
 func findPrograms(t testing.TB) (prefix []string) {
 	t.Helper()
 	folders, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
-	if _, err := exec.LookPath("pg_ctl"); err != nil && len(folders) == 0 {
-		const missing = "no PostgreSQL server found; install the package postgresql"
-		if os.Getenv("BRIDGE_TEST_STRICT") == "1" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
+	_, err := exec.LookPath("pg_ctl")
+	testmachine.Need(t, err == nil || len(folders) > 0, "no PostgreSQL server found; install the package postgresql")
 	if os.Getuid() == 0 {
 		prefix = []string{"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"}
 	}
 	slices.Reverse(folders)
 	return append(prefix, "env", "PATH="+strings.Join(append(folders, os.Getenv("PATH")), ":"))
-}
-
-// freePort returns a free port below those of outgoing connections (from 32768 on Linux), one of which could
-// otherwise take it while the server is stopped.
-func freePort(t testing.TB) string {
-	t.Helper()
-	for range 100 {
-		port := fmt.Sprint(20000 + mathrand.IntN(12000))
-		if listener, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			listener.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 func (s *Server) command(line ...string) *exec.Cmd {

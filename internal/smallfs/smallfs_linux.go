@@ -2,9 +2,11 @@
 package smallfs
 
 import (
-	"os"
+	"fmt"
 	"syscall"
 	"testing"
+
+	"alexa-oidc-bridge/internal/testmachine"
 )
 
 // Mount mounts a file system of 96 MiB until the test ends, and returns its folder. It skips the test without the
@@ -13,12 +15,7 @@ func Mount(t *testing.T) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
 	err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=96m,mode=0700")
-	if err != nil && os.Getenv("BRIDGE_TEST_STRICT") != "1" {
-		t.Skipf("mount a small file system: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	testmachine.Need(t, err == nil, fmt.Sprintf("a small file system cannot be mounted: %v", err))
 	t.Cleanup(func() {
 		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
 			t.Error(err)

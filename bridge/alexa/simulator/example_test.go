@@ -15,10 +15,11 @@ import (
 func Example() {
 	bridge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
-			fmt.Fprintf(w, `<form method="post"><input name="uri" value="%s"></form>`, r.FormValue("redirect_uri"))
+			fmt.Fprintf(w, `<form method="post"><input name="uri" value="%s"><input name="state" value="%s"></form>`,
+				r.FormValue("redirect_uri"), r.FormValue("state"))
 			return
 		}
-		w.Header().Set("Location", r.PostFormValue("uri")+"#access_token=example&decision="+r.PostFormValue("decision"))
+		w.Header().Set("Location", r.PostFormValue("uri")+"#access_token=example&state="+r.PostFormValue("state"))
 		w.WriteHeader(http.StatusSeeOther)
 	}))
 	defer bridge.Close()
@@ -30,20 +31,9 @@ func Example() {
 		State:            simulator.NewState(),
 		RedirectURI:      alexa.RedirectURIs("M2AAAAAAAAAAAA")[1],
 	}
-	phone := simulator.NewPhone()
-	consent, err := phone.Open(request.URL())
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	end, err := phone.Submit(consent, url.Values{"decision": {"link"}})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	parameters, _ := request.Answer(end.URL)
-	fmt.Println(end.Arrived, end.URL.Host, parameters)
-	// Output: true pitangui.amazon.com map[access_token:[example] decision:[link]]
+	response, err := simulator.NewPhone().Link(request, url.Values{"decision": {"link"}})
+	fmt.Println(response.Get("access_token"), err)
+	// Output: example <nil>
 }
 
 // An authorization server that takes each refresh token only once loses the link as soon as a response is lost.

@@ -38,20 +38,9 @@ func startBridge(t *testing.T, change func(*bridge.Skill)) (*testbridge.Bridge, 
 // link signs Ada in, presses Link, and returns the parameters with which her phone comes back.
 func link(t *testing.T, request simulator.Request) url.Values {
 	t.Helper()
-	phone := simulator.NewPhone()
-	page, err := phone.Open(request.URL())
-	for _, form := range []url.Values{
-		{"login": {testbridge.Ada().Login}, "password": {testbridge.Ada().Password}, "action": {"sign-in"}},
-		{"decision": {"link"}},
-	} {
-		if err == nil {
-			page, err = phone.Submit(page, form)
-		}
-	}
-	if err != nil || !page.Arrived {
-		t.Fatalf("not linked: %v, %v", page, err)
-	}
-	response, err := request.Response(page.URL)
+	response, err := simulator.NewPhone().Link(request,
+		url.Values{"login": {testbridge.Ada().Login}, "password": {testbridge.Ada().Password}, "action": {"sign-in"}},
+		url.Values{"decision": {"link"}})
 	if err != nil {
 		t.Fatal(err)
 	}

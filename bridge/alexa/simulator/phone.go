@@ -74,6 +74,27 @@ func (p *Phone) Submit(page *Page, values url.Values) (*Page, error) {
 	return p.Do(request)
 }
 
+// Link opens an authorization request, and submits a form on each page that comes: that of the sign-in, which depends on
+// the provider, and {"decision": {"link"}} for the consent page of this bridge. It returns the code or the access token
+// as [Request.Response] does.
+func (p *Phone) Link(request Request, forms ...url.Values) (url.Values, error) {
+	page, err := p.Open(request.URL())
+	for _, form := range forms {
+		if err != nil {
+			return nil, err
+		}
+		page, err = p.Submit(page, form)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case !page.Arrived:
+		return nil, fmt.Errorf("simulator: the sign-in ends at a page of %s with status %d, and not at Alexa", page.URL.Host,
+			page.Status)
+	}
+	return request.Response(page.URL)
+}
+
 // Do sends a request and follows redirects.
 func (p *Phone) Do(request *http.Request) (*Page, error) {
 	for range 20 {

@@ -32,7 +32,7 @@ func (p *Pace) Wait(ctx context.Context) {
 	if delay > p.longest {
 		turn.CancelAt(now) // so that the queue does not outlast the flood
 		// At random, so that those who wait do not all come back at once.
-		delay = p.longest/2 + rand.N(p.longest/2)
+		delay = p.longest/2 + rand.N(p.longest/2+1)
 	}
 	if delay <= 0 {
 		return
