@@ -21,15 +21,21 @@ func redirectAttacks(b *testBridge) []attack {
 	at := func(old, replacement string) string { return strings.Replace(own, old, replacement, 1) }
 	var list []attack
 	for _, uri := range []string{
-		"", "https://evil.example/", "//evil.example/", "/callback", "javascript:alert(1)", "data:text/html,x", "https:", "https://",
-		own + "/", own + "?", own + "#", own + "#x", own + "&x=y", own + "?x=y", own + "%00", own + "\n", own + " ", " " + own, own + "\t",
-		own + "/../x", own + "/%2e%2e/x", own + "//", at("https://", "http://"), at("https://", "HTTPS://"), at("https://", "https:/"),
-		at("https://", "https:///"), at("https://", `https:\\`), at("https://", "https://evil.example@"), at("https://", "https://evil.example:80@"),
+		"", "https://evil.example/", "//evil.example/", "/callback", "javascript:alert(1)", "data:text/html,x", "https:",
+		"https://",
+		own + "/", own + "?", own + "#", own + "#x", own + "&x=y", own + "?x=y", own + "%00", own + "\n", own + " ",
+		" " + own, own + "\t",
+		own + "/../x", own + "/%2e%2e/x", own + "//", at("https://", "http://"), at("https://", "HTTPS://"),
+		at("https://", "https:/"),
+		at("https://", "https:///"), at("https://", `https:\\`), at("https://", "https://evil.example@"),
+		at("https://", "https://evil.example:80@"),
 		at("https://", "https://user@"), at("https://", "https://evil.example/?"), at("https://", "https://evil.example/#"),
-		at("https://", `https://evil.example\@`), at(".amazon.com", ".amazon.com.evil.example"), at(".amazon.com", ".amazon.com:443"),
+		at("https://", `https://evil.example\@`), at(".amazon.com", ".amazon.com.evil.example"),
+		at(".amazon.com", ".amazon.com:443"),
 		at(".amazon.com", ".amazon.com."), at(".amazon.com", ".amazon.com%2eevil.example"), at(".amazon.com", ".аmazon.com"),
 		at("layla", "LAYLA"), at("layla", "evil.layla"), at(testbridge.VendorID, "M3BBBBBBBBBBBB"),
-		at(testbridge.VendorID, strings.ToLower(testbridge.VendorID)), at(testbridge.VendorID, testbridge.VendorID+"A"), at(testbridge.VendorID, ""),
+		at(testbridge.VendorID, strings.ToLower(testbridge.VendorID)), at(testbridge.VendorID, testbridge.VendorID+"A"),
+		at(testbridge.VendorID, ""),
 		at("https://", "ｈttps://"), own + "," + own, own + " " + own, url.QueryEscape(own),
 	} {
 		list = append(list, attack{"redirect URI", fmt.Sprintf("%.60q", uri), func(v *target) string {
@@ -41,17 +47,20 @@ func redirectAttacks(b *testBridge) []attack {
 	return append(list, attack{"redirect URI", "repeated, the second evil", func(v *target) string {
 		return v.refused(v.NewRequest("GET", v.Request().URL()+"&redirect_uri=https%3A%2F%2Fevil.example", nil))
 	}}, attack{"redirect URI", "repeated, the first evil", func(v *target) string {
-		return v.refused(v.NewRequest("GET", strings.Replace(v.Request().URL(), "?", "?redirect_uri=https%3A%2F%2Fevil.example&", 1), nil))
+		return v.refused(v.NewRequest("GET",
+			strings.Replace(v.Request().URL(), "?", "?redirect_uri=https%3A%2F%2Fevil.example&", 1), nil))
 	}})
 }
 
-// requestAttacks change other parameters of an authorization request. None may lead to the provider, nor away from Alexa.
+// requestAttacks change other parameters of an authorization request. None may lead to the provider, nor away from
+// Alexa.
 func requestAttacks() []attack {
 	toAlexa := func(v *target, request *http.Request) string {
 		response, body := v.Do(request)
 		location := response.Header.Get("Location")
 		isError := strings.HasPrefix(location, v.Request().RedirectURI) && strings.Contains(location, "error=")
-		if response.StatusCode < 400 && !isError || strings.Contains(location, "access_token") || strings.ContainsAny(location, "\r\n") {
+		if response.StatusCode < 400 && !isError || strings.Contains(location, "access_token") ||
+			strings.ContainsAny(location, "\r\n") {
 			return fmt.Sprintf("status %d, Location %q, %.200s", response.StatusCode, location, body)
 		}
 		return ""
@@ -85,7 +94,8 @@ func requestAttacks() []attack {
 	}
 	for _, more := range []string{"plain", "s256", "none", ""} {
 		list = append(list, attack{"authorization request", "PKCE method " + more, func(v *target) string {
-			return toAlexa(v, v.NewRequest("GET", v.CodeRequest().URL()+"&code_challenge="+pkceChallenge(pkceVerifier)+"&code_challenge_method="+more, nil))
+			return toAlexa(v, v.NewRequest("GET",
+				v.CodeRequest().URL()+"&code_challenge="+pkceChallenge(pkceVerifier)+"&code_challenge_method="+more, nil))
 		}})
 	}
 	return append(list, attack{"authorization request", "grant that the skill has not", func(v *target) string {
@@ -106,14 +116,16 @@ func callbackAttacks() []attack {
 			return v.refused(withCookies(phone, v.NewRequest("GET", callback.Path+"?"+query.Encode(), nil)))
 		}
 	}
-	fault := func(change func(query url.Values)) func(*target) string { // a page that says that something is set up wrongly
+	// a page that says that something is set up wrongly
+	fault := func(change func(query url.Values)) func(*target) string {
 		return func(v *target) string {
 			phone := simulator.NewPhone()
 			callback := mustParse(v.CallbackURL(phone, v.Request()))
 			query := callback.Query()
 			change(query)
 			page := v.Open(phone, v.Origin+callback.Path+"?"+query.Encode())
-			if page.Arrived || page.Status != http.StatusInternalServerError || !strings.Contains(page.Body, "not set up correctly") {
+			if page.Arrived || page.Status != http.StatusInternalServerError ||
+				!strings.Contains(page.Body, "not set up correctly") {
 				return fmt.Sprintf("status %d at %s", page.Status, page.URL.Path)
 			}
 			return ""
@@ -166,10 +178,12 @@ func callbackAttacks() []attack {
 		{"callback", "invented code", changed(func(q url.Values) { q.Set("code", "invented-code") })},
 		{"callback", "our own code", changed(func(q url.Values) { q.Set("code", bridge.NewRandomToken(bridge.CodeKind)) })},
 		{"callback", "no code", fault(func(q url.Values) { q.Del("code") })},
-		{"callback", "another provider", elsewhere(func(c string) string { return strings.Replace(c, "/corp", "/other", 1) })},
+		{"callback", "another provider",
+			elsewhere(func(c string) string { return strings.Replace(c, "/corp", "/other", 1) })},
 		{"callback", "no provider", elsewhere(func(c string) string { return strings.Replace(c, "/corp", "/", 1) })},
 		{"callback", "a path below", elsewhere(func(c string) string { return strings.Replace(c, "/corp", "/corp/x", 1) })},
-		{"callback", "an escaped path", elsewhere(func(c string) string { return strings.Replace(c, "/corp", "/%63orp", 1) })},
+		{"callback", "an escaped path",
+			elsewhere(func(c string) string { return strings.Replace(c, "/corp", "/%63orp", 1) })},
 	}
 }
 

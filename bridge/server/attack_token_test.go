@@ -63,12 +63,14 @@ func tokenAttacks() []attack {
 		{"token", "two grant types", as("pizza", skillSecret, "grant_type", "password")},
 		{"token", "more scope", as("pizza", skillSecret, "scope", "orders menu")},
 		{"token", "everything in the URL", func(v *target) string {
-			return v.refused(v.NewRequest("POST", "/token?"+refresh(v).Encode()+"&client_id=pizza&client_secret="+url.QueryEscape(skillSecret), url.Values{}))
+			return v.refused(v.NewRequest("POST",
+				"/token?"+refresh(v).Encode()+"&client_id=pizza&client_secret="+url.QueryEscape(skillSecret), url.Values{}))
 		}},
 		{"token", "password grant", asPizza(func(*target) url.Values {
 			return form("grant_type", "password", "username", "ada", "password", "x")
 		})},
-		{"token", "client credentials", asPizza(func(*target) url.Values { return form("grant_type", "client_credentials") })},
+		{"token", "client credentials",
+			asPizza(func(*target) url.Values { return form("grant_type", "client_credentials") })},
 		{"token", "token exchange", asPizza(func(v *target) url.Values {
 			return form("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token", v.live.AccessToken)
 		})},
@@ -94,7 +96,8 @@ func tokenAttacks() []attack {
 		{"token", "a code with an unasked verifier", withCode("", "code_verifier", pkceVerifier)},
 		{"token", "a code without its verifier", withCode(challengeQuery())},
 		{"token", "a code with a wrong verifier", withCode(challengeQuery(), "code_verifier", strings.Repeat("x", 43))},
-		{"token", "a code with its challenge as verifier", withCode(challengeQuery(), "code_verifier", pkceChallenge(pkceVerifier))},
+		{"token", "a code with its challenge as verifier",
+			withCode(challengeQuery(), "code_verifier", pkceChallenge(pkceVerifier))},
 		{"token", "a code with an empty verifier", withCode(challengeQuery(), "code_verifier", "")},
 		{"token", "a code of another skill", func(v *target) string {
 			code := v.Code("")
@@ -125,7 +128,8 @@ func lookupAttacks() []attack {
 				change(request)
 			}
 			response, body := v.Do(request)
-			if response.StatusCode >= 500 || response.StatusCode < 300 && body != inactive && (path != "/revoke" || body != "") ||
+			if response.StatusCode >= 500 || response.StatusCode < 300 && body != inactive &&
+				(path != "/revoke" || body != "") ||
 				strings.Contains(body, "ada@contoso.com") {
 				return fmt.Sprintf("status %d: %.200s", response.StatusCode, body)
 			}
@@ -146,44 +150,56 @@ func lookupAttacks() []attack {
 		{"lookup", "as JSON", ask("/lookup", live, header("Content-Type", "application/json"))},
 		{"lookup", "as text", ask("/lookup", live, header("Content-Type", "text/plain"))},
 		{"lookup", "9 KiB", ask("/lookup", token(func(*target) string { return strings.Repeat("a", 9<<10) }))},
-		{"lookup", "the token in the URL", ask("/lookup", func(*target) url.Values { return form("x", "y") }, func(r *http.Request) {
-			r.URL.RawQuery = "token=x"
-		})},
+		{"lookup", "the token in the URL",
+			ask("/lookup", func(*target) url.Values { return form("x", "y") }, func(r *http.Request) {
+				r.URL.RawQuery = "token=x"
+			})},
 		{"lookup", "a refresh token", ask("/lookup", token(func(v *target) string { return v.live.RefreshToken }))},
 		{"lookup", "a refresh token in another coat", ask("/lookup", token(func(v *target) string {
 			return strings.Replace(v.live.RefreshToken, "_rt_", "_at_", 1)
 		}))},
-		{"lookup", "the hash", ask("/lookup", token(func(v *target) string { return string(bridge.HashOf(v.live.AccessToken)) }))},
-		{"lookup", "another case", ask("/lookup", token(func(v *target) string { return strings.ToUpper(v.live.AccessToken) }))},
+		{"lookup", "the hash",
+			ask("/lookup", token(func(v *target) string { return string(bridge.HashOf(v.live.AccessToken)) }))},
+		{"lookup", "another case",
+			ask("/lookup", token(func(v *target) string { return strings.ToUpper(v.live.AccessToken) }))},
 		{"lookup", "with a space", ask("/lookup", token(func(v *target) string { return v.live.AccessToken + " " }))},
 		{"lookup", "with NUL", ask("/lookup", token(func(v *target) string { return v.live.AccessToken + "\x00" }))},
 		{"lookup", "SQL", ask("/lookup", token(func(*target) string { return "aob_at_' OR 1=1 --" }))},
-		{"lookup", "an invented token", ask("/lookup", token(func(*target) string { return bridge.NewRandomToken(bridge.AccessTokenKind) }))},
+		{"lookup", "an invented token",
+			ask("/lookup", token(func(*target) string { return bridge.NewRandomToken(bridge.AccessTokenKind) }))},
 		{"lookup", "another skill's token", ask("/lookup", token(func(v *target) string { return v.foreign }))},
-		{"userinfo", "in the form", ask("/userinfo", func(v *target) url.Values { return form("access_token", v.live.AccessToken) }, withoutAuth)},
+		{"userinfo", "in the form",
+			ask("/userinfo", func(v *target) url.Values { return form("access_token", v.live.AccessToken) }, withoutAuth)},
 		{"userinfo", "in the URL", func(v *target) string {
 			return v.refused(v.NewRequest("GET", "/userinfo?access_token="+v.live.AccessToken, nil))
 		}},
-		{"userinfo", "a refresh token", ask("/userinfo", func(*target) url.Values { return url.Values{} }, header("Authorization", "Bearer aob_rt_x"))},
+		{"userinfo", "a refresh token",
+			ask("/userinfo", func(*target) url.Values { return url.Values{} }, header("Authorization", "Bearer aob_rt_x"))},
 		{"userinfo", "two tokens", func(v *target) string {
 			request := v.NewRequest("GET", "/userinfo", nil)
 			request.Header["Authorization"] = []string{"Bearer " + v.live.AccessToken, "Bearer x"}
 			return v.refused(request)
 		}},
 		{"userinfo", "Basic", ask("/userinfo", func(*target) url.Values { return url.Values{} })},
-		{"revoke", "another skill's backend", ask("/revoke", live, basicAuth(testbridge.LightsBackendID, testbridge.LightsSecret))},
+		{"revoke", "another skill's backend",
+			ask("/revoke", live, basicAuth(testbridge.LightsBackendID, testbridge.LightsSecret))},
 		{"revoke", "another skill", ask("/revoke", live, basicAuth("lights", testbridge.LightsSecret))},
-		{"revoke", "an unknown token", ask("/revoke", token(func(*target) string { return bridge.NewRandomToken(bridge.RefreshTokenKind) }))},
-		{"revoke", "the hash", ask("/revoke", token(func(v *target) string { return string(bridge.HashOf(v.live.AccessToken)) }))},
+		{"revoke", "an unknown token",
+			ask("/revoke", token(func(*target) string { return bridge.NewRandomToken(bridge.RefreshTokenKind) }))},
+		{"revoke", "the hash",
+			ask("/revoke", token(func(v *target) string { return string(bridge.HashOf(v.live.AccessToken)) }))},
 		{"revoke", "GET", func(v *target) string {
 			return v.refused(v.NewRequest("GET", "/revoke?token="+v.live.AccessToken, nil))
 		}},
 	}
 	for name, auth := range map[string]func(*http.Request){
-		"nobody": withoutAuth, "no secret": basicAuth(testbridge.BackendID, ""), "a guess": basicAuth(testbridge.BackendID, "guess"),
-		"the skill": basicAuth("pizza", skillSecret), "a cut secret": basicAuth(testbridge.BackendID, testbridge.BackendSecret[:31]),
+		"nobody": withoutAuth, "no secret": basicAuth(testbridge.BackendID, ""),
+		"a guess":            basicAuth(testbridge.BackendID, "guess"),
+		"the skill":          basicAuth("pizza", skillSecret),
+		"a cut secret":       basicAuth(testbridge.BackendID, testbridge.BackendSecret[:31]),
 		"an unknown backend": basicAuth("nobody", testbridge.BackendSecret), "Bearer": header("Authorization", "Bearer x"),
-		"no base64": header("Authorization", "Basic ???"), "two headers": func(r *http.Request) { r.Header.Add("Authorization", "Basic eDp5") },
+		"no base64":   header("Authorization", "Basic ???"),
+		"two headers": func(r *http.Request) { r.Header.Add("Authorization", "Basic eDp5") },
 	} {
 		list = append(list, attack{"lookup", "by " + name, ask("/lookup", live, auth)})
 		if name != "the skill" { // which may

@@ -23,7 +23,8 @@ func TestTokenResponse(t *testing.T) {
 	if !format.MatchString(body) {
 		t.Errorf("exchange: %s", regexp.MustCompile(`[A-Za-z0-9_-]{43}`).ReplaceAllString(body, "…"))
 	}
-	for name, want := range map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store", "Pragma": "no-cache"} {
+	for name, want := range map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store",
+		"Pragma": "no-cache"} {
 		if got := response.Header.Get(name); got != want {
 			t.Errorf("%s: %q", name, got)
 		}
@@ -99,30 +100,41 @@ func TestToken(t *testing.T) {
 		{"id only in the body", exchange("client_id", "pizza"), withoutAuth, 401, "invalid_client"},
 		{"empty secret in the body", exchange("client_id", "pizza", "client_secret", ""), withoutAuth, 401, "invalid_client"},
 		{"unknown client", exchange(), basicAuth("burger", skillSecret), 401, "invalid_client"},
-		{"a backend's credentials", exchange(), basicAuth(testbridge.BackendID, testbridge.BackendSecret), 401, "invalid_client"},
+		{"a backend's credentials", exchange(), basicAuth(testbridge.BackendID, testbridge.BackendSecret), 401,
+			"invalid_client"},
 		{"another id in the body", exchange("client_id", "lights"), nil, 400, "invalid_request"},
 		{"another secret in the body", exchange("client_secret", testbridge.LightsSecret), nil, 400, "invalid_request"},
-		{"repeated client secret", exchange("client_id", "pizza", "client_secret", skillSecret, "client_secret", skillSecret), withoutAuth, 400, "invalid_request"},
+		{"repeated client secret",
+			exchange("client_id", "pizza", "client_secret", skillSecret, "client_secret", skillSecret), withoutAuth, 400,
+			"invalid_request"},
 
 		{"another client's code", exchange(), basicAuth("lights", testbridge.LightsSecret), 400, "invalid_grant"},
 		{"another redirect URI", exchange("redirect_uri", b.Skill.RedirectURIs[0]), nil, 400, "invalid_grant"},
 		{"a verifier without a challenge", exchange("code_verifier", pkceVerifier), nil, 400, "invalid_grant"},
 		{"no verifier", set("code", codeWithChallenge), nil, 400, "invalid_grant"},
-		{"wrong verifier", url.Values{"grant_type": {"authorization_code"}, "code": {codeWithChallenge}, "code_verifier": {pkceVerifier + "x"}}, nil, 400, "invalid_grant"},
-		{"the challenge as verifier", url.Values{"grant_type": {"authorization_code"}, "code": {codeWithChallenge}, "code_verifier": {pkceChallenge(pkceVerifier)}}, nil, 400, "invalid_grant"},
-		{"short verifier", url.Values{"grant_type": {"authorization_code"}, "code": {codeWithChallenge}, "code_verifier": {"abc"}}, nil, 400, "invalid_grant"},
+		{"wrong verifier", url.Values{"grant_type": {"authorization_code"}, "code": {codeWithChallenge},
+			"code_verifier": {pkceVerifier + "x"}}, nil, 400, "invalid_grant"},
+		{"the challenge as verifier",
+			url.Values{"grant_type": {"authorization_code"}, "code": {codeWithChallenge},
+				"code_verifier": {pkceChallenge(pkceVerifier)}}, nil, 400, "invalid_grant"},
+		{"short verifier", url.Values{"grant_type": {"authorization_code"}, "code": {codeWithChallenge},
+			"code_verifier": {"abc"}}, nil, 400, "invalid_grant"},
 		{"unknown code", set("code", bridge.NewRandomToken(bridge.CodeKind)), nil, 400, "invalid_grant"},
 		{"malformed code", set("code", "' OR 1=1"), nil, 400, "invalid_grant"},
 		{"a refresh token as code", set("code", live.RefreshToken), nil, 400, "invalid_grant"},
 		{"an access token as refresh token", refresh(live.AccessToken), nil, 400, "invalid_grant"},
 		{"a code as refresh token", refresh(code), nil, 400, "invalid_grant"},
 		{"unknown refresh token", refresh(bridge.NewRandomToken(bridge.RefreshTokenKind)), nil, 400, "invalid_grant"},
-		{"another client's refresh token", refresh(live.RefreshToken), basicAuth("lights", testbridge.LightsSecret), 400, "invalid_grant"},
-		{"more scopes", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {live.RefreshToken}, "scope": {"orders menu"}}, nil, 400, "invalid_scope"},
+		{"another client's refresh token", refresh(live.RefreshToken), basicAuth("lights", testbridge.LightsSecret), 400,
+			"invalid_grant"},
+		{"more scopes", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {live.RefreshToken},
+			"scope": {"orders menu"}}, nil, 400, "invalid_scope"},
 
 		{"GET", nil, func(q *http.Request) { q.Method = http.MethodGet }, 405, "invalid_request"},
-		{"JSON", exchange(), func(q *http.Request) { q.Header.Set("Content-Type", "application/json") }, 415, "invalid_request"},
-		{"all in the URL", url.Values{"x": {"y"}}, func(q *http.Request) { q.URL.RawQuery = exchange().Encode() }, 400, "invalid_request"},
+		{"JSON", exchange(), func(q *http.Request) { q.Header.Set("Content-Type", "application/json") }, 415,
+			"invalid_request"},
+		{"all in the URL", url.Values{"x": {"y"}}, func(q *http.Request) { q.URL.RawQuery = exchange().Encode() }, 400,
+			"invalid_request"},
 		{"too large", exchange("x", strings.Repeat("x", 9000)), nil, 413, "invalid_request"},
 	}
 	for _, tt := range tests {
@@ -174,7 +186,8 @@ func TestExpiredCode(t *testing.T) {
 	code := b.Code("")
 	b.Clock.Advance(time.Minute)
 	wantCodeRejected(b, code)
-	if _, err := b.Store.Sweep(t.Context(), bridge.Sweep{Now: b.Clock.Now().Add(bridge.RedeemGrace), Limit: 100}); err != nil {
+	if _, err := b.Store.Sweep(t.Context(),
+		bridge.Sweep{Now: b.Clock.Now().Add(bridge.RedeemGrace), Limit: 100}); err != nil {
 		t.Fatal(err)
 	}
 	if links := b.Links(); links[0].Reason != bridge.ReasonNotRedeemed {

@@ -68,7 +68,8 @@ func (f *fixture) link(name string, made bridge.NewLink) {
 	if made.Code != nil {
 		made.Link.Grant = bridge.GrantAuthorizationCode
 	}
-	made.Link.Provider = bridge.Provider{ID: "corp", Issuer: "https://login.example.com", SubjectClaim: "oid", EmailClaim: "mail", GroupsClaim: "cognito:groups"}
+	made.Link.Provider = bridge.Provider{ID: "corp", Issuer: "https://login.example.com", SubjectClaim: "oid",
+		EmailClaim: "mail", GroupsClaim: "cognito:groups"}
 	if made.Link.Subject == "" {
 		made.Link.Subject = "subject of " + name
 	}
@@ -80,8 +81,9 @@ func (f *fixture) link(name string, made bridge.NewLink) {
 // grant makes a link by the code grant, redeemed for the tokens "name access" and "name refresh".
 func (f *fixture) grant(name string) {
 	f.Helper()
-	f.link(name, bridge.NewLink{Code: &bridge.NewCode{Hash: bridge.HashOf("code " + name), RedirectURI: "https://pitangui.amazon.com/x",
-		ExpiresAt: f.now.Add(time.Minute)}})
+	f.link(name, bridge.NewLink{Code: &bridge.NewCode{Hash: bridge.HashOf("code " + name),
+		RedirectURI: "https://pitangui.amazon.com/x",
+		ExpiresAt:   f.now.Add(time.Minute)}})
 	_, err := f.store.Redeem(f.Context(), bridge.Redemption{Code: bridge.HashOf("code " + name), ClientID: "pizza",
 		RedirectURI: "https://pitangui.amazon.com/x", Tokens: f.tokens(name), Now: f.now, Permits: honourAll})
 	must(f, err)
@@ -102,13 +104,15 @@ func (f *fixture) rotate(name, successor string) error {
 
 func (f *fixture) revoke(name string, reason bridge.Reason) {
 	f.Helper()
-	_, err := f.store.Revoke(f.Context(), bridge.LinkFilter{IDs: []string{"lnk_" + name}}, bridge.Revocation{Reason: reason, At: f.now})
+	_, err := f.store.Revoke(f.Context(), bridge.LinkFilter{IDs: []string{"lnk_" + name}},
+		bridge.Revocation{Reason: reason, At: f.now})
 	must(f, err)
 }
 
 func (f *fixture) forget(name string) {
 	f.Helper()
-	_, err := f.store.Forget(f.Context(), bridge.LinkFilter{IDs: []string{"lnk_" + name}}, bridge.Revocation{Reason: "x", At: f.now})
+	_, err := f.store.Forget(f.Context(), bridge.LinkFilter{IDs: []string{"lnk_" + name}},
+		bridge.Revocation{Reason: "x", At: f.now})
 	must(f, err)
 }
 
@@ -128,16 +132,20 @@ func fill(t testing.TB, store *Store) *fixture {
 	t.Helper()
 	f := newFixture(t, store)
 	f.link("implicit", bridge.NewLink{Token: bridge.HashOf("implicit access"), Link: bridge.Link{Identity: bridge.Identity{
-		Subject: "Ζωή <&>\u2028", Claims: bridge.Claims{"email": "ZOË@Contoso.com", "name": "Ζωή 🍕", "n": 12345678901234567890.0,
-			"groups": []any{"a", true, nil, map[string]any{"deep": []any{}}}, "address": "1 Main Street\r\n\tSpringfield \u0085\x00"}}}})
+		Subject: "Ζωή <&>\u2028",
+		Claims: bridge.Claims{"email": "ZOË@Contoso.com", "name": "Ζωή 🍕", "n": 12345678901234567890.0,
+			"groups":  []any{"a", true, nil, map[string]any{"deep": []any{}}},
+			"address": "1 Main Street\r\n\tSpringfield \u0085\x00"}}}})
 	f.link("expiring", bridge.NewLink{Token: bridge.HashOf("expiring access"), ExpiresAt: begin.Add(48 * time.Hour),
 		Link: bridge.Link{Identity: bridge.Identity{Claims: bridge.Claims{}}}})
-	f.link("unredeemed", bridge.NewLink{Code: &bridge.NewCode{Hash: bridge.HashOf("code unredeemed"), CodeChallenge: "challenge",
-		RedirectURI: "https://layla.amazon.com/x", ExpiresAt: begin.Add(10 * time.Minute)}})
+	f.link("unredeemed", bridge.NewLink{Code: &bridge.NewCode{Hash: bridge.HashOf("code unredeemed"),
+		CodeChallenge: "challenge",
+		RedirectURI:   "https://layla.amazon.com/x", ExpiresAt: begin.Add(10 * time.Minute)}})
 	// Danish sorts "aa" after "z".
 	f.link("aaoldest", bridge.NewLink{Token: bridge.HashOf("aaoldest access"), MaxLinks: 1,
 		Link: bridge.Link{Identity: bridge.Identity{Subject: "ada", Claims: bridge.Claims{"email": "ada@contoso.com"}}}})
-	f.link("newest", bridge.NewLink{Token: bridge.HashOf("newest access"), MaxLinks: 1, Link: bridge.Link{Identity: bridge.Identity{Subject: "ada"}}})
+	f.link("newest", bridge.NewLink{Token: bridge.HashOf("newest access"), MaxLinks: 1,
+		Link: bridge.Link{Identity: bridge.Identity{Subject: "ada"}}})
 	f.grant("redeemed")
 	f.grant("rotating") // a chain of three, of which the second was presented twice
 	must(t, f.rotate("rotating", "rotating 2"))
@@ -153,7 +161,8 @@ func fill(t testing.TB, store *Store) *fixture {
 	f.revoke("revoked", "left the company")
 	f.link("forgotten", bridge.NewLink{Token: bridge.HashOf("forgotten access")})
 	f.forget("forgotten")
-	use := bridge.Use{LinkID: "lnk_implicit", At: begin.Add(5 * time.Hour), AlexaUser: bridge.HashOf("amzn1.ask.account.X")}
+	use := bridge.Use{LinkID: "lnk_implicit", At: begin.Add(5 * time.Hour),
+		AlexaUser: bridge.HashOf("amzn1.ask.account.X")}
 	must(t, store.TouchLinks(t.Context(), []bridge.Use{use}))
 	return f
 }
@@ -221,7 +230,8 @@ func implicitLink(i int) []transfer.Row {
 	id := fmt.Sprintf("lnk_%07d", i)
 	return []transfer.Row{
 		{Link: &transfer.Link{ID: id, ClientID: "pizza", Grant: bridge.GrantImplicit, CreatedAt: begin.Unix()}},
-		{Token: &transfer.Token{LinkID: id, Hash: bridge.HashOf("token of " + id), Kind: kindAccess, CreatedAt: begin.Unix()}},
+		{Token: &transfer.Token{LinkID: id, Hash: bridge.HashOf("token of " + id), Kind: kindAccess,
+			CreatedAt: begin.Unix()}},
 	}
 }
 

@@ -25,7 +25,8 @@ func BenchmarkSweepEnded(b *testing.B) {
 			b.ResetTimer()
 			for removed := sweepLimit; removed >= sweepLimit; {
 				var err error
-				removed, err = store.Sweep(b.Context(), bridge.Sweep{Now: begin.Add(time.Hour), Limit: sweepLimit, EndedRetention: time.Hour})
+				removed, err = store.Sweep(b.Context(),
+					bridge.Sweep{Now: begin.Add(time.Hour), Limit: sweepLimit, EndedRetention: time.Hour})
 				must(b, err)
 			}
 			b.StopTimer()
@@ -62,29 +63,35 @@ func writeMeanwhile(b *testing.B, ctx context.Context, store *Store) (waits []ti
 // insertEnded inserts links that are revoked. Ids and hashes are not in the order in which the links were revoked.
 func insertEnded(b *testing.B, store *Store, n int) {
 	b.Helper()
-	const numbers = `WITH RECURSIVE numbers (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM numbers WHERE i < $1) `
+	const numbers = `WITH RECURSIVE numbers (i) AS
+		(SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM numbers WHERE i < $1) `
 	text := func(what string) string {
-		return `'` + what + `' || CAST(i * 2654435761 % 4294967296 AS TEXT) || '0123456789abcdef0123456789abcdef0123456789abcdef'`
+		return `'` + what + `' || CAST(i * 2654435761 % 4294967296 AS TEXT) ||
+			'0123456789abcdef0123456789abcdef0123456789abcdef'`
 	}
 	must(b, store.write(b.Context(), func(tx *transaction) error {
-		claims := `{"email":"ada@contoso.com","name":"Ada Lovelace","groups":["alexa-users","engineering","everybody","building-7"]}`
-		err := tx.ExecOnce(numbers+`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, groups_claim, subject,
+		claims := `{"email":"ada@contoso.com","name":"Ada Lovelace","groups":["alexa-users","engineering","building-7"]}`
+		err := tx.ExecOnce(numbers+`INSERT INTO links
+			(id, client_id, grant_type, provider, issuer, subject_claim, groups_claim, subject,
 			claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason, actor)
-			SELECT `+text("lnk_")+`, 'pizza', 'authorization_code', 'corp', 'https://login.example.com', 'sub', 'groups', `+text("s")+`,
-			'`+claims+`', 'ada@contoso.com', 'orders', '', $2, $2, CAST($2 AS BIGINT) - i / 100, 'operator', 'command:ada@host' FROM numbers`,
+			SELECT `+text("lnk_")+`, 'pizza', 'authorization_code', 'corp', 'https://login.example.com', 'sub', 'groups',
+			`+text("s")+`, '`+claims+`', 'ada@contoso.com', 'orders', '', $2, $2, CAST($2 AS BIGINT) - i / 100, 'operator',
+			'command:ada@host' FROM numbers`,
 			n, begin.Unix())
 		if err != nil {
 			return err
 		}
 		for kind, expires := range map[string]string{"access": "CAST($2 AS BIGINT) - i / 100", "refresh": "0"} {
-			err := tx.ExecOnce(numbers+`INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
+			err := tx.ExecOnce(numbers+`INSERT INTO tokens
+				(hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
 				SELECT `+text(kind)+`, `+text("lnk_")+`, '`+kind+`', $2, `+expires+`, '', 0, 0 FROM numbers`, n, begin.Unix())
 			if err != nil {
 				return err
 			}
 		}
 		return tx.ExecOnce(numbers+`INSERT INTO codes (hash, link_id, redirect_uri, code_challenge, expires_at, redeemed_at)
-			SELECT `+text("code")+`, `+text("lnk_")+`, 'https://pitangui.amazon.com/api/skill/link/M2AAAAAAAAAAAA', '', $2, CAST($2 AS BIGINT) - i / 100 FROM numbers`,
+			SELECT `+text("code")+`, `+text("lnk_")+`, 'https://pitangui.amazon.com/api/skill/link/M2AAAAAAAAAAAA', '', $2,
+			CAST($2 AS BIGINT) - i / 100 FROM numbers`,
 			n, begin.Unix())
 	}))
 	must(b, errOf(store.Links(b.Context(), bridge.LinkFilter{IDs: []string{"none"}})))
