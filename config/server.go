@@ -46,9 +46,11 @@ func (b *builder) operator(form operatorForm) server.Operator {
 
 func (b *builder) limits(form limitsForm) server.Limits {
 	perMinute := func(path string, n int) {
-		b.reject(n < 0 || n > maxPerMinute, "limits."+path, "out of range", "set a number from 1 to 1000000, or 0 for no limit")
+		b.reject(n < 0 || n > maxPerMinute, "limits."+path, "out of range",
+			"set a number from 1 to 1000000, or 0 for no limit")
 		if n == 0 {
-			b.warn("limits."+path, "0: one address can keep the server and the provider busy; set a limit, such as 600 requests or 30 failures")
+			b.warn("limits."+path,
+				"0: one address can keep the server and the provider busy; set a limit, such as 600 requests or 30 failures")
 		}
 	}
 	perMinute("requests_per_minute", form.RequestsPerMinute)

@@ -193,15 +193,19 @@ func (b *builder) warnSkill(key func(string) string, skill *bridge.Skill, provid
 				"of the provider names; set email_trusted if people cannot change it themselves")
 	}
 	if provider != nil && isEntra(provider.Issuer) && len(skill.Allow.EmailDomains) > 0 && skill.Allow.EmailTrusted {
-		b.warn(key("allow.email_domains"), "with email_trusted at Entra ID: guests and administrators of a tenant can enter an address "+
-			"of your domain that nobody verified; use groups or app roles instead")
+		b.warn(key("allow.email_domains"),
+			"with email_trusted at Entra ID: guests and administrators of a tenant can enter an address "+
+				"of your domain that nobody verified; use groups or app roles instead")
 	}
-	if provider != nil && provider.SubjectClaim == bridge.ClaimEmail && !skill.Allow.EmailTrusted && hasOtherEmail(provider) {
-		b.warn(key("provider"), "admits nobody: its subject_claim is email, which must be verified, and email_verified is not read "+
-			"with another email_claim; set email_trusted if people cannot change it themselves")
+	if provider != nil && provider.SubjectClaim == bridge.ClaimEmail && !skill.Allow.EmailTrusted &&
+		hasOtherEmail(provider) {
+		b.warn(key("provider"),
+			"admits nobody: its subject_claim is email, which must be verified, and email_verified is not read "+
+				"with another email_claim; set email_trusted if people cannot change it themselves")
 	}
 	if skill.TestTokens {
-		b.warn(key("test_tokens"), "on: `links mint` can make tokens of this skill for persons that do not exist; remove it in production")
+		b.warn(key("test_tokens"),
+			"on: `links mint` can make tokens of this skill for persons that do not exist; remove it in production")
 	}
 	if !skill.Consent {
 		b.warn(key("consent"),
@@ -216,8 +220,9 @@ func (b *builder) warnSkill(key func(string) string, skill *bridge.Skill, provid
 	}
 	namesHD := func(rule bridge.ClaimRule) bool { return rule.Name == "hd" }
 	if google && len(skill.Allow.EmailDomains) > 0 && !slices.ContainsFunc(skill.Allow.Claims, namesHD) {
-		b.warn(key("allow.email_domains"), "with Google: a private account keeps an address of your domain that it once had, as verified; "+
-			"also set claims: [{name: hd, any_of: [contoso.com]}]")
+		b.warn(key("allow.email_domains"),
+			"with Google: a private account keeps an address of your domain that it once had, as verified; "+
+				"also set claims: [{name: hd, any_of: [contoso.com]}]")
 	}
 	if google && slices.Contains(skill.KeptClaims(), bridge.ClaimGroups) {
 		b.warn(key("claims"), "contains groups, which Google does not provide")
@@ -228,8 +233,9 @@ func (b *builder) warnSkill(key func(string) string, skill *bridge.Skill, provid
 	for i, rule := range skill.Allow.Claims {
 		b.warnDot(element(key("allow.claims"), i), rule.Name)
 		if isChangeable(rule.Name) {
-			b.warn(element(key("allow.claims"), i), "a claim that people may be able to change: whoever enters the value is admitted; "+
-				"use groups, email_domains, or a claim that only the provider sets")
+			b.warn(element(key("allow.claims"), i),
+				"a claim that people may be able to change: whoever enters the value is admitted; "+
+					"use groups, email_domains, or a claim that only the provider sets")
 		}
 	}
 }

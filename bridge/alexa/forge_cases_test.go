@@ -111,22 +111,26 @@ func (f *forge) headers(t *testing.T) []*forgery {
 		c.header.Del("Signature-256")
 	}
 	return []*forgery{
-		changed(func(c *forgery) { c.body = bytes.Replace(c.body, []byte("Launch"), []byte("lAunch"), 1) }).as("a letter", false),
+		changed(func(c *forgery) { c.body = bytes.Replace(c.body, []byte("Launch"), []byte("lAunch"), 1) }).as("a letter",
+			false),
 		changed(func(c *forgery) { c.body = append(c.body, '\n') }).as("a line break more", false),
 		changed(func(c *forgery) { c.body = c.body[:len(c.body)-1] }).as("a byte less", false),
 		changed(func(c *forgery) { c.body = append([]byte("\ufeff"), c.body...) }).as("a byte order mark", false),
 		changed(func(c *forgery) { c.header.Del("Signature-256") }).as("no signature", false),
 		changed(func(c *forgery) { c.header.Del("SignatureCertChainUrl") }).as("no certificate", false),
 		changed(legacy).as("only the header Signature", false),
-		changed(func(c *forgery) { c.header.Set("Signature", "AAAA") }).as("the header Signature is wrong, and not read", true),
+		changed(func(c *forgery) { c.header.Set("Signature", "AAAA") }).as("the header Signature is wrong, and not read",
+			true),
 		signature(func(_ []byte, _ string) string { return "" }).as("an empty signature", false),
 		signature(func(_ []byte, _ string) string { return "AAAA" }).as("a short signature", false),
-		signature(func(_ []byte, good string) string { return good[1:2] + good[:1] + good[2:] }).as("two letters swapped", false),
+		signature(func(_ []byte, good string) string { return good[1:2] + good[:1] + good[2:] }).as("two letters swapped",
+			false),
 		signature(func(body []byte, _ string) string { return f.signature(t, body) }).as("by another key", false),
 		scheme(f.sha1Signature).as("by SHA-1", false),
 		scheme(f.pssSignature).as("by PSS", false),
 		signature(func(_ []byte, good string) string { return good + ", " + good }).as("two signatures", false, looseBase64),
 		signature(func(_ []byte, good string) string { return good + "!" }).as("base64 and more", false, looseBase64),
-		signature(func(_ []byte, good string) string { return strings.TrimRight(good, "=") }).as("no padding", false, looseBase64),
+		signature(func(_ []byte, good string) string { return strings.TrimRight(good, "=") }).as("no padding", false,
+			looseBase64),
 	}
 }

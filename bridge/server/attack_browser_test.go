@@ -101,7 +101,8 @@ func consentAttacks() []attack {
 		{"consent", "no decision", set("decision", "")},
 		{"consent", "unknown decision", set("decision", "test")},
 		{"consent", "decision in another case", set("decision", "LINK")},
-		{"consent", "two decisions", forged(func(_ *target, _ *http.Request, form url.Values) { form.Add("decision", "cancel") })},
+		{"consent", "two decisions",
+			forged(func(_ *target, _ *http.Request, form url.Values) { form.Add("decision", "cancel") })},
 		{"consent", "two tokens", forged(func(_ *target, _ *http.Request, form url.Values) { form.Add("token", "x") })},
 		{"consent", "another site", header("Sec-Fetch-Site", "cross-site")},
 		{"consent", "a sibling site", header("Sec-Fetch-Site", "same-site")},
@@ -137,9 +138,12 @@ func consentAttacks() []attack {
 func pathAttacks() []attack {
 	var list []attack
 	for _, path := range []string{
-		"/metrics", "/healthz", "/readyz", "/debug/pprof/", "/api/links", "/config.yaml", "/.git/config", "/%2e%2e/etc/passwd",
-		"//authorize", "/./authorize", "/x/../authorize", "/authorize/", "/AUTHORIZE", "/%61uthorize", "/authorize%00", "/authorize;x",
-		"/lookup/", "/token%2f", "/callback/", "/callback/corp/../corp", "/try/", "/try/../metrics", "/consent/x", "/.well-known/",
+		"/metrics", "/healthz", "/readyz", "/debug/pprof/", "/api/links", "/config.yaml", "/.git/config",
+		"/%2e%2e/etc/passwd",
+		"//authorize", "/./authorize", "/x/../authorize", "/authorize/", "/AUTHORIZE", "/%61uthorize", "/authorize%00",
+		"/authorize;x",
+		"/lookup/", "/token%2f", "/callback/", "/callback/corp/../corp", "/try/", "/try/../metrics", "/consent/x",
+		"/.well-known/",
 		"/.well-known/openid-configuration", "/links%2e", "/userinfo/../metrics",
 	} {
 		list = append(list, attack{"path", path, func(v *target) string {
@@ -156,7 +160,8 @@ func pathAttacks() []attack {
 			return ""
 		}})
 	}
-	for _, name := range []string{"Host", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Original-URL", "X-HTTP-Method-Override"} {
+	for _, name := range []string{"Host", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Original-URL",
+		"X-HTTP-Method-Override"} {
 		list = append(list, attack{"path", "header " + name, func(v *target) string {
 			request := v.NewRequest("GET", "/.well-known/oauth-authorization-server", nil)
 			request.Header.Set(name, "evil.example")
@@ -210,7 +215,8 @@ func pageAttacks() []attack {
 		{"page", "the provider's error description", func(v *target) string {
 			phone := simulator.NewPhone()
 			callback := mustParse(v.CallbackURL(phone, v.Request()))
-			query := url.Values{"state": callback.Query()["state"], "error": {"server_error"}, "error_description": {"call 555-0100 " + script}}
+			query := url.Values{"state": callback.Query()["state"], "error": {"server_error"},
+				"error_description": {"call 555-0100 " + script}}
 			return clean(v.Open(phone, v.Origin+callback.Path+"?"+query.Encode()))
 		}},
 		{"page", "the provider's error", func(v *target) string {

@@ -136,9 +136,11 @@ func TestAuthorizeErrors(t *testing.T) {
 		"response type of two words": {responseType: "token id_token", code: "unsupported_response_type", inQuery: true},
 		"code not granted":           {responseType: "code", code: "unauthorized_client", inQuery: true},
 		"state repeated":             {responseType: "token", more: "&state=evil", code: "invalid_request", noState: true},
-		"response type repeated":     {responseType: "token", more: "&response_type=token", code: "invalid_request", inQuery: true},
-		"scope repeated":             {responseType: "token", more: "&scope=orders", code: "invalid_request"},
-		"challenge repeated":         {responseType: "token", more: "&code_challenge=a&code_challenge=b", code: "invalid_request"},
+		"response type repeated": {responseType: "token", more: "&response_type=token", code: "invalid_request",
+			inQuery: true},
+		"scope repeated": {responseType: "token", more: "&scope=orders", code: "invalid_request"},
+		"challenge repeated": {responseType: "token", more: "&code_challenge=a&code_challenge=b",
+			code: "invalid_request"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			request := b.Request()

@@ -22,7 +22,8 @@ func TestLookup(t *testing.T) {
 	revokeLink(b, b.Store, revoked)
 	good := url.Values{"token": {token}}
 	inBody := func(more ...string) url.Values {
-		values := url.Values{"token": {token}, "client_id": {testbridge.BackendID}, "client_secret": {testbridge.BackendSecret}}
+		values := url.Values{"token": {token}, "client_id": {testbridge.BackendID},
+			"client_secret": {testbridge.BackendSecret}}
 		for i := 0; i < len(more); i += 2 {
 			values.Add(more[i], more[i+1])
 		}
@@ -39,9 +40,13 @@ func TestLookup(t *testing.T) {
 		{"Basic, second secret", good, basicAuth(testbridge.BackendID, newSecret), 200, ""},
 		{"in the body", inBody(), withoutAuth, 200, ""},
 		{"a hint", url.Values{"token": {token}, "token_type_hint": {"refresh_token"}}, nil, 200, ""},
-		{"form-encoded Basic", good, basicAuth(url.QueryEscape(testbridge.BackendID), url.QueryEscape(testbridge.BackendSecret)), 200, ""},
+		{"form-encoded Basic", good,
+			basicAuth(url.QueryEscape(testbridge.BackendID), url.QueryEscape(testbridge.BackendSecret)), 200, ""},
 		{"the id in the body too", url.Values{"token": {token}, "client_id": {testbridge.BackendID}}, nil, 200, ""},
-		{"charset", good, func(q *http.Request) { q.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8") }, 200, ""},
+		{"charset", good, func(q *http.Request) {
+			q.Header.Set("Content-Type",
+				"application/x-www-form-urlencoded;charset=UTF-8")
+		}, 200, ""},
 
 		{"revoked", url.Values{"token": {revoked}}, nil, 200, inactive},
 		{"unknown", url.Values{"token": {bridge.NewToken(bridge.AccessTokenKind, [32]byte{1})}}, nil, 200, inactive},
@@ -56,9 +61,11 @@ func TestLookup(t *testing.T) {
 		{"empty token", url.Values{"token": {""}}, nil, 400, "invalid_request"},
 		{"repeated token", url.Values{"token": {token, token}}, nil, 400, "invalid_request"},
 		{"repeated hint", url.Values{"token": {token}, "token_type_hint": {"a", "b"}}, nil, 400, "invalid_request"},
-		{"long user id", url.Values{"token": {token}, "alexa_user_id": {strings.Repeat("a", 256)}}, nil, 400, "invalid_request"},
+		{"long user id", url.Values{"token": {token}, "alexa_user_id": {strings.Repeat("a", 256)}}, nil, 400,
+			"invalid_request"},
 		{"both ways at once", inBody(), nil, 400, "invalid_request"},
-		{"another id in the body", url.Values{"token": {token}, "client_id": {testbridge.LightsBackendID}}, nil, 400, "invalid_request"},
+		{"another id in the body", url.Values{"token": {token}, "client_id": {testbridge.LightsBackendID}}, nil, 400,
+			"invalid_request"},
 		{"repeated secret", inBody("client_secret", testbridge.BackendSecret), withoutAuth, 400, "invalid_request"},
 		{"repeated id", inBody("client_id", testbridge.BackendID), withoutAuth, 400, "invalid_request"},
 		{"two headers", good, func(q *http.Request) { q.Header.Add("Authorization", "Basic eDp5") }, 400, "invalid_request"},
@@ -69,11 +76,13 @@ func TestLookup(t *testing.T) {
 		{"unknown backend", good, basicAuth("unknown", testbridge.BackendSecret), 401, "invalid_client"},
 		{"the skill itself", good, basicAuth("pizza", testbridge.BackendSecret), 401, "invalid_client"},
 		{"secret's beginning", good, basicAuth(testbridge.BackendID, testbridge.BackendSecret[:31]), 401, "invalid_client"},
-		{"the token as Bearer", good, func(q *http.Request) { q.Header.Set("Authorization", "Bearer "+token) }, 401, "invalid_client"},
+		{"the token as Bearer", good, func(q *http.Request) { q.Header.Set("Authorization", "Bearer "+token) }, 401,
+			"invalid_client"},
 		{"broken Basic", good, func(q *http.Request) { q.Header.Set("Authorization", "Basic ???") }, 401, "invalid_client"},
 		{"no credentials and no token", url.Values{"x": {"y"}}, withoutAuth, 401, "invalid_client"},
 
-		{"in the URL", url.Values{"x": {"y"}}, func(q *http.Request) { q.URL.RawQuery = good.Encode() }, 400, "invalid_request"},
+		{"in the URL", url.Values{"x": {"y"}}, func(q *http.Request) { q.URL.RawQuery = good.Encode() }, 400,
+			"invalid_request"},
 		{"credentials in the URL", good, func(q *http.Request) {
 			withoutAuth(q)
 			q.URL.RawQuery = inBody().Encode()

@@ -26,7 +26,8 @@ func TestImportResurrectsNothing(t *testing.T) {
 		must(t, f.rotate("rotating 3", "rotating 4"))
 		f.revoke("implicit", "theirs")
 		f.revoke("redeemed", "theirs")
-		must(t, errOf(f.store.Sweep(t.Context(), bridge.Sweep{Now: begin.Add(400 * 24 * time.Hour), Limit: 1000}))) // which deletes tokens
+		must(t, errOf(f.store.Sweep(t.Context(),
+			bridge.Sweep{Now: begin.Add(400 * 24 * time.Hour), Limit: 1000}))) // which deletes tokens
 		before = contents(t, f.store, everything...)
 		mustImport(t, f.store, sequenceOf(old), Imported{Known: fillLinks})
 		wantContents(t, "imported later", contents(t, f.store, everything...), before)
@@ -94,7 +95,8 @@ func TestImportRevokes(t *testing.T) {
 		source.revoke("expiring", "why a")
 		source.revoke("implicit", "why b")
 		source.revoke("newest", "why a")
-		must(t, errOf(target.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{"lnk_newest"}}, bridge.Revocation{Reason: "here", At: source.now})))
+		must(t, errOf(target.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{"lnk_newest"}},
+			bridge.Revocation{Reason: "here", At: source.now})))
 		before, err := target.ReadFeed(t.Context(), bridge.Position{})
 		must(t, err)
 		var called []string
@@ -112,7 +114,8 @@ func TestImportRevokes(t *testing.T) {
 		}
 		slices.Sort(called)
 		slices.Sort(events)
-		if want := []string{"lnk_expiring", "lnk_implicit"}; !slices.Equal(called, want) || !slices.Equal(events, want) || feed.Broken {
+		if want := []string{"lnk_expiring", "lnk_implicit"}; !slices.Equal(called, want) || !slices.Equal(events, want) ||
+			feed.Broken {
 			t.Errorf("OnRevoke got %v, the feed has %v", called, events)
 		}
 		wantReason(t, target, "expiring", "why a")
@@ -130,7 +133,8 @@ func TestImportErrors(t *testing.T) {
 	skipIfShort(t)
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
 		existing := bridge.HashOf("token of lnk_0000000")
-		code := transfer.Row{Code: &transfer.Code{LinkID: "lnk_0000020", Hash: bridge.HashOf("a code"), ExpiresAt: begin.Unix()}}
+		code := transfer.Row{Code: &transfer.Code{LinkID: "lnk_0000020", Hash: bridge.HashOf("a code"),
+			ExpiresAt: begin.Unix()}}
 		with := func(change func(rows []transfer.Row)) []transfer.Row {
 			rows := implicitLink(20)
 			change(rows)
@@ -145,9 +149,10 @@ func TestImportErrors(t *testing.T) {
 			"a token of another link of the file": {with(func(r []transfer.Row) { r[1].Token.Hash = bridge.HashOf("token of lnk_0000010") }), 4, ErrTaken},
 			"a token twice":                       {append(implicitLink(20), implicitLink(20)[1]), 5, ErrTaken},
 			"a code that exists":                  {append(implicitLink(20), code), 5, ErrTaken},
-			"a token of another link":             {with(func(r []transfer.Row) { r[1].Token.LinkID = "lnk_0000010" }), 4, ErrNoLink},
-			"a code of another link":              {append(implicitLink(21), code), 5, ErrNoLink},
-			"a row of nothing":                    {[]transfer.Row{{}}, 3, ErrNoLink},
+			"a token of another link": {with(func(r []transfer.Row) { r[1].Token.LinkID = "lnk_0000010" }), 4,
+				ErrNoLink},
+			"a code of another link": {append(implicitLink(21), code), 5, ErrNoLink},
+			"a row of nothing":       {[]transfer.Row{{}}, 3, ErrNoLink},
 		}
 		store := open(t)
 		existingCode := *code.Code

@@ -32,7 +32,8 @@ func TestSimulate(t *testing.T) {
 	if code != exitDone || signed != 2 {
 		t.Errorf("exit code %d, %d signed requests\n%s", code, signed, output)
 	}
-	const implicitPath, codePath = "/spa/skill/account-linking-status.html?vendorId=M2AAAAAAAAAAAA", "/api/skill/link/M2AAAAAAAAAAAA"
+	const implicitPath, codePath = "/spa/skill/account-linking-status.html?vendorId=M2AAAAAAAAAAAA",
+		"/api/skill/link/M2AAAAAAAAAAAA"
 	wantSteps(t, b, "\n"+output,
 		"ok       implicit, Americas: https://pitangui.amazon.com"+implicitPath+" begins a sign-in",
 		"ok       implicit, Europe and India: https://layla.amazon.com/spa/",
@@ -126,7 +127,8 @@ func TestSimulateByPasting(t *testing.T) {
 		!strings.Contains(output, `add redirect_uris: ["http://localhost:9000/"]`) {
 		t.Errorf("exit code %d\n%s", code, output)
 	}
-	wantSteps(t, b, "\n"+output, "ok       authorization_code, Europe", "ok       authorization_code: linked", "ok       exchanged the code",
+	wantSteps(t, b, "\n"+output, "ok       authorization_code, Europe", "ok       authorization_code: linked",
+		"ok       exchanged the code",
 		"ok       the link lives", "warning  the link remains")
 }
 
@@ -156,9 +158,10 @@ func TestSimulateFaults(t *testing.T) {
 			"fault    the code cannot be exchanged: the token endpoint answers invalid_client (status 401)",
 			"         compare Your Secret",
 		}},
-		{"the skill does not know the bridge", func(*testbridge.Bridge) {}, append(justImplicit, "--endpoint", "ENDPOINT"), []string{
-			"ok       implicit: linked", `fault    the skill asks to link the account: "Link me"`, "ok       revoked the link",
-		}},
+		{"the skill does not know the bridge", func(*testbridge.Bridge) {}, append(justImplicit, "--endpoint", "ENDPOINT"),
+			[]string{
+				"ok       implicit: linked", `fault    the skill asks to link the account: "Link me"`, "ok       revoked the link",
+			}},
 		{"the skill is down", func(*testbridge.Bridge) {}, append(justImplicit, "--endpoint", "http://127.0.0.1:1/"),
 			[]string{"fault    the skill does not respond", "         see the log of the skill"}},
 	} {

@@ -22,12 +22,16 @@ func TestSimulateUsage(t *testing.T) {
 		{elsewhere + "--token-uri http://link.example.com/token", "--token-uri is not a URL that may be used", "https"},
 		{elsewhere + "--endpoint localhost:3000", "--endpoint is not a URL that may be used", "https"},
 		{elsewhere + "--userinfo-uri https://u:p@link.example.com/", "--userinfo-uri is not a URL that may be used", "https"},
-		{elsewhere + "--redirect-uri https://localhost:9000/", "--redirect-uri is not one on this machine", "http://localhost:9000/"},
+		{elsewhere + "--redirect-uri https://localhost:9000/", "--redirect-uri is not one on this machine",
+			"http://localhost:9000/"},
 		{elsewhere + "--sign-with folder", "--endpoint is missing", "URL of the skill"},
 		{elsewhere + "--endpoint https://skill.example.com/ --serve-chain 127.0.0.1:0", "--sign-with is missing", "folder"},
-		{"--authorization-uri https://link.example.com/authorize --vendor-id M2AAAAAAAAAAAA", "--client-id is missing", "Your Client ID"},
-		{"--authorization-uri https://link.example.com/authorize --client-id pizza", "--vendor-id is missing", "Alexa Redirect URL"},
-		{"--authorization-uri https://link.example.com/authorize --client-id pizza --vendor-id m2", "--vendor-id is not", "copy"},
+		{"--authorization-uri https://link.example.com/authorize --vendor-id M2AAAAAAAAAAAA", "--client-id is missing",
+			"Your Client ID"},
+		{"--authorization-uri https://link.example.com/authorize --client-id pizza", "--vendor-id is missing",
+			"Alexa Redirect URL"},
+		{"--authorization-uri https://link.example.com/authorize --client-id pizza --vendor-id m2", "--vendor-id is not",
+			"copy"},
 	} {
 		code, stdout, stderr := runCommand(append([]string{"simulate"}, strings.Fields(tt.args)...)...)
 		if code != exitUsage || stdout != "" || !strings.Contains(stderr, tt.what) || !strings.Contains(stderr, tt.hint) {
@@ -37,7 +41,8 @@ func TestSimulateUsage(t *testing.T) {
 	for _, tt := range []struct{ args, what string }{
 		{"--client-secret-file " + filepath.Join(t.TempDir(), "none"), "no such file"},
 		{"--endpoint https://skill.example.com/ --sign-with " + filepath.Join(t.TempDir(), "none"), "no such file"},
-		{"--endpoint https://skill.example.com/ --serve-chain 0.0.0.0:0 --sign-with " + t.TempDir(), "on a loopback address only"},
+		{"--endpoint https://skill.example.com/ --serve-chain 0.0.0.0:0 --sign-with " + t.TempDir(),
+			"on a loopback address only"},
 	} {
 		wantFailure(t, tt.what, append([]string{"simulate"}, strings.Fields(elsewhere+tt.args)...)...)
 	}

@@ -61,7 +61,8 @@ func newWorld(t *testing.T) *world {
 func (w *world) link(login, password string) string {
 	w.Helper()
 	linking := simulator.Linking{
-		AuthorizationURI: w.Origin + "/authorize", TokenURI: w.Origin + "/token", ClientID: "pizza", ClientSecret: skillSecret,
+		AuthorizationURI: w.Origin + "/authorize", TokenURI: w.Origin + "/token", ClientID: "pizza",
+		ClientSecret: skillSecret,
 	}
 	request := linking.NewRequest("code", alexa.RedirectURIs(testbridge.VendorID)[0])
 	response, err := simulator.NewPhone().Link(request,
@@ -126,7 +127,8 @@ func TestSkill(t *testing.T) {
 	w.want("turned on", turnOn, token, "Alexa.Response", `"value":"ON"`)
 	w.want("after", reportState(), token, "Alexa.StateReport", `"value":"ON"`)
 	w.want("turned off", strings.Replace(turnOn, "TurnOn", "TurnOff", 1), token, "Alexa.Response", `"value":"OFF"`)
-	w.want("another lamp", strings.Replace(turnOn, "kitchen", "other", 1), token, "Alexa.ErrorResponse", "NO_SUCH_ENDPOINT")
+	w.want("another lamp", strings.Replace(turnOn, "kitchen", "other", 1), token, "Alexa.ErrorResponse",
+		"NO_SUCH_ENDPOINT")
 	w.want("unknown", strings.Replace(turnOn, "TurnOn", "Explode", 1), token, "Alexa.ErrorResponse", "INVALID_DIRECTIVE")
 }
 
