@@ -104,6 +104,12 @@ func TestSubjectWithProvider(t *testing.T) {
 		mustRun(t, did, "links", command, "--subject", "ada", "--provider", "corp", "--config", config)
 		mustRun(t, strings.ReplaceAll(did, "_a", "_b"), "links", command, "--subject", "ada", "--skill", "pizza", "--provider", "other",
 			"--config", config)
+		// The operator of a provider whose issuer was changed knows that it is one person.
+		config = databaseOf(t, linkOf("a", "corp", "https://a.example", 0), linkOf("b", "corp", "https://b.example", 0))
+		code, stdout, stderr := runCommand("links", command, "--subject", "ada", "--provider", "corp", "--config", config)
+		if code != 0 || strings.Count(stdout, "lnk_") != 2 {
+			t.Errorf("%s of two issuers: exit code %d: %s%s", command, code, stdout, stderr)
+		}
 	}
 }
 
