@@ -18,6 +18,7 @@ type Link struct {
 	Identity         // who linked, with the claims that are stored
 	Scope     string // joined by spaces
 	AlexaUser Hash   // of the Alexa user id that a backend sent with a lookup; empty: none
+	Account   Account
 
 	CreatedAt  time.Time
 	LastUsedAt time.Time // zero: never looked up; exact to an hour
@@ -52,6 +53,12 @@ type LinkFilter struct {
 	Subject  string
 	Email    string // compared without ASCII case; only links that store the claim have one
 	Provider string
+	Issuer   string // which test links do not share with people's
 	Grant    Grant
 	Live     bool // only links that are not revoked
+	// Account selects by the names of an account. A link that was made before they were recorded matches by its
+	// subject, if that was taken from the claim sub.
+	Account Account
+	// OnePerson lets [Store.Revoke] revoke nothing and return ErrAmbiguous if the links are of several persons.
+	OnePerson bool
 }

@@ -35,5 +35,9 @@ const (
 	ReasonNotRedeemed     Reason = "not_redeemed"     // its code was never presented
 	ReasonExpired         Reason = "expired"          // its last token expired
 	ReasonClient          Reason = "client"           // at the revocation endpoint
+	ReasonLoggedOut       Reason = "logged_out"       // the person signed out at the provider (back-channel logout)
+	ReasonDeprovisioned   Reason = "deprovisioned"    // the provider's directory deactivated or deleted the account (SCIM)
+	ReasonAccountRevoked  Reason = "account_revoked"  // by a Global Token Revocation request of the provider
+	ReasonAccountGone     Reason = "account_gone"     // the provider does not renew the person's sign-in any more
 	ReasonErased          Reason = "erased"           // it was erased in another database, whose tombstone was imported
 )

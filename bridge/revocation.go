@@ -7,10 +7,15 @@ type Revocation struct {
 	Reason Reason
 	Actor  Actor
 	At     time.Time
+
+	// Token is the hash of what identifies the JWT that asked for it, which is accepted once (RFC 7519 §4.1.7); empty:
+	// no JWT did. It is remembered until TokenExpiresAt.
+	Token          Hash
+	TokenExpiresAt time.Time
 }
 
 // Actor is who revoked a link. It is printable ASCII of at most [MaxActor] bytes. What stands before a colon is the
-// kind: [ActorSkill], [ActorBackend], and command, for a person at a command line.
+// kind: [ActorSkill], [ActorBackend], [ActorProvider], and command, for a person at a command line.
 type Actor string
 
 // MaxActor is the length of an [Actor] in bytes.
@@ -27,3 +32,6 @@ func ActorSkill(clientID string) Actor { return Actor("skill:" + clientID) }
 
 // ActorBackend returns the backend with an id as an actor.
 func ActorBackend(id string) Actor { return Actor("backend:" + id) }
+
+// ActorProvider returns the provider with an id as an actor.
+func ActorProvider(id string) Actor { return Actor("provider:" + id) }

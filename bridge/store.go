@@ -14,7 +14,7 @@ import (
 // or may still happen, as after the context has ended.
 //
 // The errors are [ErrNotFound], [ErrRevoked], [ErrReplayed], [ErrMismatch], [ErrScope], [ErrSuspended],
-// [ErrSignInRevoked], [ErrStoreReplaced] and [*DecidedError], to be recognised with errors.Is and errors.As. A Store is
+// [ErrSignInRevoked], [ErrAmbiguous], [ErrTokenUsed], [ErrStoreReplaced] and [*DecidedError], to be recognised with errors.Is and errors.As. A Store is
 // safe for concurrent use, by several processes, too. It keeps times in whole seconds, rounded down. A link that is
 // revoked for [ReasonNotRedeemed] or [ReasonReplaced] loses its claims at once: nobody needs them, and a person can make
 // such links without end. Package storetest verifies these promises.
@@ -77,9 +77,10 @@ type Store interface {
 	Links(ctx context.Context, filter LinkFilter) ([]Link, error)
 
 	// Revoke revokes the live links that match a filter, and returns them. Links that were revoked before keep their
-	// time, reason and actor, and are not returned. If the filter has a Subject, it also revokes the sign-ins of that
-	// subject up to the time of the revocation, whatever else the filter has, at its Provider, or at every one if it has
-	// none: from them Link makes no link any more.
+	// time, reason and actor, and are not returned. If the filter names a person, by Subject or by Account, it also
+	// revokes the sign-ins under each of these names up to the time of the revocation, whatever else the filter has, at
+	// its Provider, or at every one if it has none: from them Link makes no link any more. ErrTokenUsed: the Token of the
+	// revocation was accepted before. ErrAmbiguous: see LinkFilter.OnePerson. After an error the Token is not used.
 	Revoke(ctx context.Context, filter LinkFilter, revocation Revocation) ([]Link, error)
 
 	// Forget erases the links that match a filter, live or revoked, with all that they own, and returns them. It
@@ -90,7 +91,7 @@ type Store interface {
 
 	// Sweep removes up to sweep.Limit rows of each kind that are not needed any more, and returns how many: expired
 	// tokens and pending consents, codes and superseded refresh tokens after ReplayMemory, events after EventMemory, and
-	// revocations of sign-ins after SignInMemory. It revokes links whose code was not redeemed, RedeemGrace after it
+	// revocations of sign-ins after SignInMemory, and used tokens after they have expired. It revokes links whose code was not redeemed, RedeemGrace after it
 	// expired, and links whose last token has expired, by ActorSystem; these count, too. After EndedRetention it erases revoked links, as Forget
 	// does, up to sweep.Limit with all that they own. Several sweeps may run at the same time.
 	Sweep(ctx context.Context, sweep Sweep) (int, error)

@@ -107,6 +107,7 @@ func (b *builder) config(form form) *Config {
 	b.reject(form.Lookup.MaxStaleness < time.Second || form.Lookup.MaxStaleness > time.Hour, "lookup.max_staleness",
 		"out of range", `set a duration from "1s" to "1h"`)
 	config.Server.Providers = b.providers(form.Providers)
+	config.Server.Accounts = b.accountPolicies(form.Providers)
 	config.Server.Skills = b.skills(form.Skills, config.Server.Providers)
 	b.warnLoopback(form.Skills, config.Server.PublicURL)
 	config.Server.Backends = b.backends(form.Backends, config.Server.Skills)

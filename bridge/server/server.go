@@ -29,9 +29,11 @@ import (
 
 // Config says what to serve. It must be valid: package config checks what a person wrote.
 type Config struct {
-	PublicURL    string // the origin by which Alexa and browsers reach us, without a slash at the end
-	Keys         *keys.Ring
-	Providers    []upstream.Config // their RedirectURI is set by New
+	PublicURL string // the origin by which Alexa and browsers reach us, without a slash at the end
+	Keys      *keys.Ring
+	Providers []upstream.Config // their RedirectURI is set by New
+	// Accounts says by which ways a provider, by its id, tells that an account ended. Without an entry: by none.
+	Accounts     map[string]bridge.AccountPolicy
 	Skills       []*bridge.Skill
 	Backends     []*bridge.Backend
 	MaxStaleness time.Duration // how long lookups are answered from the cache while the store is out of reach
@@ -141,7 +143,7 @@ func (s *Server) newHandlers(config Config) (err error) {
 	}
 	deps := endpoint.Deps{
 		PublicURL: config.PublicURL,
-		Clients:   clients.New(config.Skills, providers, config.Backends),
+		Clients:   clients.New(config.Skills, providers, config.Accounts, config.Backends),
 		Store:     s.deps.Store,
 		Log:       s.deps.Log,
 		Now:       s.deps.Now,

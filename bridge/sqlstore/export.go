@@ -113,6 +113,8 @@ func rowOf(l *bridge.Link) *transfer.Link {
 		EmailClaim: l.EmailClaim, GroupsClaim: l.GroupsClaim, Subject: l.Subject, Claims: l.Claims, Scope: l.Scope,
 		AlexaUser: l.AlexaUser, CreatedAt: seconds(l.CreatedAt), LastUsedAt: seconds(l.LastUsedAt),
 		RevokedAt: seconds(l.RevokedAt), Reason: l.Reason, Actor: l.Actor,
+		UpstreamSub: l.Account.Subject, UpstreamSID: l.Account.Session,
+		DirectoryID: l.Account.Directory, AccountEmail: l.Account.Email,
 	}
 }
 

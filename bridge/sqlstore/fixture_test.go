@@ -73,6 +73,8 @@ func (f *fixture) link(name string, made bridge.NewLink) {
 	if made.Link.Subject == "" {
 		made.Link.Subject = "subject of " + name
 	}
+	made.Link.Account = bridge.Account{Subject: "sub of " + name, Session: "sid of " + name, Directory: "id of " + name,
+		Email: name + "@contoso.com"}
 	pending := bridge.PendingConsent{Handle: bridge.HashOf("consent " + name), ExpiresAt: f.now.Add(time.Minute)}
 	must(f, f.store.CreatePendingConsent(f.Context(), pending))
 	must(f, f.store.Link(f.Context(), pending.Handle, made))

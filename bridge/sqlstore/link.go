@@ -65,11 +65,12 @@ func insertLink(tx *transaction, l *transfer.Link, onConflict string) (int64, er
 		return 0, err
 	}
 	return tx.ExecCount(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, email_claim,
-		groups_claim, subject, claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason, actor)
-		VALUES `+placeholders(1, 18)+onConflict,
+		groups_claim, subject, claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason, actor,
+		upstream_sub, upstream_sid, directory_id, account_email)
+		VALUES `+placeholders(1, 22)+onConflict,
 		l.ID, l.ClientID, string(l.Grant), l.Provider, l.Issuer, l.SubjectClaim, l.EmailClaim, l.GroupsClaim, l.Subject,
-		string(claims), emailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt, l.LastUsedAt,
-		l.RevokedAt, string(l.Reason), string(l.Actor))
+		string(claims), bridge.EmailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt, l.LastUsedAt,
+		l.RevokedAt, string(l.Reason), string(l.Actor), l.UpstreamSub, l.UpstreamSID, l.DirectoryID, l.AccountEmail)
 }
 
 func insertCode(tx *transaction, linkID string, code *bridge.NewCode) error {
@@ -149,11 +150,35 @@ func (s *Store) Links(ctx context.Context, filter bridge.LinkFilter) ([]bridge.L
 func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, by bridge.Revocation) ([]bridge.Link, error) {
 	condition, args := filterCondition(filter, 4)
 	return writeResult(ctx, s, func(tx *transaction) ([]bridge.Link, error) {
+		if err := tx.useToken(by); err != nil {
+			return nil, err
+		}
 		if err := tx.revokeSignIns(filter, by.At); err != nil {
 			return nil, err
 		}
-		return tx.revokeLinks(by, condition, args...)
+		revoked, err := tx.revokeLinks(by, condition, args...)
+		if err == nil && filter.OnePerson && severalPersons(revoked) {
+			return nil, bridge.ErrAmbiguous
+		}
+		return revoked, err
 	})
+}
+
+func severalPersons(links []bridge.Link) bool {
+	return slices.ContainsFunc(links, func(link bridge.Link) bool { return link.Person() != links[0].Person() })
+}
+
+// useToken records the token of a revocation, or returns ErrTokenUsed.
+func (tx *transaction) useToken(by bridge.Revocation) error {
+	if by.Token == "" {
+		return nil
+	}
+	n, err := tx.ExecCount(`INSERT INTO used_tokens (hash, expires_at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING`,
+		string(by.Token), seconds(by.TokenExpiresAt))
+	if err == nil && n == 0 {
+		err = bridge.ErrTokenUsed
+	}
+	return err
 }
 
 // RevokeByToken revokes the link of a live token; see [bridge.Store].

@@ -4,17 +4,27 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"alexa-oidc-bridge/bridge"
 )
 
 // TestPlans verifies that queries that many rows must not slow down find theirs by an index.
 func TestPlans(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
 		store := fill(t, open(t)).store
+		byAccount := func(account bridge.Account) string {
+			condition, _ := filterCondition(bridge.LinkFilter{Account: account, Provider: "corp"}, 1)
+			return `SELECT id FROM links WHERE ` + condition
+		}
 		for index, query := range map[string]struct {
 			sql  string
 			args []any
 		}{
 			"links_by_end":               {selectEnded, []any{1, 1}},
+			"links_by_upstream_sub":      {byAccount(bridge.Account{Subject: "x"}), []any{"corp", "x"}},
+			"links_by_upstream_sid":      {byAccount(bridge.Account{Session: "x"}), []any{"corp", "x"}},
+			"links_by_directory_id":      {byAccount(bridge.Account{Directory: "x"}), []any{"corp", "x"}},
+			"links_by_account_email":     {byAccount(bridge.Account{Email: "x"}), []any{"corp", "x"}},
 			"pending_consents_by_person": {selectOldestPending, []any{"a person", "a handle", noLimit, 9}},
 		} {
 			plan := planOf(t, store, query.sql, query.args...)

@@ -9,7 +9,7 @@ import (
 
 const linkColumns = `links.id, links.client_id, links.grant_type, links.provider, links.issuer, links.subject_claim,
 	links.email_claim, links.groups_claim, links.subject, links.claims, links.scope, links.alexa_user, links.created_at, links.last_used_at,
-	links.revoked_at, links.reason, links.actor`
+	links.revoked_at, links.reason, links.actor, links.upstream_sub, links.upstream_sid, links.directory_id, links.account_email`
 
 // scanLink scans linkColumns and the columns that follow them.
 func scanLink(row interface{ Scan(...any) error }, more ...any) (bridge.Link, error) {
@@ -18,7 +18,8 @@ func scanLink(row interface{ Scan(...any) error }, more ...any) (bridge.Link, er
 	var created, used, revoked int64
 	err := row.Scan(append([]any{&link.ID, &link.ClientID, &link.Grant, &link.Provider.ID, &link.Issuer, &link.SubjectClaim,
 		&link.EmailClaim, &link.GroupsClaim, &link.Subject, &claims, &link.Scope, &link.AlexaUser, &created, &used, &revoked,
-		&link.Reason, &link.Actor}, more...)...)
+		&link.Reason, &link.Actor, &link.Account.Subject, &link.Account.Session, &link.Account.Directory, &link.Account.Email},
+		more...)...)
 	if err != nil {
 		return bridge.Link{}, err
 	}
@@ -39,6 +40,9 @@ func scanLinks(rows *sql.Rows) ([]bridge.Link, error) {
 	return links, rows.Err()
 }
 
+// ofUpstreamSub is the condition that the sub of a link's ID token is $.
+const ofUpstreamSub = `(upstream_sub = $ AND upstream_sub <> '' OR subject = $ AND subject_claim = 'sub' AND upstream_sub = '')`
+
 // filterCondition returns a filter as a condition on links, with parameters numbered from the first.
 func filterCondition(filter bridge.LinkFilter, first int) (condition string, args []any) {
 	conditions := []string{"1 = 1"}
@@ -50,9 +54,23 @@ func filterCondition(filter bridge.LinkFilter, first int) (condition string, arg
 	}
 	equal("client_id", filter.ClientID)
 	equal("subject", filter.Subject)
-	equal("email", emailKey(filter.Email))
+	equal("email", bridge.EmailKey(filter.Email))
 	equal("provider", filter.Provider)
+	equal("issuer", filter.Issuer)
 	equal("grant_type", string(filter.Grant))
+	account := func(column, value string) {
+		equal(column, value)
+		if value != "" {
+			conditions = append(conditions, column+" <> ''") // the condition of its index
+		}
+	}
+	if sub := filter.Account.Subject; sub != "" {
+		args = append(args, sub)
+		conditions = append(conditions, strings.ReplaceAll(ofUpstreamSub, "$", placeholder(first+len(args)-1)))
+	}
+	account("upstream_sid", filter.Account.Session)
+	account("directory_id", filter.Account.Directory)
+	account("account_email", filter.Account.Email)
 	if len(filter.IDs) > 0 {
 		conditions = append(conditions, "id IN "+placeholders(first+len(args), len(filter.IDs)))
 		for _, id := range filter.IDs {
@@ -63,18 +81,4 @@ func filterCondition(filter bridge.LinkFilter, first int) (condition string, arg
 		conditions = append(conditions, "revoked_at = 0")
 	}
 	return strings.Join(conditions, " AND "), args
-}
-
-// emailKey returns an address in the form in which it is searched for: A to Z in lower case. Lower case of all of
-// Unicode would make different addresses equal. PostgreSQL cannot store NUL, which no address contains.
-func emailKey(address string) string {
-	return strings.Map(func(r rune) rune {
-		if r == 0 {
-			return -1
-		}
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, address)
 }

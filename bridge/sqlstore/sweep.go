@@ -22,6 +22,7 @@ func (s *Store) Sweep(ctx context.Context, sweep bridge.Sweep) (int, error) {
 		{"", deletePending, now},
 		{"", deleteEvents, now.Add(-bridge.EventMemory)},
 		{"", deleteRevokedSignIns, now.Add(-bridge.SignInMemory)},
+		{"", deleteUsedTokens, now},
 	} {
 		n, err := s.sweepStep(ctx, step, sweep)
 		removed += n
@@ -91,6 +92,9 @@ const (
 
 	deleteRevokedSignIns = `DELETE FROM revoked_sign_ins WHERE (subject, provider) IN
 		(SELECT subject, provider FROM revoked_sign_ins WHERE revoked_at <= $1 ORDER BY revoked_at, subject, provider LIMIT $2)`
+
+	deleteUsedTokens = `DELETE FROM used_tokens WHERE hash IN
+		(SELECT hash FROM used_tokens WHERE expires_at <= $1 ORDER BY expires_at, hash LIMIT $2)`
 
 	// deleteEvents keeps the newest event, and those that are followed by an event to be kept: a process that has read
 	// all events before that one continues from there.

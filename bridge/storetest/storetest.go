@@ -67,6 +67,11 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		"Sweep removes revocations of sign-ins":                    (*suite).sweepSignIns,
 		"concurrent links and Revoke leave no live link":           (*suite).concurrentSignIns,
 		"links that were replaced or not redeemed lose claims":     (*suite).dropClaims,
+		"Account names select links":                               (*suite).accounts,
+		"a link without account names matches by its sub":          (*suite).accountsOfOlderLinks,
+		"OnePerson revokes nothing of several persons":             (*suite).onlyOnePerson,
+		"Revoke by account names revokes sign-ins":                 (*suite).revokeAccountSignIns,
+		"the token of a revocation is accepted once":               (*suite).usedTokens,
 		"an ended context":                                         (*suite).endedContext,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -42,6 +42,12 @@ type Link struct {
 	RevokedAt    int64         `json:"revoked_at"`
 	Reason       bridge.Reason `json:"reason"`
 	Actor        bridge.Actor  `json:"actor,omitempty"` // not in version 2
+
+	// The names of a [bridge.Account]; not in version 2.
+	UpstreamSub  string `json:"upstream_sub,omitempty"`
+	UpstreamSID  string `json:"upstream_sid,omitempty"`
+	DirectoryID  string `json:"directory_id,omitempty"`
+	AccountEmail string `json:"account_email,omitempty"`
 }
 
 // Token is an access or refresh token of a link.
@@ -122,7 +128,7 @@ func (s *sequence) addLink(l *Link) error {
 		wantTimes(l.CreatedAt, l.LastUsedAt, l.RevokedAt),
 		// Not the claims: people choose some of theirs, and must not be able to block an export.
 		wantText(l.ClientID, l.Provider, l.Issuer, l.SubjectClaim, l.EmailClaim, l.GroupsClaim, l.Subject, l.Scope,
-			string(l.Reason), string(l.Actor)))
+			string(l.Reason), string(l.Actor), l.UpstreamSub, l.UpstreamSID, l.DirectoryID, l.AccountEmail))
 }
 
 func (s *sequence) addToken(t *Token) error {

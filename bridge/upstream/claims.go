@@ -128,7 +128,10 @@ func (s *signIn) identity(idToken, userinfo rawClaims, wish Wish) (*Identity, er
 		}
 		return nil
 	}, idToken, userinfo)
-	identity := &Identity{Issuer: s.config.Issuer, Subject: subject, AuthTime: authTime(idToken), Unread: s.unread}
+	identity := &Identity{
+		Issuer: s.config.Issuer, Subject: subject, Sub: idToken.string("sub"), SID: idToken.string("sid"),
+		AuthTime: authTime(idToken), Unread: s.unread,
+	}
 	var errIDToken, errUserinfo error
 	identity.Claims, err = json.Marshal(claims)
 	identity.IDToken, errIDToken = json.Marshal(idToken)

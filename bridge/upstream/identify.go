@@ -20,6 +20,9 @@ type Identity struct {
 	// Claims is a JSON object with the claims of the ID token and, if it was requested, of userinfo. E-mail address,
 	// name and groups are always under "email", "name" and "groups", the groups as a list of strings.
 	Claims json.RawMessage
+	// Sub and SID are the claims of the ID token by which the provider speaks of the person and of this sign-in later
+	// (OIDC Core §2, Back-Channel Logout 1.0 §2.1). SID is empty if there is none.
+	Sub, SID string
 	// AuthTime is when the person authenticated (OIDC Core §2); zero: the provider does not say.
 	AuthTime time.Time
 	// Unread says what the provider sent and we could not read, or did not send, though it was not needed.

@@ -142,6 +142,7 @@ func (h *Handler) createLink(ctx context.Context, f *flow, skill *bridge.Skill) 
 		Grant:     f.grant(),
 		Identity:  result.Identity,
 		Scope:     f.request.Scope,
+		Account:   result.Account,
 		CreatedAt: h.Now(),
 	}
 	// A restart may have changed the configuration since the person signed in.

@@ -25,7 +25,7 @@ func FuzzRedirectURI(f *testing.F) {
 	skill := &bridge.Skill{ClientID: "pizza", Provider: "corp", Grants: []bridge.Grant{bridge.GrantImplicit},
 		RedirectURIs: alexa.RedirectURIs("M2AAAAAAAAAAAA")}
 	h := &Handler{}
-	h.Clients, h.Log = clients.New([]*bridge.Skill{skill}, nil, nil), slog.New(slog.DiscardHandler)
+	h.Clients, h.Log = clients.New([]*bridge.Skill{skill}, nil, nil, nil), slog.New(slog.DiscardHandler)
 	h.Sampler = httperror.NewSampler(time.Now)
 	for _, uri := range skill.RedirectURIs {
 		f.Add("client_id=pizza&response_type=token&redirect_uri=" + url.QueryEscape(uri))

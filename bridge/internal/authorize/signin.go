@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 	"unicode"
 
@@ -16,7 +17,8 @@ import (
 // signInResult is what is stored until the person decides.
 type signInResult struct {
 	Identity bridge.Identity // with the claims that a link stores
-	Name     string          // for the page only, as is Email
+	Account  bridge.Account
+	Name     string // for the page only, as is Email
 	Email    string
 	Fresh    bool // the provider says that the person authenticated for this flow
 	// SignedInAt is when the person signed in; zero: the result was stored by a version that did not record it.
@@ -79,8 +81,8 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 	if err := h.countCode(f, response); err != nil {
 		return err
 	}
-	known, came := h.Clients.Provider(f.provider), h.Now()
-	identity, err := provider.Identify(ctx, f.login(), response, wishOf(skill, known))
+	known, policy, came := h.Clients.Provider(f.provider), h.Clients.AccountPolicy(f.provider), h.Now()
+	identity, err := provider.Identify(ctx, f.login(), response, wishOf(skill, known, policy))
 	if err != nil {
 		return err
 	}
@@ -95,15 +97,15 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 	if err := checkSize(kept); err != nil {
 		return err
 	}
+	person := bridge.Identity{Provider: known, Subject: identity.Subject, Claims: claims}
+	account := policy.Account(person, identity.Sub, identity.SID)
+	person.Claims = kept
 	result := &signInResult{
-		Identity: bridge.Identity{
-			Provider: known,
-			Subject:  identity.Subject,
-			Claims:   kept,
-		},
-		Name:  displayable(claims.DisplayName()),
-		Email: displayable(claims.String(bridge.ClaimEmail)),
-		Fresh: !identity.AuthTime.Before(f.started.Truncate(time.Second)) && identity.AuthTime.Before(h.Now().Add(clockSkew)),
+		Identity: person,
+		Account:  account,
+		Name:     displayable(claims.DisplayName()),
+		Email:    displayable(claims.String(bridge.ClaimEmail)),
+		Fresh:    !identity.AuthTime.Before(f.started.Truncate(time.Second)) && identity.AuthTime.Before(h.Now().Add(clockSkew)),
 
 		SignedInAt: f.signedInAt(identity.AuthTime, came),
 	}
@@ -139,9 +141,10 @@ func checkSize(claims bridge.Claims) error {
 		Hint: "let the provider send fewer groups, or name fewer claims in claims"}
 }
 
-// wishOf returns the claims that a skill wishes for. Those that only a page shows are not asked for.
-func wishOf(skill *bridge.Skill, provider bridge.Provider) upstream.Wish {
-	return upstream.Wish{Needed: skill.SignInClaims(provider), Wanted: skill.Claims}
+// wishOf returns the claims that a skill and its provider's policy wish for. Those that only a page shows are not asked
+// for.
+func wishOf(skill *bridge.Skill, provider bridge.Provider, policy bridge.AccountPolicy) upstream.Wish {
+	return upstream.Wish{Needed: skill.SignInClaims(provider), Wanted: slices.Concat(skill.Claims, policy.Claims())}
 }
 
 // storedResult returns the result of the flow's sign-in: [bridge.ErrNotFound] before the sign-in,

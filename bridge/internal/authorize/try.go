@@ -107,7 +107,7 @@ func (h *Handler) finishTest(w http.ResponseWriter, r *http.Request, f *flow, re
 		if err := h.countCode(f, response); err != nil {
 			return err
 		}
-		identity, err = provider.Identify(ctx, f.login(), response, wishOf(skill, known))
+		identity, err = provider.Identify(ctx, f.login(), response, wishOf(skill, known, h.Clients.AccountPolicy(f.provider)))
 		return err
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 var secret = strings.Repeat("s", 32)
 
 func newRegistry() *clients.Registry {
-	return clients.New(nil, nil, []*bridge.Backend{{ID: "b", Secrets: []bridge.Secret{bridge.NewSecret(secret)}}})
+	return clients.New(nil, nil, nil, []*bridge.Backend{{ID: "b", Secrets: []bridge.Secret{bridge.NewSecret(secret)}}})
 }
 
 func newRequest(password string, headers int) *http.Request {

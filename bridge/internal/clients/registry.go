@@ -15,6 +15,7 @@ import (
 type Registry struct {
 	skills       map[string]*bridge.Skill
 	providers    map[string]bridge.Provider
+	policies     map[string]bridge.AccountPolicy
 	backends     map[string]*Backend
 	skillIndexes map[string]uint32
 	headers      headerCache
@@ -29,9 +30,11 @@ type Backend struct {
 // Serves reports whether the backend may look up tokens of a skill, given by [Registry.SkillIndex].
 func (b *Backend) Serves(skillIndex uint32) bool { return b.serves[skillIndex] }
 
-// New returns a registry. Client ids and ids must be unique.
-func New(skills []*bridge.Skill, providers []bridge.Provider, backends []*bridge.Backend) *Registry {
+// New returns a registry. Client ids and ids must be unique; policies are by the id of the provider.
+func New(skills []*bridge.Skill, providers []bridge.Provider, policies map[string]bridge.AccountPolicy,
+	backends []*bridge.Backend) *Registry {
 	r := &Registry{
+		policies:     policies,
 		skills:       map[string]*bridge.Skill{},
 		providers:    map[string]bridge.Provider{},
 		backends:     map[string]*Backend{},
@@ -79,6 +82,11 @@ func (r *Registry) HasBackends() bool { return len(r.backends) > 0 }
 
 // Provider returns the provider with an id, or the zero value.
 func (r *Registry) Provider(id string) bridge.Provider { return r.providers[id] }
+
+// AccountPolicy returns the policy of the provider with an id, or the zero value.
+func (r *Registry) AccountPolicy(providerID string) bridge.AccountPolicy {
+	return r.policies[providerID]
+}
 
 // CheckLink returns why the configuration does not permit a link, or "". A link that is not permitted is suspended,
 // and not revoked: it is good again once the configuration is changed back.
