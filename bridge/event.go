@@ -2,7 +2,8 @@ package bridge
 
 import "time"
 
-// Event is the revocation of one link in the feed that every process reads.
+// Event is the revocation of one link in the feed that every process reads, or, for [ReasonClaimsChanged], the change
+// of its claims.
 type Event struct {
 	LinkID   string
 	ClientID string

@@ -22,9 +22,12 @@ type Link struct {
 
 	CreatedAt  time.Time
 	LastUsedAt time.Time // zero: never looked up; exact to an hour
-	RevokedAt  time.Time // zero: not revoked
-	Reason     Reason    // why it was revoked
-	Actor      Actor     // who revoked it, or of a live test link who made it; empty: revoked before this was recorded
+	// CheckedAt is when the provider last said that the account lives. It may lie ahead, for an account that may be used
+	// for some time after it ended. Zero: the provider is never asked.
+	CheckedAt time.Time
+	RevokedAt time.Time // zero: not revoked
+	Reason    Reason    // why it was revoked
+	Actor     Actor     // who revoked it, or of a live test link who made it; empty: revoked before this was recorded
 }
 
 // HasScopes reports whether all requested scopes, joined by spaces, were granted.

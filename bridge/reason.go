@@ -39,5 +39,9 @@ const (
 	ReasonDeprovisioned   Reason = "deprovisioned"    // the provider's directory deactivated or deleted the account (SCIM)
 	ReasonAccountRevoked  Reason = "account_revoked"  // by a Global Token Revocation request of the provider
 	ReasonAccountGone     Reason = "account_gone"     // the provider does not renew the person's sign-in any more
+	ReasonSubjectChanged  Reason = "subject_changed"  // the provider calls the person by another subject now
 	ReasonErased          Reason = "erased"           // it was erased in another database, whose tombstone was imported
 )
+
+// ReasonClaimsChanged is the reason of an [Event] of a link that goes on with other claims.
+const ReasonClaimsChanged Reason = "claims_changed"

@@ -12,6 +12,9 @@ type Revocation struct {
 	// no JWT did. It is remembered until TokenExpiresAt.
 	Token          Hash
 	TokenExpiresAt time.Time
+
+	// Recheck revokes only links that have no refresh token of their provider. Of the others the recheck becomes due.
+	Recheck bool
 }
 
 // Actor is who revoked a link. It is printable ASCII of at most [MaxActor] bytes. What stands before a colon is the

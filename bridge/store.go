@@ -89,6 +89,28 @@ type Store interface {
 	// time when it ended, so that no import adds it again.
 	Forget(ctx context.Context, filter LinkFilter, revocation Revocation) ([]Link, error)
 
+	// BeginRecheck begins a recheck of a live link that has a refresh token of its provider, and lets no other begin until
+	// the lease ends or FinishRecheck is called. ErrNotFound: there is no such link, or no recheck of it may begin now.
+	BeginRecheck(ctx context.Context, start RecheckStart) (Recheck, error)
+
+	// ReplaceUpstreamToken replaces the refresh token of a recheck's link, and records that the answer is known so far.
+	// ErrNotFound: the recheck does not run any more.
+	ReplaceUpstreamToken(ctx context.Context, linkID, lease string, sealed []byte) error
+
+	// FinishRecheck records what a recheck found out. If it renews claims, they are in the feed as an Event for
+	// ReasonClaimsChanged. ErrNotFound: the recheck does not run any more; nothing was recorded.
+	FinishRecheck(ctx context.Context, result RecheckResult) error
+
+	// DueRechecks returns the ids of up to limit links of a provider whose recheck is due, the longest overdue first.
+	DueRechecks(ctx context.Context, provider string, now time.Time, limit int) ([]string, error)
+
+	// UpstreamTokens returns up to limit refresh tokens of providers, in the order of their links, after that of a link.
+	// An empty id is before all.
+	UpstreamTokens(ctx context.Context, afterLinkID string, limit int) ([]SealedToken, error)
+
+	// ResealUpstreamToken replaces the sealed form of a refresh token. It returns false if the token has changed.
+	ResealUpstreamToken(ctx context.Context, from SealedToken, sealed []byte) (bool, error)
+
 	// Sweep removes up to sweep.Limit rows of each kind that are not needed any more, and returns how many: expired
 	// tokens and pending consents, codes and superseded refresh tokens after ReplayMemory, events after EventMemory, and
 	// revocations of sign-ins after SignInMemory, and used tokens after they have expired. It revokes links whose code was not redeemed, RedeemGrace after it
@@ -131,6 +153,11 @@ type NewLink struct {
 	ExpiresAt  time.Time // of the token; zero: as long as the link
 	Code       *NewCode  // for the code grant, in place of Token
 	MaxLinks   int       // live links of this person with this skill, including this one; 0: no limit
+
+	// UpstreamToken is the refresh token of the provider, sealed for the link. With one, Link.CheckedAt must be set. Nil:
+	// none. It is deleted when the link is revoked.
+	UpstreamToken []byte
+	RecheckAt     time.Time // when the first recheck is due, if there is an UpstreamToken
 }
 
 // Use is one use of a link.

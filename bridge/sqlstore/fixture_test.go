@@ -75,6 +75,7 @@ func (f *fixture) link(name string, made bridge.NewLink) {
 	}
 	made.Link.Account = bridge.Account{Subject: "sub of " + name, Session: "sid of " + name, Directory: "id of " + name,
 		Email: name + "@contoso.com"}
+	made.Link.CheckedAt, made.UpstreamToken, made.RecheckAt = f.now, []byte("upstream token of "+name), f.now.Add(24*time.Hour)
 	pending := bridge.PendingConsent{Handle: bridge.HashOf("consent " + name), ExpiresAt: f.now.Add(time.Minute)}
 	must(f, f.store.CreatePendingConsent(f.Context(), pending))
 	must(f, f.store.Link(f.Context(), pending.Handle, made))
@@ -166,13 +167,25 @@ func fill(t testing.TB, store *Store) *fixture {
 	use := bridge.Use{LinkID: "lnk_implicit", At: begin.Add(5 * time.Hour),
 		AlexaUser: bridge.HashOf("amzn1.ask.account.X")}
 	must(t, store.TouchLinks(t.Context(), []bridge.Use{use}))
+	f.recheck("lnk_implicit", bridge.RecheckResult{CheckedAt: f.now, DueAt: f.now.Add(time.Hour), Stable: true, DeadAt: f.now})
+	f.recheck("lnk_redeemed", bridge.RecheckResult{DueAt: f.now.Add(time.Minute), Unanswered: true})
 	return f
+}
+
+// recheck begins and finishes a recheck.
+func (f *fixture) recheck(linkID string, result bridge.RecheckResult) {
+	f.Helper()
+	started, err := f.store.BeginRecheck(f.Context(),
+		bridge.RecheckStart{LinkID: linkID, Now: f.now, CheckedBefore: f.now, Lease: time.Minute})
+	must(f, err)
+	result.LinkID, result.Lease = linkID, started.Lease
+	must(f, f.store.FinishRecheck(f.Context(), result))
 }
 
 const fillLinks = 9
 
 // exported are the tables that an export has.
-var exported = []string{"links", "tokens", "codes", "tombstones"}
+var exported = []string{"links", "tokens", "codes", "upstream_tokens", "tombstones"}
 
 // contents returns the rows of tables as sorted texts with all columns, by the tables' names.
 func contents(t testing.TB, store *Store, tables ...string) map[string][]string {

@@ -31,6 +31,9 @@ func (s *Store) Link(ctx context.Context, handle bridge.Hash, made bridge.NewLin
 		if _, err := insertLink(tx, rowOf(link), ""); err != nil {
 			return err
 		}
+		if err := insertUpstreamToken(tx, &made); err != nil {
+			return err
+		}
 		return insertCode(tx, link.ID, made.Code) // which may never be redeemed, so it replaces nothing yet
 	})
 }
@@ -53,6 +56,9 @@ func insertWithToken(tx *transaction, made *bridge.NewLink) error {
 	if _, err := insertLink(tx, rowOf(link), ""); err != nil {
 		return err
 	}
+	if err := insertUpstreamToken(tx, made); err != nil {
+		return err
+	}
 	return insertToken(tx, newToken{
 		hash: made.Token, linkID: link.ID, kind: kindAccess, created: link.CreatedAt, expires: made.ExpiresAt,
 	})
@@ -66,11 +72,12 @@ func insertLink(tx *transaction, l *transfer.Link, onConflict string) (int64, er
 	}
 	return tx.ExecCount(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, email_claim,
 		groups_claim, subject, claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason, actor,
-		upstream_sub, upstream_sid, directory_id, account_email)
-		VALUES `+placeholders(1, 22)+onConflict,
+		upstream_sub, upstream_sid, directory_id, account_email, checked_at)
+		VALUES `+placeholders(1, 23)+onConflict,
 		l.ID, l.ClientID, string(l.Grant), l.Provider, l.Issuer, l.SubjectClaim, l.EmailClaim, l.GroupsClaim, l.Subject,
 		string(claims), bridge.EmailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt, l.LastUsedAt,
-		l.RevokedAt, string(l.Reason), string(l.Actor), l.UpstreamSub, l.UpstreamSID, l.DirectoryID, l.AccountEmail)
+		l.RevokedAt, string(l.Reason), string(l.Actor), l.UpstreamSub, l.UpstreamSID, l.DirectoryID, l.AccountEmail,
+		l.CheckedAt)
 }
 
 func insertCode(tx *transaction, linkID string, code *bridge.NewCode) error {
@@ -156,7 +163,15 @@ func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, by bridge.
 		if err := tx.revokeSignIns(filter, by.At); err != nil {
 			return nil, err
 		}
-		revoked, err := tx.revokeLinks(by, condition, args...)
+		revoke := condition
+		if by.Recheck {
+			revoke += ` AND ` + withoutUpstreamToken
+			due, dueArgs := filterCondition(filter, 2)
+			if err := tx.makeDue(by.At, due, dueArgs...); err != nil {
+				return nil, err
+			}
+		}
+		revoked, err := tx.revokeLinks(by, revoke, args...)
 		if err == nil && filter.OnePerson && severalPersons(revoked) {
 			return nil, bridge.ErrAmbiguous
 		}

@@ -25,6 +25,7 @@ func TestPlans(t *testing.T) {
 			"links_by_upstream_sid":      {byAccount(bridge.Account{Session: "x"}), []any{"corp", "x"}},
 			"links_by_directory_id":      {byAccount(bridge.Account{Directory: "x"}), []any{"corp", "x"}},
 			"links_by_account_email":     {byAccount(bridge.Account{Email: "x"}), []any{"corp", "x"}},
+			"upstream_tokens_by_due":     {selectDueRechecks, []any{"corp", 1, 9}},
 			"pending_consents_by_person": {selectOldestPending, []any{"a person", "a handle", noLimit, 9}},
 		} {
 			plan := planOf(t, store, query.sql, query.args...)

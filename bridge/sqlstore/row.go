@@ -9,21 +9,23 @@ import (
 
 const linkColumns = `links.id, links.client_id, links.grant_type, links.provider, links.issuer, links.subject_claim,
 	links.email_claim, links.groups_claim, links.subject, links.claims, links.scope, links.alexa_user, links.created_at, links.last_used_at,
-	links.revoked_at, links.reason, links.actor, links.upstream_sub, links.upstream_sid, links.directory_id, links.account_email`
+	links.revoked_at, links.reason, links.actor, links.upstream_sub, links.upstream_sid, links.directory_id, links.account_email,
+	links.checked_at`
 
 // scanLink scans linkColumns and the columns that follow them.
 func scanLink(row interface{ Scan(...any) error }, more ...any) (bridge.Link, error) {
 	var link bridge.Link
 	var claims string
-	var created, used, revoked int64
+	var created, used, revoked, checked int64
 	err := row.Scan(append([]any{&link.ID, &link.ClientID, &link.Grant, &link.Provider.ID, &link.Issuer, &link.SubjectClaim,
 		&link.EmailClaim, &link.GroupsClaim, &link.Subject, &claims, &link.Scope, &link.AlexaUser, &created, &used, &revoked,
-		&link.Reason, &link.Actor, &link.Account.Subject, &link.Account.Session, &link.Account.Directory, &link.Account.Email},
-		more...)...)
+		&link.Reason, &link.Actor, &link.Account.Subject, &link.Account.Session, &link.Account.Directory, &link.Account.Email,
+		&checked}, more...)...)
 	if err != nil {
 		return bridge.Link{}, err
 	}
 	link.CreatedAt, link.LastUsedAt, link.RevokedAt = timeOf(created), timeOf(used), timeOf(revoked)
+	link.CheckedAt = timeOf(checked)
 	return link, link.Claims.UnmarshalJSON([]byte(claims))
 }
 

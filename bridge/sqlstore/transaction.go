@@ -13,17 +13,17 @@ import (
 	"alexa-oidc-bridge/bridge/sqlstore/internal/engine"
 )
 
-// transaction is one write, and the links that it has revoked so far.
+// transaction is one write, and the events of the links that it has revoked, or whose claims it has changed, so far.
 //
 // Transactions lock rows in one order, so that they do not deadlock on PostgreSQL: a pending consent, the sign-ins of a
 // person, a link, what the link owns, a person, other links, and the feed last.
 type transaction struct {
 	*engine.Tx
-	revoked   []bridge.Event
-	revokedAt time.Time
+	events   []bridge.Event
+	eventsAt time.Time
 }
 
-// write runs one transaction, and appends the events of the links that it revokes. The events come last, because
+// write runs one transaction, and appends its events. The events come last, because
 // every transaction that revokes contends for the one row of the feed. If do returns [bridge.ErrReplayed], write
 // commits nevertheless, because the replay may have revoked the link.
 func (s *Store) write(ctx context.Context, do func(*transaction) error) error {
@@ -34,10 +34,10 @@ func (s *Store) write(ctx context.Context, do func(*transaction) error) error {
 		if replayed = errors.Is(err, bridge.ErrReplayed); replayed {
 			err = nil
 		}
-		if err != nil || len(tx.revoked) == 0 {
+		if err != nil || len(tx.events) == 0 {
 			return err
 		}
-		tx.AfterCommit(func() { s.callOnRevoke(tx.revoked) })
+		tx.AfterCommit(func() { s.callOnRevoke(tx.events) })
 		if err := tx.appendEvents(); err != nil {
 			return err
 		}
@@ -80,11 +80,14 @@ func (tx *transaction) revokeLinks(by bridge.Revocation, condition string, args 
 	}
 	links, err := scanLinks(rows)
 	for i := range links {
-		tx.revoked = append(tx.revoked, bridge.Event{
+		tx.events = append(tx.events, bridge.Event{
 			LinkID: links[i].ID, ClientID: links[i].ClientID, Reason: by.Reason, Actor: by.Actor,
 		})
 	}
-	tx.revokedAt = by.At
+	tx.eventsAt = by.At
+	if err == nil {
+		err = tx.deleteUpstreamTokens(links)
+	}
 	return links, err
 }
 
@@ -103,17 +106,17 @@ func (tx *transaction) lockPerson(clientID, issuer, subject string, do func() er
 	return err
 }
 
-// appendEvents appends the revocations of this transaction to the feed.
+// appendEvents appends the events of this transaction to the feed.
 func (tx *transaction) appendEvents() error {
 	var position int64
 	mark := rand.Text()
 	err := tx.QueryRow(`UPDATE feed SET position = position + $1, mark = $2 WHERE id = 1 RETURNING position`,
-		len(tx.revoked), mark).Scan(&position)
+		len(tx.events), mark).Scan(&position)
 	if err != nil {
 		return err
 	}
-	for events := range slices.Chunk(tx.revoked, maxEvents) {
-		if err := tx.insertEvents(position-int64(len(tx.revoked)), mark, events); err != nil {
+	for events := range slices.Chunk(tx.events, maxEvents) {
+		if err := tx.insertEvents(position-int64(len(tx.events)), mark, events); err != nil {
 			return err
 		}
 		position += int64(len(events))
@@ -130,7 +133,7 @@ func (tx *transaction) insertEvents(after int64, mark string, events []bridge.Ev
 	for i, event := range events {
 		rows = append(rows, placeholders(len(args)+1, 7))
 		args = append(args, after+int64(i)+1, mark, event.LinkID, event.ClientID, string(event.Reason), string(event.Actor),
-			seconds(tx.revokedAt))
+			seconds(tx.eventsAt))
 	}
 	return tx.ExecOnce(`INSERT INTO events (position, mark, link_id, client_id, reason, actor, recorded_at)
 		VALUES `+strings.Join(rows, ", "), args...)

@@ -72,6 +72,15 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		"OnePerson revokes nothing of several persons":             (*suite).onlyOnePerson,
 		"Revoke by account names revokes sign-ins":                 (*suite).revokeAccountSignIns,
 		"the token of a revocation is accepted once":               (*suite).usedTokens,
+		"a recheck begins when it may":                             (*suite).beginRecheck,
+		"one of concurrent rechecks begins":                        (*suite).concurrentRechecks,
+		"a recheck records what it found out":                      (*suite).finishRecheck,
+		"a recheck renews claims":                                  (*suite).renewClaims,
+		"a recheck that does not run any more records nothing":     (*suite).lostRecheck,
+		"a recheck that is asked for meanwhile is due":             (*suite).recheckMeanwhile,
+		"Revoke with Recheck":                                      (*suite).revokeWithRecheck,
+		"upstream tokens end with their links":                     (*suite).upstreamTokensEnd,
+		"upstream tokens are sealed anew":                          (*suite).reseal,
 		"an ended context":                                         (*suite).endedContext,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,7 @@
 // Package transfer reads and writes the file in which links move from one database to another.
 //
 // The file is JSON, one row of the database per line: a header, then the tombstones of links that were erased, then
-// each link followed by its tokens and codes, then the numbers of all, by which a truncated file is recognised. Every
+// each link followed by its tokens, codes and its provider's token, then the numbers of all, by which a truncated file is recognised. Every
 // line ends with a line feed and has at most [MaxLine] bytes, none of them of a control character: those in claims are
 // escaped, and there are none elsewhere.
 //
@@ -11,8 +11,8 @@
 //	{"token":{"link_id":"lnk_4ghm3yq7","hash":"9f86d0…","kind":"access", … }}
 //	{"links":1,"tokens":1,"codes":0,"tombstones":1}
 //
-// Times are seconds since 1970, 0 for never. Tokens and codes are SHA-256 hashes, which cannot be used; the links are
-// personal data. [Read] accepts exactly what [Write] writes and wrote in version 2, and
+// Times are seconds since 1970, 0 for never. Tokens and codes are SHA-256 hashes, which cannot be used; the refresh tokens
+// of providers are sealed by the keys of the configuration; the links are personal data. [Read] accepts exactly what [Write] writes and wrote in version 2, and
 // memory does not grow with the file.
 package transfer
 
@@ -179,8 +179,9 @@ func (r *reader) checkCounts(line []byte) error {
 	var want Counts
 	err := decode(line, &want)
 	if got := r.read.counts; err == nil && got != want {
-		err = fmt.Errorf("the file should have %d links, %d tokens, %d codes and %d tombstones, and has %d, %d, %d and %d",
-			want.Links, want.Tokens, want.Codes, want.Tombstones, got.Links, got.Tokens, got.Codes, got.Tombstones)
+		err = fmt.Errorf("the file should have %d links, %d tokens, %d codes, %d upstream tokens and %d tombstones, and has "+
+			"%d, %d, %d, %d and %d", want.Links, want.Tokens, want.Codes, want.UpstreamTokens, want.Tombstones,
+			got.Links, got.Tokens, got.Codes, got.UpstreamTokens, got.Tombstones)
 	}
 	return err
 }

@@ -28,13 +28,19 @@ func testRows(i int) []Row {
 			SubjectClaim: "oid", EmailClaim: "mail", GroupsClaim: "groups", Subject: "Ζωή <&>\u2028", Scope: "orders menu", AlexaUser: bridge.HashOf("user"),
 			Claims:    bridge.Claims{"email": "ada@contoso.com", "address": "1 Main Street\r\n\tSpringfield", "groups": []any{"a", nil, true}},
 			CreatedAt: created, LastUsedAt: created + 1, RevokedAt: created + 2, Reason: "left", Actor: "command:ada@host",
-			UpstreamSub: "ä sub", UpstreamSID: "sid", DirectoryID: "id", AccountEmail: "ada@contoso.com"}},
+			UpstreamSub: "ä sub", UpstreamSID: "sid", DirectoryID: "id", AccountEmail: "ada@contoso.com", CheckedAt: created + 3}},
 		{Token: &Token{LinkID: id, Hash: bridge.HashOf("access of " + id), Kind: "access", CreatedAt: created, ExpiresAt: created + 3600}},
 		{Token: &Token{LinkID: id, Hash: bridge.HashOf("refresh of " + id), Kind: "refresh", CreatedAt: created,
 			Parent: bridge.HashOf("parent"), Place: 2, SupersededAt: created + 4}},
 		{Code: &Code{LinkID: id, Hash: bridge.HashOf("code of " + id), RedirectURI: "https://pitangui.amazon.com/x", CodeChallenge: "challenge",
 			ExpiresAt: created + 60, RedeemedAt: created + 5}},
 	}
+}
+
+// upstreamToken returns the row of a refresh token of a provider, for the link of testRows.
+func upstreamToken(i int) []Row {
+	return []Row{{UpstreamToken: &UpstreamToken{LinkID: fmt.Sprintf("lnk_%07d", i), Provider: "corp", Sealed: []byte("\x00sealed"),
+		DueAt: exportTime.Unix(), Unanswered: 1, Stable: 1, Failures: 3, DeadAt: exportTime.Unix()}}}
 }
 
 func tombstone(i int) []Row {
@@ -72,10 +78,10 @@ func readAll(file string) (rows []Row, err error) {
 }
 
 func TestWriteAndRead(t *testing.T) {
-	rows := slices.Concat(tombstone(7), testRows(0), testRows(1), tombstone(1), tombstone(8), testRows(2)[:1])
+	rows := slices.Concat(tombstone(7), testRows(0), testRows(1), tombstone(1), tombstone(8), testRows(2)[:1], upstreamToken(2))
 	var file bytes.Buffer
 	counts, err := Write(&file, sequenceOf(rows), exportTime)
-	if err != nil || counts != (Counts{3, 4, 2, 3}) {
+	if err != nil || counts != (Counts{Links: 3, Tokens: 4, Codes: 2, UpstreamTokens: 1, Tombstones: 3}) {
 		t.Fatalf("%+v, %v", counts, err)
 	}
 	read, err := readAll(file.String())
@@ -87,7 +93,7 @@ func TestWriteAndRead(t *testing.T) {
 	}
 	if !strings.HasPrefix(file.String(), `{"format":"alexa-oidc-bridge links","version":3,"exported_at":1800000000}`+"\n"+
 		`{"tombstone":{"link_id":"lnk_0000007","ended_at":1800000000}}`+"\n"+`{"link":{"link_id":"lnk_0000000",`) ||
-		!strings.HasSuffix(file.String(), "}}\n"+`{"links":3,"tokens":4,"codes":2,"tombstones":3}`+"\n") {
+		!strings.HasSuffix(file.String(), "}}\n"+`{"links":3,"tokens":4,"codes":2,"tombstones":3,"upstream_tokens":1}`+"\n") {
 		t.Errorf("%s", &file)
 	}
 	if rows, err := readAll(mustWrite(t, nil)); err != nil || len(rows) != 0 {
@@ -98,11 +104,12 @@ func TestWriteAndRead(t *testing.T) {
 // TestReadVersion2 reads what version 2 wrote, which had no actor, no e-mail claim and no names of an account.
 func TestReadVersion2(t *testing.T) {
 	file := strings.NewReplacer(`"version":3`, `"version":2`, `"email_claim":"mail",`, "", `,"actor":"command:ada@host"`, "",
-		`,"upstream_sub":"ä sub","upstream_sid":"sid","directory_id":"id","account_email":"ada@contoso.com"`, "").
+		`,"upstream_sub":"ä sub","upstream_sid":"sid","directory_id":"id","account_email":"ada@contoso.com","checked_at":1800000003`, "").
 		Replace(mustWrite(t, testRows(0)))
 	want := testRows(0)
 	want[0].Link.EmailClaim, want[0].Link.Actor = "", ""
 	want[0].Link.UpstreamSub, want[0].Link.UpstreamSID, want[0].Link.DirectoryID, want[0].Link.AccountEmail = "", "", "", ""
+	want[0].Link.CheckedAt = 0
 	rows, err := readAll(file)
 	if err != nil || !reflect.DeepEqual(rows, want) {
 		t.Errorf("%+v, %v", rows, err)

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -52,7 +53,7 @@ func TestReadErrors(t *testing.T) {
 		"a wrong number of tokens":        {edit(10, `"tokens":4`, `"tokens":3`), 10, "3 tokens"},
 		"a wrong number of codes":         {edit(10, `"codes":2`, `"codes":20`), 10, "20 codes"},
 		"more in the counts":              {edit(10, `"codes":2`, `"codes":2,"x":1`), 10, "unknown"},
-		"a missing token":                 {without(3), 9, "4 tokens, 2 codes and 0 tombstones, and has 2, 3, 2 and 0"},
+		"a missing token":                 {without(3), 9, "4 tokens, 2 codes, 0 upstream tokens and 0 tombstones, and has 2, 3, 2, 0 and 0"},
 		"a missing link":                  {without(6), 6, "does not follow its link"},
 		"a token before all links":        {without(2), 2, "does not follow its link"},
 		"a code before its link":          {insert(2, lines[4]), 2, "does not follow its link"},
@@ -97,6 +98,11 @@ func TestReadErrors(t *testing.T) {
 		"a tombstone of the year 10000":   {insert(6, `{"tombstone":{"link_id":"lnk_x","ended_at":253402300800}}`+"\n"), 6, "out of range"},
 		"more in a tombstone":             {insert(6, `{"tombstone":{"link_id":"lnk_x","ended_at":1,"x":1}}`+"\n"), 6, "unknown"},
 		"a tombstone and a link in one":   {edit(6, `}}`+"\n", `},"tombstone":{"link_id":"lnk_x","ended_at":1}}`+"\n"), 6, "exactly one"},
+		"an upstream token that is none":  {insert(6, upstream(`""`, 1, 1, 1)), 6, "sealed"},
+		"an unknown answer, or two":       {insert(6, upstream(`"AA=="`, 2, 1, 1)), 6, "out of range"},
+		"neither stable nor not":          {insert(6, upstream(`"AA=="`, 0, -1, 1)), 6, "out of range"},
+		"failures below zero":             {insert(6, upstream(`"AA=="`, 0, 1, -1)), 6, "out of range"},
+		"an upstream token elsewhere":     {insert(9, upstream(`"AA=="`, 0, 1, 1)), 9, "does not follow its link"},
 		"a token after a tombstone":       {insert(4, `{"tombstone":{"link_id":"lnk_0000000","ended_at":1}}`+"\n"), 5, "does not follow its link"},
 		"a line too long":                 {edit(2, "orders", strings.Repeat("x", MaxLine)), 2, "more than 65536 bytes"},
 	}
@@ -135,4 +141,10 @@ func TestEndlessLine(t *testing.T) {
 	if rest > 4*MaxLine {
 		t.Errorf("%d bytes were read", rest)
 	}
+}
+
+// upstream returns the line of an upstream token of the first link.
+func upstream(sealed string, unanswered, stable, failures int) string {
+	return fmt.Sprintf(`{"upstream_token":{"link_id":"lnk_0000000","provider":"corp","sealed":%s,"due_at":1,"unanswered":%d,`+
+		`"stable":%d,"failures":%d,"dead_at":0}}`+"\n", sealed, unanswered, stable, failures)
 }

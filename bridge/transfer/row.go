@@ -11,17 +11,17 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// Row is one row of the database: a link, a token or code of the link before it, or a tombstone. Exactly one field is
-// set.
+// Row is one row of the database: a link, what belongs to the link before it, or a tombstone. Exactly one field is set.
 type Row struct {
-	Link      *Link      `json:"link,omitempty"`
-	Token     *Token     `json:"token,omitempty"`
-	Code      *Code      `json:"code,omitempty"`
-	Tombstone *Tombstone `json:"tombstone,omitempty"`
+	Link          *Link          `json:"link,omitempty"`
+	Token         *Token         `json:"token,omitempty"`
+	Code          *Code          `json:"code,omitempty"`
+	UpstreamToken *UpstreamToken `json:"upstream_token,omitempty"` // not in version 2
+	Tombstone     *Tombstone     `json:"tombstone,omitempty"`
 }
 
 // Owned reports whether the row belongs to the link before it.
-func (r Row) Owned() bool { return r.Token != nil || r.Code != nil }
+func (r Row) Owned() bool { return r.Token != nil || r.Code != nil || r.UpstreamToken != nil }
 
 // Link is a [bridge.Link]. Times are seconds since 1970, 0 for never, here and in [Token] and [Code].
 type Link struct {
@@ -48,6 +48,8 @@ type Link struct {
 	UpstreamSID  string `json:"upstream_sid,omitempty"`
 	DirectoryID  string `json:"directory_id,omitempty"`
 	AccountEmail string `json:"account_email,omitempty"`
+
+	CheckedAt int64 `json:"checked_at,omitempty"` // not in version 2
 }
 
 // Token is an access or refresh token of a link.
@@ -74,6 +76,19 @@ type Code struct {
 	RedeemedAt    int64       `json:"redeemed_at"` // 0: not redeemed
 }
 
+// UpstreamToken is the refresh token that the provider issued for a link. It is sealed, and can be used by who has one of
+// the keys only. The other fields are those of [bridge.Recheck].
+type UpstreamToken struct {
+	LinkID     string `json:"link_id"`
+	Provider   string `json:"provider"`
+	Sealed     []byte `json:"sealed"`
+	DueAt      int64  `json:"due_at"`
+	Unanswered int64  `json:"unanswered"` // 0 or 1, as Stable
+	Stable     int64  `json:"stable"`
+	Failures   int64  `json:"failures"`
+	DeadAt     int64  `json:"dead_at"`
+}
+
 // Tombstone is what is left of a link that was erased. Tombstones come before or after links, not among what a link
 // owns, in any order: one may come before or after its link, in this file or in another.
 type Tombstone struct {
@@ -87,6 +102,8 @@ type Counts struct {
 	Tokens     int `json:"tokens"`
 	Codes      int `json:"codes"`
 	Tombstones int `json:"tombstones,omitempty"` // not in version 2
+
+	UpstreamTokens int `json:"upstream_tokens,omitempty"` // not in version 2
 }
 
 // MaxRowsPerLink bounds the tokens and codes of one link. They are in memory together, because an import adds a link
@@ -110,10 +127,12 @@ func (s *sequence) add(row Row) error {
 		return s.addToken(row.Token)
 	case row == Row{Code: row.Code} && row.Code != nil:
 		return s.addCode(row.Code)
+	case row == Row{UpstreamToken: row.UpstreamToken} && row.UpstreamToken != nil:
+		return s.addUpstreamToken(row.UpstreamToken)
 	case row == Row{Tombstone: row.Tombstone} && row.Tombstone != nil:
 		return s.addTombstone(row.Tombstone)
 	}
-	return errors.New("it is not exactly one of a link, a token, a code and a tombstone")
+	return errors.New("it is not exactly one of a link, a token, a code, an upstream token and a tombstone")
 }
 
 func (s *sequence) addLink(l *Link) error {
@@ -125,7 +144,7 @@ func (s *sequence) addLink(l *Link) error {
 		want(l.AlexaUser == "" || isHash(l.AlexaUser), "alexa_user is not a hash"),
 		want(l.CreatedAt != 0, "created_at is missing"),
 		want(len(l.Actor) <= bridge.MaxActor, "actor is too long"),
-		wantTimes(l.CreatedAt, l.LastUsedAt, l.RevokedAt),
+		wantTimes(l.CreatedAt, l.LastUsedAt, l.RevokedAt, l.CheckedAt),
 		// Not the claims: people choose some of theirs, and must not be able to block an export.
 		wantText(l.ClientID, l.Provider, l.Issuer, l.SubjectClaim, l.EmailClaim, l.GroupsClaim, l.Subject, l.Scope,
 			string(l.Reason), string(l.Actor), l.UpstreamSub, l.UpstreamSID, l.DirectoryID, l.AccountEmail))
@@ -146,6 +165,15 @@ func (s *sequence) addCode(c *Code) error {
 	return cmp.Or(s.addOwned(c.LinkID, c.Hash), wantTimes(c.ExpiresAt, c.RedeemedAt), wantText(c.RedirectURI, c.CodeChallenge))
 }
 
+func (s *sequence) addUpstreamToken(t *UpstreamToken) error {
+	s.counts.UpstreamTokens++
+	return cmp.Or(
+		s.addOwnedRow(t.LinkID),
+		want(len(t.Sealed) > 0, "sealed is missing"),
+		want(t.Unanswered|1 == 1 && t.Stable|1 == 1 && t.Failures >= 0, "unanswered, stable or failures is out of range"),
+		wantTimes(t.DueAt, t.DeadAt), wantText(t.Provider))
+}
+
 func (s *sequence) addTombstone(t *Tombstone) error {
 	s.id, s.isLink = t.LinkID, false
 	s.counts.Tombstones++
@@ -156,11 +184,14 @@ func (s *sequence) addTombstone(t *Tombstone) error {
 }
 
 func (s *sequence) addOwned(linkID string, hash bridge.Hash) error {
+	return cmp.Or(s.addOwnedRow(linkID), want(isHash(hash), "hash is not 64 hexadecimal digits"))
+}
+
+func (s *sequence) addOwnedRow(linkID string) error {
 	s.owned++
 	return cmp.Or(
 		want(s.isLink && linkID == s.id, "it does not follow its link"),
-		want(s.owned <= MaxRowsPerLink, "a link has more than 100,000 tokens and codes"),
-		want(isHash(hash), "hash is not 64 hexadecimal digits"))
+		want(s.owned <= MaxRowsPerLink, "a link has more than 100,000 tokens and codes"))
 }
 
 func want(valid bool, problem string) error {
