@@ -41,6 +41,15 @@ type AccountPolicy struct {
 	EmailTrusted bool
 }
 
+// IdleRecheck is how long after the last answer a recheck is due even if nobody uses the link: refresh tokens of many
+// providers expire when they are not used.
+const IdleRecheck = 24 * time.Hour
+
+// RecheckDue returns when the next recheck is due after an answer at a time.
+func (p AccountPolicy) RecheckDue(answered time.Time) time.Time {
+	return answered.Add(max(p.RecheckAfter, IdleRecheck))
+}
+
 // LogoutAction is what a back-channel logout does to links, by its name in the configuration.
 type LogoutAction string
 

@@ -3,7 +3,9 @@ package bridge
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strconv"
+	"unicode"
 )
 
 // Names of claims that the bridge itself reads (OIDC Core §5.1). Groups are always called groups, whatever the
@@ -75,6 +77,28 @@ func (c Claims) Only(names []string) Claims {
 		}
 	}
 	return only
+}
+
+// MaxKeptClaims bounds the claims that are stored with a link, in bytes as an export writes them. Otherwise the link of
+// one person could make an export impossible.
+const MaxKeptClaims = 48 << 10
+
+// CheckSize returns an error if the claims are larger than [MaxKeptClaims].
+func (c Claims) CheckSize() error {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	size := len(text)
+	for _, r := range string(text) {
+		if unicode.IsControl(r) {
+			size += len(`\u007f`)
+		}
+	}
+	if size > MaxKeptClaims {
+		return fmt.Errorf("the claims to be stored with the link have %d bytes, and at most %d are possible", size, MaxKeptClaims)
+	}
+	return nil
 }
 
 // DisplayName returns the name that a page shows: the name, else the preferred user name, else "".

@@ -59,6 +59,11 @@ type providerForm struct {
 	EmailTrusted bool          `yaml:"email_trusted"`
 	CAFile       string        `yaml:"ca_file"`
 	Timeout      time.Duration `yaml:"timeout"` // 0: 10s
+
+	Offline       bool           `yaml:"offline"`
+	RecheckAfter  *time.Duration `yaml:"recheck_after"`   // nil: 1h
+	RecheckLimit  time.Duration  `yaml:"recheck_limit"`   // 0: no limit
+	OnRefreshDead string         `yaml:"on_refresh_dead"` // empty: revoke
 }
 
 type skillForm struct {

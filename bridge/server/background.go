@@ -21,6 +21,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel()
 	var group sync.WaitGroup
 	group.Go(func() { s.sweep(ctx, sweepInterval) })
+	group.Go(func() { s.recheck.Run(ctx) })
 	for _, provider := range s.upstreams {
 		group.Go(func() { s.discover(ctx, provider) })
 	}

@@ -21,6 +21,7 @@ import (
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/introspect"
 	"alexa-oidc-bridge/bridge/internal/limit"
+	"alexa-oidc-bridge/bridge/internal/recheck"
 	"alexa-oidc-bridge/bridge/internal/token"
 	"alexa-oidc-bridge/bridge/keys"
 	"alexa-oidc-bridge/bridge/upstream"
@@ -31,7 +32,7 @@ import (
 type Config struct {
 	PublicURL string // the origin by which Alexa and browsers reach us, without a slash at the end
 	Keys      *keys.Ring
-	Providers []upstream.Config // their RedirectURI is set by New
+	Providers []upstream.Config // their RedirectURI and Offline are set by New
 	// Accounts says by which ways a provider, by its id, tells that an account ended. Without an entry: by none.
 	Accounts     map[string]bridge.AccountPolicy
 	Skills       []*bridge.Skill
@@ -78,6 +79,7 @@ type Server struct {
 	pages      *templates.Pages
 	errors     httperror.Responder
 	authorize  *authorize.Handler
+	recheck    *recheck.Rechecker
 	introspect *introspect.Handler
 	token      *token.Handler
 	upstreams  map[string]*upstream.Provider
@@ -118,6 +120,7 @@ func New(config Config, deps Deps) (*Server, error) {
 		s.skillNames = append(s.skillNames, skill.Name)
 	}
 	for _, provider := range config.Providers {
+		provider.Offline = config.Accounts[provider.ID].Offline
 		provider.RedirectURI = CallbackURI(config.PublicURL, provider.ID)
 		s.upstreams[provider.ID] = upstream.New(provider, deps.Now)
 	}
@@ -150,6 +153,8 @@ func (s *Server) newHandlers(config Config) (err error) {
 		Failures:  s.limits.failures,
 		Registry:  s.registry,
 	}
+	s.recheck = recheck.New(recheck.Deps{Deps: deps, Upstreams: s.upstreams, Keys: config.Keys, Sampler: s.errors.Sampler})
+	deps.Used = s.recheck.Used
 	s.authorize = authorize.New(authorize.Deps{
 		Deps: deps, Upstreams: s.upstreams, Keys: config.Keys, Pages: s.pages, Sampler: s.errors.Sampler,
 		FailedExchanges: s.limits.failedExchanges,

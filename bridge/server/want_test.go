@@ -49,7 +49,7 @@ func (b *testBridge) Metrics() string { return b.Admin("/metrics").Body.String()
 func (b *testBridge) WantMetric(line string) {
 	b.Helper()
 	if metrics := b.Metrics(); !strings.Contains(metrics, line+"\n") {
-		b.Errorf("no metric %s in:\n%s", line, metrics)
+		b.Errorf("no metric %s in:\n%s", line, bridgeMetrics(metrics))
 	}
 }
 
@@ -71,4 +71,14 @@ func (b *testBridge) WantLogged(fields map[string]any) map[string]any {
 	}
 	b.Errorf("no line with %v in the log:\n%s", fields, b.Logs)
 	return nil
+}
+
+// bridgeMetrics returns the lines of metrics that are the bridge's own.
+func bridgeMetrics(metrics string) (own string) {
+	for line := range strings.Lines(metrics) {
+		if strings.HasPrefix(line, "bridge_") {
+			own += line
+		}
+	}
+	return own
 }

@@ -41,8 +41,14 @@ func (p *Provider) AuthorizationURL(ctx context.Context, login Login, prompt Pro
 		return "", misconfigured(StageDiscovery, "", "the authorization_endpoint is not a URL")
 	}
 	query := target.Query()
-	if login.Test {
-		query.Set("scope", strings.Join(withoutOffline(p.config.Scopes), " "))
+	scopes := withoutOffline(p.config.Scopes)
+	asksOffline := p.config.Offline && !login.Test && p.config.AuthParams.Get("access_type") != "offline"
+	if asksOffline {
+		scopes = append(scopes, scopeOffline)
+		query.Set("prompt", "consent")
+	}
+	if asksOffline || login.Test {
+		query.Set("scope", strings.Join(scopes, " "))
 	}
 	for name, values := range p.config.AuthParams {
 		if !slices.Contains(ReservedParams(), name) {
@@ -60,8 +66,10 @@ func (p *Provider) AuthorizationURL(ctx context.Context, login Login, prompt Pro
 	return target.String(), nil
 }
 
+const scopeOffline = "offline_access" // OIDC Core §11
+
 func withoutOffline(scopes []string) []string {
-	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return scope == "offline_access" })
+	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return scope == scopeOffline })
 }
 
 // ReservedParams returns the parameters of an authorization request that the configuration cannot set.

@@ -25,6 +25,8 @@ const (
 	Refused Kind = "refused"
 	// Outdated means that the sign-in took too long, or was finished before. Starting again helps.
 	Outdated Kind = "outdated"
+	// Gone means that the provider does not renew the sign-in any more; see [Provider.Renew].
+	Gone Kind = "gone"
 	// EmbeddedBrowser means that the provider refuses sign-ins in an embedded browser (a web view).
 	EmbeddedBrowser Kind = "embedded browser"
 )
@@ -45,6 +47,11 @@ type Error struct {
 	Stage string // one of the constants
 	Err   error
 	Hint  string // what the operator can do; empty: nothing that is known
+	// Unanswered means that the provider may have acted on a token request whose answer did not arrive, or could not be
+	// read.
+	Unanswered bool
+
+	refusedToken bool // the provider refused the code or the refresh token itself
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("provider %s at %s: %v", e.Kind, e.Stage, e.Err) }

@@ -23,6 +23,8 @@ type Identity struct {
 	// Sub and SID are the claims of the ID token by which the provider speaks of the person and of this sign-in later
 	// (OIDC Core §2, Back-Channel Logout 1.0 §2.1). SID is empty if there is none.
 	Sub, SID string
+	// RefreshToken is for [Provider.Renew]. Empty: the provider issued none.
+	RefreshToken string
 	// AuthTime is when the person authenticated (OIDC Core §2); zero: the provider does not say.
 	AuthTime time.Time
 	// Unread says what the provider sent and we could not read, or did not send, though it was not needed.
@@ -55,6 +57,7 @@ type signIn struct {
 	metadata             *metadata
 	login                Login
 	accessToken, idToken string
+	refreshToken         string
 	secrets              []string
 	unread               []string
 }
@@ -82,7 +85,11 @@ func (p *Provider) Identify(ctx context.Context, login Login, response Response,
 	if err != nil {
 		return nil, err
 	}
-	return s.identity(idToken, userinfo, wish)
+	identity, err := s.identity(idToken, userinfo, wish)
+	if err == nil && !login.Test {
+		identity.RefreshToken = s.refreshToken
+	}
+	return identity, err
 }
 
 // keepOut keeps a code or a token out of the log.

@@ -16,12 +16,28 @@ import (
 // clockSkew is how far a provider's clock may be behind ours, for the expiry of an ID token.
 const clockSkew = time.Minute
 
-// readIDToken validates the ID token (OIDC Core §3.1.3.7) and returns its claims. Package go-oidc checks signature,
-// algorithm, issuer, audience and times; the rest is checked here.
+// readIDToken validates the ID token of a sign-in (OIDC Core §3.1.3.7) and returns its claims.
 func (s *signIn) readIDToken(ctx context.Context) (rawClaims, error) {
 	if s.idToken == "" {
 		return nil, misconfigured(StageIDToken, "let scopes contain openid", "the token response has no id_token")
 	}
+	claims, err := s.validIDToken(ctx)
+	if err != nil {
+		return nil, err
+	}
+	nonce := []byte(claims.string("nonce"))
+	switch {
+	case len(nonce) == 0:
+		return nil, misconfigured(StageIDToken, "let the provider repeat the nonce (OIDC Core §3.1.3.6)", "nonce is missing")
+	case s.login.Nonce == "" || subtle.ConstantTimeCompare(nonce, []byte(s.login.Nonce)) != 1:
+		return nil, &Error{Kind: Outdated, Stage: StageIDToken, Err: errors.New("nonce does not match")}
+	}
+	return claims, nil
+}
+
+// validIDToken validates the ID token but for its nonce. Package go-oidc checks signature, algorithm, issuer, audience
+// and times; the rest is checked here.
+func (s *signIn) validIDToken(ctx context.Context) (rawClaims, error) {
 	if strings.HasPrefix(strings.TrimSpace(s.idToken), "{") {
 		return nil, misconfigured(StageIDToken, "", "the id_token is not in compact serialization (OIDC Core §2)")
 	}
@@ -38,12 +54,7 @@ func (s *signIn) readIDToken(ctx context.Context) (rawClaims, error) {
 		return nil, s.idTokenError(err)
 	}
 	claims.dropNulls()
-	nonce := []byte(claims.string("nonce"))
 	switch {
-	case len(nonce) == 0:
-		return nil, misconfigured(StageIDToken, "let the provider repeat the nonce (OIDC Core §3.1.3.6)", "nonce is missing")
-	case s.login.Nonce == "" || subtle.ConstantTimeCompare(nonce, []byte(s.login.Nonce)) != 1:
-		return nil, &Error{Kind: Outdated, Stage: StageIDToken, Err: errors.New("nonce does not match")}
 	case s.accessToken != "" && idToken.AccessTokenHash != "" && idToken.VerifyAccessToken(s.accessToken) != nil:
 		return nil, misconfigured(StageIDToken, "let the provider compute at_hash as OIDC Core §3.1.3.6 says",
 			"at_hash does not match the access token")

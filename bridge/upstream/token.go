@@ -9,35 +9,41 @@ import (
 	"strings"
 )
 
-// exchange redeems the code (RFC 6749 §4.1.3, OIDC Core §3.1.3.1). Of the response it reads what is needed: the ID
-// token, and the access token if there is one, as JSON whatever its content type says.
+// exchange redeems the code (RFC 6749 §4.1.3, OIDC Core §3.1.3.1).
 func (s *signIn) exchange(ctx context.Context, code string) error {
-	request, err := s.tokenRequest(ctx, code)
+	return s.requestTokens(ctx, url.Values{
+		"grant_type":    {"authorization_code"},
+		"code":          {code},
+		"redirect_uri":  {s.config.RedirectURI},
+		"code_verifier": {s.login.Verifier},
+	})
+}
+
+// requestTokens sends a token request. Of the response it reads what is needed, as JSON whatever its content type says:
+// the ID token, and the access token and the refresh token if there are any.
+func (s *signIn) requestTokens(ctx context.Context, form url.Values) error {
+	request, err := s.tokenRequest(ctx, form)
 	if err != nil {
 		return misconfigured(StageToken, "", "token_endpoint is not a URL")
 	}
 	got, err := s.do(request)
 	if err != nil {
-		return s.transportError(StageToken, err, s.secrets...)
+		e := s.transportError(StageToken, err, s.secrets...)
+		e.Unanswered = wasSent(err)
+		return e
 	}
 	var body rawClaims
 	if err := json.Unmarshal(got.body, &body); err != nil || got.status != http.StatusOK || body.present("error") {
 		return s.tokenError(got, body)
 	}
-	s.accessToken, s.idToken = body.string("access_token"), body.string("id_token")
-	for _, token := range []string{s.accessToken, s.idToken, body.string("refresh_token")} {
+	s.accessToken, s.idToken, s.refreshToken = body.string("access_token"), body.string("id_token"), body.string("refresh_token")
+	for _, token := range []string{s.accessToken, s.idToken, s.refreshToken} {
 		s.keepOut(token)
 	}
 	return nil
 }
 
-func (s *signIn) tokenRequest(ctx context.Context, code string) (*http.Request, error) {
-	form := url.Values{
-		"grant_type":    {"authorization_code"},
-		"code":          {code},
-		"redirect_uri":  {s.config.RedirectURI},
-		"code_verifier": {s.login.Verifier},
-	}
+func (s *signIn) tokenRequest(ctx context.Context, form url.Values) (*http.Request, error) {
 	switch s.metadata.authMethod {
 	case AuthMethodPost:
 		form.Set("client_secret", s.config.ClientSecret)
@@ -63,10 +69,13 @@ func (s *signIn) tokenError(got response, body rawClaims) error {
 	code := body.string("error")
 	if code == "" || statusKind(got.status) != Misconfigured {
 		if got.status == http.StatusOK {
-			return misconfigured(StageToken, "look for a proxy between here and the provider that answers in its place",
+			e := misconfigured(StageToken, "look for a proxy between here and the provider that answers in its place",
 				"the response is not a JSON object")
+			e.Unanswered = true
+			return e
 		}
 		e := statusError(StageToken, got)
+		e.Unanswered = e.Kind == OutOfReach
 		if e.Kind == Misconfigured {
 			e.Hint = "look at what answers at the token_endpoint, " + shownURL(s.metadata.oauth2.Endpoint.TokenURL)
 		}
@@ -76,6 +85,9 @@ func (s *signIn) tokenError(got response, body rawClaims) error {
 		got.status, s.logText(code), s.logText(body.string("error_description"))))
 	if code == "invalid_client" {
 		e.Hint = s.clientHint(body.string("error_description"))
+	}
+	if refusesRefreshToken(code, body.string("error_description")) {
+		e.refusedToken = true
 	}
 	return e
 }

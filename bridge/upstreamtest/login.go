@@ -34,6 +34,11 @@ func (p *Provider) login(w http.ResponseWriter, r *http.Request) {
 		p.cancel(w, r, requestID)
 		return
 	}
+	person, _ := p.find(func(person Person) bool { return person.Login == r.PostFormValue("login") })
+	if person.Disabled {
+		p.showLogin(w, requestID, "This account is disabled.")
+		return
+	}
 	if p.storage.CheckUsernamePassword(r.PostFormValue("login"), r.PostFormValue("password"), requestID) != nil {
 		p.showLogin(w, requestID, "Wrong user name or password.")
 		return

@@ -28,6 +28,7 @@ type Person struct {
 	EmailVerified bool
 	Groups        []string
 	Claims        map[string]any // further claims of userinfo
+	Disabled      bool           // cannot sign in, and their refresh tokens are refused
 }
 
 // Client is a relying party.

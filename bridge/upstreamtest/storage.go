@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/zitadel/oidc/v3/example/server/storage"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
 func (p *Provider) find(matches func(Person) bool) (Person, bool) {
@@ -44,7 +46,33 @@ func (s userStore) user(matches func(Person) bool) *storage.User {
 	}
 }
 
-// claimsStorage adds groups and further claims to userinfo.
+// GetClientByClientID returns a client whose ID tokens live long: a test may move the clock of the relying party, and not
+// the provider's.
+func (s claimsStorage) GetClientByClientID(ctx context.Context, id string) (op.Client, error) {
+	client, err := s.Storage.GetClientByClientID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return lastingClient{client}, nil
+}
+
+type lastingClient struct{ op.Client }
+
+func (lastingClient) IDTokenLifetime() time.Duration { return 365 * 24 * time.Hour }
+
+// TokenRequestByRefreshToken refuses the refresh tokens of people who are disabled.
+func (s claimsStorage) TokenRequestByRefreshToken(ctx context.Context, token string) (op.RefreshTokenRequest, error) {
+	request, err := s.Storage.TokenRequestByRefreshToken(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	if person, found := s.provider.find(bySubject(request.GetSubject())); !found || person.Disabled {
+		return nil, op.ErrInvalidRefreshToken
+	}
+	return request, nil
+}
+
+// claimsStorage adds groups and further claims to userinfo, and refuses people who are disabled.
 type claimsStorage struct {
 	*storage.Storage
 	provider *Provider

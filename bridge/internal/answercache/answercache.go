@@ -38,6 +38,8 @@ type Entry struct {
 	Expires  int64  // in seconds since 1970; 0: never
 	LastUsed int64  // in seconds since 1970, as far as it was recorded
 	User     uint64 // stands for the Alexa user that was recorded; 0: none
+	Recheck  int64  // in seconds since 1970, from when on a use is a reason to check the account; 0: never
+	Unknown  int64  // in seconds since 1970, from when on the entry says nothing any more; 0: never
 	Response []byte // of the lookup endpoint, as it is sent
 }
 
@@ -115,7 +117,7 @@ func (c *Cache) Size() (sum int) {
 func (c *Cache) shard(key *Key) *shard { return &c.shards[key[len(key)-1]%shardCount] }
 
 // headerSize is the length of an encoded entry without its response.
-const headerSize = 5 * 8
+const headerSize = 7 * 8
 
 // encode writes an entry into a slice that has room for it.
 func (e *Entry) encode(to []byte) {
@@ -126,6 +128,8 @@ func (e *Entry) encode(to []byte) {
 	order.PutUint64(to[24:], e.User)
 	order.PutUint32(to[32:], e.Stripe)
 	order.PutUint32(to[36:], e.Skill)
+	order.PutUint64(to[40:], uint64(e.Recheck))
+	order.PutUint64(to[48:], uint64(e.Unknown))
 	copy(to[headerSize:], e.Response)
 }
 
@@ -139,6 +143,8 @@ func decode(from []byte) Entry {
 		User:     order.Uint64(from[24:]),
 		Stripe:   order.Uint32(from[32:]),
 		Skill:    order.Uint32(from[36:]),
+		Recheck:  int64(order.Uint64(from[40:])),
+		Unknown:  int64(order.Uint64(from[48:])),
 		Response: from[headerSize:],
 	}
 }

@@ -152,7 +152,13 @@ func (h *Handler) createLink(ctx context.Context, f *flow, skill *bridge.Skill) 
 	}
 	ctx, cancel := bridge.WithStoreTimeout(ctx)
 	defer cancel()
-	if err := h.Store.Link(ctx, f.handle(), f.newLink(link, result.SignedInAt, skill)); err != nil {
+	made := f.newLink(link, result.SignedInAt, skill)
+	if result.RefreshToken != "" {
+		made.Link.CheckedAt = link.CreatedAt
+		made.UpstreamToken = h.Keys.SealUpstreamToken(link.ID, result.RefreshToken)
+		made.RecheckAt = h.Clients.AccountPolicy(f.provider).RecheckDue(link.CreatedAt)
+	}
+	if err := h.Store.Link(ctx, f.handle(), made); err != nil {
 		return "", fmt.Errorf("%w: %w", errNotLinked, err)
 	}
 	return link.ID, nil

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"time"
-	"unicode"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/upstream"
@@ -18,9 +17,11 @@ import (
 type signInResult struct {
 	Identity bridge.Identity // with the claims that a link stores
 	Account  bridge.Account
-	Name     string // for the page only, as is Email
-	Email    string
-	Fresh    bool // the provider says that the person authenticated for this flow
+	// RefreshToken is the provider's, if its policy keeps one.
+	RefreshToken string
+	Name         string // for the page only, as is Email
+	Email        string
+	Fresh        bool // the provider says that the person authenticated for this flow
 	// SignedInAt is when the person signed in; zero: the result was stored by a version that did not record it.
 	SignedInAt time.Time
 }
@@ -94,8 +95,13 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 		return err
 	}
 	kept := claims.Only(skill.KeptClaims())
-	if err := checkSize(kept); err != nil {
-		return err
+	if err := kept.CheckSize(); err != nil {
+		return &upstream.Error{Kind: upstream.Misconfigured, Stage: upstream.StageUserinfo, Err: err,
+			Hint: "let the provider send fewer groups, or name fewer claims in claims"}
+	}
+	if policy.Offline && identity.RefreshToken == "" {
+		h.flowLog(ctx, f).Warn("no refresh token from the provider",
+			"hint", "the link will not be checked again: let the provider issue refresh tokens to this client, or set offline: false")
 	}
 	person := bridge.Identity{Provider: known, Subject: identity.Subject, Claims: claims}
 	account := policy.Account(person, identity.Sub, identity.SID)
@@ -109,6 +115,9 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 
 		SignedInAt: f.signedInAt(identity.AuthTime, came),
 	}
+	if policy.Offline {
+		result.RefreshToken = identity.RefreshToken
+	}
 	if rule := bridge.FirstFailed(skill.SignInRules(known, claims)); rule.Reason != "" {
 		return &notAllowedError{rule, result}
 	}
@@ -117,29 +126,6 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 
 // clockSkew is how far ahead of ours the clock of a provider may be.
 const clockSkew = time.Minute
-
-// maxKeptClaims bounds the claims that are stored with a link, in bytes as an export writes them. Otherwise the link of
-// one person could make an export impossible.
-const maxKeptClaims = 48 << 10
-
-func checkSize(claims bridge.Claims) error {
-	text, err := json.Marshal(claims)
-	if err != nil {
-		return err
-	}
-	size := len(text)
-	for _, r := range string(text) {
-		if unicode.IsControl(r) {
-			size += len(`\u007f`)
-		}
-	}
-	if size <= maxKeptClaims {
-		return nil
-	}
-	return &upstream.Error{Kind: upstream.Misconfigured, Stage: upstream.StageUserinfo,
-		Err:  fmt.Errorf("the claims to be stored with the link have %d bytes, and at most %d are possible", size, maxKeptClaims),
-		Hint: "let the provider send fewer groups, or name fewer claims in claims"}
-}
 
 // wishOf returns the claims that a skill and its provider's policy wish for. Those that only a page shows are not asked
 // for.

@@ -165,7 +165,7 @@ func testResult(skill *bridge.Skill, provider bridge.Provider, identity *upstrea
 		Problems: identity.Unread,
 	}
 	kept := claims.Only(skill.KeptClaims())
-	if err := checkSize(kept); err != nil {
+	if err := kept.CheckSize(); err != nil {
 		return templates.TryResult{}, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(kept)) {

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"alexa-oidc-bridge/bridge"
 )
@@ -86,6 +87,24 @@ func (r *Registry) Provider(id string) bridge.Provider { return r.providers[id] 
 // AccountPolicy returns the policy of the provider with an id, or the zero value.
 func (r *Registry) AccountPolicy(providerID string) bridge.AccountPolicy {
 	return r.policies[providerID]
+}
+
+// RecheckAt returns from when on a use of a link is a reason to ask its provider about the account; zero: never.
+func (r *Registry) RecheckAt(link *bridge.Link) time.Time {
+	policy := r.policies[link.Provider.ID]
+	if !policy.Offline || link.CheckedAt.IsZero() {
+		return time.Time{}
+	}
+	return link.CheckedAt.Add(policy.RecheckAfter)
+}
+
+// UnknownAt returns from when on nobody can say whether the account of a link still lives; zero: never.
+func (r *Registry) UnknownAt(link *bridge.Link) time.Time {
+	policy := r.policies[link.Provider.ID]
+	if !policy.Offline || policy.RecheckLimit == 0 || link.CheckedAt.IsZero() {
+		return time.Time{}
+	}
+	return link.CheckedAt.Add(policy.RecheckLimit)
 }
 
 // CheckLink returns why the configuration does not permit a link, or "". A link that is not permitted is suspended,

@@ -21,4 +21,6 @@ type Deps struct {
 	Now       func() time.Time
 	Failures  *limit.ByAddress // of authentications
 	Registry  prometheus.Registerer
+	// Used notes that a link was used whose provider has not been asked about the account for too long.
+	Used func(linkID, providerID string)
 }

@@ -47,7 +47,7 @@ func (l *lastUsed) record(entry *answercache.Entry, linkID string, alexaUser bri
 		return false
 	}
 	if linkID == "" {
-		linkID = linkIDOf(entry)
+		linkID = linkOf(entry).LinkID
 	}
 	entry.LastUsed = now.Unix()
 	if !l.add(bridge.Use{LinkID: linkID, At: now, AlexaUser: alexaUser}) {
@@ -130,15 +130,12 @@ func (l *lastUsed) putBack(uses []bridge.Use) {
 	}
 }
 
-// linkIDOf returns the link id of an entry, which only its response has.
-func linkIDOf(entry *answercache.Entry) string {
-	var response struct {
-		LinkID string `json:"link_id"`
-	}
-	if err := json.Unmarshal(entry.Response, &response); err != nil {
+// linkOf returns the response of an entry, which alone names the link.
+func linkOf(entry *answercache.Entry) (of response) {
+	if err := json.Unmarshal(entry.Response, &of); err != nil {
 		panic(err) // cannot happen: encodeResponse wrote it
 	}
-	return response.LinkID
+	return of
 }
 
 // userMark returns enough of the hash of an Alexa user id to tell it from another one; 0 for none.

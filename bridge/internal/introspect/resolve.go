@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -42,7 +43,7 @@ func (h *Handler) resolve(ctx context.Context, q *query, buffer *[]byte) (answer
 	}
 	now := h.Now()
 	if h.feed.mayUseCache(now) {
-		if entry, ok := h.cached(q, buffer); ok {
+		if entry, ok := h.cached(q, buffer, now); ok {
 			return h.use(q, entry, "", now)
 		}
 	}
@@ -54,29 +55,45 @@ func (h *Handler) resolve(ctx context.Context, q *query, buffer *[]byte) (answer
 		return answercache.Entry{}, err
 	}
 	now = h.Now() // the store may have taken its time
-	if entry, ok := h.cached(q, buffer); ok && h.feed.mayUseCacheOnError(now) {
+	if entry, ok := h.cached(q, buffer, now); ok && h.feed.mayUseCacheOnError(now) {
 		return h.use(q, entry, "", now)
 	}
 	return answercache.Entry{}, err
 }
 
-func (h *Handler) cached(q *query, buffer *[]byte) (entry answercache.Entry, ok bool) {
+func (h *Handler) cached(q *query, buffer *[]byte, now time.Time) (entry answercache.Entry, ok bool) {
 	entry, ok, *buffer = h.cache.Get(&q.key, *buffer)
-	return entry, ok
+	return entry, ok && !isPast(entry.Unknown, now)
 }
+
+// isPast reports whether a time in seconds since 1970 has come. 0 is never.
+func isPast(seconds int64, now time.Time) bool { return seconds != 0 && now.Unix() >= seconds }
 
 // use checks an entry against the time and the backend, and records that its link was used. linkID is that of an
 // entry that comes from the store and is not cached yet, else empty.
 func (h *Handler) use(q *query, entry answercache.Entry, linkID string, now time.Time) (answercache.Entry, error) {
-	expired := entry.Expires != 0 && now.Unix() >= entry.Expires
-	if expired || q.backend != nil && !q.backend.Serves(entry.Skill) {
+	if isPast(entry.Expires, now) || q.backend != nil && !q.backend.Serves(entry.Skill) {
 		return answercache.Entry{}, bridge.ErrNotFound
 	}
 	recorded := h.lastUsed.record(&entry, linkID, q.alexaUser, now)
+	if isPast(entry.Recheck, now) {
+		h.wantRecheck(&entry, now)
+		recorded = true
+	}
 	if recorded || linkID != "" {
 		h.cache.Put(&q.key, &entry)
 	}
 	return entry, nil
+}
+
+// recheckInterval is how long after a recheck was asked for it is asked for again.
+const recheckInterval = time.Minute
+
+// wantRecheck asks for a recheck of an entry's link. Of the answer only a revocation, or changed claims, are told.
+func (h *Handler) wantRecheck(entry *answercache.Entry, now time.Time) {
+	of := linkOf(entry)
+	h.Used(of.LinkID, of.Provider)
+	entry.Recheck = now.Add(min(recheckInterval, max(time.Second, h.Clients.AccountPolicy(of.Provider).RecheckAfter))).Unix()
 }
 
 // load reads a token from the store.
@@ -97,6 +114,11 @@ func (h *Handler) load(ctx context.Context, q *query) (entry answercache.Entry, 
 		h.logSuspended(ctx, &token.Link, reason)
 		return answercache.Entry{}, "", bridge.ErrSuspended
 	}
+	if unknown := h.Clients.UnknownAt(&token.Link); isPast(unixOrZero(unknown), h.Now()) {
+		h.Used(token.Link.ID, token.Link.Provider.ID)
+		return answercache.Entry{}, "", fmt.Errorf("%w since %v: link %s of provider %s", errNotChecked, token.Link.CheckedAt,
+			token.Link.ID, token.Link.Provider.ID)
+	}
 	response, err := h.encodeResponse(&token)
 	if err != nil {
 		return answercache.Entry{}, "", err
@@ -108,6 +130,8 @@ func (h *Handler) load(ctx context.Context, q *query) (entry answercache.Entry, 
 		Expires:  unixOrZero(token.ExpiresAt),
 		LastUsed: unixOrZero(token.Link.LastUsedAt),
 		User:     userMark(token.Link.AlexaUser),
+		Recheck:  unixOrZero(h.Clients.RecheckAt(&token.Link)),
+		Unknown:  unixOrZero(h.Clients.UnknownAt(&token.Link)),
 		Response: response,
 	}, token.Link.ID, nil
 }

@@ -78,6 +78,7 @@ func (h *Handler) refresh(ctx context.Context, skill *bridge.Skill, form url.Val
 	if err != nil {
 		return nil, err
 	}
+	h.recheckFrom(&link, h.Clients.RecheckAt(&link))
 	if successor == "" {
 		successor = presented
 	}

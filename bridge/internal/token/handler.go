@@ -1,6 +1,8 @@
 package token
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"alexa-oidc-bridge/bridge"
@@ -31,5 +33,19 @@ func New(deps endpoint.Deps) *Handler {
 		publicRevocations: limit.NewSlots(maxPublicRevocations, 4*maxPublicRevocations)}
 }
 
-// permits reports whether the configuration permits a link.
-func (h *Handler) permits(link *bridge.Link) bool { return h.Clients.CheckLink(link) == "" }
+// permits reports whether the configuration permits a link, and the account was checked not too long ago.
+func (h *Handler) permits(link *bridge.Link) bool {
+	if h.recheckFrom(link, h.Clients.UnknownAt(link)) {
+		return false
+	}
+	return h.Clients.CheckLink(link) == ""
+}
+
+// recheckFrom asks for a recheck of a link if a time has come. The zero time never comes.
+func (h *Handler) recheckFrom(link *bridge.Link, at time.Time) bool {
+	has := !at.IsZero() && !h.Now().Before(at)
+	if has {
+		h.Used(link.ID, link.Provider.ID)
+	}
+	return has
+}

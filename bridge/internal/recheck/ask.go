@@ -1,0 +1,145 @@
+package recheck
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/upstream"
+)
+
+// outcome is what a recheck found out, as the metric says it.
+type outcome string
+
+const (
+	alive   outcome = "alive"
+	changed outcome = "claims_changed"
+	gone    outcome = "gone"
+	dying   outcome = "dying" // gone, but the policy lets the link live for some time
+	unknown outcome = "unknown"
+)
+
+// verdict is the outcome of a recheck and what follows from it.
+type verdict struct {
+	outcome outcome
+	reason  bridge.Reason // of revoking the link; only if it is gone
+	result  bridge.RecheckResult
+}
+
+// ask asks the provider about the account of a link.
+func (r *Rechecker) ask(ctx context.Context, q *queue, recheck *bridge.Recheck, policy bridge.AccountPolicy) verdict {
+	if !recheck.DeadAt.IsZero() {
+		return r.dead(recheck.DeadAt, policy)
+	}
+	link := &recheck.Link
+	if link.Issuer != q.provider.Issuer() { // the token is another provider's, who alone may see it
+		return r.cannotTell(ctx, q, recheck, policy, errOtherIssuer)
+	}
+	token, err := r.Keys.OpenUpstreamToken(link.ID, recheck.Sealed)
+	if err != nil {
+		return r.cannotTell(ctx, q, recheck, policy, errNotOpened)
+	}
+	renewal, err := q.provider.Renew(ctx, upstream.Person{RefreshToken: token, Sub: link.Account.Subject, Subject: link.Subject})
+	if isGone(err) && (!recheck.Unanswered || recheck.Stable) {
+		return r.dead(r.Now(), policy)
+	}
+	if err != nil {
+		return r.cannotTell(ctx, q, recheck, policy, err)
+	}
+	// Before anything else: the old token may be dead already.
+	if err := r.replaceToken(ctx, recheck, renewal.RefreshToken); err != nil {
+		return r.cannotTell(ctx, q, recheck, policy, err)
+	}
+	recheck.Unanswered, recheck.Stable = false, renewal.RefreshToken == ""
+	return r.judge(ctx, q, recheck, policy, renewal)
+}
+
+var (
+	errOtherIssuer = errors.New("the link is of another issuer than the provider's")
+	errNotOpened   = errors.New("the stored refresh token cannot be opened by any of the keys")
+)
+
+func isGone(err error) bool {
+	e, ok := errors.AsType[*upstream.Error](err)
+	return ok && e.Kind == upstream.Gone
+}
+
+// dead returns the verdict on an account that ended at a time.
+func (r *Rechecker) dead(at time.Time, policy bridge.AccountPolicy) verdict {
+	end := at.Add(policy.DeadGrace)
+	if !r.Now().Before(end) {
+		return verdict{outcome: gone, reason: bridge.ReasonAccountGone}
+	}
+	return verdict{outcome: dying, result: bridge.RecheckResult{CheckedAt: end, DueAt: end, DeadAt: at}}
+}
+
+// cannotTell returns the verdict after an error. The later one of two failures of a link is asked about later.
+func (r *Rechecker) cannotTell(ctx context.Context, q *queue, recheck *bridge.Recheck, policy bridge.AccountPolicy, err error) verdict {
+	level, attrs, unanswered := slog.LevelWarn, []any{"error", err}, recheck.Unanswered
+	if e, ok := errors.AsType[*upstream.Error](err); ok {
+		unanswered = unanswered || e.Unanswered
+		switch e.Kind {
+		case upstream.OutOfReach, upstream.RateLimited:
+			q.pause(r.Now())
+		case upstream.Misconfigured:
+			level = slog.LevelError
+		case upstream.Gone:
+			e.Hint = "an earlier answer was lost, so that the provider may only have replaced this refresh token: let the person link again"
+		}
+		attrs = append(attrs, "stage", e.Stage, "hint", e.Hint)
+	}
+	switch {
+	case errors.Is(err, errNotOpened):
+		level, attrs = slog.LevelError, append(attrs, "hint", "put back the key that was removed from keys, or let the person link again")
+	case errors.Is(err, upstream.ErrOtherPerson):
+		level = slog.LevelError
+	}
+	wait := retryIn(policy, recheck.Failures)
+	const message = "account not checked"
+	r.Sampler.Log(ctx, r.Log, level, message, message, append([]any{"link_id", recheck.Link.ID,
+		"provider", recheck.Link.Provider.ID, "failures", recheck.Failures + 1, "retry_in", wait.String()}, attrs...)...)
+	return verdict{outcome: unknown, result: bridge.RecheckResult{DueAt: r.Now().Add(wait), Unanswered: unanswered}}
+}
+
+// retryIn returns how long to wait after a failure, of which there were some before: twice as long each time, and at
+// last as long as after an answer.
+func retryIn(policy bridge.AccountPolicy, before int) time.Duration {
+	first := max(time.Second, min(policy.RecheckAfter, firstRetry))
+	return min(first<<min(before, 12), max(first, min(policy.RecheckAfter, maxRetry)))
+}
+
+// judge returns the verdict on an account that lives.
+func (r *Rechecker) judge(ctx context.Context, q *queue, recheck *bridge.Recheck, policy bridge.AccountPolicy,
+	renewal *upstream.Renewal) verdict {
+	now, link := r.Now(), &recheck.Link
+	v := verdict{outcome: alive, result: bridge.RecheckResult{
+		CheckedAt: now, DueAt: policy.RecheckDue(now), Stable: recheck.Stable,
+	}}
+	skill := r.Clients.Skill(link.ClientID)
+	if skill == nil || link.SubjectClaim != q.provider.SubjectClaim() {
+		return v // the configuration suspends the link, so that nobody can say what its claims mean
+	}
+	wish := upstream.Wish{Needed: skill.SignInClaims(link.Provider), Wanted: append(policy.Claims(), skill.Claims...)}
+	identity, complete, err := renewal.Identity(ctx, wish)
+	if errors.Is(err, upstream.ErrSubjectChanged) {
+		return verdict{outcome: gone, reason: bridge.ReasonSubjectChanged}
+	}
+	var said bridge.Claims
+	if err == nil {
+		err = json.Unmarshal(identity.Claims, &said)
+	}
+	if err != nil {
+		return r.cannotTell(ctx, q, recheck, policy, err)
+	}
+	claims := renewedClaims(link.Claims, said, complete)
+	if rule := bridge.FirstFailed(skill.SignInRules(link.Provider, claims)); rule.Reason != "" && r.Clients.CheckLink(link) == "" {
+		return verdict{outcome: gone, reason: rule.Reason}
+	}
+	if v.result.Renewed = r.renewed(ctx, link, skill, policy, claims, identity, complete); v.result.Renewed != nil {
+		v.outcome = changed
+	}
+	return v
+}

@@ -1,0 +1,260 @@
+// Package recheck asks providers whether the accounts of links still live, by the refresh tokens that they issued at the
+// sign-in. It works in the background: no lookup and no refresh waits for it.
+//
+// A recheck of a link is due when the link is used and the last answer is older than the policy says, once a day if it
+// is not used, and after a sign-out at the provider. Of all processes one asks, by a lease in the store. There are three
+// answers: the account lives, it is gone, or nobody can tell; the last one ends no link, however often it comes.
+package recheck
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/endpoint"
+	"alexa-oidc-bridge/bridge/internal/httperror"
+	"alexa-oidc-bridge/bridge/keys"
+	"alexa-oidc-bridge/bridge/upstream"
+)
+
+const (
+	// pollInterval is how often the store is asked which rechecks are due.
+	pollInterval = time.Second
+	// perSecond bounds the rechecks that one process begins at one provider, which counts our requests.
+	perSecond = 5
+	// atOnce is how many rechecks of one process run at one provider.
+	atOnce = 4
+	// lease is longer than a recheck takes: three requests of up to a minute.
+	lease = 4 * time.Minute
+	// timeout bounds a recheck, and stopTimeout what is left of it when the process stops.
+	timeout     = 3 * time.Minute
+	stopTimeout = time.Second
+	// maxUsed bounds the used links that wait for a recheck at one provider. Others are noticed when they are used again.
+	maxUsed = 10_000
+	// maxDue is how many links the store is asked for at a time.
+	maxDue = 100
+	// outagePause is how long a provider is left alone after it did not answer.
+	outagePause = 30 * time.Second
+	// firstRetry is doubled from one failure of a link to the next, up to maxRetry.
+	firstRetry = time.Minute
+	maxRetry   = time.Hour
+)
+
+// Deps are the dependencies of a [Rechecker]. All are required.
+type Deps struct {
+	endpoint.Deps
+	Upstreams map[string]*upstream.Provider
+	Keys      *keys.Ring
+	Sampler   *httperror.Sampler
+}
+
+// Rechecker rechecks links. It is safe for concurrent use.
+type Rechecker struct {
+	Deps
+	queues   map[string]*queue // by provider
+	outcomes *prometheus.CounterVec
+}
+
+// queue is what is to be asked of one provider.
+type queue struct {
+	provider *upstream.Provider
+	limiter  *rate.Limiter
+	wake     chan struct{} // has room for one
+
+	mu    sync.Mutex
+	used  map[string]bool // links
+	until time.Time       // when the provider is asked again
+}
+
+// New returns a rechecker of the links of all providers whose policy is Offline.
+func New(deps Deps) *Rechecker {
+	r := &Rechecker{Deps: deps, queues: map[string]*queue{}, outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bridge_rechecks_total",
+		Help: "Questions to providers whether the account of a link still lives, by the answer.",
+	}, []string{"provider", "outcome"})}
+	deps.Registry.MustRegister(r.outcomes)
+	for id, provider := range deps.Upstreams {
+		if !deps.Clients.AccountPolicy(id).Offline {
+			continue
+		}
+		r.queues[id] = &queue{
+			provider: provider, limiter: rate.NewLimiter(perSecond, perSecond), wake: make(chan struct{}, 1), used: map[string]bool{},
+		}
+		for _, outcome := range []outcome{alive, changed, gone, dying, unknown} {
+			r.outcomes.WithLabelValues(id, string(outcome))
+		}
+	}
+	return r
+}
+
+// Used notes that a link was used whose last answer is too old. It does not block.
+func (r *Rechecker) Used(linkID, providerID string) {
+	q := r.queues[providerID]
+	if q == nil {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.used) >= maxUsed {
+		return
+	}
+	q.used[linkID] = true
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run rechecks links until the context ends, and then finishes what it has begun.
+func (r *Rechecker) Run(ctx context.Context) {
+	var group sync.WaitGroup
+	for id, q := range r.queues {
+		group.Go(func() { r.serve(ctx, id, q) })
+	}
+	group.Wait()
+}
+
+// Once rechecks the links that were used, and those whose recheck is due, once.
+func (r *Rechecker) Once(ctx context.Context) {
+	for id, q := range r.queues {
+		r.recheckAll(ctx, q, r.due(ctx, id, q))
+	}
+}
+
+// serve rechecks the links of one provider.
+func (r *Rechecker) serve(ctx context.Context, providerID string, q *queue) {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-q.wake:
+		}
+		r.recheckAll(ctx, q, r.due(ctx, providerID, q))
+	}
+}
+
+// due returns the links to recheck: those that were used, and those that the store knows of.
+func (r *Rechecker) due(ctx context.Context, providerID string, q *queue) []string {
+	if q.paused(r.Now()) {
+		return nil
+	}
+	storeCtx, cancel := bridge.WithStoreTimeout(ctx)
+	defer cancel()
+	due, err := r.Store.DueRechecks(storeCtx, providerID, r.Now(), maxDue)
+	if err != nil {
+		if ctx.Err() == nil {
+			const message = "rechecks put off"
+			r.Sampler.Log(ctx, r.Log, slog.LevelWarn, message, message, "provider", providerID, "error", err)
+		}
+		return nil
+	}
+	for _, linkID := range q.takeUsed() {
+		if !slices.Contains(due, linkID) {
+			due = append(due, linkID)
+		}
+	}
+	return due
+}
+
+// recheckAll rechecks links, some at once, as fast as the limit for the provider permits.
+func (r *Rechecker) recheckAll(ctx context.Context, q *queue, linkIDs []string) {
+	var group sync.WaitGroup
+	defer group.Wait()
+	slots := make(chan struct{}, atOnce)
+	for _, linkID := range linkIDs {
+		if !r.wait(ctx, q) || q.paused(r.Now()) {
+			return
+		}
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			r.recheck(ctx, q, linkID)
+		})
+	}
+}
+
+// wait waits until another recheck may begin at a provider. It returns false if the context ends before.
+func (r *Rechecker) wait(ctx context.Context, q *queue) bool {
+	now := r.Now()
+	select {
+	case <-time.After(q.limiter.ReserveN(now, 1).DelayFrom(now)):
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// lasting returns a context that ends some time after another one: the provider may have answered.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, cancel) })
+	return lasting, func() { stop(); cancel() }
+}
+
+// recheck rechecks one link.
+func (r *Rechecker) recheck(ctx context.Context, q *queue, linkID string) {
+	if err := q.provider.Discover(ctx); err != nil { // before a refresh token is sent, so that its answer is not in doubt
+		q.pause(r.Now())
+		return
+	}
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	policy := r.Clients.AccountPolicy(q.provider.ID())
+	recheck, err := r.begin(ctx, linkID, policy)
+	switch {
+	case errors.Is(err, bridge.ErrNotFound): // another process was faster, or the link is revoked
+		return
+	case err != nil:
+		r.logFailure(ctx, linkID, "recheck not begun", err)
+		return
+	}
+	v := r.ask(ctx, q, &recheck, policy)
+	r.outcomes.WithLabelValues(q.provider.ID(), string(v.outcome)).Inc()
+	if err := r.record(ctx, &recheck, policy, v); err != nil && !errors.Is(err, bridge.ErrNotFound) {
+		r.logFailure(ctx, linkID, "recheck not recorded", err)
+	}
+}
+
+func (r *Rechecker) begin(ctx context.Context, linkID string, policy bridge.AccountPolicy) (bridge.Recheck, error) {
+	ctx, cancel := bridge.WithStoreTimeout(ctx)
+	defer cancel()
+	now := r.Now()
+	return r.Store.BeginRecheck(ctx, bridge.RecheckStart{
+		LinkID: linkID, Now: now, CheckedBefore: now.Add(-policy.RecheckAfter), Lease: lease,
+	})
+}
+
+func (r *Rechecker) logFailure(ctx context.Context, linkID, message string, err error) {
+	r.Sampler.Log(ctx, r.Log, slog.LevelWarn, message, message, "link_id", linkID, "error", err)
+}
+
+func (q *queue) takeUsed() []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	used := slices.Collect(maps.Keys(q.used))
+	clear(q.used)
+	return used
+}
+
+func (q *queue) pause(now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.until = now.Add(outagePause)
+}
+
+func (q *queue) paused(now time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return now.Before(q.until)
+}

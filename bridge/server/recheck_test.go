@@ -1,0 +1,400 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/keys"
+	"alexa-oidc-bridge/bridge/upstreamtest"
+	"alexa-oidc-bridge/internal/testbridge"
+)
+
+// offline is a change to a bridge: it keeps refresh tokens of the provider, and rechecks after an hour.
+func offline(changes ...func(*bridge.AccountPolicy)) func(*testBridge) {
+	policy := bridge.AccountPolicy{Offline: true, RecheckAfter: time.Hour}
+	for _, change := range changes {
+		change(&policy)
+	}
+	return func(b *testBridge) { b.Config.Accounts = map[string]bridge.AccountPolicy{"corp": policy} }
+}
+
+// recheck lets a time pass, looks a token up, which is still active, and rechecks its link.
+func (b *testBridge) recheck(after time.Duration, token string) {
+	b.Helper()
+	b.Clock.Advance(after)
+	b.WantActive(token)
+	b.Server.Recheck(b.Context())
+}
+
+// cacheLookups lets lookups be answered from the cache, without rechecks in the background.
+func (b *testBridge) cacheLookups() {
+	ctx, cancel := context.WithCancel(b.Context())
+	running := b.Server
+	done := make(chan error, 1)
+	go func() { done <- running.RunLookups(ctx) }()
+	b.Cleanup(func() {
+		cancel()
+		<-done
+	})
+}
+
+// ada changes Ada at the provider.
+func (b *testBridge) ada(change func(*upstreamtest.Person)) {
+	person := testbridge.Ada()
+	change(&person)
+	b.Provider.SetPerson(person)
+}
+
+func disabled(person *upstreamtest.Person) { person.Disabled = true }
+
+// theLink returns the only link.
+func (b *testBridge) theLink() bridge.Link {
+	b.Helper()
+	b.WantLinks(1)
+	return b.Links()[0]
+}
+
+// wantEnded checks that the only link was revoked for a reason, by the provider.
+func (b *testBridge) wantEnded(token string, reason bridge.Reason) {
+	b.Helper()
+	b.WantInactive(token)
+	if link := b.theLink(); link.Reason != reason || link.Actor != "provider:corp" {
+		b.Errorf("revoked for %q by %q, want %q by the provider", link.Reason, link.Actor, reason)
+	}
+	if tokens, err := b.Store.UpstreamTokens(b.Context(), "", 9); err != nil || len(tokens) != 0 {
+		b.Errorf("%d refresh tokens of the provider are left, %v", len(tokens), err)
+	}
+}
+
+func (b *testBridge) wantOutcome(outcome string, count string) {
+	b.Helper()
+	b.WantMetric(`bridge_rechecks_total{outcome="` + outcome + `",provider="corp"} ` + count)
+}
+
+func TestRecheckEndsLinkOfDisabledAccount(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, offline())
+	token := b.Link()
+	b.ada(disabled)
+	b.recheck(time.Hour-time.Second, token) // not asked yet
+	b.WantActive(token)
+	b.wantOutcome("gone", "0")
+	b.recheck(time.Second, token)
+	b.wantEnded(token, bridge.ReasonAccountGone)
+	b.wantOutcome("gone", "1")
+}
+
+// The provider rotates its refresh tokens: each answer must be stored for the next question.
+func TestRecheckAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, offline())
+	token := b.Link()
+	for range 7 * 24 {
+		b.recheck(time.Hour, token)
+	}
+	b.wantOutcome("alive", "168")
+	b.ada(disabled)
+	b.recheck(time.Hour, token)
+	b.wantEnded(token, bridge.ReasonAccountGone)
+}
+
+// A link that nobody uses is rechecked once a day, so that its refresh token does not expire.
+func TestRecheckWithoutUse(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, offline())
+	token := b.Link()
+	for range 3 * 24 {
+		b.Clock.Advance(time.Hour)
+		b.Server.Recheck(b.Context())
+	}
+	b.wantOutcome("alive", "3")
+	b.ada(disabled)
+	b.Clock.Advance(24 * time.Hour)
+	b.Server.Recheck(b.Context())
+	b.wantEnded(token, bridge.ReasonAccountGone)
+}
+
+func TestRecheckByRefresh(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, withCodeGrant, offline(func(p *bridge.AccountPolicy) { p.RecheckLimit = 2 * time.Hour }))
+	tokens := b.LinkByCode()
+	b.Clock.Advance(time.Hour)
+	b.WantTokens(b.Refresh(tokens.RefreshToken))
+	b.Server.Recheck(b.Context())
+	b.wantOutcome("alive", "1")
+	b.Provider.SetDown(true)
+	b.Clock.Advance(2 * time.Hour)
+	response, body := b.Refresh(tokens.RefreshToken)
+	wantErrorResponse(t, response, body, http.StatusServiceUnavailable, "temporarily_unavailable")
+	b.Provider.SetDown(false)
+	b.ada(disabled)
+	b.Server.Recheck(b.Context())
+	wantRefreshRejected(b, tokens.RefreshToken)
+}
+
+func TestRecheckRenewsClaims(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, offline(), func(b *testBridge) { b.Skill.Allow.Groups = []string{"alexa-users"} })
+	token := b.Link()
+	b.cacheLookups()
+	b.ada(func(p *upstreamtest.Person) {
+		p.GivenName, p.Groups = "Augusta", []string{"alexa-users", "mathematicians"}
+	})
+	b.recheck(time.Hour, token)
+	claims := b.Lookup(token).Claims
+	if claims["name"] != "Augusta Lovelace" || len(claims["groups"].([]any)) != 2 || claims["email"] != "ada@contoso.com" {
+		t.Errorf("claims %v", claims)
+	}
+	b.wantOutcome("claims_changed", "1")
+
+	b.ada(func(p *upstreamtest.Person) { p.Groups = []string{"mathematicians"} })
+	b.recheck(time.Hour, token)
+	b.wantEnded(token, bridge.ReasonGroups)
+}
+
+// A configuration that does not permit the link suspends it, whatever the provider says, and is changed back.
+func TestRecheckOfSuspendedLink(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, offline())
+	token := b.Link()
+	b.Skill.Allow.Groups = []string{"directors"}
+	b.Restart()
+	b.WantInactive(token)
+	b.Clock.Advance(24 * time.Hour)
+	b.Server.Recheck(b.Context())
+	if link := b.theLink(); link.Revoked() || !link.CheckedAt.Equal(b.Clock.Now().Truncate(time.Second)) {
+		t.Errorf("revoked for %q, checked at %v", link.Reason, link.CheckedAt)
+	}
+	b.ada(func(p *upstreamtest.Person) { p.Groups = []string{"directors"} })
+	b.Clock.Advance(24 * time.Hour)
+	b.Server.Recheck(b.Context())
+	b.WantActive(token) // by the new claims
+	b.Config.Skills = b.Config.Skills[1:]
+	b.Restart()
+	b.Clock.Advance(24 * time.Hour)
+	b.Server.Recheck(b.Context())
+	if b.theLink().Revoked() {
+		t.Error("a link of a skill that is not configured was revoked")
+	}
+}
+
+// While the provider is out of reach for a week, no link ends.
+func TestRecheckWhileProviderIsDown(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, offline())
+	token := b.Link()
+	b.Provider.SetDown(true)
+	for range 7 * 24 {
+		b.recheck(time.Hour, token)
+	}
+	b.wantOutcome("alive", "0")
+	b.WantLogged(map[string]any{"level": "WARN", "msg": "account not checked", "provider": "corp"})
+	b.Provider.SetDown(false)
+	b.recheck(time.Hour, token)
+	b.wantOutcome("alive", "1")
+	b.ada(disabled)
+	b.recheck(time.Hour, token)
+	b.wantEnded(token, bridge.ReasonAccountGone)
+}
+
+// With a limit, nobody is answered for whom the provider has not vouched for too long, and again once it has.
+func TestRecheckLimit(t *testing.T) {
+	t.Parallel()
+	for _, cached := range []bool{false, true} {
+		b := startBridge(t, offline(func(p *bridge.AccountPolicy) { p.RecheckLimit = 3 * time.Hour }))
+		token := b.Link()
+		if cached {
+			b.cacheLookups()
+		}
+		b.Provider.SetDown(true)
+		b.recheck(3*time.Hour-time.Second, token)
+		b.Clock.Advance(time.Second)
+		response, body := b.Do(lookupRequest(b, url.Values{"token": {token}}))
+		wantErrorResponse(t, response, body, http.StatusServiceUnavailable, "temporarily_unavailable")
+		if response.Header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+		b.WantLogged(map[string]any{"level": "WARN", "msg": "lookup failed"})
+		b.Provider.SetDown(false)
+		b.Clock.Advance(time.Hour)
+		b.Server.Recheck(b.Context())
+		b.WantActive(token)
+	}
+}
+
+func TestRecheckGrace(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, offline(func(p *bridge.AccountPolicy) { p.DeadGrace, p.RecheckLimit = 72*time.Hour, 2*time.Hour }))
+	token := b.Link()
+	b.ada(disabled)
+	b.recheck(time.Hour, token)
+	b.WantLogged(map[string]any{"level": "WARN", "msg": "account gone", "revoked_in": "72h0m0s"})
+	asked := b.Provider.Requests("/oauth/token")
+	for range 71 {
+		b.recheck(time.Hour, token)
+	}
+	b.WantExchanges(asked)
+	b.wantOutcome("dying", "1")
+	b.Clock.Advance(time.Hour)
+	b.Server.Recheck(b.Context())
+	b.wantEnded(token, bridge.ReasonAccountGone)
+}
+
+// loseAnswers is a change to a bridge: while lose is true, the provider serves token requests, and the answer is lost.
+func loseAnswers(lose *bool) func(*testBridge) {
+	return func(b *testBridge) {
+		b.WrapProvider = func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if !*lose || r.URL.Path != "/oauth/token" {
+					next.ServeHTTP(w, r)
+					return
+				}
+				next.ServeHTTP(lostResponse{http.Header{}}, r)
+				panic(http.ErrAbortHandler)
+			})
+		}
+	}
+}
+
+type lostResponse struct{ header http.Header }
+
+func (r lostResponse) Header() http.Header            { return r.header }
+func (r lostResponse) Write(body []byte) (int, error) { return len(body), nil }
+func (r lostResponse) WriteHeader(int)                {}
+
+// The answer to a question is lost, with the new refresh token in it. The provider refuses the old one: nobody can tell
+// whether the account is gone, so the link lives.
+func TestRecheckAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	lose := false
+	b := startBridge(t, loseAnswers(&lose), offline())
+	token := b.Link()
+	lose = true
+	b.recheck(time.Hour, token)
+	lose = false
+	for range 10 {
+		b.recheck(time.Hour, token)
+	}
+	b.WantActive(token)
+	b.wantOutcome("gone", "0")
+	line := b.WantLogged(map[string]any{"level": "WARN", "msg": "account not checked", "stage": "token", "failures": 2.0})
+	if hint, _ := line["hint"].(string); !strings.Contains(hint, "let the person link again") {
+		t.Errorf("hint %q", hint)
+	}
+}
+
+// A replica that stops between question and answer leaves the next one in doubt, too.
+func TestRecheckNeverRecorded(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, offline())
+	token := b.Link()
+	b.Clock.Advance(time.Hour)
+	_, err := b.Store.BeginRecheck(t.Context(), bridge.RecheckStart{LinkID: b.theLink().ID, Now: b.Clock.Now(),
+		CheckedBefore: b.Clock.Now(), Lease: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.ada(disabled)
+	b.recheck(time.Minute, token)
+	b.WantActive(token)
+	b.wantOutcome("unknown", "1")
+}
+
+func TestRecheckAnswerIsAboutSomebodyElse(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, offline())
+	token := b.Link()
+	link := b.theLink()
+	recheck, err := b.Store.BeginRecheck(t.Context(), bridge.RecheckStart{LinkID: link.ID, Now: b.Clock.Now().Add(time.Hour),
+		CheckedBefore: b.Clock.Now().Add(time.Hour), Lease: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewed := &bridge.Renewed{Claims: link.Claims, Account: bridge.Account{Subject: "another sub"}}
+	err = b.Store.FinishRecheck(t.Context(), bridge.RecheckResult{LinkID: link.ID, Lease: recheck.Lease, CheckedAt: b.Clock.Now(),
+		DueAt: b.Clock.Now().Add(time.Hour), Renewed: renewed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.recheck(time.Hour, token)
+	b.WantActive(token)
+	b.WantLogged(map[string]any{"level": "ERROR", "msg": "account not checked",
+		"error": "the provider's answer is about another person"})
+}
+
+// A key that was removed leaves a refresh token that nobody can open. That says nothing about the account.
+func TestRecheckWithoutKey(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, offline())
+	token := b.Link()
+	b.ada(disabled)
+	kept := b.Config.Keys
+	b.Config.Keys = keys.NewRing(bytes.Repeat([]byte{99}, keys.SecretSize))
+	b.Restart()
+	b.recheck(time.Hour, token)
+	b.WantActive(token)
+	b.WantLogged(map[string]any{"level": "ERROR", "msg": "account not checked"})
+	b.Config.Keys = kept
+	b.Restart()
+	b.recheck(time.Hour, token)
+	b.wantEnded(token, bridge.ReasonAccountGone)
+}
+
+// Only a link keeps a refresh token, sealed. Without offline, and by a test sign-in, none is asked for.
+func TestUpstreamTokenIsKeptForLinksOnly(t *testing.T) {
+	t.Parallel()
+	var issued []string
+	record := func(b *testBridge) { b.WrapProvider = recordRefreshTokens(&issued) }
+	plain, tried := startBridge(t, record), startBridge(t, record, offline())
+	plain.Link()
+	tried.WantPage(tried.trySignIn(simulator.NewPhone(), tried.ticketURL()), http.StatusOK, "may link the skill")
+	for _, b := range []*testBridge{plain, tried} {
+		if tokens, err := b.Store.UpstreamTokens(t.Context(), "", 9); err != nil || len(tokens) != 0 {
+			t.Errorf("%d refresh tokens are stored, %v", len(tokens), err)
+		}
+	}
+	if len(issued) != 0 {
+		t.Errorf("%d refresh tokens were issued, want none", len(issued))
+	}
+	b := startBridge(t, record, offline())
+	token := b.Link()
+	b.recheck(time.Hour, token)
+	if len(issued) != 2 {
+		t.Fatalf("%d refresh tokens were issued, want one by the sign-in, one by the recheck", len(issued))
+	}
+	database, log := readDatabase(b), b.Logs.String()
+	for _, secret := range issued {
+		if strings.Contains(database, secret) || strings.Contains(log, secret) {
+			t.Error("a refresh token is in the database or in the log")
+		}
+	}
+}
+
+// recordRefreshTokens wraps a provider and appends the refresh tokens that it issues to a list.
+func recordRefreshTokens(issued *[]string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			recorder := httptest.NewRecorder()
+			next.ServeHTTP(recorder, r)
+			var body struct {
+				RefreshToken string `json:"refresh_token"`
+			}
+			if json.Unmarshal(recorder.Body.Bytes(), &body) == nil && body.RefreshToken != "" {
+				*issued = append(*issued, body.RefreshToken)
+			}
+			maps.Copy(w.Header(), recorder.Header())
+			w.WriteHeader(recorder.Code)
+			w.Write(recorder.Body.Bytes())
+		})
+	}
+}

@@ -1,0 +1,128 @@
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net"
+	"net/url"
+	"regexp"
+)
+
+// Renewal is a provider's answer to one of its refresh tokens: the person may still sign in.
+type Renewal struct {
+	// RefreshToken replaces the one that was sent, and must be stored before anything else is done. Empty: that one stays
+	// good.
+	RefreshToken string
+
+	signIn       *signIn
+	sub, subject string // of the person
+}
+
+// Person is somebody who signed in before.
+type Person struct {
+	RefreshToken string
+	Sub          string // of the ID token; empty: not known
+	Subject      string // the value of the configured claim
+}
+
+// Renew sends a refresh token (RFC 6749 §6). The error is an [*Error]. Its kind is [Gone] if the provider refuses the
+// refresh token: it ended the account or the session, or it does not know the token, as one that it has replaced before.
+func (p *Provider) Renew(ctx context.Context, person Person) (*Renewal, error) {
+	metadata, err := p.discovered(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &signIn{Provider: p, metadata: metadata}
+	s.keepOut(person.RefreshToken)
+	err = s.requestTokens(ctx, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {person.RefreshToken}})
+	if e, ok := errors.AsType[*Error](err); ok && e.refusedToken {
+		e.Kind, e.Hint = Gone, ""
+	}
+	if err != nil {
+		return nil, err
+	}
+	renewal := &Renewal{signIn: s, sub: person.Sub, subject: person.Subject}
+	if s.refreshToken != person.RefreshToken {
+		renewal.RefreshToken = s.refreshToken
+	}
+	return renewal, nil
+}
+
+// refusedRefreshToken is how Dex describes, beside invalid_request, a refresh token that it does not know any more.
+var refusedRefreshToken = regexp.MustCompile(`(?i)refresh token.*(invalid|expired|claimed)`)
+
+// refusesRefreshToken reports whether the error of a token response is about the code or the refresh token (RFC 6749
+// §5.2), and not about us.
+func refusesRefreshToken(code, description string) bool {
+	return code == "invalid_grant" || code == "invalid_request" && refusedRefreshToken.MatchString(description)
+}
+
+// wasSent reports whether a request that failed may have reached the provider.
+func wasSent(err error) bool {
+	dial, ok := errors.AsType[*net.OpError](err)
+	return !ok || dial.Op != "dial"
+}
+
+// ErrOtherPerson means that a provider answered a refresh token of one person with claims about another.
+var ErrOtherPerson = errors.New("the provider's answer is about another person")
+
+// ErrSubjectChanged means that the person has another subject than before, though the same sub.
+var ErrSubjectChanged = errors.New("the value of subject_claim has changed")
+
+// Identity returns what the provider says about the person now, from the ID token if there is one (OIDC Core §12.2), and
+// from userinfo if a claim is missing. Complete is false if one of the two did not answer: then a claim that is missing
+// says nothing. The error wraps [ErrOtherPerson] or [ErrSubjectChanged], or is an [*Error].
+func (r *Renewal) Identity(ctx context.Context, wish Wish) (identity *Identity, complete bool, err error) {
+	var idToken rawClaims
+	if r.signIn.idToken != "" {
+		if idToken, err = r.signIn.validIDToken(ctx); err != nil {
+			return nil, false, err
+		}
+		if r.sub != "" && idToken.string("sub") != r.sub {
+			return nil, false, ErrOtherPerson
+		}
+		r.sub = idToken.string("sub")
+	}
+	userinfo, complete := r.userinfo(ctx, idToken, wish)
+	if name := r.signIn.config.SubjectClaim; !complete && idToken[name] == nil && userinfo[name] == nil {
+		userinfo = maps.Clone(userinfo)
+		if userinfo == nil {
+			userinfo = rawClaims{}
+		}
+		userinfo[name], _ = json.Marshal(r.subject)
+	}
+	identity, err = r.signIn.identity(idToken, userinfo, wish)
+	if err != nil {
+		return nil, false, err
+	}
+	if identity.Subject != r.subject {
+		return nil, false, ErrSubjectChanged
+	}
+	identity.Sub = r.sub
+	return identity, complete, nil
+}
+
+// userinfo requests userinfo if it may have a claim that is missing. Complete is whether nothing else could have one.
+func (r *Renewal) userinfo(ctx context.Context, idToken rawClaims, wish Wish) (claims rawClaims, complete bool) {
+	s := r.signIn
+	missing := append(s.missing(idToken, wish.Needed), s.missing(idToken, wish.Wanted)...)
+	if idToken.at([]string{s.config.SubjectClaim}) == nil {
+		missing = append(missing, s.config.SubjectClaim)
+	}
+	switch {
+	case idToken != nil && len(missing) == 0:
+		return nil, true
+	case s.metadata.userinfoURL == "" || s.accessToken == "":
+		return nil, idToken != nil
+	case r.sub == "": // nobody could say whom the answer is about
+		return nil, false
+	}
+	claims, err := s.userinfo(ctx, r.sub)
+	if err != nil {
+		s.unread = append(s.unread, "userinfo: "+err.Error())
+		return nil, false
+	}
+	return claims, idToken != nil
+}
