@@ -19,13 +19,17 @@ import (
 	"alexa-oidc-bridge/internal/testbridge"
 )
 
-// offline is a change to a bridge: it keeps refresh tokens of the provider, and rechecks after an hour.
+// offline is a change to a bridge: it keeps refresh tokens of the provider, and rechecks after an hour by a clock that
+// only the test moves.
 func offline(changes ...func(*bridge.AccountPolicy)) func(*testBridge) {
 	policy := bridge.AccountPolicy{Offline: true, RecheckAfter: time.Hour}
 	for _, change := range changes {
 		change(&policy)
 	}
-	return func(b *testBridge) { b.Config.Accounts = map[string]bridge.AccountPolicy{"corp": policy} }
+	return func(b *testBridge) {
+		b.Clock.Hold()
+		b.Config.Accounts = map[string]bridge.AccountPolicy{"corp": policy}
+	}
 }
 
 // recheck lets a time pass, looks a token up, which is still active, and rechecks its link.

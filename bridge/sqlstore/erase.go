@@ -67,9 +67,14 @@ func forget(tx *transaction, links []bridge.Link, by bridge.Revocation) error {
 	return bury(tx, args)
 }
 
-// bury replaces revoked links that own nothing any more by their tombstones.
+// bury replaces revoked links without tokens and codes by their tombstones. Only an earlier version of the program leaves
+// a refresh token of the provider with a link that it revokes.
 func bury(tx *transaction, ids []any) error {
-	_, err := tx.Exec(`INSERT INTO tombstones (link_id, ended_at) SELECT id, revoked_at FROM links WHERE id IN `+
+	_, err := tx.Exec(`DELETE FROM upstream_tokens WHERE link_id IN `+placeholders(1, eraseSize), ids...)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO tombstones (link_id, ended_at) SELECT id, revoked_at FROM links WHERE id IN `+
 		placeholders(1, eraseSize)+` ON CONFLICT (link_id) DO NOTHING`, ids...)
 	if err != nil {
 		return err

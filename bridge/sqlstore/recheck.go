@@ -181,7 +181,9 @@ func (s *Store) DueRechecks(ctx context.Context, provider string, now time.Time,
 	return engine.Texts(s.db.Reader.QueryContext(ctx, selectDueRechecks, provider, seconds(now), limit))
 }
 
-const selectDueRechecks = `SELECT link_id FROM upstream_tokens WHERE provider = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3`
+// selectDueRechecks passes by links that an earlier version of the program revoked, which left their refresh tokens.
+const selectDueRechecks = `SELECT link_id FROM upstream_tokens WHERE provider = $1 AND due_at <= $2
+	AND EXISTS (SELECT 1 FROM links WHERE id = link_id AND revoked_at = 0) ORDER BY due_at LIMIT $3`
 
 // UpstreamTokens lists refresh tokens; see [bridge.Store].
 func (s *Store) UpstreamTokens(ctx context.Context, afterLinkID string, limit int) ([]bridge.SealedToken, error) {

@@ -43,6 +43,9 @@ func (r *Rechecker) ask(ctx context.Context, q *queue, recheck *bridge.Recheck, 
 		return r.cannotTell(ctx, q, recheck, policy, errNotOpened)
 	}
 	renewal, err := q.provider.Renew(ctx, upstream.Person{RefreshToken: token, Sub: link.Account.Subject, Subject: link.Subject})
+	if err == nil || isGone(err) {
+		q.answered()
+	}
 	if isGone(err) && (!recheck.Unanswered || recheck.Stable) {
 		return r.dead(r.Now(), policy)
 	}
@@ -82,8 +85,10 @@ func (r *Rechecker) cannotTell(ctx context.Context, q *queue, recheck *bridge.Re
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
 		unanswered = unanswered || e.Unanswered
 		switch e.Kind {
-		case upstream.OutOfReach, upstream.RateLimited:
-			q.pause(r.Now())
+		case upstream.OutOfReach:
+			q.failed(r.Now(), 1)
+		case upstream.RateLimited:
+			q.failed(r.Now(), outageFailures)
 		case upstream.Misconfigured:
 			level = slog.LevelError
 		case upstream.Gone:

@@ -41,8 +41,10 @@ const (
 	maxUsed = 10_000
 	// maxDue is how many links the store is asked for at a time.
 	maxDue = 100
-	// outagePause is how long a provider is left alone after it did not answer.
-	outagePause = 30 * time.Second
+	// outagePause is how long a provider is left alone that did not answer outageFailures times in a row: it may fail for
+	// one person only.
+	outagePause    = 30 * time.Second
+	outageFailures = 3
 	// firstRetry is doubled from one failure of a link to the next, up to maxRetry.
 	firstRetry = time.Minute
 	maxRetry   = time.Hour
@@ -69,9 +71,10 @@ type queue struct {
 	limiter  *rate.Limiter
 	wake     chan struct{} // has room for one
 
-	mu    sync.Mutex
-	used  map[string]bool // links
-	until time.Time       // when the provider is asked again
+	mu       sync.Mutex
+	used     map[string]bool // links
+	failures int             // of the provider in a row
+	until    time.Time       // when the provider is asked again
 }
 
 // New returns a rechecker of the links of all providers whose policy is Offline.
@@ -205,7 +208,7 @@ func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 // recheck rechecks one link.
 func (r *Rechecker) recheck(ctx context.Context, q *queue, linkID string) {
 	if err := q.provider.Discover(ctx); err != nil { // before a refresh token is sent, so that its answer is not in doubt
-		q.pause(r.Now())
+		q.failed(r.Now(), outageFailures)
 		return
 	}
 	ctx, cancel := lasting(ctx)
@@ -247,10 +250,20 @@ func (q *queue) takeUsed() []string {
 	return used
 }
 
-func (q *queue) pause(now time.Time) {
+// failed notes that the provider did not answer, as often in a row as weight says.
+func (q *queue) failed(now time.Time, weight int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.until = now.Add(outagePause)
+	if q.failures += weight; q.failures >= outageFailures {
+		q.until, q.failures = now.Add(outagePause), 0
+	}
+}
+
+// answered notes that the provider answered.
+func (q *queue) answered() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.failures = 0
 }
 
 func (q *queue) paused(now time.Time) bool {
