@@ -71,6 +71,7 @@ func TestRequestsPerMinute(t *testing.T) {
 		t.Errorf("the proxy: status %d", got)
 	}
 	b.WantMetric(`bridge_limited_total{route="/authorize"} 3`)
+	b.WantMetric(`bridge_limited_total{route="/"} 2`) // the home page, and what does not exist
 	b.WantLogged(map[string]any{"reason": "too_many", "route": "/authorize", "status": 429.0, "address": stranger})
 	b.Clock.Advance(12 * time.Second)
 	if got := status(b, "GET", b.Request().URL(), nil, forwarded(stranger)); got != http.StatusSeeOther {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -47,8 +46,7 @@ func newMetrics(s *Server) *metrics {
 
 // instrument wraps the handler of a route. Requests of /lookup get no reference, since a backend asks on every
 // utterance.
-func (m *metrics) instrument(pattern string, audience httperror.Audience, next http.Handler) http.Handler {
-	route := strings.TrimSuffix(pattern, "{$}")
+func (m *metrics) instrument(route string, audience httperror.Audience, next http.Handler) http.Handler {
 	duration := m.durations.WithLabelValues(route)
 	ok := m.requests.WithLabelValues(route, "200") // resolved once, for lookups
 	hasReference := route != "/lookup"

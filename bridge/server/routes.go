@@ -26,14 +26,15 @@ func (s *Server) publicHandler() http.Handler {
 	var paths []string
 	type handler = httperror.HandlerFunc
 	route := func(pattern string, audience httperror.Audience, next handler, methods ...string) http.Handler {
-		instrumented := metrics.instrument(pattern, audience, s.respond(pattern, audience, allowMethods(methods, next)))
+		name := routeName(pattern)
+		instrumented := metrics.instrument(name, audience, s.respond(name, audience, allowMethods(methods, next)))
 		mux.Handle(pattern, instrumented)
 		paths = append(paths, pattern)
 		return instrumented
 	}
 	page := func(pattern string, next handler, methods ...string) http.Handler {
 		// What no person opened is rejected before it counts: another site can let their browser send thousands.
-		return route(pattern, httperror.People, rejectPrefetch(s.limits.perRequest(pattern, next)), methods...)
+		return route(pattern, httperror.People, rejectPrefetch(s.limits.perRequest(routeName(pattern), next)), methods...)
 	}
 	endpoint := func(pattern string, next handler, methods ...string) http.Handler {
 		return route(pattern, httperror.Programs, s.limits.perFailure(pattern, next), methods...)
@@ -68,6 +69,9 @@ func (s *Server) publicHandler() http.Handler {
 		}
 	})
 }
+
+// routeName returns what metrics and the log call a pattern of the mux.
+func routeName(pattern string) string { return strings.TrimSuffix(pattern, "{$}") }
 
 // adminHandler returns the handler of everything that the operator's machines can reach.
 func (s *Server) adminHandler() http.Handler {
