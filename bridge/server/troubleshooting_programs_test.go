@@ -55,6 +55,9 @@ func skillTroubles() []trouble {
 		skill("for a test link", nil, func(b *testBridge) string {
 			return lookup(b, mint(b, nil), testbridge.BackendID, testbridge.BackendSecret)
 		}),
+		skill("the skill asks to link", func(b *testBridge) { b.Skill.TestTokens = true }, func(b *testBridge) string {
+			return lookup(b, mint(b, nil), testbridge.BackendID, testbridge.BackendSecret)
+		}),
 		skill("`not_redeemed`", nil, revoking(func(b *testBridge) {
 			b.Code("")
 			b.Clock.Advance(2*time.Minute + time.Second)
@@ -142,6 +145,7 @@ func serverTroubles() []trouble {
 			b.Config.TrustedProxies, b.Config.PublicURL = nil, "https://link.example.com"
 		}, send("GET", "/try/x", nil)),
 		elsewhere("`link revoked`", "revoked_log_test.go"),
+		elsewhere("`too many connections`", "../../cmd/alexa-oidc-bridge/limits_test.go"),
 		elsewhere("`revocations not known`", "revoked_log_test.go"),
 		elsewhere("`sweep failed`", "background_test.go"),
 		elsewhere("`requests aborted`", serveTest),
