@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"alexa-oidc-bridge/config"
 )
 
 // ownTemp sets and returns a directory for the temporary files of the test.
@@ -144,5 +146,18 @@ func TestForeignEnvironment(t *testing.T) {
 	}
 	if _, err := os.Stat(foreign); err == nil {
 		t.Error("the demo made a database where the environment says")
+	}
+}
+
+// TestSimulatedRedirect verifies that `simulate`, which takes the first redirect URI on this machine, finds one whose port
+// the demo does not use.
+func TestSimulatedRedirect(t *testing.T) {
+	v := newVisit(t)
+	loaded, _, err := config.Load(filepath.Join(v.demo.folder, configurationFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := loaded.Server.Skills[0].RedirectURIs[0]; got != "http://localhost:9000/" {
+		t.Errorf("the first redirect URI is %s", got)
 	}
 }
