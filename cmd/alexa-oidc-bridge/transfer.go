@@ -91,7 +91,8 @@ has is not changed, with one exception: if it is live there and revoked in the f
 file. So no link that is revoked on either side becomes live, and importing the same file again changes nothing.
 
 A link that was erased, there or in the file, as its tombstone says, is not added. If the database has it, it is revoked for
-the reason "erased", and erased. So an old export brings back nothing, and it does not matter which file is imported first.
+the reason "erased", and erased. "links erased" counts both. So an old export brings back nothing, and it does not matter which
+file is imported first.
 
 Stop the servers before you move to another database, export, import, and start them on the new one. Importing while
 servers run on the database harms nothing, but they may wait for it to write.
