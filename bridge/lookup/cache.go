@@ -11,7 +11,7 @@ import (
 
 const (
 	defaultCacheSize = 10_000
-	// longestCall ends a call that nobody waits for any more, also with an HTTP client that has no timeout.
+	// longestCall ends a call that nobody waits for any more, also with an HTTP client that has a long timeout.
 	longestCall = 10 * time.Second
 )
 
@@ -51,7 +51,7 @@ func (c *cache) get(q query, now time.Time) *Person {
 	return e.person
 }
 
-// add remembers a person for some time, but not longer than the token lives.
+// add remembers a person for some time from now, but not longer than the token lives.
 func (c *cache) add(q query, person *Person, now time.Time, lifetime time.Duration, size int) {
 	until := now.Add(lifetime)
 	if !person.ExpiresAt.IsZero() && person.ExpiresAt.Before(until) {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +19,8 @@ import (
 type cases struct {
 	Lookups []struct {
 		Name, Body, Outcome, Location, Fault string
-		Status                               int
+		Base64                               []byte
+		Status, Spaces                       int
 		AllowTest                            bool `json:"allow_test"`
 	}
 	Requests []struct {
@@ -26,8 +28,11 @@ type cases struct {
 		Request           json.RawMessage
 		AlexaUserID       string `json:"alexa_user_id"`
 	}
-	NotRequests []struct{ Name, Body string } `json:"not_requests"`
-	Responses   []struct {
+	NotRequests []struct {
+		Name, Body string
+		Base64     []byte
+	} `json:"not_requests"`
+	Responses []struct {
 		Name, Outcome     string
 		Request, Response json.RawMessage
 	}
@@ -70,12 +75,14 @@ func TestLookups(t *testing.T) {
 				case "timeout":
 					<-r.Context().Done()
 					return
+				case "interim":
+					w.WriteHeader(http.StatusProcessing)
 				}
 				if c.Location != "" {
 					w.Header().Set("Location", c.Location)
 				}
 				w.WriteHeader(c.Status)
-				w.Write([]byte(c.Body))
+				w.Write(append([]byte(c.Body+strings.Repeat(" ", c.Spaces)), c.Base64...))
 			}))
 			defer web.Close()
 			client := &lookup.Client{Endpoint: web.URL, ID: "a", Secret: "b", AllowTest: c.AllowTest}
@@ -103,7 +110,7 @@ func TestRequests(t *testing.T) {
 		}
 	}
 	for _, c := range all.NotRequests {
-		if request, err := lookup.ParseRequest([]byte(c.Body)); err == nil {
+		if request, err := lookup.ParseRequest(append([]byte(c.Body), c.Base64...)); err == nil {
 			t.Errorf("%s: %+v", c.Name, request)
 		}
 	}

@@ -14,6 +14,7 @@
 package lookup
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,8 +64,9 @@ type Client struct {
 	// locale such as de-DE. Nil: English.
 	Texts func(locale string) Texts
 
-	// HTTPClient sends the requests, but never follows a redirect, which would send the token to another server. If
-	// it is nil, a client with a timeout of 3 seconds is used, because Alexa waits at most 8 seconds for a skill.
+	// HTTPClient sends the requests, but never follows a redirect, which would send the token to another server. Nil:
+	// [http.DefaultTransport] is used. Without a timeout it gets one of 3 seconds, because Alexa waits at most 8
+	// seconds for a skill.
 	HTTPClient *http.Client
 
 	cache cache
@@ -77,11 +79,11 @@ func (c *Client) Lookup(ctx context.Context, request *Request) (*Person, error) 
 	if request.Token == "" {
 		return nil, ErrNotLinked
 	}
-	q := query{token: request.Token}
+	q, now := query{token: request.Token}, time.Now()
 	if c.SendAlexaUserID {
 		q.alexaUserID = request.AlexaUserID
 	}
-	if person := c.cache.get(q, time.Now()); person != nil {
+	if person := c.cache.get(q, now); person != nil {
 		return person, nil
 	}
 	return c.calls.do(ctx, q, func(ctx context.Context) (*Person, error) {
@@ -89,8 +91,8 @@ func (c *Client) Lookup(ctx context.Context, request *Request) (*Person, error) 
 		if err == nil && person.Test && !c.AllowTest {
 			return nil, fmt.Errorf("%w: it is a test link, and AllowTest is not set", ErrNotLinked)
 		}
-		if err == nil && c.CacheFor > 0 {
-			c.cache.add(q, person, time.Now(), c.CacheFor, c.CacheSize)
+		if err == nil && c.CacheFor > 0 { // since the request: the link may have ended before the response came
+			c.cache.add(q, person, now, c.CacheFor, c.CacheSize)
 		}
 		return person, err
 	})
@@ -106,8 +108,8 @@ func (c *Client) ask(ctx context.Context, q query) (*Person, error) {
 		form.Set("alexa_user_id", q.alexaUserID)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Endpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, err
+	if err != nil || request.URL.Host == "" || request.URL.Scheme != "https" && request.URL.Scheme != "http" {
+		return nil, errors.New("lookup: Endpoint is not an http or https URL; set that of /lookup")
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	// Makes net/http repeat the request if the bridge closed an idle connection. The header itself is not sent.
@@ -115,22 +117,24 @@ func (c *Client) ask(ctx context.Context, q query) (*Person, error) {
 	request.SetBasicAuth(url.QueryEscape(c.ID), url.QueryEscape(c.Secret)) // RFC 6749 §2.3.1
 	response, err := c.httpClient().Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, q.unavailable(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return nil, statusError(response.StatusCode, body)
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse+1))
+	switch {
+	case err != nil:
+		return nil, q.unavailable(err)
+	case len(body) > maxResponse:
+		return nil, fmt.Errorf("%w: the response is too large", ErrUnavailable)
+	case response.StatusCode != http.StatusOK:
+		return nil, q.statusError(response.StatusCode, body)
 	}
 	return parseResponse(body)
 }
 
 // statusError returns the error for a response with another status than 200.
-func statusError(status int, body []byte) error {
-	if status >= 500 || status == http.StatusTooManyRequests || status/100 == 3 {
+func (q query) statusError(status int, body []byte) error {
+	if status >= 500 || status < 400 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
 		return fmt.Errorf("%w: status %d", ErrUnavailable, status)
 	}
 	var problem struct {
@@ -138,14 +142,30 @@ func statusError(status int, body []byte) error {
 		Description string `json:"error_description"`
 	}
 	_ = json.Unmarshal(body, &problem)
-	return fmt.Errorf("lookup: status %d: %q: %q", status, problem.Error, problem.Description)
+	return fmt.Errorf("lookup: status %d: %q: %q", status, q.clean(problem.Error), q.clean(problem.Description))
+}
+
+// unavailable returns the error for a response that did not come. It has no URL, which may have a secret.
+func (q query) unavailable(err error) error {
+	if urlError, ok := errors.AsType[*url.Error](err); ok {
+		err = urlError.Err
+	}
+	return fmt.Errorf("%w: %s", ErrUnavailable, q.clean(err.Error()))
+}
+
+// clean makes a text that a server may have written fit for a log: not long, and without the token, which some servers
+// send back.
+func (q query) clean(text string) string {
+	text = strings.NewReplacer(q.token, "[removed]", url.QueryEscape(q.token), "[removed]").Replace(text)
+	return strings.ToValidUTF8(text[:min(len(text), 200)], "")
 }
 
 func (c *Client) httpClient() *http.Client {
-	client := http.Client{Timeout: defaultTimeout}
+	var client http.Client
 	if c.HTTPClient != nil {
 		client = *c.HTTPClient
 	}
+	client.Timeout = cmp.Or(client.Timeout, defaultTimeout)
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client
 }

@@ -1,7 +1,6 @@
 package lookup
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -41,39 +40,24 @@ func (p *Person) Claim(name string) string {
 	return text
 }
 
-// response is the response of the lookup endpoint (RFC 7662 §2.2).
-type response struct {
-	Active      *bool          `json:"active"`
-	Issuer      string         `json:"iss"`
-	Subject     string         `json:"sub"`
-	ClientID    string         `json:"client_id"`
-	Scope       string         `json:"scope"`
-	IssuedAt    int64          `json:"iat"` // seconds since 1970
-	ExpiresAt   int64          `json:"exp"` // seconds since 1970; 0: never
-	LinkID      string         `json:"link_id"`
-	Provider    string         `json:"provider"`
-	UpstreamISS string         `json:"upstream_iss"`
-	Claims      map[string]any `json:"claims"`
-	Test        bool           `json:"test"`
-}
-
-// parseResponse returns a person or [ErrNotLinked] only for what a bridge responds: the page of a proxy says nothing
-// about a link.
+// parseResponse returns a person or [ErrNotLinked] only for what a bridge responds (RFC 7662 §2.2): the page of a proxy
+// says nothing about a link.
 func parseResponse(body []byte) (*Person, error) {
-	var r response
-	err := json.Unmarshal(body, &r)
-	if err != nil || r.Active == nil || *r.Active && (r.Subject == "" || r.UpstreamISS == "") {
-		return nil, fmt.Errorf("%w: the response is not that of a bridge", ErrUnavailable)
-	}
-	if !*r.Active {
+	r := readObject(body)
+	active, known := r.root["active"].(bool)
+	if known && !active {
 		return nil, ErrNotLinked
 	}
 	person := &Person{
-		UpstreamISS: r.UpstreamISS, Subject: r.Subject, Claims: r.Claims, LinkID: r.LinkID, ClientID: r.ClientID,
-		Provider: r.Provider, Scope: r.Scope, Issuer: r.Issuer, IssuedAt: time.Unix(r.IssuedAt, 0), Test: r.Test,
+		UpstreamISS: r.text("upstream_iss"), Subject: r.text("sub"), Claims: member[object](r, "claims", r.root["claims"]),
+		LinkID: r.text("link_id"), ClientID: r.text("client_id"), Provider: r.text("provider"), Scope: r.text("scope"),
+		Issuer: r.text("iss"), IssuedAt: time.Unix(r.time("iat"), 0), Test: member[bool](r, "test", r.root["test"]),
 	}
-	if r.ExpiresAt != 0 {
-		person.ExpiresAt = time.Unix(r.ExpiresAt, 0)
+	if expires := r.time("exp"); expires != 0 {
+		person.ExpiresAt = time.Unix(expires, 0)
+	}
+	if r.err != nil || !active || person.Subject == "" || person.UpstreamISS == "" {
+		return nil, fmt.Errorf("%w: the response is not that of a bridge", ErrUnavailable)
 	}
 	return person, nil
 }

@@ -1,7 +1,7 @@
 package lookup
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,110 +32,54 @@ const (
 	Music     Kind = "music"
 )
 
-// body is where the kinds of skills have what [Request] has.
-type body struct {
-	Context *struct {
-		System struct {
-			Application struct {
-				ApplicationID string `json:"applicationId"`
-			} `json:"application"`
-			Person holder `json:"person"`
-			User   holder `json:"user"`
-		} `json:"System"`
-	} `json:"context"`
-	Session *struct {
-		Application struct {
-			ApplicationID string `json:"applicationId"`
-		} `json:"application"`
-		User holder `json:"user"`
-	} `json:"session"`
-	Request *struct {
-		Type   string `json:"type"`
-		Locale string `json:"locale"`
-	} `json:"request"`
-
-	Directive *struct {
-		Header   header `json:"header"`
-		Endpoint struct {
-			EndpointID string `json:"endpointId"`
-			Scope      scope  `json:"scope"`
-		} `json:"endpoint"`
-		Payload struct {
-			Scope   scope `json:"scope"`
-			Grantee scope `json:"grantee"`
-		} `json:"payload"`
-	} `json:"directive"`
-
-	Header  *header `json:"header"`
-	Payload struct {
-		RequestContext struct {
-			User holder `json:"user"`
-		} `json:"requestContext"`
-	} `json:"payload"`
-}
-
-// holder is a user or a person of a custom skill.
-type holder struct {
-	UserID      string `json:"userId"`
-	AccessToken string `json:"accessToken"`
-}
-
-type scope struct {
-	Token string `json:"token"`
-}
-
-type header struct {
-	Namespace        string `json:"namespace"`
-	Name             string `json:"name"`
-	CorrelationToken string `json:"correlationToken"`
-}
-
 // ParseRequest reads a request of Alexa to a custom, smart home or music skill. An error means that it is none of
-// these; then nothing is known about the link.
+// these; then nothing is known about the link. It contains nothing of the body.
 func ParseRequest(data []byte) (*Request, error) {
-	var b body
-	if err := json.Unmarshal(data, &b); err != nil {
-		return nil, fmt.Errorf("lookup: the body is not a request of Alexa: %w", err)
-	}
+	var request *Request
+	r := readObject(data)
 	switch {
-	case b.Directive != nil && b.Directive.Header.Namespace != "":
-		return b.smartHome(), nil
-	case b.Header != nil && b.Header.Namespace != "":
-		return b.music(), nil
-	case b.Request != nil && b.Request.Type != "":
-		return b.custom(), nil
+	case r.text("directive", "header", "namespace") != "":
+		request = r.smartHome()
+	case r.text("header", "namespace") != "":
+		request = r.music()
+	case r.text("request", "type") != "":
+		request = r.custom()
+	case r.err == nil:
+		r.err = errors.New("it has neither request.type nor a directive")
 	}
-	return nil, fmt.Errorf("lookup: the body is not a request of Alexa: it has neither request.type nor a directive")
+	if r.err != nil {
+		return nil, fmt.Errorf("lookup: the body is not a request of Alexa: %w", r.err)
+	}
+	return request, nil
 }
 
-func (b *body) custom() *Request {
-	r := &Request{Kind: Custom, Type: b.Request.Type, Locale: b.Request.Locale}
-	if b.Context != nil {
-		system := b.Context.System
-		r.Token = first(system.Person.AccessToken, system.User.AccessToken)
-		r.AlexaUserID, r.SkillID = system.User.UserID, system.Application.ApplicationID
-	}
-	if b.Session != nil { // has what the context has, but of the account only
-		r.Token = first(r.Token, b.Session.User.AccessToken)
-		r.AlexaUserID = first(r.AlexaUserID, b.Session.User.UserID)
-		r.SkillID = first(r.SkillID, b.Session.Application.ApplicationID)
-	}
-	return r
-}
-
-func (b *body) smartHome() *Request {
-	d := b.Directive
+// custom reads a request whose session has what the context has, but of the account only.
+func (r *reader) custom() *Request {
 	return &Request{
-		Kind: SmartHome, Type: d.Header.Namespace + "." + d.Header.Name,
-		Token:            first(d.Endpoint.Scope.Token, d.Payload.Scope.Token, d.Payload.Grantee.Token),
-		correlationToken: d.Header.CorrelationToken, endpointID: d.Endpoint.EndpointID,
+		Kind: Custom, Type: r.text("request", "type"), Locale: r.text("request", "locale"),
+		Token: first(r.text("context", "System", "person", "accessToken"),
+			r.text("context", "System", "user", "accessToken"), r.text("session", "user", "accessToken")),
+		AlexaUserID: first(r.text("context", "System", "user", "userId"), r.text("session", "user", "userId")),
+		SkillID: first(r.text("context", "System", "application", "applicationId"),
+			r.text("session", "application", "applicationId")),
 	}
 }
 
-func (b *body) music() *Request {
-	user := b.Payload.RequestContext.User
+func (r *reader) smartHome() *Request {
 	return &Request{
-		Kind: Music, Type: b.Header.Namespace + "." + b.Header.Name, Token: user.AccessToken, AlexaUserID: user.UserID,
+		Kind: SmartHome, Type: r.text("directive", "header", "namespace") + "." + r.text("directive", "header", "name"),
+		Token: first(r.text("directive", "endpoint", "scope", "token"), r.text("directive", "payload", "scope", "token"),
+			r.text("directive", "payload", "grantee", "token")),
+		correlationToken: r.text("directive", "header", "correlationToken"),
+		endpointID:       r.text("directive", "endpoint", "endpointId"),
+	}
+}
+
+func (r *reader) music() *Request {
+	return &Request{
+		Kind: Music, Type: r.text("header", "namespace") + "." + r.text("header", "name"),
+		Token:       r.text("payload", "requestContext", "user", "accessToken"),
+		AlexaUserID: r.text("payload", "requestContext", "user", "userId"),
 	}
 }
 

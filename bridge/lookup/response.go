@@ -35,8 +35,6 @@ func (c *Client) ErrorResponse(request *Request, err error) json.RawMessage {
 	return encode(spokenError(c.texts(request.Locale), notLinked))
 }
 
-type object = map[string]any
-
 func spokenError(texts Texts, notLinked bool) object {
 	response := object{"shouldEndSession": true}
 	text := texts.Unavailable

@@ -102,6 +102,7 @@ class LookupClient {
     for (const name of Object.keys(unknown)) {
       throw new TypeError(`LookupClient: there is no option ${name}; correct or remove it`);
     }
+    checkTypes({ timeoutMs, cacheMs, cacheSize }, { allowTest, sendAlexaUserId }, texts);
     this.#endpoint = new URL(endpoint);
     if (!['http:', 'https:'].includes(this.#endpoint.protocol)) {
       throw new TypeError('LookupClient: endpoint is not an http or https URL; set that of /lookup');
@@ -109,7 +110,7 @@ class LookupClient {
     const credentials = `${formEncode(id)}:${formEncode(secret)}`; // RFC 6749 §2.3.1
     this.#authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
     this.#options = { timeoutMs, cacheMs, cacheSize, allowTest, sendAlexaUserId, texts };
-    this.#agent = new (this.#endpoint.protocol === 'https:' ? https : http).Agent({ keepAlive: true });
+    this.#agent = newAgent(this.#endpoint.protocol === 'https:' ? https : http);
   }
 
   /**
@@ -118,11 +119,11 @@ class LookupClient {
    * @returns {Promise<Person>}
    */
   async lookup(request) {
-    if (request.token === '') {
+    if (!request.token) {
       throw new NotLinkedError('the account is not linked: the request has no token');
     }
     const form = { token: request.token };
-    if (this.#options.sendAlexaUserId && request.alexaUserId !== '') {
+    if (this.#options.sendAlexaUserId && request.alexaUserId) {
       form.alexa_user_id = request.alexaUserId;
     }
     const body = new URLSearchParams(form).toString();
@@ -132,7 +133,7 @@ class LookupClient {
       return remembered;
     }
     if (!this.#running.has(key)) {
-      this.#running.set(key, this.#ask(key, body).finally(() => this.#running.delete(key)));
+      this.#running.set(key, this.#ask(key, body, request.token).finally(() => this.#running.delete(key)));
     }
     return this.#running.get(key);
   }
@@ -142,12 +143,14 @@ class LookupClient {
     this.#agent.destroy();
   }
 
-  async #ask(key, body) {
-    const person = parseResponse(...await this.#post(body, AbortSignal.timeout(this.#options.timeoutMs)));
+  async #ask(key, body, token) {
+    const start = Date.now(); // the link may end before the response comes
+    const response = await this.#post(body, AbortSignal.timeout(this.#options.timeoutMs));
+    const person = parseResponse(...response, token);
     if (person.test && !this.#options.allowTest) {
       throw new NotLinkedError('the account is not linked: it is a test link, and allowTest is not set');
     }
-    this.#remember(key, person);
+    this.#remember(key, person, start);
     return person;
   }
 
@@ -167,7 +170,7 @@ class LookupClient {
         // The bridge may close a connection while it is idle. A new one shows whether it is there.
         if (!sent.reusedSocket || signal.aborted || !['ECONNRESET', 'EPIPE'].includes(error.code)) {
           const why = signal.aborted ? `no response within ${this.#options.timeoutMs} ms` : error.message || error.code;
-          throw new UnavailableError(`the bridge is unavailable: ${why}`, { cause: error });
+          throw new UnavailableError(`the bridge is unavailable: ${why}`); // a cause may have what was received
         }
       }
     }
@@ -179,19 +182,20 @@ class LookupClient {
       return null;
     }
     this.#persons.delete(key);
-    if (Date.now() >= entry.until) {
+    const now = Date.now();
+    if (now < entry.start || now >= entry.until) { // before the start: the clock was set back
       return null;
     }
     this.#persons.set(key, entry); // at the end
     return entry.person;
   }
 
-  #remember(key, person) {
-    if (!(this.#options.cacheMs > 0)) {
+  #remember(key, person, start) {
+    if (this.#options.cacheMs === 0) {
       return;
     }
-    const until = Math.min(Date.now() + this.#options.cacheMs, person.expiresAt?.getTime() ?? Infinity);
-    this.#persons.set(key, { person, until });
+    const until = Math.min(start + this.#options.cacheMs, person.expiresAt?.getTime() ?? Infinity);
+    this.#persons.set(key, { person, start, until });
     if (this.#persons.size > this.#options.cacheSize) {
       this.#persons.delete(this.#persons.keys().next().value);
     }
@@ -259,16 +263,58 @@ class LookupClient {
   }
 }
 
+/** Throws unless options have their types. Text of the environment has not: 'no' counts as true. */
+function checkTypes(numbers, booleans, texts) {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (!Number.isFinite(value) || value < 0) {
+      throw new TypeError(`LookupClient: ${name} is not a number that is 0 or more; correct it`);
+    }
+  }
+  for (const [name, value] of Object.entries(booleans)) {
+    if (typeof value !== 'boolean') {
+      throw new TypeError(`LookupClient: ${name} is not a boolean; set true or false`);
+    }
+  }
+  if (numbers.timeoutMs === 0) {
+    throw new TypeError('LookupClient: timeoutMs is 0, which lets no lookup succeed; correct it');
+  }
+  if (typeof texts !== 'function') {
+    throw new TypeError('LookupClient: texts is not a function of a locale; correct it');
+  }
+}
+
+/**
+ * Returns an agent that keeps connections, except one on which a response comes that nobody asked for: it would be
+ * taken for the response to the next lookup, and so one person for another.
+ */
+function newAgent({ Agent }) {
+  function discard() {
+    this.destroy();
+  }
+  class CarefulAgent extends Agent {
+    keepSocketAlive(socket) {
+      socket.on('data', discard);
+      return super.keepSocketAlive(socket);
+    }
+
+    reuseSocket(socket, request) {
+      socket.off('data', discard);
+      super.reuseSocket(socket, request);
+    }
+  }
+  return new CarefulAgent({ keepAlive: true });
+}
+
 /**
  * Reads a request of Alexa to a custom, smart home or music skill: as text, as a Buffer, or parsed already. Throws a
- * TypeError if it is none of these; then nothing is known about the link.
+ * TypeError, with nothing of the body, if it is none of these; then nothing is known about the link.
  *
  * The token of a custom skill with personalization belongs to the person whose voice Alexa recognized, if that one has
  * linked, and else to the account. '' stands for what is not in the request.
  */
 function parseRequest(body) {
+  const parsed = typeof body === 'string' || Buffer.isBuffer(body) ? parseJSON(body) : body; // whose errors quote it
   try {
-    const parsed = typeof body === 'string' || Buffer.isBuffer(body) ? JSON.parse(body) : body;
     const { directive, header, request } = object(parsed);
     if (textAt(directive, 'header', 'namespace')) {
       return smartHomeRequest(directive);
@@ -280,7 +326,7 @@ function parseRequest(body) {
       return customRequest(parsed);
     }
   } catch (error) {
-    throw new TypeError(`this is not a request of Alexa: ${error.message}`, { cause: error });
+    throw new TypeError(`this is not a request of Alexa: ${error.message}`);
   }
   throw new TypeError('this is not a request of Alexa: it has neither request.type nor a directive');
 }
@@ -291,10 +337,10 @@ function customRequest({ context, session, request }) {
     kind: 'custom',
     type: request.type,
     locale: textAt(request, 'locale'),
-    token: textAt(system, 'person', 'accessToken') || textAt(system, 'user', 'accessToken') ||
-      textAt(session, 'user', 'accessToken'),
-    alexaUserId: textAt(system, 'user', 'userId') || textAt(session, 'user', 'userId'),
-    skillId: textAt(system, 'application', 'applicationId') || textAt(session, 'application', 'applicationId'),
+    token: first(textAt(system, 'person', 'accessToken'), textAt(system, 'user', 'accessToken'),
+      textAt(session, 'user', 'accessToken')),
+    alexaUserId: first(textAt(system, 'user', 'userId'), textAt(session, 'user', 'userId')),
+    skillId: first(textAt(system, 'application', 'applicationId'), textAt(session, 'application', 'applicationId')),
   };
 }
 
@@ -303,8 +349,8 @@ function smartHomeRequest(directive) {
     kind: 'smart home',
     type: `${directive.header.namespace}.${textAt(directive, 'header', 'name')}`,
     locale: '',
-    token: textAt(directive, 'endpoint', 'scope', 'token') || textAt(directive, 'payload', 'scope', 'token') ||
-      textAt(directive, 'payload', 'grantee', 'token'),
+    token: first(textAt(directive, 'endpoint', 'scope', 'token'), textAt(directive, 'payload', 'scope', 'token'),
+      textAt(directive, 'payload', 'grantee', 'token')),
     alexaUserId: '',
     skillId: '',
     correlationToken: textAt(directive, 'header', 'correlationToken'),
@@ -332,6 +378,11 @@ function textAt(value, ...path) {
     throw new TypeError(`${path.at(-1)} is not text`);
   }
   return value ?? '';
+}
+
+/** Returns the first text that is not empty, or ''. */
+function first(...texts) {
+  return texts.find((text) => text !== '') ?? '';
 }
 
 function object(value) {
@@ -371,17 +422,17 @@ function receive(sent, body) {
         }
       });
       response.on('error', reject);
-      response.on('end', () => resolve([response.statusCode, Buffer.concat(chunks).toString()]));
+      response.on('end', () => resolve([response.statusCode, Buffer.concat(chunks)]));
     });
     sent.end(body);
   });
 }
 
 /** Returns a Person, or throws. Only a bridge says that a link has ended: the page of a proxy says nothing about it. */
-function parseResponse(status, body) {
+function parseResponse(status, body, token) {
   const response = parseJSON(body);
   if (status !== 200) {
-    throw statusError(status, isObject(response) ? response : {});
+    throw statusError(status, isObject(response) ? response : {}, token);
   }
   if (!isBridgeResponse(response)) {
     throw new UnavailableError('the bridge is unavailable: the response is not that of a bridge');
@@ -392,25 +443,38 @@ function parseResponse(status, body) {
   return new Person(response);
 }
 
+const maxTime = 253_402_300_799; // the end of the year 9999, in seconds since 1970
+
 function isBridgeResponse(response) {
   if (!isObject(response) || typeof response.active !== 'boolean') {
     return false;
   }
-  const isText = (name) => typeof response[name] === 'string' && response[name] !== '';
-  return !response.active || isText('sub') && isText('upstream_iss') &&
-    Number.isInteger(response.exp ?? 0) && Number.isInteger(response.iat ?? 0) && isObject(response.claims ?? {});
+  const isText = (name) => typeof (response[name] ?? '') === 'string';
+  const isTime = (value) => Number.isInteger(value) && value >= 0 && value <= maxTime;
+  return !response.active || response.sub && response.upstream_iss && isObject(response.claims ?? {}) &&
+    ['sub', 'upstream_iss', 'iss', 'client_id', 'scope', 'link_id', 'provider'].every(isText) &&
+    isTime(response.iat ?? 0) && isTime(response.exp ?? 0) && typeof (response.test ?? false) === 'boolean';
 }
 
-function statusError(status, { error, error_description: description }) {
-  if (status >= 500 || status === 429 || status < 400) {
+function statusError(status, { error, error_description: description }, token) {
+  if (status >= 500 || status === 429 || status === 408 || status < 400) {
     return new UnavailableError(`the bridge is unavailable: status ${status}`);
   }
-  return new LookupError(`status ${status}: ${JSON.stringify(error)}: ${JSON.stringify(description)}`);
+  return new LookupError(`status ${status}: ${clean(error, token)}: ${clean(description, token)}`);
 }
 
+/** Makes what a server wrote fit for a log: not long, and without the token, which some servers send back. */
+function clean(text, token) {
+  const parts = (typeof text === 'string' ? text : '').replaceAll(token, '[removed]');
+  return JSON.stringify(parts.replaceAll(formEncode(token), '[removed]').slice(0, 200));
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Returns the value of JSON, as text or in UTF-8, or undefined for what is none. */
 function parseJSON(text) {
   try {
-    return JSON.parse(text);
+    return JSON.parse(typeof text === 'string' ? text : utf8.decode(text));
   } catch {
     return undefined;
   }

@@ -1,10 +1,12 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const { once } = require('node:events');
 const { readFileSync } = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
 const { test } = require('node:test');
+const { inspect } = require('node:util');
 const { LookupClient, LookupError, NotLinkedError, UnavailableError, parseRequest } = require('./lookup');
 
 const cases = JSON.parse(readFileSync(path.join(__dirname, '../../bridge/lookup/testdata/cases.json')));
@@ -49,13 +51,22 @@ async function outcome(lookup) {
   }
 }
 
+/** Returns the body of a case. */
+function bytesOf({ body, base64 = '', spaces = 0 }) {
+  return Buffer.concat([Buffer.from(body + ' '.repeat(spaces)), Buffer.from(base64, 'base64')]);
+}
+
 for (const c of cases.lookups) {
   test(`lookup: ${c.name}`, async (t) => {
     const { newClient } = await startBridge(t, (response, asked, request) => {
       if (c.fault === 'reset') {
         request.socket.destroy();
       } else if (c.fault !== 'timeout') {
-        response.writeHead(c.status, c.location ? { location: c.location } : {}).end(c.body);
+        if (c.fault === 'interim') {
+          response.writeProcessing();
+        }
+        response.writeHead(c.status, c.location ? { location: c.location } : {})
+          .end(bytesOf(c));
       }
     });
     const client = newClient({ allowTest: c.allow_test ?? false, timeoutMs: c.fault === 'timeout' ? 50 : 3000 });
@@ -72,7 +83,10 @@ test('requests', () => {
     }
   }
   for (const c of cases.not_requests) {
-    assert.throws(() => parseRequest(c.body), TypeError, c.name);
+    assert.throws(() => parseRequest(bytesOf(c)), TypeError, c.name);
+    if (!c.base64) {
+      assert.throws(() => parseRequest(c.body), TypeError, c.name);
+    }
   }
 });
 
@@ -131,11 +145,14 @@ test('errors say what is wrong', async (t) => {
     [401, '{"error":"invalid_client","error_description":"wrong"}', LookupError, /status 401: "invalid_client": "wrong"/],
     [404, '', LookupError, /status 404/], [429, '', UnavailableError, /status 429/],
     [503, '', UnavailableError, /status 503/], [302, '', UnavailableError, /status 302/],
+    [201, '', UnavailableError, /status 201/], [408, '', UnavailableError, /status 408/],
+    [400, JSON.stringify({ error: 'token=a+%2F', error_description: `a / ${'é'.repeat(100_000)}` }), LookupError,
+      /^status 400: "token=\[removed\]": "\[removed\] é{10,200}"$/],
     [200, '<html>', UnavailableError, /not that of a bridge/],
     [200, JSON.stringify({ active: false, more: 'x'.repeat(1 << 20) }), UnavailableError, /too large/],
   ]) {
     [status, body] = [s, b];
-    await assert.rejects(newClient().lookup({ token: 'token' }), (error) => {
+    await assert.rejects(newClient().lookup({ token: 'a /' }), (error) => {
       assert.equal(error.constructor, type);
       assert.match(error.message, text);
       return true;
@@ -145,7 +162,9 @@ test('errors say what is wrong', async (t) => {
 
 test('no token: not linked, and the bridge is not asked', async (t) => {
   const { asked, newClient } = await startBridge(t, () => {});
-  await assert.rejects(newClient().lookup({ token: '' }), NotLinkedError);
+  for (const request of [{ token: '' }, { token: null }, {}]) {
+    await assert.rejects(newClient().lookup(request), NotLinkedError);
+  }
   assert.equal(asked.length, 0);
 });
 
@@ -154,6 +173,12 @@ test('options that are missing or misspelled', () => {
   for (const [change, text] of [
     [{ secret: undefined }, /secret is missing/], [{ id: '' }, /id is missing/], [{ endpoint: 'lookup' }, /URL/],
     [{ endpoint: 'ftp://link.example.com' }, /not an http/], [{ allowTests: true }, /no option allowTests/],
+    // What comes from the environment is text: 'no' would be true, and a time of '60000' would never end.
+    [{ allowTest: 'no' }, /allowTest is not a boolean/], [{ sendAlexaUserId: '' }, /sendAlexaUserId is not a boolean/],
+    [{ cacheMs: '60000' }, /cacheMs is not a number/], [{ cacheMs: NaN }, /cacheMs is not/],
+    [{ cacheSize: 'all' }, /cacheSize is not a number/], [{ cacheSize: Infinity }, /cacheSize is not/],
+    [{ timeoutMs: '3000' }, /timeoutMs is not a number/], [{ timeoutMs: -1 }, /timeoutMs is not/],
+    [{ timeoutMs: 0 }, /timeoutMs is 0/], [{ texts: {} }, /texts is not a function/],
   ]) {
     assert.throws(() => new LookupClient({ ...good, ...change }), text);
   }
@@ -195,6 +220,37 @@ test('cache', async (t) => {
   assert.equal(asked.length, 3);
 });
 
+test('a clock that is set back ends what is remembered', async (t) => {
+  let now = Date.now();
+  t.mock.method(Date, 'now', () => now);
+  const { asked, newClient } = await startBridge(t, (response) => respondJSON(response, person('ada')));
+  const client = newClient({ cacheMs: 60_000 });
+  await client.lookup({ token: 'token' });
+  now -= 3_600_000;
+  await client.lookup({ token: 'token' });
+  assert.equal(asked.length, 2);
+});
+
+test('a person is remembered since the request: the link may have ended before the response came', async (t) => {
+  let now = Date.now();
+  t.mock.method(Date, 'now', () => now);
+  const { asked, newClient } = await startBridge(t, (response) => {
+    now += 2_000;
+    respondJSON(response, person('ada'));
+  });
+  const client = newClient({ cacheMs: 10_000 });
+  await client.lookup({ token: 'token' });
+  now += 8_000;
+  await client.lookup({ token: 'token' });
+  assert.equal(asked.length, 2);
+});
+
+test('errors of parsing have nothing of the body', () => {
+  for (const body of ['aob_at_01234567', '{"accessToken":"aob_at_0123456789",x}', '{"token":"aob_at_0123456789"}x']) {
+    assert.throws(() => parseRequest(body), (error) => !/aob|789/.test(inspect(error)));
+  }
+});
+
 test('equal lookups at once are sent once', async (t) => {
   let bothArrived;
   const both = new Promise((resolve) => { bothArrived = resolve; });
@@ -233,6 +289,31 @@ test('a connection is reused, and replaced when the bridge closed it', async (t)
   dropReused = true;
   await client.lookup({ token: 'token', alexaUserId: '' });
   assert.deepEqual([sockets.size, asked.length], [2, 5]);
+});
+
+test('what is not HTTP is not in the error', async (t) => {
+  const { newClient } = await startBridge(t, (response, _, { socket }) => socket.end('token=aob_at_01234\r\n'));
+  await assert.rejects(newClient().lookup({ token: 'aob_at_01234' }), (error) => {
+    assert.doesNotMatch(inspect(error), /aob|Buffer/);
+    return error instanceof UnavailableError;
+  });
+});
+
+// It would be taken for the response to the next lookup, and so one person for another.
+test('a connection with a response that nobody asked for is not used again', { timeout: 30_000 }, async (t) => {
+  let connection;
+  const { server, newClient } = await startBridge(t, (response, { form }, { socket }) => {
+    connection = socket;
+    respondJSON(response, person(form.get('token')));
+  });
+  server.keepAliveTimeout = 0; // so that it closes no connection
+  const client = newClient();
+  for (const token of ['a', 'b', 'c']) {
+    assert.equal((await client.lookup({ token })).subject, token);
+    const other = JSON.stringify(person('somebody else'));
+    connection.write(`HTTP/1.1 200 OK\r\nContent-Length: ${other.length}\r\n\r\n${other}`);
+    await once(connection, 'close'); // by the client
+  }
 });
 
 test('interceptor and error handler of ask-sdk', async (t) => {

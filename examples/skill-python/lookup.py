@@ -23,6 +23,7 @@ import dataclasses
 import hashlib
 import http.client
 import json
+import selectors
 import socket
 import ssl
 import threading
@@ -32,6 +33,7 @@ import uuid
 
 _MAX_RESPONSE = 1 << 20  # bytes
 _MAX_IDLE = 8  # connections
+_MAX_TIME = 253_402_300_799  # the end of the year 9999, in seconds since 1970
 
 
 class Error(Exception):
@@ -117,15 +119,17 @@ class Client:
         if not backend_id or not secret:
             raise ValueError("the id or the secret of the backend is missing; set it")
         self._url = urllib.parse.urlsplit(endpoint or "")
-        if self._url.scheme not in ("http", "https") or not self._url.hostname:
+        if self._url.scheme not in ("http", "https") or not self._url.hostname or self._url.port == 0:
             raise ValueError("the endpoint is not an http or https URL; set that of /lookup")
+        _check_types({"timeout": timeout, "cache_for": cache_for, "cache_size": cache_size},
+                     {"allow_test": allow_test, "send_alexa_user_id": send_alexa_user_id})
         credentials = f"{urllib.parse.quote_plus(backend_id)}:{urllib.parse.quote_plus(secret)}"  # RFC 6749 §2.3.1
         self._authorization = "Basic " + base64.b64encode(credentials.encode()).decode()
         self._timeout, self._allow_test, self._send_alexa_user_id = timeout, allow_test, send_alexa_user_id
         self._cache_for, self._cache_size, self._texts = cache_for, cache_size, texts or (lambda locale: {})
         self._tls = ssl.create_default_context() if self._url.scheme == "https" else None
         self._lock = threading.Lock()  # of all below
-        self._persons = collections.OrderedDict()  # (person, until) by key, the one looked up last at the end
+        self._persons = collections.OrderedDict()  # (person, start, until) by key, the one looked up last at the end
         self._running = {}  # calls by key
         self._idle = []  # connections
 
@@ -139,22 +143,35 @@ class Client:
         form = {"token": request.token}
         if self._send_alexa_user_id and request.alexa_user_id:
             form["alexa_user_id"] = request.alexa_user_id
-        body = urllib.parse.urlencode(form).encode()
+        body = urllib.parse.urlencode(form, errors="replace").encode()
         key = hashlib.sha256(body).digest()  # keeps no token in memory
         with self._lock:
             person = self._remembered(key)
             if person:
                 return person
-            call = self._running.get(key)
-            if not call:
-                call = self._running[key] = _Call()
-                threading.Thread(target=self._run, args=(key, body, call), daemon=True).start()
+            call = self._running.get(key) or self._start(key, body, request.token)
         if not call.done.wait(self._timeout):
             call.abort()
+            self._forget(key, call)
             raise Unavailable(f"the bridge is unavailable: no response within {self._timeout} seconds")
         if call.error:
             raise type(call.error)(*call.error.args) from call.error  # every waiter has an exception of its own
         return call.person
+
+    def _start(self, key, body, token):
+        call = _Call(token)
+        thread = threading.Thread(target=self._run, args=(key, body, call), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise Unavailable(f"the bridge is not asked: {error}") from error
+        self._running[key] = call
+        return call
+
+    def _forget(self, key, call):
+        with self._lock:
+            if self._running.get(key) is call:
+                del self._running[key]
 
     def _run(self, key, body, call):
         try:
@@ -162,19 +179,20 @@ class Client:
         except Error as error:
             call.error = error
         except Exception as error:  # nothing is known, whatever happened
-            call.error = Unavailable(f"the bridge is unavailable: {type(error).__name__}: {error}")
+            why = _clean(f"{type(error).__name__}: {error}", call.token)
+            call.error = Unavailable(f"the bridge is unavailable: {why}")
         finally:
-            with self._lock:
-                self._running.pop(key, None)
+            self._forget(key, call)
             call.done.set()
 
     def _ask(self, key, body, call):
-        person = _parse_response(*self._post(body, call))
+        start = time.time()  # the link may end before the response comes
+        person = _parse_response(*self._post(body, call), call.token)
         if person.test and not self._allow_test:
             raise NotLinked("the account is not linked: it is a test link, and allow_test is not set")
         if self._cache_for > 0:
             with self._lock:
-                self._remember(key, person)
+                self._remember(key, person, start)
         return person
 
     def _post(self, body, call):
@@ -184,14 +202,16 @@ class Client:
             call.connection = connection
             try:
                 response = self._send(connection, body)
-            except ConnectionError:
+            except BaseException as error:
                 connection.close()
-                if reused:  # the bridge may close a connection while it is idle; a new one shows whether it is there
+                if reused and isinstance(error, ConnectionError):  # the bridge may close a connection while it is idle; a new one shows whether it is there
                     continue
                 raise
             try:
-                text = response.read(_MAX_RESPONSE)
-                if response.length:  # not all of it came, or it is too large
+                text = response.read(_MAX_RESPONSE + 1)
+                if len(text) > _MAX_RESPONSE:
+                    raise ValueError("the response is too large")
+                if response.length:  # not all of it came
                     raise http.client.IncompleteRead(text, response.length)
             except BaseException:
                 connection.close()
@@ -209,16 +229,22 @@ class Client:
 
     def _connection(self):
         with self._lock:
-            if self._idle:
-                return self._idle.pop(), True
+            while self._idle:
+                connection = self._idle.pop()
+                if _is_quiet(connection.sock):
+                    return connection, True
+                connection.close()
         host, port = self._url.hostname, self._url.port
         if self._tls:
-            return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._tls), False
-        return http.client.HTTPConnection(host, port, timeout=self._timeout), False
+            made = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._tls)
+        else:
+            made = http.client.HTTPConnection(host, port, timeout=self._timeout)
+        made.response_class = _Response
+        return made, False
 
     def _release(self, connection, response):
         with self._lock:
-            if response.isclosed() and connection.sock and len(self._idle) < _MAX_IDLE:
+            if response.status >= 200 and response.isclosed() and connection.sock and len(self._idle) < _MAX_IDLE:
                 self._idle.append(connection)
                 return
         connection.close()
@@ -231,20 +257,20 @@ class Client:
             connection.close()
 
     def _remembered(self, key):
-        person, until = self._persons.get(key, (None, 0))
+        person, start, until = self._persons.get(key, (None, 0, 0))
         if not person:
             return None
-        if time.time() >= until:
+        if not start <= time.time() < until:  # before the start: the clock was set back
             del self._persons[key]
             return None
         self._persons.move_to_end(key)
         return person
 
-    def _remember(self, key, person):
-        until = time.time() + self._cache_for
+    def _remember(self, key, person, start):
+        until = start + self._cache_for
         if person.expires_at is not None:
             until = min(until, person.expires_at)
-        self._persons[key] = person, until
+        self._persons[key] = person, start, until
         self._persons.move_to_end(key)
         if len(self._persons) > self._cache_size:
             self._persons.popitem(last=False)
@@ -275,7 +301,8 @@ class Client:
 class _Call:
     """A lookup that is running in a thread of its own, so that nothing keeps those who wait beyond the timeout."""
 
-    def __init__(self):
+    def __init__(self, token):
+        self.token = token
         self.done = threading.Event()
         self.person = self.error = self.connection = None
 
@@ -285,9 +312,44 @@ class _Call:
         sock = connection.sock if connection else None
         if sock:
             try:
-                sock.shutdown(socket.SHUT_RDWR)
+                # Not sock.shutdown, which first ends TLS: what the thread writes then is not encrypted.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
             except OSError:
                 pass  # it is closed already
+
+
+class _Response(http.client.HTTPResponse):
+    """A response that comes after others, such as 103 Early Hints, which http.client takes for the last, but for 100.
+
+    The next lookup would take the last one for its own, and so one person for another.
+    """
+
+    def begin(self):
+        super().begin()
+        while 100 < self.status < 200 and self.status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            self.headers = None
+            super().begin()
+
+
+def _is_quiet(sock):
+    """Return whether nothing came on an idle connection: not its end, and no response that nobody asked for."""
+    if isinstance(sock, ssl.SSLSocket) and sock.pending():
+        return False
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_READ)
+        return not selector.select(0)
+
+
+def _check_types(numbers, booleans):
+    """Raise ValueError unless options have their types. Text of the environment has not: "no" counts as true."""
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+            raise ValueError(f"{name} is not a number that is 0 or more; correct it")
+    for name, value in booleans.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} is not a boolean; set True or False")
+    if not numbers["timeout"]:
+        raise ValueError("timeout is 0, which lets no lookup succeed; correct it")
 
 
 def parse_request(event):
@@ -297,15 +359,15 @@ def parse_request(event):
     """
     try:
         if isinstance(event, (str, bytes, bytearray)):
-            event = json.loads(event)
+            event = _parse_json(event)
         if _text(event, "directive", "header", "namespace"):
             return _smart_home_request(event)
         if _text(event, "header", "namespace"):
             return _music_request(event)
         if _text(event, "request", "type"):
             return _custom_request(event)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"this is not a request of Alexa: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"this is not a request of Alexa: {error}") from None  # a cause would have the body
     raise ValueError("this is not a request of Alexa: it has neither request.type nor a directive")
 
 
@@ -313,11 +375,11 @@ def _custom_request(event):
     system, session = ("context", "System"), ("session",)
     return Request(
         kind="custom", type=_text(event, "request", "type"), locale=_text(event, "request", "locale"),
-        token=_text(event, *system, "person", "accessToken") or _text(event, *system, "user", "accessToken")
-        or _text(event, *session, "user", "accessToken"),
-        alexa_user_id=_text(event, *system, "user", "userId") or _text(event, *session, "user", "userId"),
-        skill_id=_text(event, *system, "application", "applicationId")
-        or _text(event, *session, "application", "applicationId"),
+        token=_first(_text(event, *system, "person", "accessToken"), _text(event, *system, "user", "accessToken"),
+                     _text(event, *session, "user", "accessToken")),
+        alexa_user_id=_first(_text(event, *system, "user", "userId"), _text(event, *session, "user", "userId")),
+        skill_id=_first(_text(event, *system, "application", "applicationId"),
+                        _text(event, *session, "application", "applicationId")),
     )
 
 
@@ -325,9 +387,9 @@ def _smart_home_request(event):
     header = "directive", "header"
     return Request(
         kind="smart home", type=_text(event, *header, "namespace") + "." + _text(event, *header, "name"),
-        token=_text(event, "directive", "endpoint", "scope", "token")
-        or _text(event, "directive", "payload", "scope", "token")
-        or _text(event, "directive", "payload", "grantee", "token"),
+        token=_first(_text(event, "directive", "endpoint", "scope", "token"),
+                     _text(event, "directive", "payload", "scope", "token"),
+                     _text(event, "directive", "payload", "grantee", "token")),
         correlation_token=_text(event, *header, "correlationToken"),
         endpoint_id=_text(event, "directive", "endpoint", "endpointId"),
     )
@@ -353,39 +415,72 @@ def _text(value, *path):
     return value or ""
 
 
-def _parse_response(status, body):
+def _first(*texts):
+    """Return the first text that is not empty, or ""."""
+    return next(filter(None, texts), "")
+
+
+def _parse_json(data):
+    """Return the value of JSON, as text or in UTF-8. Raise ValueError, with nothing of the data, if it is none."""
+    try:
+        text = data if isinstance(data, str) else data.decode("utf-8")
+        return json.loads(text, parse_constant=int)  # raises ValueError for NaN and the like, which are no JSON
+    except (ValueError, RecursionError):
+        raise ValueError("it is not JSON in UTF-8") from None
+
+
+def _parse_response(status, body, token):
     """Return a Person, or raise. Only a bridge says that a link has ended: the page of a proxy does not."""
     try:
-        response = json.loads(body)
-    except (ValueError, RecursionError):
+        response = _parse_json(body)
+    except ValueError:
         response = None
     if status != 200:
-        raise _status_error(status, response if isinstance(response, dict) else {})
+        raise _status_error(status, response if isinstance(response, dict) else {}, token)
     if not _is_bridge_response(response):
         raise Unavailable("the bridge is unavailable: the response is not that of a bridge")
     if not response["active"]:
         raise NotLinked("the account is not linked: the token is not active")
     return Person(
         upstream_iss=response["upstream_iss"], subject=response["sub"], claims=response.get("claims") or {},
-        link_id=response.get("link_id", ""), client_id=response.get("client_id", ""),
-        provider=response.get("provider", ""), scope=response.get("scope", ""), issuer=response.get("iss", ""),
-        issued_at=response.get("iat", 0), expires_at=response.get("exp") or None, test=response.get("test") is True,
+        link_id=response.get("link_id") or "", client_id=response.get("client_id") or "",
+        provider=response.get("provider") or "", scope=response.get("scope") or "", issuer=response.get("iss") or "",
+        issued_at=int(response.get("iat") or 0), expires_at=int(response.get("exp") or 0) or None,
+        test=response.get("test") is True,
     )
 
 
 def _is_bridge_response(response):
     if not isinstance(response, dict) or not isinstance(response.get("active"), bool):
         return False
-    return not response["active"] or (
-        all(isinstance(response.get(name), str) and response[name] for name in ("sub", "upstream_iss"))
-        and all(isinstance(response.get(name) or 0, int) for name in ("iat", "exp"))
-        and isinstance(response.get("claims") or {}, dict))
+    if not response["active"]:
+        return True
+    texts = [response.get(name) for name in ("sub", "upstream_iss", "iss", "client_id", "scope", "link_id", "provider")]
+    return bool(
+        texts[0] and texts[1] and all(isinstance(text, str | None) for text in texts)
+        and _is_time(response.get("iat")) and _is_time(response.get("exp"))
+        and isinstance(response.get("claims"), dict | None) and isinstance(response.get("test"), bool | None))
 
 
-def _status_error(status, response):
-    if status >= 500 or status == 429 or status < 400:
+def _is_time(value):
+    if isinstance(value, bool) or not isinstance(value, int | float | None):
+        return False
+    return value is None or 0 <= value <= _MAX_TIME and value == int(value)
+
+
+def _status_error(status, response, token):
+    if status >= 500 or status in (408, 429) or status < 400:
         return Unavailable(f"the bridge is unavailable: status {status}")
-    return Error(f"status {status}: {response.get('error')!r}: {response.get('error_description')!r}")
+    code, description = (_clean(response.get(name), token) for name in ("error", "error_description"))
+    return Error(f"status {status}: {code!r}: {description!r}")
+
+
+def _clean(text, token):
+    """Make what a server wrote fit for a log: not long, and without the token, which some servers send back."""
+    text = text if isinstance(text, str) else ""
+    for form in (token, urllib.parse.quote_plus(token, errors="replace")):
+        text = text.replace(form, "[removed]")
+    return text[:200]
 
 
 def _error_payload(not_linked):

@@ -5,8 +5,12 @@ import contextlib
 import http.server
 import json
 import pathlib
+import select
+import socket
+import ssl
 import threading
 import time
+import traceback
 import unittest
 import unittest.mock
 import urllib.parse
@@ -26,6 +30,9 @@ class Bridge(http.server.ThreadingHTTPServer):
         self.respond, self.asked, self.connections, self.clients = respond, [], 0, []
         self.stopped = threading.Event()
         super().__init__(("127.0.0.1", 0), Handler)
+
+    def handle_error(self, request, client_address):
+        pass  # the client may close a connection at any time
 
     def client(self, **options):
         made = lookup.Client(f"http://127.0.0.1:{self.server_port}/lookup", options.pop("backend_id", "a"),
@@ -49,13 +56,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.respond(self, form)
 
     def reply(self, status, body="", headers=()):
+        body = body.encode() if isinstance(body, str) else body
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
         if status != 204:
-            self.send_header("Content-Length", str(len(body.encode())))
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body.encode())
+        self.wfile.write(body)
 
     def reset(self):
         self.close_connection = True
@@ -98,6 +106,11 @@ def outcome(client, token, alexa_user_id=""):
         return "unknown"
 
 
+def bytes_of(case):
+    """Return the body of a case."""
+    return (case["body"] + " " * case.get("spaces", 0)).encode() + base64.b64decode(case.get("base64", ""))
+
+
 class Cases(unittest.TestCase):
     maxDiff = None
 
@@ -109,8 +122,10 @@ class Cases(unittest.TestCase):
                 elif case.get("fault") == "timeout":
                     handler.server.stopped.wait()
                 else:
+                    if case.get("fault") == "interim":
+                        handler.wfile.write(b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n")
                     location = [("Location", case["location"])] if "location" in case else []
-                    handler.reply(case["status"], case["body"], location)
+                    handler.reply(case["status"], bytes_of(case), location)
             with self.subTest(case["name"]), bridge(respond) as server:
                 client = server.client(allow_test=case.get("allow_test", False),
                                        timeout=0.05 if case.get("fault") == "timeout" else 3)
@@ -126,7 +141,7 @@ class Cases(unittest.TestCase):
                                      (case["kind"], case["token"], case["alexa_user_id"]))
         for case in CASES["not_requests"]:
             with self.subTest(case["name"]), self.assertRaises(ValueError):
-                lookup.parse_request(case["body"])
+                lookup.parse_request(bytes_of(case))
 
     def test_error_responses(self):
         client = lookup.Client("http://127.0.0.1:1/lookup", "a", "b")
@@ -165,15 +180,18 @@ class ClientTest(unittest.TestCase):
         for status, body, kind, text in (
             (401, '{"error":"invalid_client","error_description":"wrong"}', lookup.Error,
              "status 401: 'invalid_client': 'wrong'"),
+            (400, json.dumps({"error": "token=a+%2F", "error_description": "a /" + "é" * 100_000}), lookup.Error,
+             r"^status 400: 'token=\[removed\]': '\[removed\]é{10,200}'$"),
+            (201, "", lookup.Unavailable, "status 201"), (408, "", lookup.Unavailable, "status 408"),
             (404, "", lookup.Error, "status 404"), (429, "", lookup.Unavailable, "status 429"),
             (503, "", lookup.Unavailable, "status 503"), (302, "", lookup.Unavailable, "status 302"),
             (200, "<html>", lookup.Unavailable, "not that of a bridge"),
             (200, "[" * 100_000, lookup.Unavailable, "not that"),
-            (200, json.dumps({"active": False, "more": "x" * (1 << 20)}), lookup.Unavailable, "IncompleteRead"),
+            (200, json.dumps({"active": False, "more": "x" * (1 << 20)}), lookup.Unavailable, "too large"),
         ):
             with self.subTest(text), bridge(lambda handler, form: handler.reply(status, body)) as server:
                 with self.assertRaisesRegex(lookup.Error, text) as caught:
-                    server.client().lookup(request("token"))
+                    server.client().lookup(request("a /"))
                 self.assertIs(type(caught.exception), kind)
 
     def test_no_token(self):
@@ -191,9 +209,16 @@ class ClientTest(unittest.TestCase):
         for endpoint, backend_id, secret in (
             ("https://link.example.com/lookup", "a", None), ("https://link.example.com/lookup", "", "b"),
             (None, "a", "b"), ("lookup", "a", "b"), ("ftp://link.example.com/lookup", "a", "b"),
+            ("https://link.example.com:99999/lookup", "a", "b"),
         ):
             with self.assertRaises(ValueError):
                 lookup.Client(endpoint, backend_id, secret)
+        # What comes from the environment is text, and "no" counts as true.
+        for option in ({"allow_test": "no"}, {"send_alexa_user_id": ""}, {"cache_for": "60"},
+                       {"cache_for": float("nan")}, {"cache_size": None}, {"timeout": "3"}, {"timeout": -1},
+                       {"timeout": 0}, {"timeout": True}):
+            with self.subTest(option), self.assertRaisesRegex(ValueError, next(iter(option))):
+                lookup.Client("https://link.example.com/lookup", "a", "b", **option)
 
     def test_texts(self):
         client = lookup.Client("http://127.0.0.1:1/lookup", "a", "b",
@@ -226,6 +251,101 @@ class ClientTest(unittest.TestCase):
             with self.assertRaises(lookup.Unavailable):
                 server.client().lookup(request("token"))
 
+    def test_a_large_response_in_chunks(self):
+        def respond(handler, form):
+            body = b'{"active":false}' + b" " * (1 << 20)
+            with contextlib.suppress(OSError):
+                handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body))
+                handler.wfile.write(body + b"\r\n3\r\nend\r\n0\r\n\r\n")
+        with bridge(respond) as server, self.assertRaisesRegex(lookup.Unavailable, "too large"):
+            server.client().lookup(request("token"))
+
+    def test_what_is_not_http_is_not_in_the_error(self):
+        def respond(handler, form):
+            handler.wfile.write(b"token=aob_at_0123456789\r\n\r\n")
+            handler.close_connection = True
+        with bridge(respond) as server, self.assertRaises(lookup.Unavailable) as caught:
+            server.client().lookup(request("aob_at_0123456789"))
+        self.assertNotIn("aob", "".join(traceback.format_exception(caught.exception)))
+
+    def test_errors_of_parsing_have_nothing_of_the_body(self):
+        for body in ("aob_at_0123", '{"accessToken":"aob_at_0123"x}', b'{"accessToken":"aob_at_0123\xff"}'):
+            with self.assertRaises(ValueError) as caught:
+                lookup.parse_request(body)
+            self.assertNotIn("aob", "".join(traceback.format_exception(caught.exception)))
+
+    def test_a_token_that_is_not_unicode(self):
+        with bridge(lambda handler, form: handler.reply(200, '{"active":false}')) as server:
+            event = r'{"request":{"type":"LaunchRequest"},"context":{"System":{"user":{"accessToken":"\ud800"}}}}'
+            with self.assertRaises(lookup.NotLinked):
+                server.client().lookup(lookup.parse_request(event))
+
+    def test_responses_that_nobody_asked_for(self):
+        """They would be taken for the response to the next lookup, and so one person for another."""
+        body = person("somebody else").encode()
+        for other in (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body),
+                      b"HTTP/1.1 101 Switching Protocols\r\n\r\n"):
+            handlers = []
+
+            def respond(handler, form):
+                handlers.append(handler)
+                handler.reply(200, person(form["token"]))
+            with self.subTest(other), bridge(respond) as server:
+                client = server.client()
+                for token in ("a", "b", "c"):
+                    self.assertEqual(client.lookup(request(token)).subject, token)
+                    handlers[-1].wfile.write(other)
+                    select.select([connection.sock for connection in client._idle], [], [], 10)  # until it has arrived
+                self.assertEqual(server.connections, 3)
+
+    def test_a_response_that_switches_the_protocol(self):
+        def respond(handler, form):
+            if form["token"] == "a":
+                handler.wfile.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+            else:
+                handler.reply(200, person(form["token"]))
+        with bridge(respond) as server:
+            client = server.client()
+            self.assertEqual(outcome(client, "a"), "unknown")
+            self.assertEqual(client.lookup(request("b")).subject, "b")
+            self.assertEqual(server.connections, 2)
+
+    def test_no_thread_can_be_started(self):
+        with bridge(lambda handler, form: handler.reply(200, person("ada"))) as server:
+            client = server.client()
+            start = unittest.mock.Mock(side_effect=RuntimeError("can't start new thread"))
+            with unittest.mock.patch.object(lookup.threading, "Thread", lambda **_: unittest.mock.Mock(start=start)):
+                with self.assertRaises(lookup.Unavailable):
+                    client.lookup(request("token"))
+            self.assertEqual(client.lookup(request("token")).subject, "ada")
+
+    def test_a_lookup_of_a_name_that_hangs(self):
+        """Python cannot end it. The next lookup does not wait for it."""
+        end, real = threading.Event(), socket.getaddrinfo
+        self.addCleanup(end.set)
+
+        def hang(*args):
+            end.wait()
+            return real(*args)
+        with bridge(lambda handler, form: handler.reply(200, person("ada"))) as server:
+            client = server.client(timeout=0.5)
+            with unittest.mock.patch.object(socket, "getaddrinfo", hang):
+                self.assertEqual(outcome(client, "token"), "unknown")
+            self.assertEqual(outcome(client, "token"), "active")
+            end.set()
+
+    def test_giving_up_does_not_end_encryption(self):
+        """It would let the thread that sends the token go on without."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            context = ssl.create_default_context()
+            with context.wrap_socket(ours, server_hostname="a", do_handshake_on_connect=False) as encrypted:
+                call = lookup._Call("token")
+                call.connection = unittest.mock.Mock(sock=encrypted)
+                call.abort()
+                self.assertIsNotNone(encrypted._sslobj)
+                self.assertEqual(theirs.recv(1), b"")
+
     def test_connections(self):
         drop = threading.Event()
 
@@ -252,8 +372,8 @@ class ClientTest(unittest.TestCase):
                 return super().wait(timeout)
 
         class Call(lookup._Call):
-            def __init__(self):
-                super().__init__()
+            def __init__(self, token):
+                super().__init__(token)
                 self.done = Waiters()
 
         def respond(handler, form):
@@ -312,6 +432,26 @@ class CacheTest(unittest.TestCase):
             self.now += 40
             want_asked(client, 1, "ada")
             want_asked(server.client(cache_for=60, cache_size=2), 4, "a", "b", "a", "c", "a", "c", "b")
+
+    def test_a_clock_that_is_set_back(self):
+        with bridge(self.respond) as server:
+            client = server.client(cache_for=60)
+            client.lookup(request("ada"))
+            self.now -= 3600
+            client.lookup(request("ada"))
+            self.assertEqual(len(server.asked), 2)
+
+    def test_remembers_since_the_request(self):
+        """The link may have ended before the response came."""
+        def respond(handler, form):
+            self.now += 2
+            handler.reply(200, person("ada"))
+        with bridge(respond) as server:
+            client = server.client(cache_for=10)
+            client.lookup(request("ada"))
+            self.now += 8
+            client.lookup(request("ada"))
+            self.assertEqual(len(server.asked), 2)
 
     def test_cache_distinguishes_alexa_users(self):
         with bridge(self.respond) as server:
