@@ -48,7 +48,8 @@ func rawBridge(t *testing.T, response string) string {
 // TestErrorsHaveNoSecrets is for servers that send back what they got, whose text must not fill a log either.
 func TestErrorsHaveNoSecrets(t *testing.T) {
 	echo := func(status string) string {
-		body := `{"error":"token=` + hostileToken + `","error_description":"` + hostileToken + strings.Repeat("é", 100_000) + `"}`
+		body := `{"error":"token=` + hostileToken + `","error_description":"` + hostileToken +
+			strings.Repeat("é", 100_000) + `"}`
 		return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
 	}
 	for name, response := range map[string]string{
@@ -63,10 +64,11 @@ func TestErrorsHaveNoSecrets(t *testing.T) {
 		slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 		body := `{"request":{"type":"LaunchRequest"},"context":{"System":{"user":{"accessToken":"` + hostileToken + `"}}}}`
 		w := httptest.NewRecorder()
-		client.Middleware(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body)))
+		client.Middleware(http.NotFoundHandler()).ServeHTTP(w,
+			httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body)))
 		slog.SetDefault(old)
-		if text := log.String() + w.Body.String(); strings.Contains(text, hostileToken) || strings.Contains(text, "key-of-the-function") ||
-			len(log.String()) > 1000 || !strings.Contains(w.Body.String(), "try again later") {
+		if text := log.String() + w.Body.String(); strings.Contains(text, hostileToken) ||
+			strings.Contains(text, "key-of-the-function") || log.Len() > 1000 || !strings.Contains(w.Body.String(), "try again later") {
 			t.Errorf("%s: %.1000s", name, text)
 		}
 	}
@@ -86,7 +88,9 @@ func TestErrorsOfParsing(t *testing.T) {
 
 // TestWrongEndpoint is no outage: it does not go away by itself.
 func TestWrongEndpoint(t *testing.T) {
-	for _, endpoint := range []string{"", "link.example.com/lookup", "ftp://link.example.com/lookup", "https:///lookup", "https://[::1/"} {
+	for _, endpoint := range []string{
+		"", "link.example.com/lookup", "ftp://link.example.com/lookup", "https:///lookup", "https://[::1/",
+	} {
 		client := &lookup.Client{Endpoint: endpoint, ID: "a", Secret: "b"}
 		_, err := client.Lookup(t.Context(), &lookup.Request{Token: "token"})
 		if err == nil || errors.Is(err, lookup.ErrUnavailable) || errors.Is(err, lookup.ErrNotLinked) ||

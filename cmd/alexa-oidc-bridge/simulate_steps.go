@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +20,7 @@ type simulation struct {
 	target  target
 	browser *browser
 	report  *report
+	secrets []string // that a server may say, and nobody must print
 }
 
 func simulateSkill(cmd *cobra.Command, args simulateArgs, target target) error {
@@ -32,7 +35,7 @@ func simulateSkill(cmd *cobra.Command, args simulateArgs, target target) error {
 		return err
 	}
 	defer stop()
-	s := &simulation{args, target, opened, &report{w: cmd.OutOrStdout()}}
+	s := &simulation{args, target, opened, &report{w: cmd.OutOrStdout()}, []string{target.linking.ClientSecret}}
 	if target.vendorID == "" {
 		s.report.add(finding{levelWarning, "Alexa's regions: not tried, since no vendor id is known",
 			"give --vendor-id, or set vendor_ids of the skill"})
@@ -127,6 +130,7 @@ func (s *simulation) link(ctx context.Context, grant bridge.Grant, skill *simula
 		return
 	}
 	token := response.Get("access_token")
+	s.secrets = append(s.secrets, token, response.Get("code"))
 	if grant == bridge.GrantImplicit {
 		s.report.add(ok("implicit: linked, with the access token %s and the state that was sent", masked(token)))
 	} else {
@@ -144,6 +148,7 @@ func (s *simulation) link(ctx context.Context, grant bridge.Grant, skill *simula
 // exchange exchanges a code and refreshes, and returns the newest access token, or "" if there is none.
 func (s *simulation) exchange(ctx context.Context, request simulator.Request, code string) string {
 	tokens, err := s.target.linking.Exchange(ctx, request, code)
+	s.secrets = append(s.secrets, tokens.AccessToken, tokens.RefreshToken)
 	if err != nil {
 		s.fault("the code cannot be exchanged: "+err.Error(),
 			"compare Your Secret of the developer console with client_secret; see the log of the server (no token issued)")
@@ -152,6 +157,7 @@ func (s *simulation) exchange(ctx context.Context, request simulator.Request, co
 	s.report.add(ok("exchanged the code: access token %s for %d seconds, refresh token %s", masked(tokens.AccessToken),
 		tokens.ExpiresIn, masked(tokens.RefreshToken)))
 	newest, err := s.target.linking.CheckRefresh(ctx, tokens, func(step string) { s.report.add(ok("refreshed: %s", step)) })
+	s.secrets = append(s.secrets, newest.AccessToken, newest.RefreshToken)
 	if err != nil {
 		s.fault("a link does not last: "+err.Error(),
 			"people would have to link again: refresh tokens must survive lost responses and concurrent refreshes")
@@ -176,13 +182,23 @@ func (s *simulation) open(ctx context.Context, skill *simulator.Skill, token str
 		s.fault(fmt.Sprintf("the skill asks to link the account: %q", reply.Speech),
 			"it did not accept the token: see its log, and whether its backend serves this skill")
 	default:
-		s.report.add(ok("the skill says %q", reply.Speech))
+		s.report.add(ok("the skill says %q", s.hide(reply.Speech)))
 	}
 }
 
 // fault reports what does not work, with text from the server.
 func (s *simulation) fault(what, hint string) {
-	s.report.add(finding{levelFault, upstream.LogText(what, s.target.linking.ClientSecret), hint})
+	s.report.add(finding{levelFault, upstream.LogText(what, s.secrets...), hint})
+}
+
+// hide returns a text in any language without the secrets, and at most 300 bytes of it.
+func (s *simulation) hide(text string) string {
+	for _, secret := range s.secrets {
+		if secret != "" {
+			text = strings.NewReplacer(secret, "[removed]", url.QueryEscape(secret), "[removed]").Replace(text)
+		}
+	}
+	return strings.ToValidUTF8(text[:min(len(text), 300)], "")
 }
 
 // masked returns the beginning of a secret.
@@ -200,7 +216,7 @@ func (s *simulation) checkUserinfo(ctx context.Context, token string) {
 		s.fault("userinfo: "+err.Error(), "see the log of the server")
 		return
 	}
-	s.report.add(ok("the access token is that of the person with the sub %q", claims["sub"]))
+	s.report.add(ok("the access token is that of the person with the sub %q", s.hide(fmt.Sprint(claims["sub"]))))
 }
 
 // revoke ends the link, if it is known where.

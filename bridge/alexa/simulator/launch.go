@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -21,7 +22,7 @@ type Skill struct {
 	Endpoint string
 	ID       string       // amzn1.ask.skill.…
 	Signer   *Signer      // nil: requests are not signed
-	Client   *http.Client // nil: http.DefaultClient
+	Client   *http.Client // whose redirects are not followed; nil: http.DefaultClient
 }
 
 // Reply is what a skill answered.
@@ -53,7 +54,11 @@ func (s Skill) Launch(ctx context.Context, accessToken string) (Reply, error) {
 		client = *s.Client
 	}
 	client.Timeout = skillTimeout
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // with the token
 	response, err := client.Do(request)
+	if urlError, ok := errors.AsType[*url.Error](err); ok { // without the URL, which may hold a key
+		err = fmt.Errorf("%s: %w", request.URL.Host, urlError.Err)
+	}
 	if err != nil {
 		return Reply{}, fmt.Errorf("the skill does not respond: %w", err)
 	}
