@@ -115,36 +115,40 @@ func single(header http.Header, name string) (string, error) {
 	}
 }
 
-// envelope is what is verified in the body of a request.
+// envelope is the body of a request. Its names are exact, and of equal names the last one counts, as for skills in other
+// languages: decoding into a struct ignores case, and mixes the values of equal names.
 type envelope struct {
-	Context struct {
-		System struct {
-			Application application `json:"application"`
-		} `json:"System"`
-	} `json:"context"`
-	Session struct {
-		Application application `json:"application"`
-	} `json:"session"`
-	Request struct {
-		Type      string `json:"type"`
-		Timestamp string `json:"timestamp"`
-	} `json:"request"`
+	root      any
+	malformed bool // a value was of another type than was asked for
 }
 
-type application struct {
-	ApplicationID string `json:"applicationId"`
+// text returns the text at a path of names, or "" if it is absent or null.
+func (e *envelope) text(path ...string) string {
+	value := e.root
+	for _, name := range path {
+		object, isObject := value.(map[string]any)
+		e.malformed = e.malformed || value != nil && !isObject
+		value = object[name]
+	}
+	text, isText := value.(string)
+	e.malformed = e.malformed || value != nil && !isText
+	return text
 }
 
 // checkBody checks when a request was sent, and to which skill.
 func (v *Verifier) checkBody(body []byte, now time.Time) error {
 	var e envelope
-	if json.Unmarshal(body, &e) != nil {
+	err := json.Unmarshal(body, &e.root)
+	timestamp, requestType := e.text("request", "timestamp"), e.text("request", "type")
+	ids := []string{
+		e.text("context", "System", "application", "applicationId"), e.text("session", "application", "applicationId"),
+	}
+	if err != nil || e.malformed {
 		return refused("the body is not a request of Alexa")
 	}
-	if err := v.checkTime(e.Request.Timestamp, e.Request.Type, now); err != nil {
+	if err := v.checkTime(timestamp, requestType, now); err != nil {
 		return err
 	}
-	ids := []string{e.Context.System.Application.ApplicationID, e.Session.Application.ApplicationID}
 	ids = slices.DeleteFunc(ids, func(id string) bool { return id == "" })
 	if len(ids) == 0 {
 		return refused("the request does not name a skill")

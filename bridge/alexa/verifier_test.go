@@ -108,6 +108,9 @@ func TestVerifyRefusesBodies(t *testing.T) {
 	signer := newSigner(t, simulator.SignerConfig{})
 	server := serveChain(signer)
 	verifier := newVerifier(signer, server)
+	const ours = `{"System":{"application":{"applicationId":"amzn1.ask.skill.1"}}}`
+	contextOnly := requestBody(`"session":{"application":{"applicationId":"amzn1.ask.skill.1"}},`, "")
+	otherSkill := strings.Replace(contextOnly, "amzn1.ask.skill.1", "amzn1.ask.skill.2", 1)
 	number := requestBody(`"2026-11-29T12:00:00Z"`, "1795953600000")
 	event := func(time string) string {
 		return requestBody("IntentRequest", "AlexaSkillEvent.SkillDisabled", "12:00:00", time)
@@ -125,6 +128,14 @@ func TestVerifyRefusesBodies(t *testing.T) {
 			`{"application":{"applicationId":"amzn1.ask.skill.2"}},"context"`), "another skill"},
 		{"an id in other case", requestBody("amzn1.ask.skill.1", "AMZN1.ask.skill.1"), "another skill"},
 		{"no skill", requestBody("applicationId", "id"), "does not name a skill"},
+		{"names in capital letters are others", strings.TrimSuffix(otherSkill, "}") + `,"CONTEXT":` + ours + "}", "another skill"},
+		{"names in capital letters only", requestBody("context", "Context", "session", "Session"), "does not name a skill"},
+		{"of two contexts the last counts", strings.TrimSuffix(contextOnly, "}") + `,"context":{}}`, "does not name a skill"},
+		{"of two requests the last counts", strings.TrimSuffix(requestBody(), "}") + `,"request":{}}`, "timestamp"},
+		{"a skill that is a number", requestBody(`{"application":{"applicationId":"amzn1.ask.skill.1"}},"context"`,
+			`{"application":{"applicationId":1}},"context"`), "not a request of Alexa"},
+		{"a context that is a list", requestBody(`"context":`, `"context":[],"other":`), "not a request of Alexa"},
+		{"null", "null", "timestamp"},
 		{"not JSON", "hello", "not a request of Alexa"},
 		{"empty", "", "not a request of Alexa"},
 	} {
