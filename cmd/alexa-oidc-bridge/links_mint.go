@@ -76,7 +76,9 @@ func mintLink(cmd *cobra.Command, args mintArgs) error {
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "test link %s of %s, good until %s\n", made.Link.ID, upstream.LogText(args.subject),
 		made.ExpiresAt.UTC().Format(time.RFC3339))
-	fmt.Fprintln(cmd.OutOrStdout(), token)
+	if _, err := fmt.Fprintln(cmd.OutOrStdout(), token); err != nil { // such as to a full disk
+		return closeAfter(store, failed(err, "the token is lost: make another test link"))
+	}
 	return closeAfter(store, nil)
 }
 
