@@ -129,8 +129,9 @@ type Store interface {
 	WaitForEvents(ctx context.Context)
 
 	// OnRevoke registers a function that is called with the revocations of this process, before the method that made
-	// them returns. It must return quickly and must not call the store.
-	OnRevoke(do func([]Event))
+	// them returns. It must return quickly and must not call the store. The function returned unregisters it: when that
+	// returns, it is not being called and will not be called again.
+	OnRevoke(do func([]Event)) (unregister func())
 
 	// Close waits for the writes that have begun, and closes the store. Methods that are called afterwards return an
 	// error.

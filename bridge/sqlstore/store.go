@@ -15,6 +15,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,7 +54,7 @@ type Store struct {
 	refreshes *engine.Batcher[*pendingRefresh] // nil on SQLite
 
 	mu       sync.Mutex
-	onRevoke []func([]bridge.Event)
+	onRevoke []*func([]bridge.Event)
 }
 
 var _ bridge.Store = (*Store)(nil)
@@ -92,17 +93,22 @@ func (s *Store) prepare(ctx context.Context) (err error) {
 func (s *Store) Close() error { return s.db.Close() }
 
 // OnRevoke registers a function to call with revocations; see [bridge.Store].
-func (s *Store) OnRevoke(do func([]bridge.Event)) {
+func (s *Store) OnRevoke(do func([]bridge.Event)) (unregister func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.onRevoke = append(s.onRevoke, do)
+	s.onRevoke = append(s.onRevoke, &do)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.onRevoke = slices.DeleteFunc(s.onRevoke, func(other *func([]bridge.Event)) bool { return other == &do })
+	}
 }
 
 func (s *Store) callOnRevoke(events []bridge.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, do := range s.onRevoke {
-		do(events)
+		(*do)(events)
 	}
 }
 

@@ -91,6 +91,22 @@ func (s *suite) verifyFeed() {
 	}
 }
 
+// unregister registers a function twice beside that of the suite, and unregisters one of the two.
+func (s *suite) unregister() {
+	called := 0
+	count := func(events []bridge.Event) { called += len(events) }
+	unregister := s.store.OnRevoke(count)
+	s.store.OnRevoke(count)
+	s.revokedLink()
+	unregister()
+	unregister() // nothing more
+	s.revokedLink()
+	if called != 3 {
+		s.Errorf("the functions were called for %d revocations, want 3", called)
+	}
+	s.verifyFeed()
+}
+
 func (s *suite) feedContinues() {
 	position, want := s.begin, []string(nil)
 	for range 3 {

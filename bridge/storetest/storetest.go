@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		"a failed Refresh adds nothing":                            (*suite).refreshErrors,
 		"RevokeByToken":                                            (*suite).revokeByToken,
 		"Sweep revokes expired links and remembers replays":        (*suite).sweepTokens,
+		"OnRevoke calls until it is unregistered":                  (*suite).unregister,
 		"ReadFeed continues from a position":                       (*suite).feedContinues,
 		"ReadFeed is broken where it cannot continue":              (*suite).feedBreaks,
 		"ReadFeed returns concurrent revocations once":             (*suite).concurrentFeed,
