@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/endpoint"
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
@@ -20,10 +21,12 @@ func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group sync.WaitGroup
-	group.Go(func() { s.sweep(ctx, sweepInterval) })
-	group.Go(func() { s.recheck.Run(ctx) })
+	untilRetired, stop := context.WithCancel(s.retired)
+	defer context.AfterFunc(ctx, stop)()
+	group.Go(func() { s.sweep(untilRetired, sweepInterval) })
+	group.Go(func() { s.recheck.Run(untilRetired) })
 	for _, provider := range s.upstreams {
-		group.Go(func() { s.discover(ctx, provider) })
+		group.Go(func() { s.discover(untilRetired, provider) })
 	}
 	err := s.introspect.Run(ctx)
 	cancel()
@@ -39,12 +42,10 @@ const (
 
 // sweep removes rows that are no longer needed, at every interval.
 func (s *Server) sweep(ctx context.Context, interval time.Duration) {
-	swept := prometheus.NewCounter(prometheus.CounterOpts{
+	swept := endpoint.Register(s.deps.Counters, prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "bridge_swept_rows_total",
 		Help: "Rows removed from the store because they were no longer needed.",
-	})
-	s.registry.MustRegister(swept)
-	defer s.registry.Unregister(swept)
+	}))
 	for sleep(ctx, interval) {
 		for {
 			removed, err := s.sweepOnce(ctx)

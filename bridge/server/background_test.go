@@ -32,8 +32,8 @@ func (sweptStore) Sweep(context.Context, bridge.Sweep) (int, error) {
 func TestSweepFails(t *testing.T) {
 	t.Parallel()
 	log := make(lines)
-	s := &Server{registry: prometheus.NewRegistry(), deps: Deps{
-		Store: sweptStore{}, Log: slog.New(slog.NewTextHandler(log, nil)), Now: time.Now,
+	s := &Server{deps: Deps{
+		Counters: prometheus.NewRegistry(), Store: sweptStore{}, Log: slog.New(slog.NewTextHandler(log, nil)), Now: time.Now,
 	}}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -65,7 +65,7 @@ func (s *recordingStore) Sweep(_ context.Context, sweep bridge.Sweep) (int, erro
 	return 0, nil
 }
 
-func (s *recordingStore) OnRevoke(func([]bridge.Event)) {}
+func (s *recordingStore) OnRevoke(func([]bridge.Event)) (unregister func()) { return func() {} }
 
 func TestSweepErasesAfterRetention(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"alexa-oidc-bridge/bridge/internal/clientaddr"
+	"alexa-oidc-bridge/bridge/internal/endpoint"
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/limit"
 	"alexa-oidc-bridge/bridge/internal/oauth"
@@ -34,22 +35,21 @@ type limits struct {
 	warn    func(*http.Request) // of a peer that may be a proxy
 }
 
-func newLimits(config Config, log *slog.Logger, now func() time.Time, registry prometheus.Registerer) limits {
+func newLimits(config Config, log *slog.Logger, now func() time.Time, counters prometheus.Registerer) limits {
 	perMinute := func(n int) *limit.ByAddress { return limit.NewByAddress(n, config.TrustedProxies, now) }
 	l := limits{
 		requests:        perMinute(config.Limits.RequestsPerMinute),
 		failures:        perMinute(config.Limits.FailuresPerMinute),
 		failedExchanges: map[string]*limit.ByAddress{},
-		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+		limited: endpoint.Register(counters, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bridge_limited_total",
 			Help: "Requests that were answered 429, by route.",
-		}, []string{"route"}),
+		}, []string{"route"})),
 		warn: func(*http.Request) {},
 	}
 	for _, provider := range config.Providers {
 		l.failedExchanges[provider.ID] = perMinute(config.Limits.FailuresPerMinute)
 	}
-	registry.MustRegister(l.limited)
 	if strings.HasPrefix(config.PublicURL, "https:") && config.Limits != (Limits{}) {
 		l.warn = warnOfProxy(log, config.TrustedProxies)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"alexa-oidc-bridge/bridge/internal/endpoint"
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/reference"
 	"alexa-oidc-bridge/bridge/upstream"
@@ -29,18 +30,17 @@ func newMetrics(s *Server) *metrics {
 	m := &metrics{
 		server: s,
 		start:  time.Now(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+		requests: endpoint.Register(s.deps.Counters, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bridge_http_requests_total",
 			Help: "Requests by route and status.",
-		}, []string{"route", "status"}),
-		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		}, []string{"route", "status"})),
+		durations: endpoint.Register(s.deps.Counters, prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "bridge_http_request_duration_seconds",
 			Help:    "How long requests took, by route.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"route"}),
+		}, []string{"route"})),
 	}
 	m.recorders.New = func() any { return new(recorder) }
-	s.registry.MustRegister(m.requests, m.durations)
 	return m
 }
 

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -16,7 +17,6 @@ import (
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/answercache"
 	"alexa-oidc-bridge/bridge/internal/authorize"
-	"alexa-oidc-bridge/bridge/internal/clients"
 	"alexa-oidc-bridge/bridge/internal/endpoint"
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/introspect"
@@ -68,9 +68,17 @@ type Deps struct {
 	Now   func() time.Time // nil: time.Now
 	// Collectors are metrics of the program that the bridge is mounted in, for the admin handler.
 	Collectors []prometheus.Collector
+	// Counters has what the server counts. A server that takes the place of another one goes on counting in the same. nil:
+	// one of its own.
+	Counters *prometheus.Registry
 }
 
 // Server is the program without its ports. Create it with [New].
+//
+// Its configuration does not change. A program that gets another one makes another server, with the same Deps, and puts
+// it in the place of the first without dropping a request: it calls [Server.Run] of the new server, waits for
+// [Server.WaitReady], passes new requests to the new handlers, and calls [Server.Retire] of the old server. When the
+// requests that the old one has begun are finished, it ends the context of the old Run.
 type Server struct {
 	Public http.Handler // for Alexa, browsers and backends
 	Admin  http.Handler // for the operator's machines only
@@ -87,6 +95,8 @@ type Server struct {
 	retention  time.Duration
 	registry   *prometheus.Registry
 	limits     limits
+	retired    context.Context // ends with Retire
+	endWork    func()
 }
 
 // ErrMemory is returned by [New] when the operating system does not provide Config.Memory bytes.
@@ -96,6 +106,9 @@ var ErrMemory = answercache.ErrMemory
 func New(config Config, deps Deps) (*Server, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
+	}
+	if deps.Counters == nil {
+		deps.Counters = prometheus.NewRegistry()
 	}
 	pages, err := templates.New(config.Templates, templates.Operator(config.Operator))
 	if err != nil {
@@ -112,7 +125,8 @@ func New(config Config, deps Deps) (*Server, error) {
 		retention: config.EndedRetention,
 		registry:  prometheus.NewRegistry(),
 	}
-	s.limits = newLimits(config, deps.Log, deps.Now, s.registry)
+	s.retired, s.endWork = context.WithCancel(context.Background())
+	s.limits = newLimits(config, deps.Log, deps.Now, deps.Counters)
 	s.registry.MustRegister(deps.Collectors...)
 	s.registry.MustRegister(collectors.NewGoCollector())
 	s.registry.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -136,21 +150,27 @@ func CallbackURI(publicURL, providerID string) string {
 	return fmt.Sprintf("%s/callback/%s", publicURL, providerID)
 }
 
+// WaitReady waits until the server knows which links were revoked, so that it may answer lookups from memory. Call
+// [Server.Run] before. The error is that of the context.
+func (s *Server) WaitReady(ctx context.Context) error { return s.introspect.WaitReady(ctx) }
+
+// Retire tells the server that another one on the same store has taken its place. It frees the memory of cached lookup
+// responses, logs no more revocations, and begins no more rechecks, which its configuration would decide. Requests that
+// it has begun end as ever, with lookups from the store.
+func (s *Server) Retire() {
+	s.endWork()
+	s.introspect.Retire()
+}
+
 func (s *Server) newHandlers(config Config) (err error) {
-	var providers []bridge.Provider
-	for id, p := range s.upstreams {
-		providers = append(providers, bridge.Provider{
-			ID: id, Issuer: p.Issuer(),
-			SubjectClaim: p.SubjectClaim(), EmailClaim: p.EmailClaim(), GroupsClaim: p.GroupsClaim(),
-		})
-	}
 	deps := endpoint.Deps{
 		PublicURL: config.PublicURL,
-		Clients:   clients.New(config.Skills, providers, config.Accounts, config.Backends),
+		Clients:   newRegistry(config, s.upstreams),
 		Store:     s.deps.Store,
 		Log:       s.deps.Log,
 		Now:       s.deps.Now,
 		Failures:  s.limits.failures,
+		Counters:  s.deps.Counters,
 		Registry:  s.registry,
 	}
 	s.recheck = recheck.New(recheck.Deps{Deps: deps, Upstreams: s.upstreams, Keys: config.Keys, Sampler: s.errors.Sampler})

@@ -49,7 +49,8 @@ type Cache struct {
 	shards *[shardCount]shard
 	seed   maphash.Seed
 
-	mu       sync.Mutex      // held to count revocations
+	mu       sync.Mutex      // held to count revocations, and to free
+	arena    []byte          // the memory of the shards; nil: freed
 	revision atomic.Uint64   // the number of revocations so far
 	valid    atomic.Uint64   // entries of an earlier revision are invalid
 	revoked  []atomic.Uint64 // by stripe: the revision of its last revocation
@@ -58,11 +59,11 @@ type Cache struct {
 // New returns a cache that takes up to size bytes, and at least [MinSize], as far as they are used. It fails with
 // [ErrMemory].
 func New(size int) (*Cache, error) {
-	shards, err := newShards(max(size, MinSize))
+	shards, arena, err := newShards(max(size, MinSize))
 	if err != nil {
 		return nil, err
 	}
-	return &Cache{shards: shards, seed: maphash.MakeSeed(), revoked: make([]atomic.Uint64, stripes)}, nil
+	return &Cache{shards: shards, arena: arena, seed: maphash.MakeSeed(), revoked: make([]atomic.Uint64, stripes)}, nil
 }
 
 // Revision returns the number of revocations so far.
@@ -104,6 +105,19 @@ func (c *Cache) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.valid.Store(c.revision.Add(1))
+}
+
+// Free returns the memory to the operating system. The cache can still be used: it is empty and keeps nothing.
+func (c *Cache) Free() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.shards {
+		c.shards[i].detach()
+	}
+	if c.arena != nil {
+		release(c.arena)
+		c.arena = nil
+	}
 }
 
 // Size returns how many bytes entries take.

@@ -107,3 +107,30 @@ func TestRevokeUnderRaces(t *testing.T) {
 		}
 	}
 }
+
+// TestFree uses a cache while it is freed, and after that.
+func TestFree(t *testing.T) {
+	c := newCache(t)
+	var group sync.WaitGroup
+	for n := range 4 {
+		group.Go(func() {
+			for i := range 2000 {
+				key := Key(sha256.Sum256([]byte(fmt.Sprint(n, i))))
+				c.Put(&key, &Entry{Revision: c.Revision(), Response: []byte("response")})
+				if entry, ok, _ := c.Get(&key, nil); ok && string(entry.Response) != "response" {
+					t.Errorf("got %+v", entry)
+				}
+				c.Revoke(fmt.Sprint(i))
+			}
+		})
+	}
+	c.Free()
+	group.Wait()
+	c.Free()
+	for _, key := range []Key{{}, {1}} {
+		c.Put(&key, &Entry{Revision: c.Revision()})
+		if entry, ok, _ := c.Get(&key, nil); ok || c.Size() != 0 {
+			t.Errorf("got %+v, size %d", entry, c.Size())
+		}
+	}
+}

@@ -35,20 +35,29 @@ const (
 	maxValue = 32 << 10
 )
 
-func newShards(size int) (*[shardCount]shard, error) {
+// newShards returns shards, and the memory that they share.
+func newShards(size int) (*[shardCount]shard, []byte, error) {
 	homes := size / shardCount / bytesPerSlot
 	slots := (homes + windowSize - 1) * slotSize
 	ring := size/shardCount - slots
 	arena, err := allocate(shardCount * (slots + ring))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMemory, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrMemory, err)
 	}
 	var shards [shardCount]shard
 	for i := range shards {
 		part := arena[i*(slots+ring):][:slots+ring]
 		shards[i].homes, shards[i].slots, shards[i].ring = uint64(homes), part[:slots], part[slots:]
 	}
-	return &shards, nil
+	return &shards, arena, nil
+}
+
+// detach takes the memory away from the shard. It is then empty, and no value fits.
+func (s *shard) detach() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.homes, s.slots, s.ring = 1, make([]byte, windowSize*slotSize), nil
+	s.head = 1 // after what the empty slots point at
 }
 
 // size returns how many bytes values take.
@@ -87,12 +96,12 @@ func (s *shard) appendValue(key *Key, position uint64, buffer []byte) []byte {
 func (s *shard) put(key *Key, entry *Entry) {
 	length := headerSize + len(entry.Response)
 	needed := valueHeader + length
-	if needed > min(maxValue, len(s.ring)) {
-		return
-	}
 	mark := markOf(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if needed > min(maxValue, len(s.ring)) {
+		return
+	}
 	offset := int(s.head % uint64(len(s.ring)))
 	if rest := len(s.ring) - offset; rest < needed { // a value does not wrap around
 		s.head += uint64(rest)

@@ -44,31 +44,25 @@ type Handler struct {
 
 // New returns a handler.
 func New(deps Deps) *Handler {
+	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return endpoint.Register(deps.Counters,
+			prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels))
+	}
 	h := &Handler{
 		Deps:      deps,
 		cookies:   newCookieJar(deps.Keys, strings.HasPrefix(deps.PublicURL, "https://")),
 		codes:     limit.NewAttempts(maxRememberedFlows),
 		exchanges: map[string]*limit.Slots{},
-		started: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "bridge_sign_ins_started_total",
-			Help: "Browsers sent to the provider, by skill and provider.",
-		}, []string{"client_id", "provider"}),
-		returned: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "bridge_sign_ins_returned_total",
-			Help: "Browsers that the provider sent back, by skill and provider.",
-		}, []string{"client_id", "provider"}),
-		linked: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "bridge_links_made_total",
-			Help: "Links made, by skill, provider and grant.",
-		}, []string{"client_id", "provider", "grant"}),
-		notLinked: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "bridge_links_refused_total",
-			Help: "Requests of a flow that did not lead to a link, by skill and reason.",
-		}, []string{"client_id", "reason"}),
-		noCookie: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "bridge_callbacks_without_cookie_total",
-			Help: "Callbacks from a browser that did not start the sign-in, rejects cookies, or came too late.",
-		}),
+		started: counters("bridge_sign_ins_started_total",
+			"Browsers sent to the provider, by skill and provider.", "client_id", "provider"),
+		returned: counters("bridge_sign_ins_returned_total",
+			"Browsers that the provider sent back, by skill and provider.", "client_id", "provider"),
+		linked: counters("bridge_links_made_total",
+			"Links made, by skill, provider and grant.", "client_id", "provider", "grant"),
+		notLinked: counters("bridge_links_refused_total",
+			"Requests of a flow that did not lead to a link, by skill and reason.", "client_id", "reason"),
+		noCookie: counters("bridge_callbacks_without_cookie_total",
+			"Callbacks from a browser that did not start the sign-in, rejects cookies, or came too late.").WithLabelValues(),
 	}
 	for id := range deps.Upstreams {
 		h.exchanges[id] = limit.NewSlots(maxExchanges, maxExchanges)
@@ -77,7 +71,6 @@ func New(deps Deps) *Handler {
 		h.started.WithLabelValues(skill.ClientID, skill.Provider)
 		h.returned.WithLabelValues(skill.ClientID, skill.Provider)
 	}
-	deps.Registry.MustRegister(h.started, h.returned, h.linked, h.notLinked, h.noCookie)
 	return h
 }
 

@@ -9,8 +9,8 @@ import (
 // maxHeaders bounds the headers of one backend. Each of its secrets has few spellings that anybody uses.
 const maxHeaders = 16
 
-// headerCache remembers by which Authorization headers backends have authenticated. Configured secrets do not change
-// while the process runs, so a header that was right once stays right. Keys are SHA-256, so that the time of a lookup
+// headerCache remembers by which Authorization headers backends have authenticated. The secrets of a registry do
+// not change, so a header that was right once stays right. Keys are SHA-256, so that the time of a lookup
 // says nothing about a header. The zero value is empty.
 type headerCache struct {
 	backends atomic.Pointer[map[[sha256.Size]byte]*Backend]

@@ -1,6 +1,6 @@
 // Package clients is the registry of everybody who is configured: skills, which are our OAuth clients, the providers
 // at which their people sign in, and backends. It authenticates skills and backends, and decides whether a link is
-// still one that the configuration permits. It does not change while the process runs.
+// still one that the configuration permits. It does not change.
 package clients
 
 import (
@@ -69,7 +69,7 @@ func (r *Registry) newBackend(configured *bridge.Backend) *Backend {
 // Skill returns the skill with a client id, or nil.
 func (r *Registry) Skill(clientID string) *bridge.Skill { return r.skills[clientID] }
 
-// SkillIndex returns a small number that stands for a configured skill while the process runs.
+// SkillIndex returns a small number that stands for a configured skill in this registry.
 func (r *Registry) SkillIndex(clientID string) uint32 { return r.skillIndexes[clientID] }
 
 // Skills returns all skills, sorted by client id.

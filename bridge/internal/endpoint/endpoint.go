@@ -2,6 +2,7 @@
 package endpoint
 
 import (
+	"errors"
 	"log/slog"
 	"time"
 
@@ -19,8 +20,21 @@ type Deps struct {
 	Store     bridge.Store
 	Log       *slog.Logger
 	Now       func() time.Time
-	Failures  *limit.ByAddress // of authentications
-	Registry  prometheus.Registerer
+	Failures  *limit.ByAddress      // of authentications
+	Counters  prometheus.Registerer // of what only grows, by [Register]: it goes on when another server takes over
+	Registry  prometheus.Registerer // of all else
 	// Used notes that a link was used whose provider has not been asked about the account for too long.
 	Used func(linkID, providerID string)
+}
+
+// Register registers a collector and returns it, or the one that an earlier server registered under the same name.
+func Register[C prometheus.Collector](registry prometheus.Registerer, collector C) C {
+	err := registry.Register(collector)
+	if existing, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
+		return existing.ExistingCollector.(C)
+	}
+	if err != nil {
+		panic(err) // a mistake in the program, as of [prometheus.Registry.MustRegister]
+	}
+	return collector
 }

@@ -32,6 +32,7 @@ type feedReader struct {
 	position bridge.Position
 
 	started   time.Time
+	ready     chan struct{}             // closed by the first successful read
 	lastRead  atomic.Pointer[time.Time] // when the last successful read started; nil: none yet
 	failing   atomic.Bool               // the last read failed
 	failedAt  time.Time
@@ -39,7 +40,7 @@ type feedReader struct {
 }
 
 func newFeedReader(deps Deps, cache *answercache.Cache) *feedReader {
-	return &feedReader{deps: deps, cache: cache, started: deps.Now()}
+	return &feedReader{deps: deps, cache: cache, started: deps.Now(), ready: make(chan struct{})}
 }
 
 // run reads the feed until the context ends, or until the store was replaced.
@@ -79,7 +80,9 @@ func (f *feedReader) read(ctx context.Context) error {
 	}
 	f.logRevoked(feed.Events)
 	f.position = feed.Position
-	f.lastRead.Store(&started)
+	if f.lastRead.Swap(&started) == nil {
+		close(f.ready)
+	}
 	if f.failing.Swap(false) {
 		f.deps.Log.Info("store reached again", "after", f.deps.Now().Sub(f.failedAt).String())
 	}

@@ -30,6 +30,10 @@ type Handler struct {
 	lastUsed *lastUsed
 	metrics  *metrics
 	buffers  sync.Pool // of *buffers
+
+	unregister func()          // at the store
+	retired    context.Context // ends with Retire
+	endFeed    func()
 }
 
 // New returns a handler. Until its [Handler.Run] is called, it answers nothing from the cache and does not record
@@ -42,7 +46,8 @@ func New(deps Deps) (*Handler, error) {
 	h := &Handler{Deps: deps, cache: cache, feed: newFeedReader(deps, cache), lastUsed: newLastUsed(deps.Deps)}
 	h.metrics = newMetrics(deps.Deps, h.feed, cache)
 	h.buffers.New = func() any { return newBuffers() }
-	deps.Store.OnRevoke(func(events []bridge.Event) {
+	h.retired, h.endFeed = context.WithCancel(context.Background())
+	h.unregister = deps.Store.OnRevoke(func(events []bridge.Event) {
 		for _, event := range events {
 			cache.Revoke(event.LinkID)
 		}
@@ -57,10 +62,32 @@ func (h *Handler) Run(ctx context.Context) error {
 	defer cancel()
 	var group sync.WaitGroup
 	group.Go(func() { h.lastUsed.run(ctx) })
-	err := h.feed.run(ctx)
+	reading, stop := context.WithCancel(h.retired)
+	defer context.AfterFunc(ctx, stop)()
+	err := h.feed.run(reading)
+	if err == nil {
+		<-ctx.Done() // after Retire there are still uses to be recorded
+	}
 	cancel()
 	group.Wait()
 	return err
+}
+
+// WaitReady waits until the feed has been read, so that the cache may answer. Its error is that of the context.
+func (h *Handler) WaitReady(ctx context.Context) error {
+	select {
+	case <-h.feed.ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Retire frees the cache and stops reading the feed. From then on every lookup asks the store.
+func (h *Handler) Retire() {
+	h.cache.Free()
+	h.unregister()
+	h.endFeed()
 }
 
 // StoreOutOfReach reports whether the store has been out of reach for so long that nothing is answered from the cache

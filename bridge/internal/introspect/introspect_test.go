@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/answercache"
 	"alexa-oidc-bridge/bridge/internal/endpoint"
@@ -69,6 +71,56 @@ func TestFeedAtTheEnd(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), `msg="link revoked" link_id=lnk_last`) {
 		t.Errorf("log: %s", log.String())
+	}
+}
+
+// retiringStore says when the feed is waited for, and when it was read twice.
+type retiringStore struct {
+	stoppingStore
+	second chan struct{} // closed by the second read
+}
+
+func (s *retiringStore) OnRevoke(func([]bridge.Event)) (unregister func()) { return func() {} }
+
+func (s *retiringStore) ReadFeed(ctx context.Context, after bridge.Position) (bridge.Feed, error) {
+	feed, err := s.stoppingStore.ReadFeed(ctx, after)
+	if s.reads == 2 {
+		close(s.second)
+	}
+	return feed, err
+}
+
+// A server in whose place another one is reads the feed once more, and then no more, so that the log has each
+// revocation once.
+func TestRetiredReadsOnce(t *testing.T) {
+	waiting, retired := make(chan struct{}), make(chan struct{})
+	store := &retiringStore{second: make(chan struct{})}
+	store.stop = func() {
+		waiting <- struct{}{}
+		<-retired
+	}
+	registry := prometheus.NewRegistry()
+	h, err := New(Deps{Deps: endpoint.Deps{
+		Store: store, Log: slog.New(slog.DiscardHandler), Now: time.Now, Counters: registry, Registry: registry,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- h.Run(ctx) }()
+	<-waiting
+	h.Retire()
+	close(retired)
+	<-store.second
+	stop()
+	select {
+	case <-waiting:
+		t.Error("a server that is retired waits for revocations")
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }
 

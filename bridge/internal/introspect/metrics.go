@@ -28,14 +28,14 @@ type metrics struct {
 }
 
 func newMetrics(deps endpoint.Deps, feed *feedReader, cache *answercache.Cache) *metrics {
-	outcomes := prometheus.NewCounterVec(prometheus.CounterOpts{
+	outcomes := endpoint.Register(deps.Counters, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bridge_lookups_total",
 		Help: "Lookups by outcome.",
-	}, []string{"outcome"})
-	reads := prometheus.NewCounterVec(prometheus.CounterOpts{
+	}, []string{"outcome"}))
+	reads := endpoint.Register(deps.Counters, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bridge_lookup_reads_total",
 		Help: "Tokens read from the store because they were not in the cache, by whether the store answered.",
-	}, []string{"answered"})
+	}, []string{"answered"}))
 	feedAge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "bridge_feed_age_seconds",
 		Help: "How long ago the last successful read of the feed of revocations started.",
@@ -47,7 +47,7 @@ func newMetrics(deps endpoint.Deps, feed *feedReader, cache *answercache.Cache) 
 		Name: "bridge_lookup_memory_bytes",
 		Help: "Memory that cached lookup responses take.",
 	}, func() float64 { return float64(cache.Size()) })
-	deps.Registry.MustRegister(outcomes, reads, feedAge, memory)
+	deps.Registry.MustRegister(feedAge, memory)
 	return &metrics{
 		outcomes:    outcomes,
 		active:      outcomes.WithLabelValues(outcomeActive),

@@ -79,11 +79,11 @@ type queue struct {
 
 // New returns a rechecker of the links of all providers whose policy is Offline.
 func New(deps Deps) *Rechecker {
-	r := &Rechecker{Deps: deps, queues: map[string]*queue{}, outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+	outcomes := endpoint.Register(deps.Counters, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bridge_rechecks_total",
 		Help: "Questions to providers whether the account of a link still lives, by the answer.",
-	}, []string{"provider", "outcome"})}
-	deps.Registry.MustRegister(r.outcomes)
+	}, []string{"provider", "outcome"}))
+	r := &Rechecker{Deps: deps, queues: map[string]*queue{}, outcomes: outcomes}
 	for id, provider := range deps.Upstreams {
 		if !deps.Clients.AccountPolicy(id).Offline {
 			continue

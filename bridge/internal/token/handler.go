@@ -24,11 +24,10 @@ type Handler struct {
 
 // New returns a handler.
 func New(deps endpoint.Deps) *Handler {
-	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+	requests := endpoint.Register(deps.Counters, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bridge_token_requests_total",
 		Help: "Token requests by skill, grant type and outcome: issued, or the error code.",
-	}, []string{"client_id", "grant_type", "outcome"})
-	deps.Registry.MustRegister(requests)
+	}, []string{"client_id", "grant_type", "outcome"}))
 	return &Handler{Deps: deps, metadata: encodeMetadata(deps), requests: requests,
 		publicRevocations: limit.NewSlots(maxPublicRevocations, 4*maxPublicRevocations)}
 }
