@@ -127,7 +127,10 @@ func serverTroubles() []trouble {
 			return ""
 		}
 	}
-	const serveTest = "../../cmd/alexa-oidc-bridge/serve_test.go"
+	const (
+		serveTest  = "../../cmd/alexa-oidc-bridge/serve_test.go"
+		reloadTest = "../../cmd/alexa-oidc-bridge/reload_test.go"
+	)
 	return []trouble{
 		problem("`provider ready`", nil, starting("provider ready")),
 		problem("`provider not ready`", func(b *testBridge) { b.Provider.SetDown(true) }, starting("provider not ready")),
@@ -151,6 +154,9 @@ func serverTroubles() []trouble {
 		elsewhere("`requests aborted`", serveTest),
 		elsewhere("`the database was replaced while it was open`", serveTest),
 		elsewhere("`other users of this machine", serveTest),
+		elsewhere("`configuration refused`", "../../cmd/alexa-oidc-bridge/reload_helpers_test.go"),
+		elsewhere("`configuration not reloaded`", reloadTest),
+		elsewhere("`a changed key of the configuration", reloadTest),
 		elsewhere("`cannot be used`", "../../cmd/alexa-oidc-bridge/main_test.go"),
 	}
 }

@@ -11,9 +11,11 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"alexa-oidc-bridge/bridge/server"
@@ -33,27 +35,37 @@ func serveCommand() *cobra.Command {
 		Long: `serve opens the public and the admin listener. It creates the database file and the tables if there are none, and
 migrates older ones; several processes may do so at once. It ends within 8 seconds of SIGTERM and finishes what it has
 started. When another database file is put in the place of the one that is open, it exits with code 1, so that its
-supervisor starts it on the new file.`,
+supervisor starts it on the new file.
+
+At SIGHUP it loads the configuration again, with the files that it refers to, and drops no request. A configuration with
+problems is refused: the log has them, and the one before stays in force. So is one in which a skill or a provider is
+missing, since Amazon may delete its links for good; a restart removes it. The log names changed keys that need a
+restart: public_url, listen, admin_listen, trusted_proxies, storage, lookup.memory, limits.memory, limits.connections
+and log.format.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			hangups := make(chan os.Signal, 1) // another one during a reload is for one more
+			signal.Notify(hangups, syscall.SIGHUP)
+			defer signal.Stop(hangups)
 			loaded, warnings, err := loadConfig(cmd)
 			if err != nil {
 				return err
 			}
-			log := newLogger(cmd.ErrOrStderr(), loaded.Log)
-			for _, warning := range warnings {
-				log.Warn(warning.Text, "path", warning.Path)
-			}
+			level := new(slog.LevelVar)
+			level.Set(loaded.Log.Level)
+			log := newLogger(cmd.ErrOrStderr(), level, loaded.Log.JSON)
+			logWarnings(log, warnings)
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 			defer stop()
-			return serve(ctx, loaded, log)
+			load := func() (*config.Config, []config.Warning, error) { return config.Load(configPath(cmd)) }
+			return serve(ctx, loaded, log, reloading{hangups, load, level, reloadTimeout})
 		},
 	}
 }
 
-func newLogger(w io.Writer, log config.Log) *slog.Logger {
-	options := &slog.HandlerOptions{Level: log.Level}
-	if log.JSON {
+func newLogger(w io.Writer, level slog.Leveler, inJSON bool) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if inJSON {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
@@ -64,7 +76,7 @@ func newLogger(w io.Writer, log config.Log) *slog.Logger {
 const gcPercent = 300
 
 // serve runs until the context ends or a listener fails.
-func serve(ctx context.Context, loaded *config.Config, log *slog.Logger) error {
+func serve(ctx context.Context, loaded *config.Config, log *slog.Logger, again reloading) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -75,7 +87,10 @@ func serve(ctx context.Context, loaded *config.Config, log *slog.Logger) error {
 	limiter := connlimit.New(connlimit.Config{
 		Connections: loaded.Limits.Connections, Trusted: loaded.Server.TrustedProxies, Log: log, Now: time.Now,
 	})
-	deps := server.Deps{Store: store, Log: log, Collectors: limiter.Collectors()}
+	reloads := newReloadResults()
+	deps := server.Deps{
+		Store: store, Log: log, Counters: prometheus.NewRegistry(), Collectors: append(limiter.Collectors(), reloads),
+	}
 	bridge, err := server.New(loaded.Server, deps)
 	if err != nil {
 		return errors.Join(failed(err, serverHint(err)), store.Close())
@@ -89,9 +104,18 @@ func serve(ctx context.Context, loaded *config.Config, log *slog.Logger) error {
 	}
 	announce(log, loaded, listeners)
 	limitMemory(log, loaded)
-	public, admin := newHTTPServer(bridge.Public, log), newHTTPServer(bridge.Admin, log)
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
+	servers := newServers(background)
+	servers.replace(servers.run(bridge))
+	public := newHTTPServer(servers.handler(func(s *server.Server) http.Handler { return s.Public }), log)
+	admin := newHTTPServer(servers.handler(func(s *server.Server) http.Handler { return s.Admin }), log)
 	public.ConnState = limiter.ConnState
-	err = serveUntil(ctx, bridge, public, admin, listeners, log)
+	reloader := &reloader{again, loaded, deps, servers, reloads}
+	err = serveUntil(ctx, reloader, public, admin, listeners, log)
+	stopBackground()
+	servers.running.Wait()
+	admin.Close()
 	err = errors.Join(err, closeStore(store))
 	log.Info("stopped")
 	return err
@@ -162,18 +186,17 @@ func announce(log *slog.Logger, loaded *config.Config, open listeners) {
 }
 
 // serveUntil serves both listeners until the context ends, a listener fails, or the database is replaced. When it
-// returns, requests are finished and the work in the background has stopped.
+// returns, requests of the public one are finished, and no reload is going on.
 func serveUntil(
-	ctx context.Context, bridge *server.Server, public, admin *http.Server, open listeners, log *slog.Logger,
+	ctx context.Context, reloader *reloader, public, admin *http.Server, open listeners, log *slog.Logger,
 ) error {
-	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopBackground()
-	stopped := make(chan error, 1)
-	go func() { stopped <- bridge.Run(background) }()
-
 	ended := make(chan error, 2)
 	go func() { ended <- public.Serve(open.public) }()
 	go func() { ended <- admin.Serve(open.admin) }()
+	reloads, stopReloads := context.WithCancel(ctx)
+	defer stopReloads()
+	var reloading sync.WaitGroup
+	reloading.Go(func() { reloader.run(reloads) })
 
 	var failure error
 	select {
@@ -181,20 +204,18 @@ func serveUntil(
 		log.Info("stopping")
 	case err := <-ended:
 		failure = failed(fmt.Errorf("a listener failed: %w", err), "restart serve")
-	case err := <-stopped:
+	case err := <-reloader.servers.failed:
 		log.Error("stopping", "error", err)
 		failure = failed(err, "restart serve, so that it opens the new database")
-		stopped <- nil // for the receive below
 	}
+	stopReloads()
+	reloading.Wait()
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := public.Shutdown(deadline); err != nil {
 		log.Warn("requests aborted", "error", err)
 		public.Close()
 	}
-	stopBackground()
-	<-stopped
-	admin.Close()
 	return failure
 }
 

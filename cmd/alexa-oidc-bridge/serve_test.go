@@ -93,13 +93,21 @@ func TestPortInUse(t *testing.T) {
 // startServe starts serve in this process. The function returned ends it, unless it has ended, and returns its error.
 func startServe(t *testing.T, path string) (log *testbridge.Log, loaded *config.Config, end func() error) {
 	t.Helper()
+	return startServeWith(t, path, reloading{level: new(slog.LevelVar)})
+}
+
+func startServeWith(t *testing.T, path string, again reloading) (
+	log *testbridge.Log, loaded *config.Config, end func() error,
+) {
+	t.Helper()
 	loaded, _, err := config.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	log, ended := &testbridge.Log{}, make(chan error, 1)
-	go func() { ended <- serve(ctx, loaded, slog.New(slog.NewJSONHandler(log, nil))) }()
+	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: again.level}))
+	go func() { ended <- serve(ctx, loaded, logger, again) }()
 	log.Wait(t, 0, `"msg":"serving"`)
 	return log, loaded, func() error {
 		stop()
