@@ -21,14 +21,14 @@ import (
 func linksCommand() *cobra.Command {
 	links := &cobra.Command{
 		Use:   "links",
-		Short: "List, revoke, forget and move links, and make test links",
-		Long: `links works on the database directly, also while servers run. Except for mint, it reads only the storage section of
-the configuration, so that links can be revoked in an emergency whatever else is wrong.`,
+		Short: "List, revoke, forget, move and check links, and make test links",
+		Long: `links works on the database directly, also while servers run. Except for mint and check-policy, it reads only the
+storage section of the configuration, so that links can be revoked in an emergency whatever else is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	links.AddCommand(linksListCommand(), linksRevokeCommand(), linksForgetCommand(), linksExportCommand(), linksImportCommand(),
-		linksMintCommand())
+		linksMintCommand(), linksCheckPolicyCommand())
 	return links
 }
 
