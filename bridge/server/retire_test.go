@@ -54,6 +54,37 @@ func TestRetire(t *testing.T) {
 	}
 }
 
+// askedStore is a store in which no recheck is found, until the context of the question ends.
+type askedStore struct {
+	bridge.Store
+	asked chan struct{}
+	ended chan error
+}
+
+func (s *askedStore) DueRechecks(ctx context.Context, _ string, _ time.Time, _ int) ([]string, error) {
+	s.asked <- struct{}{}
+	<-ctx.Done()
+	s.ended <- ctx.Err()
+	return nil, ctx.Err()
+}
+
+// TestRetireEndsRechecks verifies that a server whose place another one has taken begins no recheck, which would be
+// decided by its configuration.
+func TestRetireEndsRechecks(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, func(b *testBridge) {
+		b.Config.Accounts = map[string]bridge.AccountPolicy{"corp": {Offline: true, RecheckAfter: time.Hour}}
+	})
+	store := &askedStore{b.Store, make(chan struct{}, 10), make(chan error, 10)}
+	b.ReplaceStore(store)
+	b.RunBackground()
+	<-store.asked
+	b.Server.Retire()
+	if err := <-store.ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the question ends with %v", err)
+	}
+}
+
 // TestWaitReady waits for a server that cannot read the feed, and for the same one when it can.
 func TestWaitReady(t *testing.T) {
 	t.Parallel()

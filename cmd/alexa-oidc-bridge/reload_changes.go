@@ -120,9 +120,9 @@ func diffProviders(before, now *config.Config) diff {
 	return diffLists(before.Server.Providers, now.Server.Providers,
 		func(provider upstream.Config) string { return provider.ID },
 		func(a, b upstream.Config) bool {
-			sameCAs := a.CAs.Equal(b.CAs)
+			same := a.CAs.Equal(b.CAs) && reflect.DeepEqual(before.Server.Accounts[a.ID], now.Server.Accounts[b.ID])
 			a.CAs, b.CAs = nil, nil // have functions, which cannot be compared
-			return sameCAs && reflect.DeepEqual(a, b)
+			return same && reflect.DeepEqual(a, b)
 		})
 }
 
