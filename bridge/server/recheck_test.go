@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -255,11 +256,11 @@ func TestRecheckGrace(t *testing.T) {
 }
 
 // loseAnswers is a change to a bridge: while lose is true, the provider serves token requests, and the answer is lost.
-func loseAnswers(lose *bool) func(*testBridge) {
+func loseAnswers(lose *atomic.Bool) func(*testBridge) {
 	return func(b *testBridge) {
 		b.WrapProvider = func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if !*lose || r.URL.Path != "/oauth/token" {
+				if !lose.Load() || r.URL.Path != "/oauth/token" {
 					next.ServeHTTP(w, r)
 					return
 				}
@@ -280,12 +281,12 @@ func (r lostResponse) WriteHeader(int)                {}
 // whether the account is gone, so the link lives.
 func TestRecheckAnswerIsLost(t *testing.T) {
 	t.Parallel()
-	lose := false
+	var lose atomic.Bool
 	b := startBridge(t, loseAnswers(&lose), offline())
 	token := b.Link()
-	lose = true
+	lose.Store(true)
 	b.recheck(time.Hour, token)
-	lose = false
+	lose.Store(false)
 	for range 10 {
 		b.recheck(time.Hour, token)
 	}
