@@ -13,7 +13,8 @@ import (
 	"alexa-oidc-bridge/bridge/sqlstore/internal/engine"
 )
 
-// transaction is one write, and the events of the links that it has revoked, or whose claims it has changed, so far.
+// transaction is one write, with the events of the links that it has revoked, or whose claims it has changed, and the
+// audit records that it has made so far.
 //
 // Transactions lock rows in one order, so that they do not deadlock on PostgreSQL: a pending consent, the sign-ins of a
 // person, a link, what the link owns, a person, other links, and the feed last.
@@ -21,9 +22,10 @@ type transaction struct {
 	*engine.Tx
 	events   []bridge.Event
 	eventsAt time.Time
+	records  []bridge.AuditRecord
 }
 
-// write runs one transaction, and appends its events. The events come last, because
+// write runs one transaction, and appends its audit records and its events. The events come last, because
 // every transaction that revokes contends for the one row of the feed. If do returns [bridge.ErrReplayed], write
 // commits nevertheless, because the replay may have revoked the link.
 func (s *Store) write(ctx context.Context, do func(*transaction) error) error {
@@ -33,6 +35,9 @@ func (s *Store) write(ctx context.Context, do func(*transaction) error) error {
 		err := do(tx)
 		if replayed = errors.Is(err, bridge.ErrReplayed); replayed {
 			err = nil
+		}
+		if err == nil {
+			err = tx.insertRecords()
 		}
 		if err != nil || len(tx.events) == 0 {
 			return err
@@ -82,6 +87,9 @@ func (tx *transaction) revokeLinks(by bridge.Revocation, condition string, args 
 	for i := range links {
 		tx.events = append(tx.events, bridge.Event{
 			LinkID: links[i].ID, ClientID: links[i].ClientID, Reason: by.Reason, Actor: by.Actor,
+		})
+		tx.audit(&links[i], bridge.AuditRecord{
+			At: by.At, Event: by.Reason.AuditEvent(), Reason: by.Reason, Actor: by.Actor, Origin: by.Origin,
 		})
 	}
 	tx.eventsAt = by.At
