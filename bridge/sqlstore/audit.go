@@ -16,7 +16,8 @@ const auditColumns = `id, recorded_at, event, reason, actor, client_id, provider
 
 // audit adds a record about a link, which is inserted at the end of the transaction.
 func (tx *transaction) audit(link *bridge.Link, record bridge.AuditRecord) {
-	record.ClientID, record.Provider, record.LinkID, record.Subject = link.ClientID, link.Provider.ID, link.ID, link.Subject
+	record.ClientID, record.Provider = link.ClientID, link.Provider.ID
+	record.LinkID, record.Subject = link.ID, link.Subject
 	tx.records = append(tx.records, record)
 }
 
@@ -150,7 +151,8 @@ func (tx *transaction) forgetSubject(filter bridge.LinkFilter) error {
 		return nil
 	}
 	_, err := tx.Exec(erasePerson+`subject <> '' AND subject = $1 AND $2 IN ('', provider) AND $3 IN ('', client_id)
-		AND NOT EXISTS (SELECT 1 FROM links WHERE links.id = audit.link_id)`, filter.Subject, filter.Provider, filter.ClientID)
+		AND NOT EXISTS (SELECT 1 FROM links WHERE links.id = audit.link_id)`,
+		filter.Subject, filter.Provider, filter.ClientID)
 	return err
 }
 

@@ -30,7 +30,8 @@ func BenchmarkRevokeMany(b *testing.B) {
 				b.StopTimer()
 				position := restoreEnded(b, store)
 				b.StartTimer()
-				revoked, err := store.Revoke(b.Context(), bridge.LinkFilter{Provider: "corp"}, bridge.Revocation{Reason: "x", At: begin})
+				by := bridge.Revocation{Reason: "x", At: begin}
+				revoked, err := store.Revoke(b.Context(), bridge.LinkFilter{Provider: "corp"}, by)
 				must(b, err)
 				b.StopTimer()
 				started := time.Now()
@@ -54,14 +55,16 @@ func BenchmarkRevokeMany(b *testing.B) {
 // restoreEnded makes all links live again, and returns the position of the feed.
 func restoreEnded(b *testing.B, store *Store) bridge.Position {
 	b.Helper()
-	must(b, store.write(b.Context(), func(tx *transaction) error { return tx.ExecOnce(`UPDATE links SET revoked_at = 0`) }))
+	must(b, store.write(b.Context(), func(tx *transaction) error {
+		return tx.ExecOnce(`UPDATE links SET revoked_at = 0`)
+	}))
 	feed, err := store.ReadFeed(b.Context(), bridge.Position{})
 	must(b, err)
 	return feed.Position
 }
 
-// BenchmarkLinkAndRedeem makes links by the code grant and redeems them, with 1 and with 32 callers. It reports how many
-// a second, and the 99th percentile of how long both take.
+// BenchmarkLinkAndRedeem makes links by the code grant and redeems them, with 1 and with 32 callers. It reports how
+// many a second, and the 99th percentile of how long both take.
 func BenchmarkLinkAndRedeem(b *testing.B) {
 	for driver, open := range databases(b) {
 		for _, callers := range []int{1, 32} {
@@ -102,7 +105,9 @@ func linkAndRedeem(b *testing.B, store *Store, name string) {
 	}
 	if err == nil {
 		_, err = store.Redeem(b.Context(), bridge.Redemption{Code: code.Hash, ClientID: "pizza", MaxLinks: 20, Now: begin,
-			Permits: honourAll, Tokens: bridge.NewTokens{Access: bridge.HashOf("access " + name), Refresh: bridge.HashOf("refresh " + name)}})
+			Permits: honourAll, Tokens: bridge.NewTokens{
+				Access: bridge.HashOf("access " + name), Refresh: bridge.HashOf("refresh " + name),
+			}})
 	}
 	if err != nil {
 		b.Error(err)

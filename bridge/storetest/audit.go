@@ -37,7 +37,8 @@ func (s *suite) wantRecords(what string, filter bridge.AuditFilter, want ...brid
 }
 
 // recordOf returns a record about a link now.
-func (s *suite) recordOf(link bridge.Link, event bridge.AuditEvent, reason bridge.Reason, by bridge.Actor) bridge.AuditRecord {
+func (s *suite) recordOf(link bridge.Link, event bridge.AuditEvent, reason bridge.Reason, by bridge.Actor,
+) bridge.AuditRecord {
 	return bridge.AuditRecord{At: s.now, Event: event, Reason: reason, Actor: by, ClientID: link.ClientID,
 		Provider: link.Provider.ID, LinkID: link.ID, Subject: link.Subject}
 }
@@ -60,8 +61,8 @@ func (s *suite) auditEvents() {
 	code := s.link(withCode, from)
 	linked := withOrigin(s.recordOf(code.Link, bridge.AuditLinked, "", bridge.ActorPerson))
 	s.tick()
-	redemption := bridge.Redemption{Code: code.Code.Hash, ClientID: "pizza", CodeChallenge: "challenge", Tokens: s.newTokens(),
-		Now: s.now, Permits: honourAll, Origin: origin}
+	redemption := bridge.Redemption{Code: code.Code.Hash, ClientID: "pizza", CodeChallenge: "challenge",
+		Tokens: s.newTokens(), Now: s.now, Permits: honourAll, Origin: origin}
 	link, err := s.store.Redeem(s.Context(), redemption)
 	s.must(err)
 	redeemed := withOrigin(s.recordOf(link, bridge.AuditRedeemed, "", "skill:pizza"))
@@ -120,7 +121,8 @@ func (s *suite) auditRevocations() {
 	redemption.Now = s.now
 	grant, err := s.store.Redeem(s.Context(), redemption)
 	s.must(err)
-	linked, redeemed := s.recordOf(grant, bridge.AuditLinked, "", bridge.ActorPerson), s.recordOf(grant, bridge.AuditRedeemed, "", "skill:pizza")
+	linked := s.recordOf(grant, bridge.AuditLinked, "", bridge.ActorPerson)
+	redeemed := s.recordOf(grant, bridge.AuditRedeemed, "", "skill:pizza")
 	linked.At = grant.CreatedAt
 	s.tick()
 	child := s.mustRefresh(redemption.Tokens.Refresh)
@@ -163,8 +165,8 @@ func (s *suite) auditFailures() {
 func (s *suite) auditFilters() {
 	var all []bridge.AuditRecord
 	for i := range 6 {
-		record := bridge.AuditRecord{At: s.now.Add(time.Duration(i) * time.Hour), Event: bridge.AuditRefused, Reason: "groups",
-			Actor: bridge.ActorPerson, ClientID: "pizza", Provider: "corp", LinkID: "lnk_a", Subject: "ada", Origin: origin}
+		record := bridge.AuditRecord{At: s.now.Add(time.Duration(i) * time.Hour), Event: bridge.AuditRefused,
+			Reason: "groups", Actor: bridge.ActorPerson, ClientID: "pizza", Provider: "corp", LinkID: "lnk_a", Subject: "ada", Origin: origin}
 		switch i {
 		case 0:
 			record.Event, record.LinkID = bridge.AuditRechecked, ""
@@ -243,8 +245,8 @@ func (s *suite) auditForgotten() {
 		return record
 	}
 	s.tick()
-	redemption := bridge.Redemption{Code: code.Code.Hash, ClientID: "pizza", CodeChallenge: "challenge", Tokens: s.newTokens(),
-		Now: s.now, Permits: honourAll, Origin: origin}
+	redemption := bridge.Redemption{Code: code.Code.Hash, ClientID: "pizza", CodeChallenge: "challenge",
+		Tokens: s.newTokens(), Now: s.now, Permits: honourAll, Origin: origin}
 	s.must(s.redeem(redemption))
 	redeemed := withOrigin(s.recordOf(code.Link, bridge.AuditRedeemed, "", "skill:pizza"))
 	refused := bridge.AuditRecord{At: s.now, Event: bridge.AuditRefused, Reason: "groups", Actor: bridge.ActorPerson,
@@ -295,13 +297,15 @@ func (s *suite) auditOfErased() {
 	ofAda := func(n *bridge.NewLink) { n.Link.Subject = "ada" }
 	swept := s.link(ofAda)
 	s.mustRevoke(swept.Link.ID)
-	s.must(errOf(s.store.Sweep(s.Context(), bridge.Sweep{Now: s.now.Add(time.Hour), Limit: 100, EndedRetention: time.Hour})))
+	sweep := bridge.Sweep{Now: s.now.Add(time.Hour), Limit: 100, EndedRetention: time.Hour}
+	s.must(errOf(s.store.Sweep(s.Context(), sweep)))
 	live := s.link(ofAda, func(n *bridge.NewLink) { n.Link.Grant = bridge.GrantAuthorizationCode })
 	if n := len(s.records(bridge.AuditFilter{LinkID: swept.Link.ID, Subject: "ada"})); n != 2 {
 		s.Errorf("the sweep left %d records of the subject, want 2", n)
 	}
 	s.wantForgotten(bridge.LinkFilter{Subject: "ada", Grant: bridge.GrantImplicit}, nil, nil)
-	s.wantRecords("of the subject", bridge.AuditFilter{Subject: "ada"}, s.recordOf(live.Link, bridge.AuditLinked, "", bridge.ActorPerson))
+	s.wantRecords("of the subject", bridge.AuditFilter{Subject: "ada"},
+		s.recordOf(live.Link, bridge.AuditLinked, "", bridge.ActorPerson))
 	if n := len(s.records(bridge.AuditFilter{LinkID: swept.Link.ID})); n != 2 {
 		s.Errorf("%d records of the link, want 2", n)
 	}
@@ -310,14 +314,16 @@ func (s *suite) auditOfErased() {
 // sweepAudit sweeps records after their retention.
 func (s *suite) sweepAudit() {
 	for i := range 250 {
-		record := bridge.AuditRecord{At: s.now.Add(time.Duration(i) * time.Minute), Event: bridge.AuditRefused, Reason: bridge.Reason(fmt.Sprint(i))}
+		record := bridge.AuditRecord{At: s.now.Add(time.Duration(i) * time.Minute), Event: bridge.AuditRefused,
+			Reason: bridge.Reason(fmt.Sprint(i))}
 		s.must(s.store.Record(s.Context(), record))
 	}
 	sweep := func(sweep bridge.Sweep, want, left int) {
 		s.Helper()
 		n, err := s.store.Sweep(s.Context(), sweep)
 		records := s.records(bridge.AuditFilter{})
-		if err != nil || n != want || len(records) != left || left > 0 && records[0].Reason != bridge.Reason(fmt.Sprint(250-left)) {
+		if err != nil || n != want || len(records) != left ||
+			left > 0 && records[0].Reason != bridge.Reason(fmt.Sprint(250-left)) {
 			s.Errorf("removed %d, %v, and left %d; want %d and %d", n, err, len(records), want, left)
 		}
 	}
