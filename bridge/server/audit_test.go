@@ -1,0 +1,308 @@
+package server_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/internal/testbridge"
+)
+
+func (s *hookedStore) Record(ctx context.Context, record bridge.AuditRecord) error {
+	if err := s.call(ctx, "Record"); err != nil {
+		return err
+	}
+	return s.Store.Record(ctx, record)
+}
+
+// Audit returns the audit records that match a filter.
+func (b *testBridge) Audit(filter bridge.AuditFilter) []bridge.AuditRecord {
+	b.Helper()
+	records, err := b.Store.Audit(b.Context(), filter)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return records
+}
+
+// WantRecorded checks that one audit record is as this one, whatever its id, time and reference, and returns it.
+func (b *testBridge) WantRecorded(want bridge.AuditRecord) bridge.AuditRecord {
+	b.Helper()
+	all, found := b.Audit(bridge.AuditFilter{}), []bridge.AuditRecord(nil)
+	for _, record := range all {
+		if want.ID, want.At, want.Ref = record.ID, record.At, record.Ref; record == want {
+			found = append(found, record)
+		}
+	}
+	if len(found) != 1 {
+		b.Fatalf("%d records are %+v, want 1 of\n%+v", len(found), want, all)
+	}
+	return found[0]
+}
+
+// wantEventLine checks that the log has exactly one line about the event of a record, which says the same.
+func wantEventLine(b *testBridge, message string, record bridge.AuditRecord) {
+	b.Helper()
+	fields := map[string]any{"msg": message, "event": string(record.Event), "client_id": record.ClientID,
+		"actor": string(record.Actor)}
+	for name, value := range map[string]string{"link_id": record.LinkID, "reason": string(record.Reason)} {
+		if value != "" {
+			fields[name] = value
+		}
+	}
+	if message != "link revoked" { // which servers log of each other
+		fields["ref"], fields["address"], fields["provider"] = record.Ref, record.Address, record.Provider
+	}
+	b.WantLogged(fields)
+	lines := 0
+	for line := range strings.Lines(b.Logs.String()) {
+		if strings.Contains(line, `"event":"`+string(record.Event)+`"`) {
+			lines++
+		}
+		if strings.Contains(line, testbridge.Ada().Subject) {
+			b.Errorf("the log has the subject: %s", line)
+		}
+	}
+	if lines != 1 {
+		b.Errorf("%d lines of the event %s, want 1:\n%s", lines, record.Event, b.Logs)
+	}
+}
+
+// forwardedPhone returns a phone whose requests a proxy forwards for an address.
+func forwardedPhone(address string) *simulator.Phone {
+	phone := simulator.NewPhone()
+	phone.Client.Transport = forwarder(address)
+	return phone
+}
+
+// forwarder sends requests as the proxy in front of the bridge does.
+type forwarder string
+
+func (f forwarder) RoundTrip(request *http.Request) (*http.Response, error) {
+	request = request.Clone(request.Context())
+	request.Header.Set("X-Forwarded-For", string(f))
+	return http.DefaultTransport.RoundTrip(request)
+}
+
+// TestAuditOfLife follows a link from its begin to its end: each event has one record and one line in the log, which
+// tell the same. Refreshes and lookups have none.
+func TestAuditOfLife(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, withCodeGrant, withProxy(600, 30))
+	store := watchStore(b)
+	phone, request := forwardedPhone(honest), b.CodeRequest()
+	code := b.AuthorizationResponse(request, b.Decide(phone, b.SignIn(phone, request, testbridge.Ada()), "link")).Get("code")
+	link := b.Links()[0]
+	want := bridge.AuditRecord{ClientID: "pizza", Provider: "corp", LinkID: link.ID, Subject: testbridge.Ada().Subject}
+
+	linked := want
+	linked.Event, linked.Actor, linked.Address = bridge.AuditLinked, bridge.ActorPerson, honest
+	wantEventLine(b, "linked", b.WantRecorded(linked))
+
+	present := func(form url.Values, address string) (*http.Response, string) {
+		token := b.TokenRequest(form)
+		token.Header.Set("X-Forwarded-For", address)
+		return b.Do(token)
+	}
+	byCode := url.Values{"grant_type": {"authorization_code"}, "code": {code}}
+	tokens := b.WantTokens(present(byCode, "192.0.2.9"))
+	redeemed := want
+	redeemed.Event, redeemed.Actor, redeemed.Address = bridge.AuditRedeemed, "skill:pizza", "192.0.2.9"
+	wantEventLine(b, "code redeemed", b.WantRecorded(redeemed))
+
+	b.WantTokens(present(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens.RefreshToken}}, "192.0.2.9"))
+	b.WantActive(tokens.AccessToken)
+	if n := len(b.Audit(bridge.AuditFilter{})); n != 2 {
+		t.Errorf("%d records after a refresh and a lookup, want 2", n)
+	}
+
+	b.Clock.Advance(time.Minute)
+	_, body := present(byCode, stranger)
+	replayed := want
+	replayed.Event, replayed.Reason, replayed.Actor = bridge.AuditReplayed, bridge.ReasonCodeReplayed, "skill:pizza"
+	replayed.Address = stranger
+	record := b.WantRecorded(replayed)
+	store.wantFeedRead(t)
+	wantEventLine(b, "link revoked", record)
+	if !strings.Contains(body, `"reference":"`+record.Ref+`"`) || record.Ref == "" {
+		t.Errorf("the reference is %q in the record, and in the response %s", record.Ref, body)
+	}
+}
+
+// TestAuditOfRevocation revokes a link at the revocation endpoint.
+func TestAuditOfRevocation(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, withProxy(600, 30))
+	token := b.Link()
+	revoke := b.NewRequest(http.MethodPost, "/revoke", url.Values{"token": {token}})
+	revoke.SetBasicAuth(testbridge.BackendID, testbridge.BackendSecret)
+	revoke.Header.Set("X-Forwarded-For", "192.0.2.9")
+	b.Do(revoke)
+	record := b.WantRecorded(bridge.AuditRecord{Event: bridge.AuditRevoked, Reason: bridge.ReasonClient,
+		Actor: bridge.ActorBackend(testbridge.BackendID), ClientID: "pizza", Provider: "corp", LinkID: b.Links()[0].ID,
+		Subject: testbridge.Ada().Subject, Origin: bridge.Origin{Address: "192.0.2.9"}})
+	if len(record.Ref) != 8 || !b.Clock.Now().Truncate(time.Second).Equal(record.At) && b.Clock.Now().Sub(record.At) > time.Minute {
+		t.Errorf("%+v", record)
+	}
+}
+
+var shownReference = regexp.MustCompile(`[Rr]eference:? (?:<b>)?([2-9A-Z]{8})`)
+
+// TestAuditReference lets people fail to link in several ways. The reference that they see leads to one record.
+func TestAuditReference(t *testing.T) {
+	t.Parallel()
+	const ada = "a2b4c6"
+	for name, tt := range map[string]struct {
+		configure func(*testBridge)
+		produce   func(*testBridge, *simulator.Phone) *simulator.Page
+		reason    bridge.Reason
+		subject   string
+		unseen    bool // the page shows no reference
+	}{
+		"not admitted":   {onlyInventors, signInOn, bridge.ReasonGroups, ada, false},
+		"set up wrongly": {withWrongSecret, signInOn, bridge.ReasonProviderSetup, "", false},
+		"refused by the provider": {nil, func(b *testBridge, phone *simulator.Phone) *simulator.Page {
+			return b.Submit(phone, b.Open(phone, b.Request().URL()), url.Values{"action": {"cancel"}})
+		}, bridge.ReasonProviderRefused, "", false},
+		"revoked meanwhile": {nil, func(b *testBridge, phone *simulator.Phone) *simulator.Page {
+			consent := signInOn(b, phone)
+			b.EndAda(false)
+			return b.Decide(phone, consent, "link")
+		}, bridge.ReasonSignInRevoked, ada, false},
+		"changed meanwhile": {nil, func(b *testBridge, phone *simulator.Phone) *simulator.Page {
+			consent := signInOn(b, phone)
+			withSubject("oid")(b)
+			b.Restart()
+			return b.Decide(phone, consent, "link")
+		}, bridge.ReasonOtherProvider, ada, false},
+		"cancelled": {nil, func(b *testBridge, phone *simulator.Phone) *simulator.Page {
+			return b.Decide(phone, signInOn(b, phone), "cancel")
+		}, bridge.ReasonCancelled, ada, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startBridge(t, withProxy(600, 30), func(b *testBridge) {
+				if tt.configure != nil {
+					tt.configure(b)
+				}
+			})
+			page := tt.produce(b, forwardedPhone(honest))
+			record := b.WantRecorded(bridge.AuditRecord{Event: bridge.AuditRefused, Reason: tt.reason, Actor: bridge.ActorPerson,
+				ClientID: "pizza", Provider: "corp", Subject: tt.subject, Origin: bridge.Origin{Address: honest}})
+			shown := shownReference.FindStringSubmatch(page.Body + page.URL.Fragment)
+			if (shown == nil) != tt.unseen || shown != nil && shown[1] != record.Ref {
+				t.Errorf("shown %q, recorded %q: %s %s", shown, record.Ref, page.URL, page.Body)
+			}
+			wantEventLine(b, "not linked", record)
+			if found := b.Audit(bridge.AuditFilter{Ref: record.Ref}); len(found) != 1 {
+				t.Errorf("%d records have the reference", len(found))
+			}
+		})
+	}
+}
+
+// onlyInventors admits nobody but inventors, of whom Ada is none.
+func onlyInventors(b *testBridge) { b.Skill.Allow.Groups = []string{"inventors"} }
+
+// signInOn signs Ada in on a phone, and returns the page after that.
+func signInOn(b *testBridge, phone *simulator.Phone) *simulator.Page {
+	return b.SignIn(phone, b.Request(), testbridge.Ada())
+}
+
+// TestAuditIsBounded causes refusals without end. Those of others are recorded meanwhile.
+func TestAuditIsBounded(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, withProxy(0, 0), onlyInventors)
+	b.Clock.Hold()
+	invalid := func(address string, times int) {
+		t.Helper()
+		for range times {
+			request := b.NewRequest(http.MethodGet, b.Request().URL()+"&scope=menu", nil)
+			request.Header.Set("X-Forwarded-For", address)
+			b.Do(request)
+		}
+	}
+	wantRecords := func(what string, want int) {
+		t.Helper()
+		if n := len(b.Audit(bridge.AuditFilter{Event: bridge.AuditRefused})); n != want {
+			t.Errorf("%s: %d records, want %d", what, n, want)
+		}
+	}
+	invalid(stranger, 15)
+	wantRecords("of one address", 10)
+	invalid(honest, 1)
+	wantRecords("of another address", 11)
+	for i := range 30 {
+		invalid(fmt.Sprint("198.51.100.", 100+i), 1)
+	}
+	wantRecords("of many addresses", 30)
+	if n := strings.Count(b.Logs.String(), `"event":"refused"`); n != 46 {
+		t.Errorf("%d lines in the log, want one for each of 46 refusals", n)
+	}
+
+	phone, request := forwardedPhone(stranger), b.Request()
+	refused := b.SignIn(phone, request, testbridge.Ada())
+	for range 11 { // with the session at the provider
+		b.SubmitLogin(phone, b.Decide(phone, refused, "switch"), testbridge.Ada())
+		refused = b.SignIn(phone, b.Request(), testbridge.Ada())
+	}
+	wantRecords("of one person", 40)
+	b.Clock.Advance(time.Minute)
+	invalid(stranger, 15)
+	wantRecords("a minute later", 50)
+}
+
+// TestAuditNotWritten lets the store fail to record a refusal, of which the person notices nothing.
+func TestAuditNotWritten(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, onlyInventors)
+	store := hookStore(b)
+	store.be(failing("Record"))
+	b.WantPage(signInOn(b, simulator.NewPhone()), http.StatusForbidden, "This account may not link")
+	logged := b.WantLogged(map[string]any{"msg": "audit record not written", "level": "WARN", "error": errBroken.Error(),
+		"reason": "groups"})
+	b.WantLogged(map[string]any{"msg": "not linked", "ref": logged["ref"]})
+
+	var calls []string
+	store.be(func(_ context.Context, method string) error {
+		calls = append(calls, method)
+		return errBroken
+	})
+	b.WantPage(signInOn(b, simulator.NewPhone()), http.StatusServiceUnavailable, "")
+	if slices.Contains(calls, "Record") {
+		t.Errorf("while the store is out of reach, it is asked to record that: %v", calls)
+	}
+}
+
+// TestAuditHasNoClaims links with claims, and verifies that no record has any of them.
+func TestAuditHasNoClaims(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, withCodeGrant)
+	b.LinkByCode()
+	onlyInventors(b)
+	b.Restart()
+	signInOn(b, simulator.NewPhone())
+	text, err := json.Marshal(b.Audit(bridge.AuditFilter{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.CheckSecrets("the audit log", string(text))
+	ada := testbridge.Ada()
+	for _, claim := range []string{ada.Email, ada.GivenName, ada.FamilyName, ada.Groups[0]} {
+		if strings.Contains(string(text), claim) {
+			t.Errorf("the audit log has %q: %s", claim, text)
+		}
+	}
+	if n := len(b.Audit(bridge.AuditFilter{Subject: ada.Subject})); n != 3 {
+		t.Errorf("%d records of Ada, want 3: %s", n, text)
+	}
+}
