@@ -138,6 +138,24 @@ func TestAuditOfLife(t *testing.T) {
 	}
 }
 
+// TestAuditOfRefreshReplay presents a refresh token that is superseded.
+func TestAuditOfRefreshReplay(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, withCodeGrant, withProxy(600, 30), func(b *testBridge) { b.Skill.RotateRefresh = true })
+	first := b.LinkByCode()
+	second := b.WantTokens(b.Refresh(first.RefreshToken))
+	b.WantTokens(b.Refresh(second.RefreshToken))
+	replay := b.TokenRequest(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {first.RefreshToken}})
+	replay.Header.Set("X-Forwarded-For", stranger)
+	_, body := b.Do(replay)
+	record := b.WantRecorded(bridge.AuditRecord{Event: bridge.AuditReplayed, Reason: bridge.ReasonRefreshReplayed,
+		Actor: "skill:pizza", ClientID: "pizza", Provider: "corp", LinkID: b.Links()[0].ID,
+		Subject: testbridge.Ada().Subject, Origin: bridge.Origin{Address: stranger}})
+	if !strings.Contains(body, `"reference":"`+record.Ref+`"`) || record.Ref == "" {
+		t.Errorf("the reference is %q in the record, and in the response %s", record.Ref, body)
+	}
+}
+
 // TestAuditOfRevocation revokes a link at the revocation endpoint.
 func TestAuditOfRevocation(t *testing.T) {
 	t.Parallel()
