@@ -22,7 +22,8 @@ func TestAuditOfImport(t *testing.T) {
 		mustImport(t, store, sequenceOf(slices.Concat(revoked, tombstoneOf(erased))), Imported{Revoked: 1, Erased: 1})
 		records, err := store.Audit(t.Context(), bridge.AuditFilter{})
 		must(t, err)
-		record := func(id string, event bridge.AuditEvent, reason bridge.Reason, by bridge.Actor, subject string) bridge.AuditRecord {
+		record := func(id string, event bridge.AuditEvent, reason bridge.Reason, by bridge.Actor, subject string,
+		) bridge.AuditRecord {
 			return bridge.AuditRecord{Event: event, Reason: reason, Actor: by, ClientID: "pizza", LinkID: id, Subject: subject}
 		}
 		want := []bridge.AuditRecord{

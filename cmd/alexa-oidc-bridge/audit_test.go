@@ -18,8 +18,8 @@ var auditStart = time.Date(2025, 11, 29, 23, 30, 0, 0, time.UTC)
 
 // refusedRecord is a record with every field.
 func refusedRecord() bridge.AuditRecord {
-	return bridge.AuditRecord{At: auditStart, Event: bridge.AuditRefused, Reason: bridge.ReasonGroups, Actor: bridge.ActorPerson,
-		ClientID: "pizza", Provider: "corp", LinkID: "lnk_a", Subject: "ada",
+	return bridge.AuditRecord{At: auditStart, Event: bridge.AuditRefused, Reason: bridge.ReasonGroups,
+		Actor: bridge.ActorPerson, ClientID: "pizza", Provider: "corp", LinkID: "lnk_a", Subject: "ada",
 		Origin: bridge.Origin{Ref: "K7QF2M9D", Address: "198.51.100.7"}}
 }
 
