@@ -26,28 +26,29 @@ func (tx *transaction) insertRecords() error {
 	for i := range tx.records {
 		tx.records[i].ID = newRecordID(tx.records[i].At, i)
 	}
-	if len(tx.records) == 1 {
-		_, err := tx.Exec(insertRecord, recordArgs(&tx.records[0])...)
-		return err
-	}
-	for records := range slices.Chunk(tx.records, maxEvents) {
+	for records := range slices.Chunk(tx.records, maxRows) {
 		var rows []string
 		var args []any
 		for i := range records {
 			rows = append(rows, placeholders(len(args)+1, 11))
 			args = append(args, recordArgs(&records[i])...)
 		}
-		if err := tx.ExecOnce(insertAudit+strings.Join(rows, ", "), args...); err != nil {
+		if err := tx.insertRows(`INSERT INTO audit (`+auditColumns+`) VALUES `, rows, args); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-const (
-	insertAudit  = `INSERT INTO audit (` + auditColumns + `) VALUES `
-	insertRecord = insertAudit + `($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-)
+// insertRows executes an INSERT of up to maxRows rows. The usual numbers of them have a prepared statement.
+func (tx *transaction) insertRows(insert string, rows []string, args []any) error {
+	query := insert + strings.Join(rows, ", ")
+	if len(rows) == 1 || len(rows) == maxRows {
+		_, err := tx.Exec(query, args...)
+		return err
+	}
+	return tx.ExecOnce(query, args...)
+}
 
 func recordArgs(r *bridge.AuditRecord) []any {
 	return []any{r.ID, seconds(r.At), string(r.Event), string(r.Reason), string(r.Actor), r.ClientID, r.Provider, r.LinkID,

@@ -123,7 +123,7 @@ func (tx *transaction) appendEvents() error {
 	if err != nil {
 		return err
 	}
-	for events := range slices.Chunk(tx.events, maxEvents) {
+	for events := range slices.Chunk(tx.events, maxRows) {
 		if err := tx.insertEvents(position-int64(len(tx.events)), mark, events); err != nil {
 			return err
 		}
@@ -132,8 +132,9 @@ func (tx *transaction) appendEvents() error {
 	return nil
 }
 
-// maxEvents bounds the rows, and so the parameters, of one INSERT.
-const maxEvents = 500
+// maxRows bounds the rows, and so the parameters, of one INSERT. SQLite takes for each parameter a time that grows with
+// the number of parameters: with 500 rows, all take several times as long.
+const maxRows = 50
 
 func (tx *transaction) insertEvents(after int64, mark string, events []bridge.Event) error {
 	var rows []string
@@ -143,8 +144,8 @@ func (tx *transaction) insertEvents(after int64, mark string, events []bridge.Ev
 		args = append(args, after+int64(i)+1, mark, event.LinkID, event.ClientID, string(event.Reason), string(event.Actor),
 			seconds(tx.eventsAt))
 	}
-	return tx.ExecOnce(`INSERT INTO events (position, mark, link_id, client_id, reason, actor, recorded_at)
-		VALUES `+strings.Join(rows, ", "), args...)
+	return tx.insertRows(`INSERT INTO events (position, mark, link_id, client_id, reason, actor, recorded_at)
+		VALUES `, rows, args)
 }
 
 func placeholder(n int) string { return "$" + strconv.Itoa(n) }

@@ -218,7 +218,7 @@ func (s *suite) auditFilters() {
 
 // auditMany revokes more links at once than one statement inserts records, which keep the order of the revocation.
 func (s *suite) auditMany() {
-	const n = 503
+	const n = 203
 	for range n {
 		s.link(ofOnePerson)
 	}
