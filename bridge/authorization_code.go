@@ -48,6 +48,7 @@ type Redemption struct {
 	// Permits reports whether the configuration permits the link. It is called within the transaction, perhaps more
 	// than once, and must return quickly.
 	Permits func(*Link) bool
+	Origin
 }
 
 const (

@@ -41,7 +41,23 @@ const (
 	ReasonAccountGone     Reason = "account_gone"     // the provider does not renew the person's sign-in any more
 	ReasonSubjectChanged  Reason = "subject_changed"  // the provider calls the person by another subject now
 	ReasonErased          Reason = "erased"           // it was erased in another database, whose tombstone was imported
+	ReasonUnlinked        Reason = "unlinked"         // by the person, on the page of their links
 )
 
 // ReasonClaimsChanged is the reason of an [Event] of a link that goes on with other claims.
 const ReasonClaimsChanged Reason = "claims_changed"
+
+// AuditEvent returns the event that the audit log has of a link that is revoked for the reason.
+func (r Reason) AuditEvent() AuditEvent {
+	switch r {
+	case ReasonCodeReplayed, ReasonRefreshReplayed:
+		return AuditReplayed
+	case ReasonLoggedOut:
+		return AuditLoggedOut
+	case ReasonDeprovisioned:
+		return AuditDeprovisioned
+	case ReasonUnlinked:
+		return AuditUnlinked
+	}
+	return AuditRevoked
+}

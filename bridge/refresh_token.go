@@ -38,6 +38,7 @@ type Refresh struct {
 	Tokens   NewTokens // with a refresh token, the successor, to rotate
 	Now      time.Time
 	Permits  func(*Link) bool // as in Redemption
+	Origin
 }
 
 // MaxSuccessors is how many children of one refresh token stay good until one of them is presented.

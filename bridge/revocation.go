@@ -7,6 +7,7 @@ type Revocation struct {
 	Reason Reason
 	Actor  Actor
 	At     time.Time
+	Origin
 
 	// Token is the hash of what identifies the JWT that asked for it, which is accepted once (RFC 7519 §4.1.7); empty:
 	// no JWT did. It is remembered until TokenExpiresAt.

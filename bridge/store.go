@@ -86,7 +86,9 @@ type Store interface {
 	// Forget erases the links that match a filter, live or revoked, with all that they own, and returns them. It
 	// revokes those that are live first, with their events, and revokes sign-ins as Revoke does. To every method the
 	// links, their tokens and their codes are unknown from then on. What is left of each is a tombstone, its ID and the
-	// time when it ended, so that no import adds it again.
+	// time when it ended, so that no import adds it again, and its audit records, from which it erases the subject and the
+	// address of the person. If the filter has a Subject, it erases both, too, from the records of that subject, with the
+	// ClientID and the Provider if the filter has them, whose link does not exist any more or was never made.
 	Forget(ctx context.Context, filter LinkFilter, revocation Revocation) ([]Link, error)
 
 	// BeginRecheck begins a recheck of a live link that has a refresh token of its provider, and lets no other begin until
@@ -111,11 +113,19 @@ type Store interface {
 	// ResealUpstreamToken replaces the sealed form of a refresh token. It returns false if the token has changed.
 	ResealUpstreamToken(ctx context.Context, from SealedToken, sealed []byte) (bool, error)
 
+	// Record adds a record to the audit log, of an event that changes nothing else. The methods that make, redeem, revoke
+	// or erase a link add one for each event in their transaction.
+	Record(ctx context.Context, record AuditRecord) error
+
+	// Audit returns the records that match a filter, the newest last.
+	Audit(ctx context.Context, filter AuditFilter) ([]AuditRecord, error)
+
 	// Sweep removes up to sweep.Limit rows of each kind that are not needed any more, and returns how many: expired
 	// tokens and pending consents, codes and superseded refresh tokens after ReplayMemory, events after EventMemory, and
-	// revocations of sign-ins after SignInMemory, and used tokens after they have expired. It revokes links whose code was not redeemed, RedeemGrace after it
-	// expired, and links whose last token has expired, by ActorSystem; these count, too. After EndedRetention it erases revoked links, as Forget
-	// does, up to sweep.Limit with all that they own. Several sweeps may run at the same time.
+	// revocations of sign-ins after SignInMemory, used tokens after they have expired, and audit records after
+	// AuditRetention. It revokes links whose code was not redeemed, RedeemGrace after it expired, and links whose last token
+	// has expired, by ActorSystem; these count, too. After EndedRetention it erases revoked links, as Forget does, up to
+	// sweep.Limit with all that they own; their audit records stay as they are. Several sweeps may run at the same time.
 	Sweep(ctx context.Context, sweep Sweep) (int, error)
 
 	// ReadFeed returns the revocations after a position of the feed. Every revocation is in the feed, by whichever
@@ -144,6 +154,8 @@ type Sweep struct {
 	Limit int // rows of each kind
 	// EndedRetention is how long a link is kept after it was revoked. 0: for ever.
 	EndedRetention time.Duration
+	// AuditRetention is how long an audit record is kept. 0: for ever.
+	AuditRetention time.Duration
 }
 
 // NewLink is what [Store.Link] makes a link of.
@@ -154,6 +166,7 @@ type NewLink struct {
 	ExpiresAt  time.Time // of the token; zero: as long as the link
 	Code       *NewCode  // for the code grant, in place of Token
 	MaxLinks   int       // live links of this person with this skill, including this one; 0: no limit
+	Origin
 
 	// UpstreamToken is the refresh token of the provider, sealed for the link. With one, Link.CheckedAt must be set. Nil:
 	// none. It is deleted when the link is revoked.

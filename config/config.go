@@ -99,6 +99,7 @@ func (b *builder) config(form form) *Config {
 			Operator:     b.operator(form.Operator),
 
 			EndedRetention: b.lifetime("ended_retention", form.Retention, bridge.EventMemory),
+			AuditRetention: b.lifetime("audit_retention", form.Audit, bridge.EventMemory),
 		},
 	}
 	config.Server.Limits = b.limits(form.Limits)

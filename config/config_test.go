@@ -86,6 +86,7 @@ func TestDefaults(t *testing.T) {
 	}
 	if loaded.Listen != ":8080" || loaded.AdminListen != "127.0.0.1:8081" ||
 		loaded.Server.MaxStaleness != 30*time.Second || loaded.Server.EndedRetention != 90*24*time.Hour ||
+		loaded.Server.AuditRetention != 365*24*time.Hour ||
 		loaded.Server.Memory != 64<<20 || !loaded.Log.JSON || loaded.Log.Level != 0 || loaded.Server.Templates != nil {
 		t.Errorf("defaults: %+v", loaded)
 	}
@@ -196,13 +197,15 @@ func TestEnvironmentWins(t *testing.T) {
 	t.Setenv("BRIDGE_LOOKUP_MAX_STALENESS", "45s")
 	t.Setenv("BRIDGE_LISTEN", "127.0.0.1:9")
 	t.Setenv("BRIDGE_ENDED_RETENTION", "0s")
+	t.Setenv("BRIDGE_AUDIT_RETENTION", "48h")
 	t.Setenv("BRIDGE_UNKNOWN", "x")
 	t.Setenv("BRIDGE_SKILLS", "x")
 	for _, text := range []string{good, replaced(t, "public_url: https://link.example.com\n", ""),
 		replaced(t, "storage: {driver: sqlite, dsn: data/bridge.db}", "storage:")} {
 		loaded, _ := load(t, text)
 		if loaded.Server.PublicURL != "https://other.example.com" || loaded.Storage.DSN != "/srv/links.db" ||
-			loaded.Server.MaxStaleness != 45*time.Second || loaded.Server.EndedRetention != 0 || loaded.Listen != "127.0.0.1:9" {
+			loaded.Server.MaxStaleness != 45*time.Second || loaded.Server.EndedRetention != 0 ||
+			loaded.Server.AuditRetention != 48*time.Hour || loaded.Listen != "127.0.0.1:9" {
 			t.Errorf("%+v", loaded)
 		}
 	}

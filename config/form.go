@@ -16,6 +16,7 @@ type form struct {
 	TemplatesDir string         `yaml:"templates_dir"`
 	Log          logForm        `yaml:"log"`
 	Retention    time.Duration  `yaml:"ended_retention"` // 0: for ever
+	Audit        time.Duration  `yaml:"audit_retention"` // 0: for ever
 	Providers    []providerForm `yaml:"providers"`
 	Skills       []skillForm    `yaml:"skills"`
 	Backends     []backendForm  `yaml:"backends"`
@@ -123,6 +124,7 @@ func defaults() form {
 		Lookup:      lookupForm{MaxStaleness: 30 * time.Second, Memory: "64MiB"},
 		Log:         logForm{Level: "info", Format: "json"},
 		Retention:   90 * 24 * time.Hour,
+		Audit:       365 * 24 * time.Hour,
 	}
 }
 
@@ -130,6 +132,6 @@ func defaults() form {
 func overridable() []string {
 	return []string{
 		"public_url", "listen", "admin_listen", "templates_dir", "storage.driver", "storage.dsn", "lookup.max_staleness",
-		"lookup.memory", "ended_retention",
+		"lookup.memory", "ended_retention", "audit_retention",
 	}
 }

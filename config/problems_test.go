@@ -141,6 +141,7 @@ func TestProblems(t *testing.T) {
 		{"half a rule", "allow: {groups: [staff]}", "allow: {claims: [{name: hd}]}",
 			"16:22: skills[0].allow.claims[0]: incomplete; "},
 		{"a short retention", "public_url:", "ended_retention: 59m\npublic_url:", "2:18: ended_retention: out of range: \"59m\"; "},
+		{"a short audit", "public_url:", "audit_retention: 59m\npublic_url:", "2:18: audit_retention: out of range: \"59m\"; "},
 		{"a negative retention", "public_url:", "ended_retention: -1h\npublic_url:", "2:18: ended_retention: out of range: \"-1h\"; "},
 		{"negative limit", "name: Contoso Pizza", "max_links_per_person: -1\n    name: Contoso Pizza",
 			"13:27: skills[0].max_links_per_person: less than 0: -1; "},

@@ -63,7 +63,8 @@ func (s *Server) sweep(ctx context.Context, interval time.Duration) {
 func (s *Server) sweepOnce(ctx context.Context) (removed int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
-	return s.deps.Store.Sweep(ctx, bridge.Sweep{Now: s.deps.Now(), Limit: sweepLimit, EndedRetention: s.retention})
+	return s.deps.Store.Sweep(ctx, bridge.Sweep{Now: s.deps.Now(), Limit: sweepLimit,
+		EndedRetention: s.retention.ended, AuditRetention: s.retention.audit})
 }
 
 const (

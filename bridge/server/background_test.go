@@ -71,7 +71,7 @@ func TestSweepErasesAfterRetention(t *testing.T) {
 	t.Parallel()
 	store := &recordingStore{}
 	now := time.Unix(1_800_000_000, 0)
-	s, err := New(Config{Keys: keys.NewRing([]byte("0123456789abcdef0123456789abcdef")), EndedRetention: time.Hour},
+	s, err := New(Config{Keys: keys.NewRing([]byte("0123456789abcdef0123456789abcdef")), EndedRetention: time.Hour, AuditRetention: 24 * time.Hour},
 		Deps{Store: store, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,8 @@ func TestSweepErasesAfterRetention(t *testing.T) {
 	if _, err := s.sweepOnce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if want := (bridge.Sweep{Now: now, Limit: sweepLimit, EndedRetention: time.Hour}); store.swept != want {
+	if want := (bridge.Sweep{Now: now, Limit: sweepLimit, EndedRetention: time.Hour,
+		AuditRetention: 24 * time.Hour}); store.swept != want {
 		t.Errorf("swept %+v, want %+v", store.swept, want)
 	}
 }

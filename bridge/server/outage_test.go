@@ -107,7 +107,7 @@ func TestStoreDeadlines(t *testing.T) {
 	b.Decide(phone, b.SignIn(phone, b.Request(), testbridge.Ada()), "cancel")
 	store.wantFeedRead(t)
 	store.stop()
-	if len(withoutDeadline) > 0 || len(called) != 8 {
-		t.Errorf("called without a deadline: %v; called %v, want 8 kinds of calls", withoutDeadline, called)
+	if len(withoutDeadline) > 0 || len(called) != 9 {
+		t.Errorf("called without a deadline: %v; called %v, want 9 kinds of calls", withoutDeadline, called)
 	}
 }

@@ -46,6 +46,8 @@ type Config struct {
 	Limits         Limits
 	// EndedRetention is how long a link is kept after it ended; see [bridge.Sweep]. 0: for ever.
 	EndedRetention time.Duration
+	// AuditRetention is how long an audit record is kept. 0: for ever.
+	AuditRetention time.Duration
 }
 
 // Limits bound what one address can do; 0: no limit. Addresses of this machine and of private networks have none unless
@@ -92,12 +94,15 @@ type Server struct {
 	token      *token.Handler
 	upstreams  map[string]*upstream.Provider
 	skillNames []string // for the landing page
-	retention  time.Duration
+	retention  retention
 	registry   *prometheus.Registry
 	limits     limits
 	retired    context.Context // ends with Retire
 	endWork    func()
 }
+
+// retention is how long is kept what has ended: links, and audit records.
+type retention struct{ ended, audit time.Duration }
 
 // ErrMemory is returned by [New] when the operating system does not provide Config.Memory bytes.
 var ErrMemory = answercache.ErrMemory
@@ -122,7 +127,7 @@ func New(config Config, deps Deps) (*Server, error) {
 			Rejections: limit.NewPace(rejectionsPerSecond, longestRejection),
 		},
 		upstreams: map[string]*upstream.Provider{},
-		retention: config.EndedRetention,
+		retention: retention{config.EndedRetention, config.AuditRetention},
 		registry:  prometheus.NewRegistry(),
 	}
 	s.retired, s.endWork = context.WithCancel(context.Background())
@@ -172,6 +177,8 @@ func (s *Server) newHandlers(config Config) (err error) {
 		Failures:  s.limits.failures,
 		Counters:  s.deps.Counters,
 		Registry:  s.registry,
+
+		TrustedProxies: config.TrustedProxies,
 	}
 	s.recheck = recheck.New(recheck.Deps{Deps: deps, Upstreams: s.upstreams, Keys: config.Keys, Sampler: s.errors.Sampler})
 	deps.Used = s.recheck.Used

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 
 	"alexa-oidc-bridge/bridge"
 )
@@ -20,7 +19,7 @@ func (s *Store) Redeem(ctx context.Context, redemption bridge.Redemption) (bridg
 		err = code.Check(&redemption)
 		switch {
 		case errors.Is(err, bridge.ErrReplayed):
-			err = cmp.Or(revokeAfterReplay(tx, &code, redemption.Now), err)
+			err = cmp.Or(revokeAfterReplay(tx, &code, &redemption), err)
 		case err == nil:
 			err = redeem(tx, &code.Link, &redemption)
 		}
@@ -49,16 +48,20 @@ func redeem(tx *transaction, link *bridge.Link, redemption *bridge.Redemption) e
 	if err := insertPair(tx, link.ID, redemption.Tokens, redemption.Now, "", 0); err != nil {
 		return err
 	}
-	return revokeOldest(tx, link, redemption.MaxLinks, redemption.Now)
+	tx.audit(link, bridge.AuditRecord{
+		At: redemption.Now, Event: bridge.AuditRedeemed, Actor: bridge.ActorSkill(link.ClientID), Origin: redemption.Origin,
+	})
+	return revokeOldest(tx, link, redemption.MaxLinks, redemption.Now, redemption.Origin)
 }
 
 // revokeAfterReplay revokes the link of a code that is presented again (RFC 6749 §4.1.2), unless it comes so soon
 // that the first response may have been lost.
-func revokeAfterReplay(tx *transaction, code *bridge.AuthorizationCode, now time.Time) error {
-	if seconds(now)-seconds(code.RedeemedAt) <= int64(bridge.CodeReplayGrace.Seconds()) {
+func revokeAfterReplay(tx *transaction, code *bridge.AuthorizationCode, replay *bridge.Redemption) error {
+	if seconds(replay.Now)-seconds(code.RedeemedAt) <= int64(bridge.CodeReplayGrace.Seconds()) {
 		return nil
 	}
-	by := bridge.Revocation{Reason: bridge.ReasonCodeReplayed, Actor: bridge.ActorSkill(code.Link.ClientID), At: now}
+	by := bridge.Revocation{Reason: bridge.ReasonCodeReplayed, Actor: bridge.ActorSkill(code.Link.ClientID),
+		At: replay.Now, Origin: replay.Origin}
 	_, err := tx.revokeLinks(by, `id = $4`, code.Link.ID)
 	return err
 }

@@ -23,7 +23,11 @@ func (s *Store) Forget(ctx context.Context, filter bridge.LinkFilter, revocation
 		if err := tx.revokeSignIns(filter, revocation.At); err != nil {
 			return nil, err
 		}
-		return forgetMatching(tx, filter, revocation)
+		links, err := forgetMatching(tx, filter, revocation)
+		if err != nil {
+			return nil, err
+		}
+		return links, tx.forgetSubject(filter)
 	})
 }
 
@@ -55,7 +59,7 @@ func forget(tx *transaction, links []bridge.Link, by bridge.Revocation) error {
 			link.RevokedAt, link.Reason, link.Actor = timeOf(seconds(by.At)), by.Reason, by.Actor
 		}
 	}
-	args := idArgs(ids)
+	args, before := idArgs(ids), len(tx.records)
 	if _, err := tx.revokeLinks(by, `id IN `+placeholders(4, eraseSize), args...); err != nil {
 		return err
 	}
@@ -63,6 +67,14 @@ func forget(tx *transaction, links []bridge.Link, by bridge.Revocation) error {
 		if _, err := tx.Exec(`DELETE FROM `+table+` WHERE link_id IN `+placeholders(1, eraseSize), args...); err != nil {
 			return err
 		}
+	}
+	for i := range links {
+		tx.audit(&links[i], bridge.AuditRecord{
+			At: by.At, Event: bridge.AuditForgotten, Reason: by.Reason, Actor: by.Actor, Origin: by.Origin,
+		})
+	}
+	if err := tx.forgetRecords(args, before); err != nil {
+		return err
 	}
 	return bury(tx, args)
 }

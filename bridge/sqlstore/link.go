@@ -22,11 +22,14 @@ func (s *Store) Link(ctx context.Context, handle bridge.Hash, made bridge.NewLin
 		if err := checkSignIn(tx, &made); err != nil {
 			return err
 		}
+		tx.audit(link, bridge.AuditRecord{
+			At: link.CreatedAt, Event: bridge.AuditLinked, Actor: bridge.ActorPerson, Origin: made.Origin,
+		})
 		if made.Code == nil {
 			if err := insertWithToken(tx, &made); err != nil {
 				return err
 			}
-			return revokeOldest(tx, link, made.MaxLinks, link.CreatedAt)
+			return revokeOldest(tx, link, made.MaxLinks, link.CreatedAt, made.Origin)
 		}
 		if _, err := insertLink(tx, rowOf(link), ""); err != nil {
 			return err
@@ -47,7 +50,12 @@ func (s *Store) Mint(ctx context.Context, made bridge.NewLink) error {
 	case made.ExpiresAt.IsZero() || made.ExpiresAt.After(link.CreatedAt.Add(bridge.MaxTestLifetime)):
 		return errors.New("sqlstore: the token of a test link must expire within 24 hours")
 	}
-	return s.write(ctx, func(tx *transaction) error { return insertWithToken(tx, &made) })
+	return s.write(ctx, func(tx *transaction) error {
+		tx.audit(link, bridge.AuditRecord{
+			At: link.CreatedAt, Event: bridge.AuditMinted, Actor: link.Actor, Origin: made.Origin,
+		})
+		return insertWithToken(tx, &made)
+	})
 }
 
 // insertWithToken adds a link with its first token.
@@ -128,12 +136,12 @@ const noLimit = int64(1) << 62
 
 // revokeOldest revokes the oldest live links of the same person and skill beyond the limit. The given link counts as
 // the newest; links whose code was not redeemed do not count.
-func revokeOldest(tx *transaction, link *bridge.Link, limit int, now time.Time) error {
+func revokeOldest(tx *transaction, link *bridge.Link, limit int, now time.Time, origin bridge.Origin) error {
 	if limit == 0 {
 		return nil
 	}
 	return tx.lockPerson(link.ClientID, link.Issuer, link.Subject, func() error {
-		by := bridge.Revocation{Reason: bridge.ReasonReplaced, Actor: bridge.ActorPerson, At: now}
+		by := bridge.Revocation{Reason: bridge.ReasonReplaced, Actor: bridge.ActorPerson, At: now, Origin: origin}
 		_, err := tx.revokeLinks(by, `id IN (
 			SELECT id FROM links WHERE client_id = $4 AND issuer = $5 AND subject = $6 AND revoked_at = 0 AND id <> $7
 			AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.link_id = links.id AND codes.redeemed_at = 0)

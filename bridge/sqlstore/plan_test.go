@@ -16,6 +16,10 @@ func TestPlans(t *testing.T) {
 			condition, _ := filterCondition(bridge.LinkFilter{Account: account, Provider: "corp"}, 1)
 			return `SELECT id FROM links WHERE ` + condition
 		}
+		audit := func(filter bridge.AuditFilter) (query string) {
+			query, _ = selectAudit(filter)
+			return query
+		}
 		for index, query := range map[string]struct {
 			sql  string
 			args []any
@@ -26,6 +30,9 @@ func TestPlans(t *testing.T) {
 			"links_by_directory_id":      {byAccount(bridge.Account{Directory: "x"}), []any{"corp", "x"}},
 			"links_by_account_email":     {byAccount(bridge.Account{Email: "x"}), []any{"corp", "x"}},
 			"upstream_tokens_by_due":     {selectDueRechecks, []any{"corp", 1, 9}},
+			"audit_by_link":              {audit(bridge.AuditFilter{LinkID: "x"}), []any{"x", 1}},
+			"audit_by_subject":           {audit(bridge.AuditFilter{Subject: "x"}), []any{"x", 1}},
+			"audit_by_ref":               {audit(bridge.AuditFilter{Ref: "x"}), []any{"x", 1}},
 			"pending_consents_by_person": {selectOldestPending, []any{"a person", "a handle", noLimit, 9}},
 		} {
 			plan := planOf(t, store, query.sql, query.args...)

@@ -26,7 +26,8 @@ func (s *Store) Refresh(ctx context.Context, refresh bridge.Refresh) (bridge.Lin
 		err = token.Check(&refresh)
 		switch {
 		case errors.Is(err, bridge.ErrReplayed):
-			by := bridge.Revocation{Reason: bridge.ReasonRefreshReplayed, Actor: bridge.ActorSkill(refresh.ClientID), At: refresh.Now}
+			by := bridge.Revocation{Reason: bridge.ReasonRefreshReplayed, Actor: bridge.ActorSkill(refresh.ClientID),
+				At: refresh.Now, Origin: refresh.Origin}
 			_, failed := tx.revokeLinks(by, `id = $4`, token.Link.ID)
 			err = cmp.Or(failed, err)
 		case err == nil:

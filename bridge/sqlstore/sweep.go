@@ -30,6 +30,13 @@ func (s *Store) Sweep(ctx context.Context, sweep bridge.Sweep) (int, error) {
 			return removed, err
 		}
 	}
+	if sweep.AuditRetention > 0 {
+		n, err := s.sweepRecords(ctx, now.Add(-sweep.AuditRetention), sweep.Limit)
+		removed += n
+		if err != nil {
+			return removed, err
+		}
+	}
 	if sweep.EndedRetention == 0 {
 		return removed, nil
 	}

@@ -13,7 +13,8 @@ import (
 	"alexa-oidc-bridge/bridge/sqlstore/internal/engine"
 )
 
-// transaction is one write, and the events of the links that it has revoked, or whose claims it has changed, so far.
+// transaction is one write, with the events of the links that it has revoked, or whose claims it has changed, and the
+// audit records that it has made so far.
 //
 // Transactions lock rows in one order, so that they do not deadlock on PostgreSQL: a pending consent, the sign-ins of a
 // person, a link, what the link owns, a person, other links, and the feed last.
@@ -21,9 +22,10 @@ type transaction struct {
 	*engine.Tx
 	events   []bridge.Event
 	eventsAt time.Time
+	records  []bridge.AuditRecord
 }
 
-// write runs one transaction, and appends its events. The events come last, because
+// write runs one transaction, and appends its audit records and its events. The events come last, because
 // every transaction that revokes contends for the one row of the feed. If do returns [bridge.ErrReplayed], write
 // commits nevertheless, because the replay may have revoked the link.
 func (s *Store) write(ctx context.Context, do func(*transaction) error) error {
@@ -33,6 +35,9 @@ func (s *Store) write(ctx context.Context, do func(*transaction) error) error {
 		err := do(tx)
 		if replayed = errors.Is(err, bridge.ErrReplayed); replayed {
 			err = nil
+		}
+		if err == nil {
+			err = tx.insertRecords()
 		}
 		if err != nil || len(tx.events) == 0 {
 			return err
@@ -83,6 +88,9 @@ func (tx *transaction) revokeLinks(by bridge.Revocation, condition string, args 
 		tx.events = append(tx.events, bridge.Event{
 			LinkID: links[i].ID, ClientID: links[i].ClientID, Reason: by.Reason, Actor: by.Actor,
 		})
+		tx.audit(&links[i], bridge.AuditRecord{
+			At: by.At, Event: by.Reason.AuditEvent(), Reason: by.Reason, Actor: by.Actor, Origin: by.Origin,
+		})
 	}
 	tx.eventsAt = by.At
 	if err == nil {
@@ -115,7 +123,7 @@ func (tx *transaction) appendEvents() error {
 	if err != nil {
 		return err
 	}
-	for events := range slices.Chunk(tx.events, maxEvents) {
+	for events := range slices.Chunk(tx.events, maxRows) {
 		if err := tx.insertEvents(position-int64(len(tx.events)), mark, events); err != nil {
 			return err
 		}
@@ -124,8 +132,9 @@ func (tx *transaction) appendEvents() error {
 	return nil
 }
 
-// maxEvents bounds the rows, and so the parameters, of one INSERT.
-const maxEvents = 500
+// maxRows bounds the rows, and so the parameters, of one INSERT. SQLite takes for each parameter a time that grows with
+// the number of parameters: with 500 rows, all take several times as long.
+const maxRows = 50
 
 func (tx *transaction) insertEvents(after int64, mark string, events []bridge.Event) error {
 	var rows []string
@@ -135,8 +144,8 @@ func (tx *transaction) insertEvents(after int64, mark string, events []bridge.Ev
 		args = append(args, after+int64(i)+1, mark, event.LinkID, event.ClientID, string(event.Reason), string(event.Actor),
 			seconds(tx.eventsAt))
 	}
-	return tx.ExecOnce(`INSERT INTO events (position, mark, link_id, client_id, reason, actor, recorded_at)
-		VALUES `+strings.Join(rows, ", "), args...)
+	return tx.insertRows(`INSERT INTO events (position, mark, link_id, client_id, reason, actor, recorded_at)
+		VALUES `, rows, args)
 }
 
 func placeholder(n int) string { return "$" + strconv.Itoa(n) }

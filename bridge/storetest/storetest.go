@@ -82,6 +82,14 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		"Revoke with Recheck":                                      (*suite).revokeWithRecheck,
 		"upstream tokens end with their links":                     (*suite).upstreamTokensEnd,
 		"upstream tokens are sealed anew":                          (*suite).reseal,
+		"every event has an audit record":                          (*suite).auditEvents,
+		"every revocation has an audit record":                     (*suite).auditRevocations,
+		"what fails has no audit record":                           (*suite).auditFailures,
+		"filters of audit records":                                 (*suite).auditFilters,
+		"many revocations at once have audit records":              (*suite).auditMany,
+		"Forget erases the person from audit records":              (*suite).auditForgotten,
+		"Forget by subject reaches audit records of erased links":  (*suite).auditOfErased,
+		"Sweep removes audit records after AuditRetention":         (*suite).sweepAudit,
 		"an ended context":                                         (*suite).endedContext,
 	} {
 		t.Run(name, func(t *testing.T) {

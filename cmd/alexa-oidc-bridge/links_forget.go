@@ -18,7 +18,8 @@ func linksForgetCommand() *cobra.Command {
 		Short: "Erase links by id, or all that match the flags",
 		Long: `forget erases the links with the given ids, or all links that match every given flag, live or revoked, with their claims,
 tokens and codes. It revokes those that are live first, which every server that reaches this database logs, with reason and
-actor. The id of each link and the time when it ended remain, so that importing an old export does not bring it back.
+actor. The id of each link and the time when it ended remain, so that importing an old export does not bring it back, and its
+records in the audit log, without the subject.
 
 With --subject it also revokes what the person has signed in to and not answered yet, also if no link matches. Without
 --provider it refuses a subject that links of several providers have.

@@ -37,6 +37,7 @@ func (h *Handler) finishSignIn(w http.ResponseWriter, r *http.Request, f *flow, 
 	if err != nil {
 		return err
 	}
+	f.person = result.Identity
 	// Without a new authentication, nobody need have done anything but open an attacker's link: then the person is asked.
 	if !skill.Consent && result.Fresh {
 		return h.link(w, r, f, skill)

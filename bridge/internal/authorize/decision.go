@@ -115,13 +115,14 @@ func checkForm(f *flow, form url.Values) (bridge.Decision, error) {
 
 // link makes the link and sends the browser to Alexa with its token or code, whose hash is durable before it is sent.
 func (h *Handler) link(w http.ResponseWriter, r *http.Request, f *flow, skill *bridge.Skill) error {
-	linkID, err := h.createLink(r.Context(), f, skill)
+	made, err := h.createLink(r, f, skill)
 	if err != nil && !h.isRepeated(f, bridge.DecisionLink, err) {
 		return err
 	}
 	if err == nil {
 		h.linked.WithLabelValues(skill.ClientID, f.provider, string(f.grant())).Inc()
-		h.flowLog(r.Context(), f).Info("linked", "link_id", linkID, "grant", f.grant())
+		h.flowLog(r.Context(), f).Info("linked", "link_id", made.Link.ID, "grant", f.grant(),
+			"event", bridge.AuditLinked, "actor", bridge.ActorPerson, "address", made.Address)
 	}
 	if f.grant() == bridge.GrantAuthorizationCode {
 		httperror.Redirect(w, codeResponse(&f.request, f.code(), h.PublicURL))
@@ -131,11 +132,12 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request, f *flow, skill *b
 	return nil
 }
 
-func (h *Handler) createLink(ctx context.Context, f *flow, skill *bridge.Skill) (linkID string, err error) {
-	result, err := h.storedResult(ctx, f)
+func (h *Handler) createLink(r *http.Request, f *flow, skill *bridge.Skill) (bridge.NewLink, error) {
+	result, err := h.storedResult(r.Context(), f)
 	if err != nil {
-		return "", err
+		return bridge.NewLink{}, err
 	}
+	f.person = result.Identity
 	link := bridge.Link{
 		ID:        bridge.NewLinkID(),
 		ClientID:  skill.ClientID,
@@ -148,31 +150,37 @@ func (h *Handler) createLink(ctx context.Context, f *flow, skill *bridge.Skill) 
 	// A restart may have changed the configuration since the person signed in.
 	if reason := h.Clients.CheckLink(&link); reason != "" {
 		rule := bridge.Rule{Reason: reason, Detail: "the configuration has changed since the sign-in"}
-		return "", &notAllowedError{rule, result}
+		return bridge.NewLink{}, &notAllowedError{rule, result}
 	}
-	ctx, cancel := bridge.WithStoreTimeout(ctx)
-	defer cancel()
 	made := f.newLink(link, result.SignedInAt, skill)
+	made.Origin = h.Origin(r)
+	ctx, cancel := bridge.WithStoreTimeout(r.Context())
+	defer cancel()
 	if result.RefreshToken != "" {
 		made.Link.CheckedAt = link.CreatedAt
 		made.UpstreamToken = h.Keys.SealUpstreamToken(link.ID, result.RefreshToken)
 		made.RecheckAt = h.Clients.AccountPolicy(f.provider).RecheckDue(link.CreatedAt)
 	}
 	if err := h.Store.Link(ctx, f.handle(), made); err != nil {
-		return "", fmt.Errorf("%w: %w", errNotLinked, err)
+		return bridge.NewLink{}, fmt.Errorf("%w: %w", errNotLinked, err)
 	}
-	return link.ID, nil
+	return made, nil
 }
 
 // cancel tells Alexa that the person does not want the link.
 func (h *Handler) cancel(w http.ResponseWriter, r *http.Request, f *flow) error {
-	err := h.storeDecision(r.Context(), f, bridge.DecisionCancel)
+	result, err := h.storedResult(r.Context(), f)
+	if err == nil {
+		err = h.storeDecision(r.Context(), f, bridge.DecisionCancel)
+	}
 	if err != nil && !h.isRepeated(f, bridge.DecisionCancel, err) {
 		return err
 	}
 	if err == nil {
 		h.notLinked.WithLabelValues(f.clientID(), string(bridge.ReasonCancelled)).Inc()
-		h.flowLog(r.Context(), f).Info("not linked", "reason", bridge.ReasonCancelled)
+		h.flowLog(r.Context(), f).Info("not linked", "reason", bridge.ReasonCancelled,
+			"event", bridge.AuditRefused, "actor", bridge.ActorPerson, "address", h.Origin(r).Address)
+		h.recordRefusal(r, f, result.Identity, bridge.ReasonCancelled)
 	}
 	// Without a reference, so that a repeated decision gets the same response.
 	denied := oauth.Errorf(oauth.AccessDenied, "The person cancelled.")

@@ -60,7 +60,11 @@ func (h *Handler) httpError(r *http.Request, f *flow, err error) error {
 	}
 	if countsAsNotLinked(e, f) {
 		e.Message = "not linked"
+		e.Attrs = append(e.Attrs, "event", bridge.AuditRefused, "actor", bridge.ActorPerson)
 		h.notLinked.WithLabelValues(f.clientID(), e.Reason).Inc()
+		if e.Page.Page != templates.PageStoreUnavailable { // else it could not be recorded either
+			h.recordRefusal(r, f, refusedPerson(f, err), bridge.Reason(e.Reason))
+		}
 	}
 	return e
 }

@@ -27,6 +27,8 @@ type flow struct {
 	inCookie bool      // it is in the browser's cookie
 	outcome  outcome   // empty: none yet, or a link
 	test     bool      // an operator's test sign-in, which makes no link
+
+	person bridge.Identity // who signed in, as far as this request knows
 }
 
 // outcome is why a flow cannot lead to a link any more. It is kept in the browser's cookie, so that no replica sends

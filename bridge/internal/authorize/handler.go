@@ -36,6 +36,7 @@ type Handler struct {
 	signIns singleflight.Group
 
 	codes     *limit.Attempts         // that were sent, by flow
+	refusals  *limit.Attempts         // that were recorded, by minute and whose they are
 	exchanges map[string]*limit.Slots // by provider id
 
 	started, returned, linked, notLinked *prometheus.CounterVec
@@ -52,6 +53,7 @@ func New(deps Deps) *Handler {
 		Deps:      deps,
 		cookies:   newCookieJar(deps.Keys, strings.HasPrefix(deps.PublicURL, "https://")),
 		codes:     limit.NewAttempts(maxRememberedFlows),
+		refusals:  limit.NewAttempts(maxRememberedFlows),
 		exchanges: map[string]*limit.Slots{},
 		started: counters("bridge_sign_ins_started_total",
 			"Browsers sent to the provider, by skill and provider.", "client_id", "provider"),

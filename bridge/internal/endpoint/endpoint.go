@@ -4,16 +4,20 @@ package endpoint
 import (
 	"errors"
 	"log/slog"
+	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/clientaddr"
 	"alexa-oidc-bridge/bridge/internal/clients"
 	"alexa-oidc-bridge/bridge/internal/limit"
+	"alexa-oidc-bridge/bridge/internal/reference"
 )
 
-// Deps are the configuration and the dependencies of every handler. All are required.
+// Deps are the configuration and the dependencies of every handler. All but TrustedProxies are required.
 type Deps struct {
 	PublicURL string // our origin and issuer, without a slash at the end
 	Clients   *clients.Registry
@@ -25,6 +29,17 @@ type Deps struct {
 	Registry  prometheus.Registerer // of all else
 	// Used notes that a link was used whose provider has not been asked about the account for too long.
 	Used func(linkID, providerID string)
+	// TrustedProxies are as of [clientaddr.Of].
+	TrustedProxies []netip.Prefix
+}
+
+// Origin returns where a request came from, for the audit log.
+func (d *Deps) Origin(r *http.Request) bridge.Origin {
+	origin := bridge.Origin{Ref: string(reference.FromContext(r.Context()))}
+	if address := clientaddr.Of(r, d.TrustedProxies); address.IsValid() {
+		origin.Address = address.String()
+	}
+	return origin
 }
 
 // Register registers a collector and returns it, or the one that an earlier server registered under the same name.

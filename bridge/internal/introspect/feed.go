@@ -104,7 +104,7 @@ func (f *feedReader) logRevoked(events []bridge.Event) {
 			level = slog.LevelWarn // somebody else may hold the secret
 		}
 		f.deps.Log.Log(context.Background(), level, "link revoked", "link_id", event.LinkID, "client_id", event.ClientID,
-			"reason", event.Reason, "actor", event.Actor)
+			"reason", event.Reason, "actor", event.Actor, "event", event.Reason.AuditEvent())
 	}
 }
 
@@ -119,7 +119,7 @@ func (f *feedReader) logManyRevoked(events []bridge.Event) {
 	for alike, ids := range links {
 		for some := range slices.Chunk(ids, maxRevokedLines) {
 			f.deps.Log.Info("links revoked", "count", len(some), "client_id", alike.ClientID, "reason", alike.Reason,
-				"actor", alike.Actor, "link_ids", some)
+				"actor", alike.Actor, "event", alike.Reason.AuditEvent(), "link_ids", some)
 		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // redeem exchanges a code for the first tokens of its link (RFC 6749 §4.1.3, RFC 7636 §4.6).
-func (h *Handler) redeem(ctx context.Context, skill *bridge.Skill, form url.Values) (*tokenResponse, error) {
+func (h *Handler) redeem(ctx context.Context, skill *bridge.Skill, form url.Values, origin bridge.Origin) (
+	*tokenResponse, error) {
 	code := form.Get("code")
 	if code == "" {
 		return nil, oauth.Errorf(oauth.InvalidRequest, "The parameter code is missing.")
@@ -35,10 +36,13 @@ func (h *Handler) redeem(ctx context.Context, skill *bridge.Skill, form url.Valu
 		MaxLinks:      skill.MaxLinksPerPerson,
 		Now:           now,
 		Permits:       h.permits,
+		Origin:        origin,
 	})
 	if err != nil {
 		return nil, err
 	}
+	h.Log.Info("code redeemed", "ref", origin.Ref, "client_id", link.ClientID, "provider", link.Provider.ID,
+		"link_id", link.ID, "event", bridge.AuditRedeemed, "actor", bridge.ActorSkill(link.ClientID), "address", origin.Address)
 	return newTokenResponse(skill, link, access, refresh), nil
 }
 
@@ -54,7 +58,8 @@ func challengeOf(verifier string) (challenge string, ok bool) {
 }
 
 // refresh issues a new access token (RFC 6749 §6).
-func (h *Handler) refresh(ctx context.Context, skill *bridge.Skill, form url.Values) (*tokenResponse, error) {
+func (h *Handler) refresh(ctx context.Context, skill *bridge.Skill, form url.Values, origin bridge.Origin) (
+	*tokenResponse, error) {
 	presented := form.Get("refresh_token")
 	if presented == "" {
 		return nil, oauth.Errorf(oauth.InvalidRequest, "The parameter refresh_token is missing.")
@@ -74,6 +79,7 @@ func (h *Handler) refresh(ctx context.Context, skill *bridge.Skill, form url.Val
 		Now:      now,
 		Scope:    form.Get("scope"),
 		Permits:  h.permits,
+		Origin:   origin,
 	})
 	if err != nil {
 		return nil, err

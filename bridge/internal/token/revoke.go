@@ -1,7 +1,6 @@
 package token
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -45,7 +44,7 @@ func (h *Handler) revoke(r *http.Request) error {
 	if h.isPublic(actor, clientIDs) {
 		return h.revokePublic(r, form.Get("token"), actor, clientIDs)
 	}
-	return h.revokeToken(r.Context(), form.Get("token"), actor, clientIDs)
+	return h.revokeToken(r, form.Get("token"), actor, clientIDs)
 }
 
 // revokePublic revokes for a skill without a secret. A live token is never limited, but may wait for its turn.
@@ -56,7 +55,7 @@ func (h *Handler) revokePublic(r *http.Request, token string, actor bridge.Actor
 		return httperror.TooMany(max(exhausted, time.Second), fmt.Errorf("revocation requests without a secret: %w", err))
 	}
 	defer release()
-	err = h.revokeToken(r.Context(), token, actor, clientIDs)
+	err = h.revokeToken(r, token, actor, clientIDs)
 	if !errors.Is(err, bridge.ErrNotFound) {
 		return err
 	}
@@ -75,16 +74,16 @@ func (h *Handler) isPublic(actor bridge.Actor, clientIDs []string) bool {
 	return skill != nil && len(skill.Secrets) == 0
 }
 
-func (h *Handler) revokeToken(ctx context.Context, token string, actor bridge.Actor, clientIDs []string) error {
+func (h *Handler) revokeToken(r *http.Request, token string, actor bridge.Actor, clientIDs []string) error {
 	if token == "" {
 		return oauth.Errorf(oauth.InvalidRequest, "The parameter token is missing.")
 	}
 	if !bridge.AccessTokenKind.WellFormed(token) && !bridge.RefreshTokenKind.WellFormed(token) {
 		return bridge.ErrNotFound
 	}
-	ctx, cancel := bridge.WithStoreTimeout(ctx)
+	ctx, cancel := bridge.WithStoreTimeout(r.Context())
 	defer cancel()
-	by := bridge.Revocation{Reason: bridge.ReasonClient, Actor: actor, At: h.Now()}
+	by := bridge.Revocation{Reason: bridge.ReasonClient, Actor: actor, At: h.Now(), Origin: h.Origin(r)}
 	_, err := h.Store.RevokeByToken(ctx, bridge.HashOf(token), clientIDs, by)
 	return err
 }

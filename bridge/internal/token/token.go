@@ -1,7 +1,6 @@
 package token
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -39,7 +38,7 @@ func (h *Handler) Token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.httpError(request, err)
 	}
-	response, err := h.issue(r.Context(), request)
+	response, err := h.issue(r, request)
 	if err != nil {
 		return h.httpError(request, err)
 	}
@@ -86,13 +85,13 @@ func (h *Handler) parseRequest(r *http.Request) (request, error) {
 		oauth.Errorf(oauth.UnsupportedGrantType, "The grant_type must be authorization_code or refresh_token.")
 }
 
-func (h *Handler) issue(ctx context.Context, request request) (*tokenResponse, error) {
-	ctx, cancel := bridge.WithStoreTimeout(ctx)
+func (h *Handler) issue(r *http.Request, request request) (*tokenResponse, error) {
+	ctx, cancel := bridge.WithStoreTimeout(r.Context())
 	defer cancel()
 	if request.grantType == grantCode {
-		return h.redeem(ctx, request.skill, request.form)
+		return h.redeem(ctx, request.skill, request.form, h.Origin(r))
 	}
-	return h.refresh(ctx, request.skill, request.form)
+	return h.refresh(ctx, request.skill, request.form, h.Origin(r))
 }
 
 // newTokens returns the hashes of tokens that are issued now. An empty refresh token is none.
