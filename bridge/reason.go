@@ -44,8 +44,12 @@ const (
 	ReasonUnlinked        Reason = "unlinked"         // by the person, on the page of their links
 )
 
-// ReasonClaimsChanged is the reason of an [Event] of a link that goes on with other claims.
-const ReasonClaimsChanged Reason = "claims_changed"
+// Reasons of records about rechecks after which a link goes on, beside ReasonAccountGone: it does for some time.
+const (
+	ReasonClaimsChanged  Reason = "claims_changed"  // also of an [Event]
+	ReasonAccountUnknown Reason = "account_unknown" // nobody can tell whether the account lives
+	ReasonAccountAlive   Reason = "account_alive"   // after nobody could tell
+)
 
 // AuditEvent returns the event that the audit log has of a link that is revoked for the reason.
 func (r Reason) AuditEvent() AuditEvent {

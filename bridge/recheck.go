@@ -39,6 +39,10 @@ type RecheckResult struct {
 	Unanswered bool
 	Stable     bool      // as in Recheck; only with CheckedAt
 	DeadAt     time.Time // as in Recheck; only with CheckedAt
+	// Reason, unless it is empty, makes an audit record: the answer is another one than before.
+	Reason Reason
+	At     time.Time // of the record
+
 	// Renewed, unless it is nil, replaces the claims and the account of the link.
 	Renewed *Renewed
 }

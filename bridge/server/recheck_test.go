@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -161,6 +162,7 @@ func TestRecheckRenewsClaims(t *testing.T) {
 		t.Errorf("claims %v", claims)
 	}
 	b.wantOutcome("claims_changed", "1")
+	b.wantRechecked(bridge.ReasonClaimsChanged)
 
 	b.ada(func(p *upstreamtest.Person) { p.Groups = []string{"mathematicians"} })
 	b.recheck(time.Hour, token)
@@ -210,6 +212,24 @@ func TestRecheckWhileProviderIsDown(t *testing.T) {
 	b.ada(disabled)
 	b.recheck(time.Hour, token)
 	b.wantEnded(token, bridge.ReasonAccountGone)
+	// Of the week there is one record.
+	b.wantRechecked(bridge.ReasonAccountUnknown, bridge.ReasonAccountAlive)
+}
+
+// wantRechecked checks the reasons of the records about rechecks.
+func (b *testBridge) wantRechecked(want ...bridge.Reason) {
+	b.Helper()
+	records, err := b.Store.Audit(b.Context(), bridge.AuditFilter{Event: bridge.AuditRechecked})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var got []bridge.Reason
+	for _, record := range records {
+		got = append(got, record.Reason)
+	}
+	if !slices.Equal(got, want) {
+		b.Errorf("rechecks on record: %v, want %v", got, want)
+	}
 }
 
 // With a limit, nobody is answered for whom the provider has not vouched for too long, and again once it has.
@@ -250,6 +270,7 @@ func TestRecheckGrace(t *testing.T) {
 	}
 	b.WantExchanges(asked)
 	b.wantOutcome("dying", "1")
+	b.wantRechecked(bridge.ReasonAccountGone)
 	b.Clock.Advance(time.Hour)
 	b.Server.Recheck(b.Context())
 	b.wantEnded(token, bridge.ReasonAccountGone)

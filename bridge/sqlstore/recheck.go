@@ -107,8 +107,13 @@ func found(changed int64, err error) error {
 // FinishRecheck records a result; see [bridge.Store].
 func (s *Store) FinishRecheck(ctx context.Context, result bridge.RecheckResult) error {
 	return s.write(ctx, func(tx *transaction) error {
-		if err := lockRechecked(tx, &result); err != nil {
+		link, err := lockRechecked(tx, &result)
+		if err != nil {
 			return err
+		}
+		if result.Reason != "" {
+			tx.audit(&link, bridge.AuditRecord{At: result.At, Event: bridge.AuditRechecked, Reason: result.Reason,
+				Actor: bridge.ActorProvider(link.Provider.ID)})
 		}
 		if err := updateRechecked(tx, &result); err != nil {
 			return err
@@ -117,15 +122,15 @@ func (s *Store) FinishRecheck(ctx context.Context, result bridge.RecheckResult) 
 	})
 }
 
-// lockRechecked locks the link of a result, or returns ErrNotFound if its recheck does not run any more.
-func lockRechecked(tx *transaction, result *bridge.RecheckResult) error {
-	var id string
-	err := tx.QueryRow(`SELECT id FROM links JOIN upstream_tokens ON upstream_tokens.link_id = links.id
-		WHERE id = $1 AND revoked_at = 0 AND lease = $2`+tx.RowLock, result.LinkID, result.Lease).Scan(&id)
+// lockRechecked locks and returns the link of a result, or returns ErrNotFound if its recheck does not run any more.
+func lockRechecked(tx *transaction, result *bridge.RecheckResult) (bridge.Link, error) {
+	link, err := scanLink(tx.QueryRow(`SELECT `+linkColumns+` FROM links
+		JOIN upstream_tokens ON upstream_tokens.link_id = links.id
+		WHERE links.id = $1 AND links.revoked_at = 0 AND lease = $2`+tx.RowLock, result.LinkID, result.Lease))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = bridge.ErrNotFound
 	}
-	return err
+	return link, err
 }
 
 // updateRechecked updates the link of a result.

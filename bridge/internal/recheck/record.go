@@ -37,7 +37,23 @@ func (r *Rechecker) record(ctx context.Context, recheck *bridge.Recheck, policy 
 			slog.String("provider", link.Provider.ID), slog.String("revoked_in", policy.DeadGrace.String()))
 	}
 	v.result.LinkID, v.result.Lease = link.ID, recheck.Lease
+	v.result.Reason, v.result.At = reasonOf(recheck, v.outcome), r.Now()
 	return r.insist(ctx, func(ctx context.Context) error { return r.Store.FinishRecheck(ctx, v.result) })
+}
+
+// reasonOf returns why an outcome is worth an audit record, or "": it is not that of the recheck before.
+func reasonOf(recheck *bridge.Recheck, found outcome) bridge.Reason {
+	switch {
+	case found == unknown && recheck.Failures == 0:
+		return bridge.ReasonAccountUnknown
+	case found == dying && recheck.DeadAt.IsZero():
+		return bridge.ReasonAccountGone
+	case found == changed:
+		return bridge.ReasonClaimsChanged
+	case found == alive && recheck.Failures > 0:
+		return bridge.ReasonAccountAlive
+	}
+	return ""
 }
 
 // insistInterval is how long after a failed write it is tried again.
