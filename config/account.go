@@ -44,7 +44,9 @@ func (b *builder) recheck(key func(string) string, form providerForm, policy *br
 	const most = 30 * 24 * time.Hour
 	b.reject(policy.RecheckAfter < time.Second || policy.RecheckAfter > most || policy.RecheckAfter%time.Second != 0,
 		key("recheck_after"), "out of range", `set whole seconds from "1s" to "720h"`)
-	policy.RecheckLimit = b.lifetime(key("recheck_limit"), form.RecheckLimit, 2*policy.RecheckAfter)
+	policy.RecheckLimit = form.RecheckLimit
+	b.reject(form.RecheckLimit != 0 && form.RecheckLimit < 2*policy.RecheckAfter || form.RecheckLimit%time.Second != 0,
+		key("recheck_limit"), "out of range", "set 0s for no limit, or whole seconds, twice recheck_after or more")
 	if form.OnRefreshDead == "" || form.OnRefreshDead == revokeDead {
 		return
 	}

@@ -340,18 +340,7 @@ func TestRecheckAnswerIsAboutSomebodyElse(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, offline())
 	token := b.Link()
-	link := b.theLink()
-	recheck, err := b.Store.BeginRecheck(t.Context(), bridge.RecheckStart{LinkID: link.ID, Now: b.Clock.Now().Add(time.Hour),
-		CheckedBefore: b.Clock.Now().Add(time.Hour), Lease: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	renewed := &bridge.Renewed{Claims: link.Claims, Account: bridge.Account{Subject: "another sub"}}
-	err = b.Store.FinishRecheck(t.Context(), bridge.RecheckResult{LinkID: link.ID, Lease: recheck.Lease, CheckedAt: b.Clock.Now(),
-		DueAt: b.Clock.Now().Add(time.Hour), Renewed: renewed})
-	if err != nil {
-		t.Fatal(err)
-	}
+	rename(b, b.theLink().ID)
 	b.recheck(time.Hour, token)
 	b.WantActive(token)
 	b.WantLogged(map[string]any{"level": "ERROR", "msg": "account not checked",
