@@ -15,8 +15,8 @@ import (
 
 // transaction is one write, and the events of the links that it has revoked, or whose claims it has changed, so far.
 //
-// Transactions lock rows in one order, so that they do not deadlock on PostgreSQL: a pending consent, the sign-ins of a
-// person, a link, what the link owns, a person, other links, and the feed last.
+// Transactions lock rows in one order, so that they do not deadlock on PostgreSQL: a directory, a pending consent, the
+// sign-ins of a person, a link, what the link owns, a person, other links, and the feed last.
 type transaction struct {
 	*engine.Tx
 	events   []bridge.Event
