@@ -16,6 +16,10 @@ func TestPlans(t *testing.T) {
 			condition, _ := filterCondition(bridge.LinkFilter{Account: account, Provider: "corp"}, 1)
 			return `SELECT id FROM links WHERE ` + condition
 		}
+		userQuery := func(filter bridge.DirectoryFilter) string {
+			condition, args := userCondition(filter)
+			return selectUsers(condition, len(args))
+		}
 		for index, query := range map[string]struct {
 			sql  string
 			args []any
@@ -26,6 +30,9 @@ func TestPlans(t *testing.T) {
 			"links_by_directory_id":      {byAccount(bridge.Account{Directory: "x"}), []any{"corp", "x"}},
 			"links_by_account_email":     {byAccount(bridge.Account{Email: "x"}), []any{"corp", "x"}},
 			"upstream_tokens_by_due":     {selectDueRechecks, []any{"corp", 1, 9}},
+			"scim_users_by_creation":     {userQuery(bridge.DirectoryFilter{}), []any{"corp", 10, 0}},
+			"scim_users_by_name":         {userQuery(bridge.DirectoryFilter{UserName: "x"}), []any{"corp", "x", 10, 0}},
+			"scim_users_by_external_id":  {userQuery(bridge.DirectoryFilter{ExternalID: "x"}), []any{"corp", "x", 10, 0}},
 			"pending_consents_by_person": {selectOldestPending, []any{"a person", "a handle", noLimit, 9}},
 		} {
 			plan := planOf(t, store, query.sql, query.args...)

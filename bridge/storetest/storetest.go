@@ -82,6 +82,12 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		"Revoke with Recheck":                                      (*suite).revokeWithRecheck,
 		"upstream tokens end with their links":                     (*suite).upstreamTokensEnd,
 		"upstream tokens are sealed anew":                          (*suite).reseal,
+		"directory users":                                          (*suite).directoryUsers,
+		"directory users change":                                   (*suite).changeDirectoryUsers,
+		"a directory ends the links of one person":                 (*suite).deprovision,
+		"an inactive directory user has no links":                  (*suite).deprovisionInactive,
+		"a directory ends nothing of several persons":              (*suite).deprovisionAmbiguous,
+		"concurrent changes of directory users":                    (*suite).concurrentDirectoryUsers,
 		"an ended context":                                         (*suite).endedContext,
 	} {
 		t.Run(name, func(t *testing.T) {

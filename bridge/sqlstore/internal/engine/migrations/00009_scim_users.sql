@@ -18,7 +18,7 @@ CREATE TABLE scim_users (
     PRIMARY KEY (provider, id)
 );
 CREATE UNIQUE INDEX scim_users_by_name ON scim_users (provider, user_name_key);
-CREATE INDEX scim_users_by_external_id ON scim_users (provider, external_id) WHERE external_id <> '';
+CREATE INDEX scim_users_by_external_id ON scim_users (provider, external_id, created_at, id) WHERE external_id <> '';
 CREATE INDEX scim_users_by_creation ON scim_users (provider, created_at, id);
 
 -- +goose Down
