@@ -30,5 +30,6 @@ func (s *Server) handleDirectories(mux *http.ServeMux,
 	directory("/Users", s.scim.Users, get, post)
 	directory("/Users/{id}", s.scim.User, get, http.MethodPut, http.MethodPatch, http.MethodDelete)
 	directory("/Groups", s.scim.Groups, get)
+	directory("", s.scim.NotFound) // else the mux would redirect to the next
 	directory("/{rest...}", s.scim.NotFound)
 }
