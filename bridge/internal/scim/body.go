@@ -116,9 +116,11 @@ func parseActive(value json.RawMessage) (*bool, error) {
 	if err := json.Unmarshal(value, &text); err != nil {
 		text = string(value)
 	}
-	active := strings.EqualFold(text, "true")
-	if !active && !strings.EqualFold(text, "false") {
-		return nil, badRequest(invalidValue, "The attribute active must be true or false.")
+	switch strings.ToLower(text) {
+	case "true":
+		return new(true), nil
+	case "false":
+		return new(false), nil
 	}
-	return &active, nil
+	return nil, badRequest(invalidValue, "The attribute active must be true or false.")
 }

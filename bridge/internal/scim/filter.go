@@ -9,8 +9,12 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// maxFilter is how long a filter may be in bytes: two names, with every character escaped.
-const maxFilter = 8 << 10
+const (
+	// maxFilter is how long a filter may be in bytes: two names, and what stands around them.
+	maxFilter = 2 << 10
+	// maxParentheses is how many a filter may open. The parser takes quadratic time for them.
+	maxParentheses = 16
+)
 
 // parseFilter parses a filter of users (RFC 7644 §3.4.2.2): id, userName or externalId that equals a text, or several
 // of these joined by "and". matchable is false if no user can match. Without a text, all match.
@@ -18,8 +22,9 @@ func parseFilter(text string) (parsed bridge.DirectoryFilter, matchable bool, er
 	if text == "" {
 		return parsed, true, nil
 	}
-	if len(text) > maxFilter {
-		return parsed, false, badRequest(invalidFilter, "The filter is longer than %d bytes.", maxFilter)
+	if len(text) > maxFilter || strings.Count(text, "(") > maxParentheses {
+		return parsed, false, badRequest(invalidFilter, "The filter is longer than %d bytes, or has more than %d parentheses.",
+			maxFilter, maxParentheses)
 	}
 	expression, err := filter.ParseFilter([]byte(text))
 	if err != nil {
