@@ -7,6 +7,9 @@ import (
 	"alexa-oidc-bridge/bridge/internal/scim"
 )
 
+// DirectoryURL returns the base URL to be entered at the directory of a provider.
+func DirectoryURL(publicURL, providerID string) string { return scim.URL(publicURL, providerID) }
+
 // handleDirectories adds the endpoints for directories of providers (RFC 7644 §3.2) to a mux. Those of a provider that
 // has none are as unknown as other paths.
 func (s *Server) handleDirectories(mux *http.ServeMux,

@@ -212,18 +212,27 @@ func TestSCIMMatches(t *testing.T) {
 	}
 }
 
+// linkPerson links a person by the implicit grant, and returns the access token.
+func linkPerson(b *testBridge, person upstreamtest.Person) string {
+	b.Helper()
+	phone, request := simulator.NewPhone(), b.Request()
+	return b.WantToken(request, b.Decide(phone, b.SignIn(phone, request, person), "link"))
+}
+
+// linkOneAddress links Ada, and Hedy with Ada's address.
+func linkOneAddress(b *testBridge) (ofAda, ofHedy string) {
+	b.Helper()
+	hedy := testbridge.Hedy()
+	hedy.Email = testbridge.Ada().Email
+	b.Provider.SetPerson(hedy)
+	return b.Link(), linkPerson(b, hedy)
+}
+
 // TestSCIMAmbiguous has two persons with one address. The directory is told of success all the same.
 func TestSCIMAmbiguous(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, withSCIM(bridge.SCIMUserName, "email"))
-	hedy := testbridge.Hedy()
-	hedy.Email = testbridge.Ada().Email
-	b.Provider.SetPerson(hedy)
-	link := func(person upstreamtest.Person) string {
-		phone, request := simulator.NewPhone(), b.Request()
-		return b.WantToken(request, b.Decide(phone, b.SignIn(phone, request, person), "link"))
-	}
-	token, other := b.Link(), link(hedy)
+	token, other := linkOneAddress(b)
 	user := b.user("ada@contoso.com", "")
 	if got := b.WantSCIM(200, "PATCH", user, patch(deactivatedByOkta))["active"]; got != false {
 		t.Errorf("active is %v", got)
@@ -236,12 +245,20 @@ func TestSCIMAmbiguous(t *testing.T) {
 
 	// Several links of one person are not ambiguous.
 	b.Clock.Advance(time.Second)
-	hedy.Email = "hedy@contoso.com"
+	hedy := testbridge.Hedy()
 	b.Provider.SetPerson(hedy)
-	fresh, again := link(hedy), link(hedy)
+	fresh, again := linkPerson(b, hedy), linkPerson(b, hedy)
 	b.WantSCIM(204, "DELETE", b.user("hedy@contoso.com", ""), "")
 	b.WantInactive(fresh)
 	b.WantInactive(again)
+}
+
+func (s *hookedStore) CreateDirectoryUser(ctx context.Context, user bridge.DirectoryUser, ending bridge.Deprovisioning) (
+	bridge.DirectoryUpdate, error) {
+	if err := s.call(ctx, "CreateDirectoryUser"); err != nil {
+		return bridge.DirectoryUpdate{}, err
+	}
+	return s.Store.CreateDirectoryUser(ctx, user, ending)
 }
 
 func (s *hookedStore) UpdateDirectoryUser(ctx context.Context, provider, id string, change bridge.DirectoryChange,

@@ -121,7 +121,8 @@ func wantInFile(t *testing.T, row testbridge.GuideRow, path string) {
 }
 
 func troubles(faults *providerFaults) []trouble {
-	return slices.Concat(pageTroubles(faults), reasonTroubles(), setupTroubles(faults), rejectedTroubles(), skillTroubles(), serverTroubles())
+	return slices.Concat(pageTroubles(faults), reasonTroubles(), setupTroubles(faults), rejectedTroubles(), skillTroubles(), serverTroubles(),
+		scimTroubles())
 }
 
 // signIn signs Ada in, and returns the page after that.

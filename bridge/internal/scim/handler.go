@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -21,6 +22,11 @@ import (
 
 // Prefix is what the paths of a directory begin with.
 const Prefix = "/scim/{provider}/v2"
+
+// URL returns the URL that the paths of the directory of a provider begin with.
+func URL(publicURL, providerID string) string {
+	return publicURL + strings.Replace(Prefix, "{provider}", providerID, 1)
+}
 
 // Handler serves the paths below [Prefix]. It is safe for concurrent use.
 type Handler struct {
@@ -120,6 +126,5 @@ func (h *Handler) authenticate(r *http.Request) (*request, error) {
 	if !policy.HasToken(token) {
 		return nil, unauthorized(id, found)
 	}
-	base := h.PublicURL + "/scim/" + id + "/v2"
-	return &request{Request: r, provider: h.Clients.Provider(id), policy: policy, base: base}, nil
+	return &request{Request: r, provider: h.Clients.Provider(id), policy: policy, base: URL(h.PublicURL, id)}, nil
 }
