@@ -168,6 +168,21 @@ func TestSCIMPages(t *testing.T) {
 	}
 }
 
+// TestSCIMLongPage has more users than a page may have.
+func TestSCIMLongPage(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, withSCIM(bridge.SCIMExternalID, "sub"))
+	for i := range 201 {
+		user := bridge.DirectoryUser{ID: bridge.NewDirectoryUserID(), Provider: "corp", UserName: fmt.Sprint("user", i), Active: true}
+		if _, err := b.Store.CreateDirectoryUser(t.Context(), user, bridge.Deprovisioning{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, query := range []string{"", "?count=1000"} {
+		wantList(t, b.WantSCIM(200, "GET", "/Users"+query, ""), 201, 1, 200)
+	}
+}
+
 // TestSCIMDiscovery reads what the server says about itself.
 func TestSCIMDiscovery(t *testing.T) {
 	t.Parallel()

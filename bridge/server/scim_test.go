@@ -290,6 +290,7 @@ func TestSCIMOutage(t *testing.T) {
 			t.Errorf("%s: status %d, %v, %v", method, response.StatusCode, response.Header, object)
 		}
 	}
+	b.WantSCIM(404, "GET", "/Users/a%00b", "") // whom no store knows, and PostgreSQL cannot be asked for
 	b.WantLogged(map[string]any{"msg": "SCIM request failed", "level": "ERROR", "provider": "corp"})
 	store.be(working)
 	b.WantActive(token)
