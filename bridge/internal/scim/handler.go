@@ -36,12 +36,11 @@ type Handler struct {
 
 // New returns a handler.
 func New(deps endpoint.Deps) *Handler {
-	h := &Handler{Deps: deps, deprovisioned: prometheus.NewCounterVec(prometheus.CounterOpts{
+	deprovisioned := endpoint.Register(deps.Counters, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bridge_scim_deprovisioned_total",
 		Help: "Users whom a directory deactivated or deleted, by provider and what became of their links.",
-	}, []string{"provider", "outcome"})}
-	deps.Registry.MustRegister(h.deprovisioned)
-	return h
+	}, []string{"provider", "outcome"}))
+	return &Handler{Deps: deps, deprovisioned: deprovisioned}
 }
 
 // Serves reports whether a provider, by its id, may send requests.
