@@ -14,7 +14,7 @@ import (
 // or may still happen, as after the context has ended.
 //
 // The errors are [ErrNotFound], [ErrRevoked], [ErrReplayed], [ErrMismatch], [ErrScope], [ErrSuspended],
-// [ErrSignInRevoked], [ErrAmbiguous], [ErrTokenUsed], [ErrStoreReplaced] and [*DecidedError], to be recognised with errors.Is and errors.As. A Store is
+// [ErrSignInRevoked], [ErrAmbiguous], [ErrTokenUsed], [ErrUserExists], [ErrDirectoryFull], [ErrStoreReplaced] and [*DecidedError], to be recognised with errors.Is and errors.As. A Store is
 // safe for concurrent use, by several processes, too. It keeps times in whole seconds, rounded down. A link that is
 // revoked for [ReasonNotRedeemed] or [ReasonReplaced] loses its claims at once: nobody needs them, and a person can make
 // such links without end. Package storetest verifies these promises.
@@ -119,6 +119,24 @@ type Store interface {
 
 	// Audit returns the records that match a filter, the newest last.
 	Audit(ctx context.Context, filter AuditFilter) ([]AuditRecord, error)
+
+	// CreateDirectoryUser adds a user of a provider's directory. ErrUserExists: another one of the directory has the user
+	// name. ErrDirectoryFull: the directory has MaxDirectoryUsers.
+	//
+	// This and the next two revoke the live links of a user who is inactive afterwards, in the same transaction, and the
+	// sign-ins as Revoke does: under the names that the user has afterwards, and under those from before. If these stand
+	// for several persons, they revoke nothing, change the user nevertheless, and say so in the result. A user who is
+	// active afterwards gets no link back.
+	CreateDirectoryUser(ctx context.Context, user DirectoryUser, ending Deprovisioning) (DirectoryUpdate, error)
+	// UpdateDirectoryUser changes a user. ErrNotFound: the directory has no user with the id. ErrUserExists: another one
+	// has the user name.
+	UpdateDirectoryUser(ctx context.Context, provider, id string, change DirectoryChange, ending Deprovisioning) (
+		DirectoryUpdate, error)
+	// DeleteDirectoryUser removes a user. ErrNotFound: the directory has no user with the id.
+	DeleteDirectoryUser(ctx context.Context, provider, id string, ending Deprovisioning) (DirectoryUpdate, error)
+	// DirectoryUsers lists users of a provider's directory, the oldest first: at most limit of them, without the first
+	// ones up to the offset.
+	DirectoryUsers(ctx context.Context, filter DirectoryFilter, offset, limit int) (DirectoryPage, error)
 
 	// Sweep removes up to sweep.Limit rows of each kind that are not needed any more, and returns how many: expired
 	// tokens and pending consents, codes and superseded refresh tokens after ReplayMemory, events after EventMemory, and

@@ -19,6 +19,7 @@ func (b *builder) accountPolicies(forms []providerForm) map[string]bridge.Accoun
 func (b *builder) accountPolicy(key func(string) string, form providerForm) bridge.AccountPolicy {
 	policy := bridge.AccountPolicy{EmailTrusted: form.EmailTrusted, Offline: form.Offline}
 	b.recheck(key, form, &policy)
+	policy.SCIM = b.scim(key("scim"), form)
 	return policy
 }
 

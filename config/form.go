@@ -65,6 +65,14 @@ type providerForm struct {
 	RecheckAfter  *time.Duration `yaml:"recheck_after"`   // nil: 1h
 	RecheckLimit  time.Duration  `yaml:"recheck_limit"`   // 0: no limit
 	OnRefreshDead string         `yaml:"on_refresh_dead"` // empty: revoke
+
+	SCIM scimForm `yaml:"scim"`
+}
+
+type scimForm struct {
+	Token     oneOrMany `yaml:"token"`     // none: no SCIM
+	Attribute string    `yaml:"attribute"` // empty: externalId
+	Claim     string    `yaml:"claim"`     // empty: sub
 }
 
 type skillForm struct {

@@ -26,9 +26,11 @@ func (s *Server) publicHandler() http.Handler {
 	metrics := newMetrics(s)
 	var paths []string
 	type handler = httperror.HandlerFunc
+	serve := func(name string, audience httperror.Audience, next handler, methods ...string) http.Handler {
+		return metrics.instrument(name, audience, s.respond(name, audience, allowMethods(audience, methods, next)))
+	}
 	route := func(pattern string, audience httperror.Audience, next handler, methods ...string) http.Handler {
-		name := routeName(pattern)
-		instrumented := metrics.instrument(name, audience, s.respond(name, audience, allowMethods(methods, next)))
+		instrumented := serve(routeName(pattern), audience, next, methods...)
 		mux.Handle(pattern, instrumented)
 		paths = append(paths, pattern)
 		return instrumented
@@ -52,6 +54,9 @@ func (s *Server) publicHandler() http.Handler {
 	const metadata = "/.well-known/oauth-authorization-server"
 	route(metadata, httperror.Programs, s.limits.perRequest(metadata, s.token.Metadata), get)
 	other := page("/", notFound(paths))
+	s.handleDirectories(mux, func(pattern string, next handler, methods ...string) http.Handler {
+		return serve(pattern, httperror.Directories, s.limits.perFailure(pattern, next), methods...)
+	}, other)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.TransferEncoding) > 0 {
 			// A length may have been there, too, which a proxy could have believed. net/http removes it and goes on; RFC
@@ -127,8 +132,12 @@ func notFound(paths []string) httperror.HandlerFunc {
 
 // allowMethods rejects other methods. HEAD is another method: answered like GET, it would act. No methods: all are
 // allowed.
-func allowMethods(methods []string, next httperror.HandlerFunc) httperror.HandlerFunc {
+func allowMethods(audience httperror.Audience, methods []string, next httperror.HandlerFunc) httperror.HandlerFunc {
 	allowed := strings.Join(methods, ", ")
+	description := "Use " + allowed + "."
+	if audience == httperror.Programs {
+		description += " The body, if any, must be of type application/x-www-form-urlencoded."
+	}
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if len(methods) == 0 || slices.Contains(methods, r.Method) {
 			return next(w, r)
@@ -139,7 +148,7 @@ func allowMethods(methods []string, next httperror.HandlerFunc) httperror.Handle
 			Status: http.StatusMethodNotAllowed,
 			Page:   templates.ErrorData{Page: templates.PageMethod},
 			OAuth: &oauth.Error{Code: oauth.InvalidRequest, HTTPStatus: http.StatusMethodNotAllowed,
-				Description: "Use " + allowed + ". The body, if any, must be of type application/x-www-form-urlencoded."},
+				Description: description},
 			Header: http.Header{"Allow": {allowed}},
 		}
 	}

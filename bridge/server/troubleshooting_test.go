@@ -122,7 +122,7 @@ func wantInFile(t *testing.T, row testbridge.GuideRow, path string) {
 
 func troubles(faults *providerFaults) []trouble {
 	return slices.Concat(pageTroubles(faults), reasonTroubles(), setupTroubles(faults), rejectedTroubles(), skillTroubles(),
-		accountTroubles(faults), endedAccountTroubles(), serverTroubles())
+		accountTroubles(faults), endedAccountTroubles(), serverTroubles(), scimTroubles())
 }
 
 // signIn signs Ada in, and returns the page after that.

@@ -20,6 +20,10 @@ func TestPlans(t *testing.T) {
 			query, _ = selectAudit(filter)
 			return query
 		}
+		userQuery := func(filter bridge.DirectoryFilter) string {
+			condition, args := userCondition(filter)
+			return selectUsers(condition, len(args))
+		}
 		for index, query := range map[string]struct {
 			sql  string
 			args []any
@@ -33,6 +37,9 @@ func TestPlans(t *testing.T) {
 			"audit_by_link":              {audit(bridge.AuditFilter{LinkID: "x"}), []any{"x", 1}},
 			"audit_by_subject":           {audit(bridge.AuditFilter{Subject: "x"}), []any{"x", 1}},
 			"audit_by_ref":               {audit(bridge.AuditFilter{Ref: "x"}), []any{"x", 1}},
+			"scim_users_by_creation":     {userQuery(bridge.DirectoryFilter{}), []any{"corp", 10, 0}},
+			"scim_users_by_name":         {userQuery(bridge.DirectoryFilter{UserName: "x"}), []any{"corp", "x", 10, 0}},
+			"scim_users_by_external_id":  {userQuery(bridge.DirectoryFilter{ExternalID: "x"}), []any{"corp", "x", 10, 0}},
 			"pending_consents_by_person": {selectOldestPending, []any{"a person", "a handle", noLimit, 9}},
 		} {
 			plan := planOf(t, store, query.sql, query.args...)

@@ -16,8 +16,8 @@ import (
 // transaction is one write, with the events of the links that it has revoked, or whose claims it has changed, and the
 // audit records that it has made so far.
 //
-// Transactions lock rows in one order, so that they do not deadlock on PostgreSQL: a pending consent, the sign-ins of a
-// person, a link, what the link owns, a person, other links, and the feed last.
+// Transactions lock rows in one order, so that they do not deadlock on PostgreSQL: a directory, a pending consent, the
+// sign-ins of a person, a link, what the link owns, a person, other links, and the feed last.
 type transaction struct {
 	*engine.Tx
 	events   []bridge.Event

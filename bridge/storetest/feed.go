@@ -58,6 +58,8 @@ func actorOf(reason bridge.Reason) bridge.Actor {
 		return "backend:pizza-backend"
 	case bridge.ReasonOperator:
 		return "command:ada@host"
+	case bridge.ReasonDeprovisioned:
+		return bridge.ActorProvider("corp")
 	}
 	return "" // of a live link
 }

@@ -90,6 +90,12 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		"Forget erases the person from audit records":              (*suite).auditForgotten,
 		"Forget by subject reaches audit records of erased links":  (*suite).auditOfErased,
 		"Sweep removes audit records after AuditRetention":         (*suite).sweepAudit,
+		"directory users":                                          (*suite).directoryUsers,
+		"directory users change":                                   (*suite).changeDirectoryUsers,
+		"a directory ends the links of one person":                 (*suite).deprovision,
+		"an inactive directory user has no links":                  (*suite).deprovisionInactive,
+		"a directory ends nothing of several persons":              (*suite).deprovisionAmbiguous,
+		"concurrent changes of directory users":                    (*suite).concurrentDirectoryUsers,
 		"an ended context":                                         (*suite).endedContext,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,11 +18,12 @@ func consoleConfig(t *testing.T) (path, secret string) {
 	t.Setenv("PIZZA_CLIENT_SECRET", secret)
 	t.Setenv("RADIO_CLIENT_SECRET", keys.Generate())
 	t.Setenv("BRIDGE_KEY", keys.Generate())
+	t.Setenv("CORP_SCIM_TOKEN", keys.Generate())
 	path = filepath.Join(t.TempDir(), "config.yaml")
 	mustWriteFile(t, path, `
 public_url: https://link.example.com
 keys: ["${BRIDGE_KEY}"]
-providers: [{id: corp, issuer: "https://login.example.com/realms/corp", client_id: alexa-bridge}]
+providers: [{id: corp, issuer: "https://login.example.com/realms/corp", client_id: alexa-bridge, scim: {token: "${CORP_SCIM_TOKEN}"}}]
 skills:
   - {client_id: pizza, name: Contoso Pizza, grants: [authorization_code], client_secret: "${PIZZA_CLIENT_SECRET}",
      vendor_ids: [M2AAAAAAAAAAAA], scopes: [orders], tokens: {access_lifetime: 30m}, require_pkce: true}
@@ -37,6 +38,9 @@ func TestCheckPrintsConsole(t *testing.T) {
 	code, stdout, _ := runCommand("check", "--config", path)
 	want := strings.ReplaceAll(`provider corp, enter in the settings of its client alexa-bridge:
   Redirect URI  https://link.example.com/callback/corp
+provider corp, enter in the settings of its directory:
+  SCIM base URL  https://link.example.com/scim/corp/v2
+  Bearer token   scim.token of the configuration
 skill pizza (Contoso Pizza), enter in the developer console under Build, Tools, Account Linking:
   Authorization grant type              Auth Code Grant
   Your Web Authorization URI            https://link.example.com/authorize

@@ -29,8 +29,9 @@ type Audience int
 
 // Audiences.
 const (
-	People   Audience = iota // errors are pages
-	Programs                 // errors are JSON
+	People      Audience = iota // errors are pages
+	Programs                    // errors are JSON
+	Directories                 // errors are JSON of SCIM
 )
 
 // Error is an error with everything that its response and its log line need.
@@ -43,7 +44,8 @@ type Error struct {
 	Attrs   []any      // further attributes of the log line
 
 	// What a program reads.
-	OAuth *oauth.Error
+	OAuth    *oauth.Error
+	SCIMType string // what is wrong in one word, for a directory (RFC 7644 §3.12); empty: the status says it
 
 	// What a person sees.
 	Page     templates.ErrorData
@@ -123,6 +125,8 @@ func (re *Responder) Respond(w http.ResponseWriter, r *http.Request, route strin
 	switch {
 	case audience == Programs:
 		respondJSON(w, e.OAuth, ref)
+	case audience == Directories:
+		respondSCIM(w, e, ref)
 	case e.Location != "":
 		Redirect(w, e.Location)
 	default:
@@ -135,7 +139,7 @@ func (re *Responder) Respond(w http.ResponseWriter, r *http.Request, route strin
 // status returns the status of the response.
 func (e *Error) status(audience Audience) int {
 	switch {
-	case audience == Programs:
+	case audience != People:
 		return e.OAuth.Status()
 	case e.Location != "":
 		return http.StatusSeeOther
@@ -193,10 +197,15 @@ func (re *Responder) log(r *http.Request, route string, status int, e *Error) {
 
 // respondJSON writes an OAuth error (RFC 6749 §5.2).
 func respondJSON(w http.ResponseWriter, e *oauth.Error, ref reference.Reference) {
-	if e.Status() == http.StatusServiceUnavailable {
+	setRetryAfter(w, e.Status())
+	oauth.WriteError(w, e, string(ref))
+}
+
+// setRetryAfter says when to send a request again that failed by an outage.
+func setRetryAfter(w http.ResponseWriter, status int) {
+	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "2")
 	}
-	oauth.WriteError(w, e, string(ref))
 }
 
 // Redirect sends the browser on by 303, so that a form that was posted to us is not posted again (RFC 9700 §4.12).
