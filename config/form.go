@@ -65,6 +65,9 @@ type providerForm struct {
 	RecheckAfter  *time.Duration `yaml:"recheck_after"`   // nil: 1h
 	RecheckLimit  time.Duration  `yaml:"recheck_limit"`   // 0: no limit
 	OnRefreshDead string         `yaml:"on_refresh_dead"` // empty: revoke
+
+	OnLogout        string `yaml:"on_logout"` // empty: recheck
+	UniversalLogout bool   `yaml:"universal_logout"`
 }
 
 type skillForm struct {

@@ -21,6 +21,7 @@ import (
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/introspect"
 	"alexa-oidc-bridge/bridge/internal/limit"
+	"alexa-oidc-bridge/bridge/internal/logout"
 	"alexa-oidc-bridge/bridge/internal/recheck"
 	"alexa-oidc-bridge/bridge/internal/token"
 	"alexa-oidc-bridge/bridge/keys"
@@ -92,6 +93,7 @@ type Server struct {
 	recheck    *recheck.Rechecker
 	introspect *introspect.Handler
 	token      *token.Handler
+	logout     *logout.Handler
 	upstreams  map[string]*upstream.Provider
 	skillNames []string // for the landing page
 	retention  retention
@@ -187,6 +189,7 @@ func (s *Server) newHandlers(config Config) (err error) {
 		FailedExchanges: s.limits.failedExchanges,
 	})
 	s.token = token.New(deps)
+	s.logout = logout.New(logout.Deps{Deps: deps, Upstreams: s.upstreams})
 	s.introspect, err = introspect.New(
 		introspect.Deps{Deps: deps, MaxStaleness: config.MaxStaleness, Memory: config.Memory, Sampler: s.errors.Sampler})
 	return err

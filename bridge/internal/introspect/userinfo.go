@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/oauth"
@@ -13,7 +12,7 @@ import (
 // Userinfo serves GET and POST /userinfo: the claims of the person whom the access token in the Bearer header belongs
 // to (OIDC Core §5.3, RFC 6750 §2.1). A token anywhere else is not read.
 func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) error {
-	token, ok := bearerToken(r)
+	token, ok := oauth.BearerToken(r)
 	if !ok {
 		return unauthorized(`Bearer realm="userinfo"`, &oauth.Error{
 			Code: oauth.InvalidRequest, HTTPStatus: http.StatusUnauthorized,
@@ -55,13 +54,4 @@ func (h *Handler) userinfo(ctx context.Context, token string) ([]byte, error) {
 		r.Claims["test"] = true
 	}
 	return json.Marshal(r.Claims)
-}
-
-func bearerToken(r *http.Request) (string, bool) {
-	authorization := r.Header.Values("Authorization")
-	if len(authorization) != 1 {
-		return "", false
-	}
-	scheme, token, found := strings.Cut(authorization[0], " ")
-	return token, found && strings.EqualFold(scheme, "Bearer") && token != ""
 }

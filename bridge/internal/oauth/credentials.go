@@ -3,6 +3,7 @@ package oauth
 import (
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // Credentials are the client credentials of a request (RFC 6749 §2.3.1).
@@ -50,4 +51,14 @@ func formDecoded(text string) string {
 		return text
 	}
 	return decoded
+}
+
+// BearerToken returns the token of the Authorization header (RFC 6750 §2.1). A token anywhere else is not read.
+func BearerToken(r *http.Request) (string, bool) {
+	authorization := r.Header.Values("Authorization")
+	if len(authorization) != 1 {
+		return "", false
+	}
+	scheme, token, found := strings.Cut(authorization[0], " ")
+	return token, found && strings.EqualFold(scheme, "Bearer") && token != ""
 }
