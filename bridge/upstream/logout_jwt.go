@@ -47,7 +47,7 @@ func (p *Provider) verifySigned(ctx context.Context, stage, jwt string, accepts 
 			"algorithm of its ID tokens", "%w", p.redact(err, jwt))
 	}
 	var claims rawClaims
-	if err := json.Unmarshal(payload, &claims); err != nil || claims == nil {
+	if err := json.Unmarshal(payload, &claims); err != nil {
 		return nil, misconfigured(stage, "", "the payload is not a JSON object")
 	}
 	return claims, nil

@@ -118,6 +118,7 @@ func TestVerifyLogout(t *testing.T) {
 		{"of the person", lacking("sid"), ""},
 		{"of the session", lacking("sub"), ""},
 		{"of nobody", lacking("sub", "sid"), badLogout},
+		{"empty sub, and a session", claiming("sub", ""), badLogout},
 		{"empty sub", all(lacking("sid"), claiming("sub", "")), badLogout},
 		{"sub is no text", claiming("sub", 7), badLogout},
 		{"sid is no text", claiming("sid", []string{"session-1"}), badLogout},

@@ -29,6 +29,8 @@ const provider = new Provider(issuer, {
     redirect_uris: [client.redirect_uri],
     token_endpoint_auth_method: 'client_secret_basic',
     id_token_signed_response_alg: 'ES256',
+    backchannel_logout_uri: client.logout_uri,
+    backchannel_logout_session_required: true,
   }],
   clientAuthMethods: ['client_secret_basic'],
   pkce: { required: () => true },
@@ -36,7 +38,8 @@ const provider = new Provider(issuer, {
   conformIdTokenClaims: false, // puts the claims of a scope into the ID token too
   jwks: { keys: [newKey()] },
   cookies: { keys: [randomUUID()] },
-  features: { devInteractions: { enabled: false } },
+  features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true } },
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options), // the dispatcher refuses loopback addresses
   interactions: { url: (_, interaction) => `/login/${interaction.uid}` },
   findAccount,
   loadExistingGrant: grantWhatIsAsked,
@@ -58,6 +61,9 @@ server.on('request', (request, response) => {
     showLogin(response, '');
   }
 });
+// What a relying party responds to a logout token.
+provider.on('backchannel.success', (_, { clientId }) => console.log('logged out of', clientId));
+provider.on('backchannel.error', (_, error) => console.log('not logged out:', error.message));
 console.log('ready', issuer);
 
 function newKey() {
