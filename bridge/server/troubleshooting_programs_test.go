@@ -31,7 +31,7 @@ func rejectedTroubles() []trouble {
 			wantLogout(b, "of another client", b.LogoutToken(map[string]any{"aud": "another"}), http.StatusBadRequest)
 		}),
 		told("`replayed`", func(b *testBridge) {
-			form := b.LogoutToken(nil)
+			form := b.LogoutToken(map[string]any{"sub": "e9f1a3"})
 			wantLogout(b, "first", form, http.StatusOK)
 			wantLogout(b, "again", form, http.StatusBadRequest)
 		}),
@@ -118,10 +118,12 @@ func skillTroubles() []trouble {
 		skill("`logged_out`", withLogouts, revoking(func(b *testBridge) {
 			b.Link()
 			wantLogout(b, "Ada", b.LogoutToken(nil), http.StatusOK)
+			b.Clock.Advance(time.Second) // only sign-ins after it count
 		})),
 		skill("`account_revoked`", withLogouts, revoking(func(b *testBridge) {
 			b.Link()
 			wantRevocation(b, "Ada", issSub(b), http.StatusNoContent)
+			b.Clock.Advance(time.Second)
 		})),
 	}
 }
