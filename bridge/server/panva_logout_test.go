@@ -42,6 +42,19 @@ func TestPanvaSignOut(t *testing.T) {
 	}
 }
 
+// TestPanvaSignOutWithRefreshToken signs Ada out at a provider whose refresh tokens for offline_access survive that: her
+// account lives, and so does the link.
+func TestPanvaSignOutWithRefreshToken(t *testing.T) {
+	t.Parallel()
+	p := startPanva(t, offlineOnLogout(bridge.LogoutRechecks))
+	phone, token := p.signedInPhone()
+	p.signOut(phone)
+	p.WantMetric(`bridge_backchannel_logouts_total{outcome="nothing_revoked",provider="corp"} 1`)
+	p.Server.Recheck(t.Context())
+	p.WantActive(token)
+	p.wantOutcome("alive", "1")
+}
+
 // signedInPhone returns a phone with a session of Ada's at the provider, and the token of a link that was made on it.
 func (p *panva) signedInPhone() (*simulator.Phone, string) {
 	p.Helper()
