@@ -29,15 +29,14 @@ type Handler struct {
 // New returns a handler.
 func New(deps Deps) *Handler {
 	counter := func(name, help string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"provider", "outcome"})
+		return endpoint.Register(deps.Counters,
+			prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"provider", "outcome"}))
 	}
-	h := &Handler{
+	return &Handler{
 		Deps:        deps,
 		logouts:     counter("bridge_backchannel_logouts_total", "Back-channel logout requests by provider and outcome."),
 		revocations: counter("bridge_global_token_revocations_total", "Global Token Revocation requests by provider and outcome."),
 	}
-	deps.Registry.MustRegister(h.logouts, h.revocations)
-	return h
 }
 
 // provider is a provider as its endpoints need it.
