@@ -28,16 +28,19 @@ func (b *builder) universalLogout(path string, form providerForm) bool {
 		return false
 	}
 	issuer, err := url.Parse(form.Issuer)
-	if err == nil && (isOkta(issuer.Hostname()) && strings.HasPrefix(issuer.Path, "/oauth2/") || oktaAuthorizationServer.MatchString(issuer.Path)) {
+	if err == nil && (isOkta(issuer.Hostname()) && strings.HasPrefix(issuer.Path, "/oauth2/") ||
+		oktaAuthorizationServer.MatchString(issuer.Path)) {
 		b.problem(path, "set for a custom authorization server of Okta, whose keys do not sign Universal Logout requests",
-			"set issuer to the organization, such as https://YOUR-ORG.okta.com, which suspends the links that were made with this one; "+
-				"or remove the key")
+			"set issuer to the organization, such as https://YOUR-ORG.okta.com, which suspends the links that were made "+
+				"with this one; or remove the key")
 	}
 	b.warn(path, "links that were made before this was set are not found by an e-mail address, only by issuer and sub")
 	return true
 }
 
 func isOkta(host string) bool {
-	return slices.ContainsFunc([]string{"okta.com", "oktapreview.com", "okta-emea.com", "okta-gov.com", "okta.mil"},
-		func(domain string) bool { return strings.HasSuffix(strings.ToLower(host), "."+domain) })
+	domains := []string{"okta.com", "oktapreview.com", "okta-emea.com", "okta-gov.com", "okta.mil"}
+	return slices.ContainsFunc(domains, func(domain string) bool {
+		return strings.HasSuffix(strings.ToLower(host), "."+domain)
+	})
 }

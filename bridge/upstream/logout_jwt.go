@@ -24,7 +24,8 @@ const maxTokenAge = 10 * time.Minute
 
 // verifySigned returns the claims of a JWT that the provider is said to have signed like its ID tokens. Anybody may
 // have sent it. The function accepts reports whether a typ is that of such a JWT; "" means that the JWT has none.
-func (p *Provider) verifySigned(ctx context.Context, stage, jwt string, accepts func(typ string) bool) (rawClaims, error) {
+func (p *Provider) verifySigned(ctx context.Context, stage, jwt string, accepts func(typ string) bool) (
+	rawClaims, error) {
 	typ, err := typeOf(jwt)
 	if err != nil {
 		return nil, misconfigured(stage, algorithmHint(algorithmOf(jwt)), "not a signed JWT: %w", p.redact(err, jwt))

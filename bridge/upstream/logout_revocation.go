@@ -47,7 +47,8 @@ func (p *Provider) checkRevocation(claims rawClaims, audience string) error {
 	_, hasSub := claims["sub"]
 	switch {
 	case !slices.Equal(claims.list("aud"), []string{audience}):
-		return misconfigured(StageRevocation, "let the provider send its requests to exactly "+audience, "aud is not the URL of the endpoint")
+		return misconfigured(StageRevocation, "let the provider send its requests to exactly "+audience,
+			"aud is not the URL of the endpoint")
 	case hasSub && claims.string("sub") != p.config.ClientID:
 		return misconfigured(StageRevocation, hintClient, "sub is not our client id at the provider")
 	}

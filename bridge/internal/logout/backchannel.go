@@ -11,8 +11,8 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
-// backChannel serves POST /backchannel-logout/{provider} (Back-Channel Logout 1.0 §2.5). Parameters but logout_token are
-// ignored. It makes no difference to the response whether a link matches.
+// backChannel serves POST /backchannel-logout/{provider} (Back-Channel Logout 1.0 §2.5). Parameters but logout_token
+// are ignored. It makes no difference to the response whether a link matches.
 func (h *Handler) backChannel(p *provider) httperror.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		outcome, err := h.logOut(r, p)

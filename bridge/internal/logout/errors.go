@@ -38,7 +38,8 @@ var (
 		Description: "The subject is of another issuer."}
 	errAmbiguous = &oauth.Error{Code: oauth.InvalidRequest, HTTPStatus: http.StatusUnprocessableEntity,
 		Description: "Several accounts have this e-mail address, so nothing was revoked. Send iss_sub."}
-	errKeys  = oauth.Errorf(oauth.TemporarilyUnavailable, "The keys of the provider cannot be fetched. Send the request again.")
+	errKeys = oauth.Errorf(oauth.TemporarilyUnavailable,
+		"The keys of the provider cannot be fetched. Send the request again.")
 	errStore = oauth.Errorf(oauth.TemporarilyUnavailable, "The store is unavailable. Send the request again.")
 )
 
@@ -85,7 +86,8 @@ func (h *Handler) revocationError(p *provider, err error) error {
 	return e
 }
 
-// mapError maps every error of this package's endpoints. The error invalid is the response to a JWT that is not accepted.
+// mapError maps every error of this package's endpoints. The error invalid is the response to a JWT that is not
+// accepted.
 func mapError(err error, invalid *oauth.Error) *httperror.Error {
 	newError := func(level slog.Level, reason string, response *oauth.Error) *httperror.Error {
 		return &httperror.Error{Level: level, Reason: reason, Err: err, OAuth: response}

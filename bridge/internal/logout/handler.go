@@ -33,9 +33,10 @@ func New(deps Deps) *Handler {
 			prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"provider", "outcome"}))
 	}
 	return &Handler{
-		Deps:        deps,
-		logouts:     counter("bridge_backchannel_logouts_total", "Back-channel logout requests by provider and outcome."),
-		revocations: counter("bridge_global_token_revocations_total", "Global Token Revocation requests by provider and outcome."),
+		Deps:    deps,
+		logouts: counter("bridge_backchannel_logouts_total", "Back-channel logout requests by provider and outcome."),
+		revocations: counter("bridge_global_token_revocations_total",
+			"Global Token Revocation requests by provider and outcome."),
 	}
 }
 
@@ -68,7 +69,7 @@ func (h *Handler) Routes() []Route {
 
 // revoke revokes the links of an account, and returns how many.
 func (h *Handler) revoke(ctx context.Context, p *provider, filter bridge.LinkFilter, by bridge.Revocation) (int, error) {
-	if filter.Account == (bridge.Account{}) { // the name cannot be stored, so no link has it; the filter would match all
+	if filter.Account == (bridge.Account{}) { // no link has a name that cannot be stored; the filter would match all
 		return 0, nil
 	}
 	ctx, cancel := bridge.WithStoreTimeout(context.WithoutCancel(ctx)) // a provider that does not wait means it, too
@@ -79,7 +80,7 @@ func (h *Handler) revoke(ctx context.Context, p *provider, filter bridge.LinkFil
 	return len(revoked), err
 }
 
-// tokenHash identifies a JWT among all that were accepted (RFC 7519 §4.1.7). No issuer contains the NUL that separates.
+// tokenHash identifies a JWT among all that were accepted (RFC 7519 §4.1.7). No issuer contains NUL.
 func (p *provider) tokenHash(kind, id string) bridge.Hash {
 	return bridge.HashOf(kind + "\x00" + p.ID() + "\x00" + p.Issuer() + "\x00" + id)
 }
