@@ -1,7 +1,6 @@
 package logout
 
 import (
-	"context"
 	"net/http"
 
 	"alexa-oidc-bridge/bridge"
@@ -34,7 +33,7 @@ func (h *Handler) logOut(r *http.Request, p *provider) (outcome string, err erro
 	if err != nil {
 		return "", err
 	}
-	revoked, err := h.endSessions(r.Context(), p, token)
+	revoked, err := h.endSessions(r, p, token)
 	if err != nil {
 		return "", err
 	}
@@ -65,12 +64,12 @@ func readLogoutToken(r *http.Request) (string, error) {
 // endSessions does to the links of the sessions what the configuration says, and returns how many it revoked. A token
 // with both sub and sid is about one session (Back-Channel Logout 1.0 §2.4): then both must match, but for links whose
 // session is not known.
-func (h *Handler) endSessions(ctx context.Context, p *provider, token upstream.LogoutToken) (revoked int, err error) {
+func (h *Handler) endSessions(r *http.Request, p *provider, token upstream.LogoutToken) (revoked int, err error) {
 	if p.policy.OnLogout == bridge.LogoutIgnored {
 		return 0, nil
 	}
 	filter := bridge.LinkFilter{Account: p.policy.Account(bridge.Identity{}, token.Sub, token.SID)}
-	return h.revoke(ctx, p, filter, bridge.Revocation{
+	return h.revoke(r, p, filter, bridge.Revocation{
 		Reason:         bridge.ReasonLoggedOut,
 		Token:          p.tokenHash("logout", token.ID),
 		TokenExpiresAt: token.ExpiresAt,

@@ -68,14 +68,14 @@ func (h *Handler) Routes() []Route {
 }
 
 // revoke revokes the links of an account, and returns how many.
-func (h *Handler) revoke(ctx context.Context, p *provider, filter bridge.LinkFilter, by bridge.Revocation) (int, error) {
+func (h *Handler) revoke(r *http.Request, p *provider, filter bridge.LinkFilter, by bridge.Revocation) (int, error) {
 	if filter.Account == (bridge.Account{}) { // no link has a name that cannot be stored; the filter would match all
 		return 0, nil
 	}
-	ctx, cancel := bridge.WithStoreTimeout(context.WithoutCancel(ctx)) // a provider that does not wait means it, too
+	ctx, cancel := bridge.WithStoreTimeout(context.WithoutCancel(r.Context())) // the provider may not wait
 	defer cancel()
 	filter.Provider, filter.Issuer = p.ID(), p.Issuer()
-	by.Actor, by.At = bridge.ActorProvider(p.ID()), h.Now()
+	by.Actor, by.At, by.Origin = bridge.ActorProvider(p.ID()), h.Now(), h.Origin(r)
 	revoked, err := h.Store.Revoke(ctx, filter, by)
 	return len(revoked), err
 }

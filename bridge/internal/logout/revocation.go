@@ -45,7 +45,7 @@ func (h *Handler) revokeAccount(r *http.Request, p *provider) (revoked int, err 
 	if err != nil {
 		return 0, err
 	}
-	return h.revoke(r.Context(), p, filter, bridge.Revocation{
+	return h.revoke(r, p, filter, bridge.Revocation{
 		Reason:         bridge.ReasonAccountRevoked,
 		Token:          p.tokenHash(upstream.RevocationType, token.ID),
 		TokenExpiresAt: token.ExpiresAt,
