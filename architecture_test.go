@@ -21,7 +21,7 @@ func layers() map[string]int {
 		"config":                    5,
 		"bridge/server":             4,
 		"bridge/internal/authorize": 3, "bridge/internal/token": 3, "bridge/internal/introspect": 3,
-		"bridge/internal/recheck": 3, "bridge/internal/scim": 3,
+		"bridge/internal/recheck": 3, "bridge/internal/scim": 3, "bridge/internal/logout": 3,
 		"bridge/sqlstore": 3, "bridge/storetest": 3,
 		"bridge/internal/endpoint": 2, "bridge/internal/httperror": 2,
 		"bridge/internal/clients": 1, "bridge/internal/limit": 1, "bridge/transfer": 1, "bridge/alexa/simulator": 1,

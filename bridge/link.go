@@ -60,7 +60,8 @@ type LinkFilter struct {
 	Grant    Grant
 	Live     bool // only links that are not revoked
 	// Account selects by the names of an account. A link that was made before they were recorded matches by its
-	// subject, if that was taken from the claim sub.
+	// subject, if that was taken from the claim sub. With both Subject and Session, a link matches by Subject alone if
+	// its session is not known.
 	Account Account
 	// OnePerson lets [Store.Revoke] revoke nothing and return ErrAmbiguous if the links are of several persons.
 	OnePerson bool

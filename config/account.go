@@ -17,7 +17,12 @@ func (b *builder) accountPolicies(forms []providerForm) map[string]bridge.Accoun
 }
 
 func (b *builder) accountPolicy(key func(string) string, form providerForm) bridge.AccountPolicy {
-	policy := bridge.AccountPolicy{EmailTrusted: form.EmailTrusted, Offline: form.Offline}
+	policy := bridge.AccountPolicy{
+		EmailTrusted:    form.EmailTrusted,
+		Offline:         form.Offline,
+		OnLogout:        b.onLogout(key("on_logout"), form.OnLogout),
+		UniversalLogout: b.universalLogout(key("universal_logout"), form),
+	}
 	b.recheck(key, form, &policy)
 	policy.SCIM = b.scim(key("scim"), form)
 	return policy

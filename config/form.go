@@ -66,7 +66,9 @@ type providerForm struct {
 	RecheckLimit  time.Duration  `yaml:"recheck_limit"`   // 0: no limit
 	OnRefreshDead string         `yaml:"on_refresh_dead"` // empty: revoke
 
-	SCIM scimForm `yaml:"scim"`
+	SCIM            scimForm `yaml:"scim"`
+	OnLogout        string   `yaml:"on_logout"` // empty: recheck
+	UniversalLogout bool     `yaml:"universal_logout"`
 }
 
 type scimForm struct {

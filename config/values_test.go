@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/server"
 	"alexa-oidc-bridge/config"
 )
@@ -62,6 +63,55 @@ func TestProviderKeys(t *testing.T) {
 				t.Errorf("problems:\n%s\nwant one:\n%s", strings.Join(got, "\n"), tt.want)
 			}
 		})
+	}
+}
+
+func TestLogoutKeys(t *testing.T) {
+	const id = "client_id: alexa-bridge"
+	for text, want := range map[string]bridge.AccountPolicy{
+		id: {OnLogout: bridge.LogoutRechecks},
+		id + "\n    on_logout: revoke\n    email_trusted: true":   {OnLogout: bridge.LogoutRevokes, EmailTrusted: true},
+		id + "\n    on_logout: keep\n    universal_logout: true":  {OnLogout: bridge.LogoutIgnored, UniversalLogout: true},
+		id + "\n    on_logout: \"\"\n    universal_logout: false": {OnLogout: bridge.LogoutRechecks},
+	} {
+		loaded, _ := load(t, replaced(t, id, text))
+		if got := loaded.Server.Accounts["corp"]; got.OnLogout != want.OnLogout || got.UniversalLogout != want.UniversalLogout ||
+			got.EmailTrusted != want.EmailTrusted {
+			t.Errorf("%s: %+v", text, got)
+		}
+	}
+	if got := problemsOf(t, replaced(t, id, id+"\n    on_logout: never")); len(got) != 1 ||
+		got[0] != `10:16: providers[0].on_logout: unknown: "never"` {
+		t.Errorf("problems %v", got)
+	}
+}
+
+// TestUniversalLogoutOfOkta verifies that custom authorization servers of Okta, which do not sign its requests, are
+// refused.
+func TestUniversalLogoutOfOkta(t *testing.T) {
+	for issuer, works := range map[string]bool{
+		"https://contoso.okta.com":                                true,
+		"https://login.contoso.com":                               true,
+		"https://login.contoso.com/oauth2":                        true,
+		"https://am.contoso.com/oauth2/realms/root":               true,
+		"https://notokta.com/oauth2/x":                            true,
+		"https://contoso.okta.com/oauth2/default":                 false,
+		"https://contoso.oktapreview.com/oauth2/aus1a2b3c4d5e6f7": false,
+		"https://Contoso.OKTA.com/oauth2/x":                       false,
+		"https://login.contoso.com/oauth2/default":                false,
+		"https://login.contoso.com/oauth2/aus1a2b3c4d5e6f7g8h9":   false,
+	} {
+		text := replaced(t, "https://login.example.com", issuer+"\n    universal_logout: true")
+		if works {
+			if _, warnings := load(t, text); len(warnings) != 1 || warnings[0].Path != "providers[0].universal_logout" ||
+				!strings.Contains(warnings[0].Text, "made before") {
+				t.Errorf("%s: warnings %v", issuer, warnings)
+			}
+			continue
+		}
+		if got := problemsOf(t, text); len(got) != 1 || !strings.HasPrefix(got[0], "9:23: providers[0].universal_logout: set for a custom authorization server") {
+			t.Errorf("%s: problems %v", issuer, got)
+		}
 	}
 }
 

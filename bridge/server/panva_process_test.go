@@ -47,6 +47,7 @@ type panvaClient struct {
 	ID          string `json:"id"`
 	Secret      string `json:"secret"`
 	RedirectURI string `json:"redirect_uri"`
+	LogoutURI   string `json:"logout_uri"`
 }
 
 type panvaPerson struct {
@@ -67,7 +68,8 @@ func startPanva(t *testing.T, changes ...func(*testBridge)) *panva {
 	useProvider := func(b *testBridge) {
 		p.testBridge = b
 		p.config = panvaConfig{
-			Client: panvaClient{testbridge.ClientID, testbridge.ClientSecret, server.CallbackURI(b.Config.PublicURL, "corp")},
+			Client: panvaClient{testbridge.ClientID, testbridge.ClientSecret, server.CallbackURI(b.Config.PublicURL, "corp"),
+				server.BackChannelLogoutURI(b.Config.PublicURL, "corp")},
 			People: []panvaPerson{newPanvaPerson(testbridge.Ada()), newPanvaPerson(testbridge.Hedy())},
 		}
 		p.start()

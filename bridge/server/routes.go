@@ -50,6 +50,9 @@ func (s *Server) publicHandler() http.Handler {
 	lookup := endpoint("/lookup", s.introspect.Lookup, post)
 	endpoint("/userinfo", s.introspect.Userinfo, get, post)
 	endpoint("/revoke", s.token.Revoke, post)
+	for _, one := range s.logout.Routes() {
+		endpoint(one.Path, one.Serve, post)
+	}
 	page("/{$}", s.home, get)
 	const metadata = "/.well-known/oauth-authorization-server"
 	route(metadata, httperror.Programs, s.limits.perRequest(metadata, s.token.Metadata), get)

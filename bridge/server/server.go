@@ -21,6 +21,7 @@ import (
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/introspect"
 	"alexa-oidc-bridge/bridge/internal/limit"
+	"alexa-oidc-bridge/bridge/internal/logout"
 	"alexa-oidc-bridge/bridge/internal/recheck"
 	"alexa-oidc-bridge/bridge/internal/scim"
 	"alexa-oidc-bridge/bridge/internal/token"
@@ -94,6 +95,7 @@ type Server struct {
 	introspect *introspect.Handler
 	token      *token.Handler
 	scim       *scim.Handler
+	logout     *logout.Handler
 	upstreams  map[string]*upstream.Provider
 	skillNames []string // for the landing page
 	retention  retention
@@ -190,6 +192,7 @@ func (s *Server) newHandlers(config Config) (err error) {
 	})
 	s.token = token.New(deps)
 	s.scim = scim.New(deps)
+	s.logout = logout.New(logout.Deps{Deps: deps, Upstreams: s.upstreams})
 	s.introspect, err = introspect.New(
 		introspect.Deps{Deps: deps, MaxStaleness: config.MaxStaleness, Memory: config.Memory, Sampler: s.errors.Sampler})
 	return err

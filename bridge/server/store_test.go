@@ -80,6 +80,13 @@ func (s *hookedStore) Decide(ctx context.Context, handle bridge.Hash, decision b
 	return s.Store.Decide(ctx, handle, decision, now)
 }
 
+func (s *hookedStore) Revoke(ctx context.Context, filter bridge.LinkFilter, by bridge.Revocation) ([]bridge.Link, error) {
+	if err := s.call(ctx, "Revoke"); err != nil {
+		return nil, err
+	}
+	return s.Store.Revoke(ctx, filter, by)
+}
+
 func (s *hookedStore) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
 	if err := s.call(ctx, "Lookup"); err != nil {
 		return bridge.AccessToken{}, err

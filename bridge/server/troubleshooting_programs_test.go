@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -14,6 +15,9 @@ func rejectedTroubles() []trouble {
 	rejected := func(row string, produce func(*testBridge) string) trouble {
 		return trouble{section: "Rejected requests", row: row, produce: produce}
 	}
+	told := func(row string, tell func(*testBridge)) trouble {
+		return trouble{section: "Rejected requests", row: row, configure: withLogouts, produce: doing(tell)}
+	}
 	unauthorized := tooMany(send("POST", "/token", url.Values{}, basicAuth("pizza", "another"), header("X-Forwarded-For", "198.51.100.1")))
 	refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"unknown"}}
 	return []trouble{
@@ -23,6 +27,24 @@ func rejectedTroubles() []trouble {
 		rejected("`lookup failed`", send("POST", "/lookup", url.Values{"token": {"x"}}, basicAuth("pizza", skillSecret))),
 		{section: "Rejected requests", row: "status 429", configure: withLimits, produce: unauthorized},
 		rejected("the path must be exactly", send("POST", "/token/", refresh)),
+		told("`back-channel logout failed`, `invalid_token`", func(b *testBridge) {
+			wantLogout(b, "of another client", b.LogoutToken(map[string]any{"aud": "another"}), http.StatusBadRequest)
+		}),
+		told("`replayed`", func(b *testBridge) {
+			form := b.LogoutToken(map[string]any{"sub": "e9f1a3"})
+			wantLogout(b, "first", form, http.StatusOK)
+			wantLogout(b, "again", form, http.StatusBadRequest)
+		}),
+		told("`aud is not the URL of the endpoint`", func(b *testBridge) { b.Revocation(issSub(b), map[string]any{"aud": b.Config.PublicURL}) }),
+		told("`ambiguous`", func(b *testBridge) {
+			b.LinkOf(bridge.Account{Subject: "ada", Email: "team@contoso.com"})
+			b.LinkOf(bridge.Account{Subject: "hedy", Email: "team@contoso.com"})
+			wantRevocation(b, "both", email("team@contoso.com"), http.StatusUnprocessableEntity)
+		}),
+		told("`global token revocation failed`, `unavailable`", func(b *testBridge) {
+			hookStore(b).be(failing("Revoke"))
+			wantRevocation(b, "an outage", issSub(b), http.StatusServiceUnavailable)
+		}),
 		rejected("redirect_uri has vendor id", openChanged(func(r *simulator.Request) {
 			r.RedirectURI = strings.Replace(r.RedirectURI, testbridge.VendorID, "M3BBBBBBBBBBBB", 1)
 		})),
@@ -93,6 +115,30 @@ func skillTroubles() []trouble {
 			b.Clock.Advance(time.Hour)
 			sweep(b)
 		})),
+		skill("`logged_out`", withLogouts, revoking(func(b *testBridge) {
+			b.Link()
+			wantLogout(b, "Ada", b.LogoutToken(nil), http.StatusOK)
+			b.Clock.Advance(time.Second) // only sign-ins after it count
+		})),
+		skill("`account_revoked`", withLogouts, revoking(func(b *testBridge) {
+			b.Link()
+			wantRevocation(b, "Ada", issSub(b), http.StatusNoContent)
+			b.Clock.Advance(time.Second)
+		})),
+	}
+}
+
+// withLogouts lets the provider end links.
+func withLogouts(b *testBridge) {
+	onLogout(bridge.LogoutRevokes)(b)
+	universalLogout(b)
+}
+
+// doing does something that shows nothing.
+func doing(do func(*testBridge)) func(*testBridge) string {
+	return func(b *testBridge) string {
+		do(b)
+		return ""
 	}
 }
 
@@ -147,6 +193,9 @@ func serverTroubles() []trouble {
 			withLimits(b)
 			b.Config.TrustedProxies, b.Config.PublicURL = nil, "https://link.example.com"
 		}, send("GET", "/try/x", nil)),
+		problem("`nothing_revoked`", withLogouts, doing(func(b *testBridge) {
+			wantLogout(b, "a stranger", b.LogoutToken(map[string]any{"sub": "e9f1a3"}), http.StatusOK)
+		})),
 		elsewhere("`link revoked`", "revoked_log_test.go"),
 		elsewhere("`too many connections`", "../../cmd/alexa-oidc-bridge/limits_test.go"),
 		problem("`audit record not written`", func(b *testBridge) { b.Skill.Allow.Groups = []string{"inventors"} },

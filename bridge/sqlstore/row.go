@@ -70,7 +70,12 @@ func filterCondition(filter bridge.LinkFilter, first int) (condition string, arg
 		args = append(args, sub)
 		conditions = append(conditions, strings.ReplaceAll(ofUpstreamSub, "$", placeholder(first+len(args)-1)))
 	}
-	account("upstream_sid", filter.Account.Session)
+	if sid := filter.Account.Session; sid != "" && filter.Account.Subject != "" {
+		args = append(args, sid)
+		conditions = append(conditions, "upstream_sid IN ('', "+placeholder(first+len(args)-1)+")")
+	} else {
+		account("upstream_sid", sid)
+	}
 	account("directory_id", filter.Account.Directory)
 	account("account_email", filter.Account.Email)
 	if len(filter.IDs) > 0 {

@@ -54,6 +54,7 @@ func (s *suite) accountsOfOlderLinks() {
 	s.link(func(n *bridge.NewLink) { n.Link.SubjectClaim, n.Link.Subject = "oid", "sub 1" })
 	s.wantLinks("by sub", bridge.LinkFilter{Account: bridge.Account{Subject: "sub 1"}}, older)
 	s.wantLinks("by sid", bridge.LinkFilter{Account: bridge.Account{Session: "sub 1"}})
+	s.wantLinks("by sub and sid", bridge.LinkFilter{Account: bridge.Account{Subject: "sub 1", Session: "sid 1"}}, older)
 }
 
 func (s *suite) onlyOnePerson() {

@@ -79,7 +79,7 @@ type request struct {
 }
 
 // newFake starts a provider that authenticates one person. The setups are applied before it starts.
-func newFake(t *testing.T, setups ...func(*fakeProvider)) *fakeProvider {
+func newFake(t testing.TB, setups ...func(*fakeProvider)) *fakeProvider {
 	t.Helper()
 	f := unstarted(t, "http", setups)
 	f.server.Start()
@@ -95,7 +95,7 @@ func newTLSFake(t *testing.T, setups ...func(*fakeProvider)) *fakeProvider {
 	return f
 }
 
-func unstarted(t *testing.T, scheme string, setups []func(*fakeProvider)) *fakeProvider {
+func unstarted(t testing.TB, scheme string, setups []func(*fakeProvider)) *fakeProvider {
 	f := &fakeProvider{key: newKey("key 1"), override: map[string]http.HandlerFunc{}, seen: map[string][]request{}}
 	f.server = httptest.NewUnstartedServer(f)
 	f.server.Config.ErrorLog = log.New(io.Discard, "", 0)

@@ -62,10 +62,13 @@ type Provider struct {
 	waiting     atomic.Int32  // for a discovery
 	refreshedAt time.Time     // when metadata were last fetched because an ID token did not fit; guarded by discovering
 
-	mu           sync.Mutex // guards what follows
-	metadata     *metadata  // nil until a discovery succeeds
-	discoveryErr error      // of the last discovery
-	discoveredAt time.Time  // when the last discovery ended
+	waitingAnybody atomic.Int32 // of waiting, those with a JWT that anybody may have sent
+
+	mu                 sync.Mutex // guards what follows
+	metadata           *metadata  // nil until a discovery succeeds
+	discoveryErr       error      // of the last discovery
+	discoveredAt       time.Time  // when the last discovery ended
+	refreshedAnybodyAt time.Time  // when metadata were last fetched because a JWT did not fit that anybody may have sent
 }
 
 // New returns a provider. It sends no request: the provider is discovered by the first call that needs its metadata.

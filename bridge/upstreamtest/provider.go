@@ -36,6 +36,7 @@ type Client struct {
 	ID          string
 	Secret      string // empty for a public client, which must use PKCE
 	RedirectURI string
+	LogoutURI   string // where logout tokens are sent; empty: nowhere
 }
 
 // Config describes a provider.
@@ -51,6 +52,7 @@ type Config struct {
 type Provider struct {
 	issuer   string
 	name     string
+	clients  []Client
 	listener net.Listener
 	server   *http.Server
 	storage  *storage.Storage
@@ -72,6 +74,7 @@ func Start(config Config) (*Provider, error) {
 		// With a slash, as some real issuers, so that a comparison that trims slashes fails.
 		issuer:   "http://" + listener.Addr().String() + "/",
 		name:     config.Name,
+		clients:  slices.Clone(config.Clients),
 		listener: listener,
 		people:   slices.Clone(config.People),
 		requests: map[string]int{},

@@ -50,6 +50,10 @@ func printSettings(cmd *cobra.Command, config server.Config) error {
 	for _, provider := range config.Providers {
 		fmt.Fprintf(table, "provider %s, enter in the settings of its client %s:\n", provider.ID, provider.ClientID)
 		fmt.Fprintf(table, "  Redirect URI\t%s\n", server.CallbackURI(config.PublicURL, provider.ID))
+		fmt.Fprintf(table, "  Back-channel logout URI\t%s\n", server.BackChannelLogoutURI(config.PublicURL, provider.ID))
+		if config.Accounts[provider.ID].UniversalLogout {
+			fmt.Fprintf(table, "  Global token revocation endpoint\t%s\n", server.GlobalTokenRevocationURI(config.PublicURL, provider.ID))
+		}
 		if scim := config.Accounts[provider.ID].SCIM; len(scim.Tokens) > 0 {
 			fmt.Fprintf(table, "provider %s, enter in the settings of its directory:\n", provider.ID)
 			fmt.Fprintf(table, "  SCIM base URL\t%s\n", server.DirectoryURL(config.PublicURL, provider.ID))

@@ -23,7 +23,8 @@ func consoleConfig(t *testing.T) (path, secret string) {
 	mustWriteFile(t, path, `
 public_url: https://link.example.com
 keys: ["${BRIDGE_KEY}"]
-providers: [{id: corp, issuer: "https://login.example.com/realms/corp", client_id: alexa-bridge, scim: {token: "${CORP_SCIM_TOKEN}"}}]
+providers: [{id: corp, issuer: "https://login.example.com/realms/corp", client_id: alexa-bridge, scim: {token: "${CORP_SCIM_TOKEN}"},
+   universal_logout: true}]
 skills:
   - {client_id: pizza, name: Contoso Pizza, grants: [authorization_code], client_secret: "${PIZZA_CLIENT_SECRET}",
      vendor_ids: [M2AAAAAAAAAAAA], scopes: [orders], tokens: {access_lifetime: 30m}, require_pkce: true}
@@ -37,10 +38,12 @@ func TestCheckPrintsConsole(t *testing.T) {
 	path, secret := consoleConfig(t)
 	code, stdout, _ := runCommand("check", "--config", path)
 	want := strings.ReplaceAll(`provider corp, enter in the settings of its client alexa-bridge:
-  Redirect URI  https://link.example.com/callback/corp
+  Redirect URI                      https://link.example.com/callback/corp
+  Back-channel logout URI           https://link.example.com/backchannel-logout/corp
+  Global token revocation endpoint  https://link.example.com/global-token-revocation/corp
 provider corp, enter in the settings of its directory:
-  SCIM base URL  https://link.example.com/scim/corp/v2
-  Bearer token   scim.token of the configuration
+  SCIM base URL                     https://link.example.com/scim/corp/v2
+  Bearer token                      scim.token of the configuration
 skill pizza (Contoso Pizza), enter in the developer console under Build, Tools, Account Linking:
   Authorization grant type              Auth Code Grant
   Your Web Authorization URI            https://link.example.com/authorize

@@ -108,7 +108,8 @@ func Start(tb testing.TB, change func(*Bridge)) *Bridge {
 func (b *Bridge) startProvider() {
 	b.Helper()
 	redirectURI := server.CallbackURI(b.Config.PublicURL, "corp")
-	client := upstreamtest.Client{ID: ClientID, Secret: ClientSecret, RedirectURI: redirectURI}
+	client := upstreamtest.Client{ID: ClientID, Secret: ClientSecret, RedirectURI: redirectURI,
+		LogoutURI: server.BackChannelLogoutURI(b.Config.PublicURL, "corp")}
 	provider, err := upstreamtest.Start(upstreamtest.Config{
 		Name: "Contoso", Clients: []upstreamtest.Client{client}, People: []upstreamtest.Person{Ada(), Hedy()},
 		Wrap: b.WrapProvider,

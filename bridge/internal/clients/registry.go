@@ -107,6 +107,12 @@ func (r *Registry) UnknownAt(link *bridge.Link) time.Time {
 	return link.CheckedAt.Add(policy.RecheckLimit)
 }
 
+// UniversalLogout returns the ids of the providers whose Global Token Revocation requests are accepted, sorted.
+func (r *Registry) UniversalLogout() []string {
+	ids := slices.Sorted(maps.Keys(r.providers))
+	return slices.DeleteFunc(ids, func(id string) bool { return !r.policies[id].UniversalLogout })
+}
+
 // CheckLink returns why the configuration does not permit a link, or "". A link that is not permitted is suspended,
 // and not revoked: it is good again once the configuration is changed back.
 func (r *Registry) CheckLink(link *bridge.Link) bridge.Reason {

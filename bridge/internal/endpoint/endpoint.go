@@ -17,6 +17,12 @@ import (
 	"alexa-oidc-bridge/bridge/internal/reference"
 )
 
+// Paths of the endpoints for what a provider sends by itself. The id of the provider follows.
+const (
+	BackChannelLogout     = "/backchannel-logout/"
+	GlobalTokenRevocation = "/global-token-revocation/"
+)
+
 // Deps are the configuration and the dependencies of every handler. All but TrustedProxies are required.
 type Deps struct {
 	PublicURL string // our origin and issuer, without a slash at the end

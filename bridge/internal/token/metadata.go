@@ -8,6 +8,7 @@ import (
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/endpoint"
 	"alexa-oidc-bridge/bridge/internal/oauth"
+	"alexa-oidc-bridge/bridge/upstream"
 )
 
 // serverMetadata are the fields of RFC 8414 §2 that a configured skill or backend can use.
@@ -27,6 +28,10 @@ type serverMetadata struct {
 	IntrospectionMethods  []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
 	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
 	ISSParameter          bool     `json:"authorization_response_iss_parameter_supported,omitempty"`
+
+	// draft-parecki-oauth-global-token-revocation
+	GlobalRevocationEndpoint string   `json:"global_token_revocation_endpoint,omitempty"`
+	GlobalRevocationMethods  []string `json:"global_token_revocation_endpoint_auth_methods_supported,omitempty"`
 }
 
 // Metadata serves GET /.well-known/oauth-authorization-server.
@@ -58,6 +63,10 @@ func encodeMetadata(deps endpoint.Deps) []byte {
 	}
 	if hasPublic {
 		m.RevocationAuthMethods = append(m.RevocationAuthMethods, "none")
+	}
+	if providers := deps.Clients.UniversalLogout(); len(providers) == 1 { // each has an endpoint, and the metadata room for one
+		m.GlobalRevocationEndpoint = deps.PublicURL + endpoint.GlobalTokenRevocation + providers[0]
+		m.GlobalRevocationMethods = []string{upstream.RevocationType}
 	}
 	for _, list := range []*[]string{&m.ScopesSupported, &m.ResponseTypes, &m.ResponseModes, &m.GrantTypes} {
 		slices.Sort(*list)

@@ -27,8 +27,11 @@ const provider = new Provider(issuer, {
     client_id: client.id,
     client_secret: client.secret,
     redirect_uris: [client.redirect_uri],
+    grant_types: ['authorization_code', 'refresh_token'],
     token_endpoint_auth_method: 'client_secret_basic',
     id_token_signed_response_alg: 'ES256',
+    backchannel_logout_uri: client.logout_uri,
+    backchannel_logout_session_required: true,
   }],
   clientAuthMethods: ['client_secret_basic'],
   pkce: { required: () => true },
@@ -36,7 +39,8 @@ const provider = new Provider(issuer, {
   conformIdTokenClaims: false, // puts the claims of a scope into the ID token too
   jwks: { keys: [newKey()] },
   cookies: { keys: [randomUUID()] },
-  features: { devInteractions: { enabled: false } },
+  features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true } },
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options), // the dispatcher refuses loopback addresses
   interactions: { url: (_, interaction) => `/login/${interaction.uid}` },
   findAccount,
   loadExistingGrant: grantWhatIsAsked,
@@ -55,9 +59,12 @@ server.on('request', (request, response) => {
   } else if (request.method === 'POST') {
     takeLogin(request, response).catch((error) => fail(response, error));
   } else {
-    showLogin(response, '');
+    ask(request, response).catch((error) => fail(response, error));
   }
 });
+// What a relying party responds to a logout token.
+provider.on('backchannel.success', (_, { clientId }) => console.log('logged out of', clientId));
+provider.on('backchannel.error', (_, error) => console.log('not logged out:', error.message));
 console.log('ready', issuer);
 
 function newKey() {
@@ -77,6 +84,16 @@ async function grantWhatIsAsked({ oidc }) {
   grant.addOIDCScope(oidc.params.scope);
   await grant.save();
   return grant;
+}
+
+// ask shows the login page. It spares people the question that offline_access makes necessary (OIDC Core §11).
+async function ask(request, response) {
+  const { prompt } = await provider.interactionDetails(request, response);
+  if (prompt.name === 'consent') {
+    await provider.interactionFinished(request, response, { consent: {} }, { mergeWithLastSubmission: true });
+    return;
+  }
+  showLogin(response, '');
 }
 
 function showLogin(response, fault) {
