@@ -27,6 +27,7 @@ const provider = new Provider(issuer, {
     client_id: client.id,
     client_secret: client.secret,
     redirect_uris: [client.redirect_uri],
+    grant_types: ['authorization_code', 'refresh_token'],
     token_endpoint_auth_method: 'client_secret_basic',
     id_token_signed_response_alg: 'ES256',
   }],
@@ -49,13 +50,18 @@ server.on('request', (request, response) => {
     response.end(String(asked.get(searchParams.get('path')) ?? 0));
     return;
   }
+  if (pathname === '/disable') {
+    people.splice(people.findIndex((p) => p.subject === searchParams.get('subject')), 1);
+    response.end();
+    return;
+  }
   asked.set(pathname, (asked.get(pathname) ?? 0) + 1);
   if (!pathname.startsWith('/login/')) {
     answer(request, response);
   } else if (request.method === 'POST') {
     takeLogin(request, response).catch((error) => fail(response, error));
   } else {
-    showLogin(response, '');
+    ask(request, response).catch((error) => fail(response, error));
   }
 });
 console.log('ready', issuer);
@@ -77,6 +83,16 @@ async function grantWhatIsAsked({ oidc }) {
   grant.addOIDCScope(oidc.params.scope);
   await grant.save();
   return grant;
+}
+
+// ask shows the login page. It spares people the question that offline_access makes necessary (OIDC Core §11).
+async function ask(request, response) {
+  const { prompt } = await provider.interactionDetails(request, response);
+  if (prompt.name === 'consent') {
+    await provider.interactionFinished(request, response, { consent: {} }, { mergeWithLastSubmission: true });
+    return;
+  }
+  showLogin(response, '');
 }
 
 function showLogin(response, fault) {
