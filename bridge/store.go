@@ -128,15 +128,22 @@ type Store interface {
 	// for several persons, they revoke nothing, change the user nevertheless, and say so in the result. A user who is
 	// active afterwards gets no link back.
 	CreateDirectoryUser(ctx context.Context, user DirectoryUser, ending Deprovisioning) (DirectoryUpdate, error)
+
 	// UpdateDirectoryUser changes a user. ErrNotFound: the directory has no user with the id. ErrUserExists: another one
 	// has the user name.
 	UpdateDirectoryUser(ctx context.Context, provider, id string, change DirectoryChange, ending Deprovisioning) (
 		DirectoryUpdate, error)
+
 	// DeleteDirectoryUser removes a user. ErrNotFound: the directory has no user with the id.
 	DeleteDirectoryUser(ctx context.Context, provider, id string, ending Deprovisioning) (DirectoryUpdate, error)
+
 	// DirectoryUsers lists users of a provider's directory, the oldest first: at most limit of them, without the first
 	// ones up to the offset.
 	DirectoryUsers(ctx context.Context, filter DirectoryFilter, offset, limit int) (DirectoryPage, error)
+
+	// CountUnnamedLinks counts the live links of a provider, by its ID and Issuer, that have no Account.Subject, but not
+	// beyond a limit: those that were made before it was recorded.
+	CountUnnamedLinks(ctx context.Context, provider Provider, limit int) (UnnamedLinks, error)
 
 	// Sweep removes up to sweep.Limit rows of each kind that are not needed any more, and returns how many: expired
 	// tokens and pending consents, codes and superseded refresh tokens after ReplayMemory, events after EventMemory, and

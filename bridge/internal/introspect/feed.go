@@ -92,18 +92,21 @@ func (f *feedReader) read(ctx context.Context) error {
 // maxRevokedLines is how many links are logged one by one when many are revoked at once.
 const maxRevokedLines = 100
 
-// logRevoked logs revocations, of this process and of others.
+// logRevoked logs revocations and changes of claims, of this process and of others.
 func (f *feedReader) logRevoked(events []bridge.Event) {
 	if len(events) > maxRevokedLines {
 		f.logManyRevoked(events)
 		return
 	}
 	for _, event := range events {
-		level := slog.LevelInfo
+		level, message := slog.LevelInfo, "link revoked"
+		if event.Reason == bridge.ReasonClaimsChanged {
+			message = "claims renewed"
+		}
 		if event.Reason == bridge.ReasonCodeReplayed || event.Reason == bridge.ReasonRefreshReplayed {
 			level = slog.LevelWarn // somebody else may hold the secret
 		}
-		f.deps.Log.Log(context.Background(), level, "link revoked", "link_id", event.LinkID, "client_id", event.ClientID,
+		f.deps.Log.Log(context.Background(), level, message, "link_id", event.LinkID, "client_id", event.ClientID,
 			"reason", event.Reason, "actor", event.Actor, "event", event.Reason.AuditEvent())
 	}
 }
@@ -117,8 +120,12 @@ func (f *feedReader) logManyRevoked(events []bridge.Event) {
 		links[event] = append(links[event], id)
 	}
 	for alike, ids := range links {
+		message := "links revoked"
+		if alike.Reason == bridge.ReasonClaimsChanged {
+			message = "claims of links renewed"
+		}
 		for some := range slices.Chunk(ids, maxRevokedLines) {
-			f.deps.Log.Info("links revoked", "count", len(some), "client_id", alike.ClientID, "reason", alike.Reason,
+			f.deps.Log.Info(message, "count", len(some), "client_id", alike.ClientID, "reason", alike.Reason,
 				"actor", alike.Actor, "event", alike.Reason.AuditEvent(), "link_ids", some)
 		}
 	}
