@@ -18,7 +18,7 @@ func (b *builder) scim(path string, provider providerForm) bridge.SCIM {
 		"unknown", "use externalId or userName")
 	b.warnDot(member(path, "claim"), scim.Claim)
 	if len(form.Token) == 0 || slices.Equal(form.Token, oneOrMany{""}) {
-		return scim
+		return bridge.SCIM{}
 	}
 	scim.Tokens = b.secrets(member(path, "token"), form.Token)
 	if subject := cmp.Or(provider.SubjectClaim, bridge.ClaimSubject); isEntra(provider.Issuer) &&

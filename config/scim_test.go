@@ -26,8 +26,8 @@ func TestSCIM(t *testing.T) {
 		attribute, claim string
 		has              bool
 	}{
-		"timeout: 10s":                   {"externalId", "sub", false},
-		`scim: {token: ""}`:              {"externalId", "sub", false},
+		"timeout: 10s":                   {"", "", false},
+		`scim: {token: ""}`:              {"", "", false},
 		"scim: {token: " + token + "}":   {"externalId", "sub", true},
 		`scim: {token: [` + token + `]}`: {"externalId", "sub", true},
 		"scim: {token: [" + skillSecret + ", " + token + "], attribute: userName, claim: upn}": {"userName", "upn", true},
