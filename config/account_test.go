@@ -50,6 +50,7 @@ func TestAccountPolicy(t *testing.T) {
 			with(func(p *bridge.AccountPolicy) { p.EmailTrusted = true })},
 	}
 	for _, tt := range tests {
+		tt.want.OnLogout = bridge.LogoutRechecks
 		loaded, warnings := load(t, withAccountKeys(t, tt.keys...))
 		if got := loaded.Server.Accounts["corp"]; !reflect.DeepEqual(got, tt.want) || len(loaded.Server.Accounts) != 1 {
 			t.Errorf("%s: %+v, want %+v", tt.name, loaded.Server.Accounts, tt.want)

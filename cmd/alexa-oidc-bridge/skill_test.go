@@ -42,8 +42,8 @@ func TestCheckPrintsConsole(t *testing.T) {
   Back-channel logout URI           https://link.example.com/backchannel-logout/corp
   Global token revocation endpoint  https://link.example.com/global-token-revocation/corp
 provider corp, enter in the settings of its directory:
-  SCIM base URL                     https://link.example.com/scim/corp/v2
-  Bearer token                      scim.token of the configuration
+  SCIM base URL  https://link.example.com/scim/corp/v2
+  Bearer token   scim.token of the configuration
 skill pizza (Contoso Pizza), enter in the developer console under Build, Tools, Account Linking:
   Authorization grant type              Auth Code Grant
   Your Web Authorization URI            https://link.example.com/authorize
