@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/keys"
 	"alexa-oidc-bridge/bridge/server"
 	"alexa-oidc-bridge/bridge/upstream"
 	"alexa-oidc-bridge/templates"
@@ -71,6 +72,18 @@ func LoadStorage(path string) (Storage, error) {
 	b.keepOnly("storage")
 	storage := b.storage(b.decode().Storage)
 	return storage, b.problems.err()
+}
+
+// LoadKeys reads only the storage section and the keys.
+func LoadKeys(path string) (Storage, *keys.Ring, error) {
+	b, err := open(path)
+	if err != nil {
+		return Storage{}, nil, err
+	}
+	b.keepOnly("storage", "keys")
+	form := b.decode()
+	storage, ring := b.storage(form.Storage), b.keys(form.Keys)
+	return storage, ring, b.problems.err()
 }
 
 // LoadAdminListen reads only the address of the admin listener, for the health check.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/viper"
@@ -125,12 +124,13 @@ func dealiased(node *yaml.Node) *yaml.Node {
 	return node
 }
 
-// keepOnly removes all top-level keys but one.
-func (b *builder) keepOnly(key string) {
-	i := keyIndex(b.root, key)
-	if i < 0 {
-		b.root.Content = nil
-		return
+// keepOnly removes all top-level keys but some.
+func (b *builder) keepOnly(names ...string) {
+	var kept []*yaml.Node
+	for _, name := range names {
+		if i := keyIndex(b.root, name); i >= 0 {
+			kept = append(kept, b.root.Content[i:i+2]...)
+		}
 	}
-	b.root.Content = slices.Clone(b.root.Content[i : i+2])
+	b.root.Content = kept
 }

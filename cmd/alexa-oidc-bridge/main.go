@@ -85,7 +85,7 @@ front of the OpenID Provider that your company already has. It is configured by 
 	root.PersistentFlags().String("config", "", "the configuration `file` (default $BRIDGE_CONFIG, or config.yaml)")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(serveCommand(), checkCommand(), tryCommand(), skillCommand(), secretCommand(), versionCommand(),
-		healthCommand(), linksCommand(), auditCommand(), backupCommand(), simulateCommand())
+		healthCommand(), linksCommand(), auditCommand(), backupCommand(), keysCommand(), simulateCommand())
 	return root
 }
 

@@ -1,0 +1,14 @@
+//go:build strict
+
+package main
+
+import (
+	"testing"
+
+	"alexa-oidc-bridge/bridge/sqlstore"
+	"alexa-oidc-bridge/internal/postgrestest"
+)
+
+func TestKeysRotateOnPostgreSQL(t *testing.T) {
+	testKeysRotate(t, sqlstore.PostgreSQL, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t))
+}
