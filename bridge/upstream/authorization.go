@@ -55,6 +55,9 @@ func (p *Provider) AuthorizationURL(ctx context.Context, login Login, prompt Pro
 			query[name] = values
 		}
 	}
+	if login.Test && query.Get("access_type") == "offline" {
+		query.Del("access_type")
+	}
 	switch prompt {
 	case PromptLogin:
 		query.Set("prompt", loginPrompt(query.Get("prompt")))

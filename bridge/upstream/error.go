@@ -81,6 +81,7 @@ func statusKind(status int) Kind {
 const (
 	hintClient = "compare client_id and client_secret with those at the provider"
 	hintScopes = "request only scopes that the provider knows, and grant them to this client there"
+	hintProxy  = "look for a proxy between here and the provider that answers in its place"
 	hintRights = "let this client sign in these people by the authorization code grant, at the provider"
 )
 

@@ -150,6 +150,8 @@ func (p *Provider) missing(claims rawClaims, names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return claims.at(p.pathOf(name)) != nil })
 }
 
+var errOtherSub = errors.New("sub is not that of the ID token")
+
 // userinfo requests the claims of the person with a sub.
 func (s *signIn) userinfo(ctx context.Context, sub string) (rawClaims, error) {
 	const hint = "let the provider put the claims into the ID token, or correct its userinfo endpoint"
@@ -179,7 +181,7 @@ func (s *signIn) userinfo(ctx context.Context, sub string) (rawClaims, error) {
 	claims.dropNulls()
 	// Otherwise the claims of another person would pass as this person's (OIDC Core §5.3.2).
 	if claims.string("sub") != sub {
-		return nil, misconfigured(StageUserinfo, hint, "sub is not that of the ID token")
+		return nil, misconfigured(StageUserinfo, hint, "%w", errOtherSub)
 	}
 	return claims, nil
 }

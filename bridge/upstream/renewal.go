@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"net"
+	"net/http/httptrace"
 	"net/url"
 	"regexp"
+	"sync/atomic"
 )
 
 // Renewal is a provider's answer to one of its refresh tokens: the person may still sign in.
@@ -43,6 +44,11 @@ func (p *Provider) Renew(ctx context.Context, person Person) (*Renewal, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.accessToken == "" && s.idToken == "" && s.refreshToken == "" { // a stranger can say {}, too
+		e := misconfigured(StageToken, hintProxy, "the response has no token")
+		e.Unanswered = true
+		return nil, e
+	}
 	renewal := &Renewal{signIn: s, sub: person.Sub, subject: person.Subject}
 	if s.refreshToken != person.RefreshToken {
 		renewal.RefreshToken = s.refreshToken
@@ -51,7 +57,8 @@ func (p *Provider) Renew(ctx context.Context, person Person) (*Renewal, error) {
 }
 
 // refusedRefreshToken is how Dex describes, beside invalid_request, a refresh token that it does not know any more.
-var refusedRefreshToken = regexp.MustCompile(`(?i)refresh token.*(invalid|expired|claimed)`)
+var refusedRefreshToken = regexp.MustCompile(
+	`(?i)\brefresh token( \(ID [^)]*\))? (is invalid or has already been claimed|(is |has )?expired)\b`)
 
 // refusesRefreshToken reports whether the error of a token response is about the code or the refresh token (RFC 6749
 // §5.2), and not about us.
@@ -59,10 +66,12 @@ func refusesRefreshToken(code, description string) bool {
 	return code == "invalid_grant" || code == "invalid_request" && refusedRefreshToken.MatchString(description)
 }
 
-// wasSent reports whether a request that failed may have reached the provider.
-func wasSent(err error) bool {
-	dial, ok := errors.AsType[*net.OpError](err)
-	return !ok || dial.Op != "dial"
+// traceSent returns a context for one request, and a function that reports whether the request may have reached the
+// provider. It has not if there was no connection to it: no address, nobody there, no certificate that is good.
+func traceSent(ctx context.Context) (traced context.Context, wasSent func() bool) {
+	var connected atomic.Bool
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
+	return httptrace.WithClientTrace(ctx, trace), connected.Load
 }
 
 // ErrOtherPerson means that a provider answered a refresh token of one person with claims about another.
@@ -85,7 +94,10 @@ func (r *Renewal) Identity(ctx context.Context, wish Wish) (identity *Identity, 
 		}
 		r.sub = idToken.string("sub")
 	}
-	userinfo, complete := r.userinfo(ctx, idToken, wish)
+	userinfo, complete, err := r.userinfo(ctx, idToken, wish)
+	if err != nil {
+		return nil, false, err
+	}
 	if name := r.signIn.config.SubjectClaim; !complete && idToken[name] == nil && userinfo[name] == nil {
 		userinfo = maps.Clone(userinfo)
 		if userinfo == nil {
@@ -104,8 +116,9 @@ func (r *Renewal) Identity(ctx context.Context, wish Wish) (identity *Identity, 
 	return identity, complete, nil
 }
 
-// userinfo requests userinfo if it may have a claim that is missing. Complete is whether nothing else could have one.
-func (r *Renewal) userinfo(ctx context.Context, idToken rawClaims, wish Wish) (claims rawClaims, complete bool) {
+// userinfo requests userinfo if it may have a claim that is missing. Complete is whether nothing else could have one. The
+// error is ErrOtherPerson.
+func (r *Renewal) userinfo(ctx context.Context, idToken rawClaims, wish Wish) (claims rawClaims, complete bool, err error) {
 	s := r.signIn
 	missing := append(s.missing(idToken, wish.Needed), s.missing(idToken, wish.Wanted)...)
 	if idToken.at([]string{s.config.SubjectClaim}) == nil {
@@ -113,16 +126,19 @@ func (r *Renewal) userinfo(ctx context.Context, idToken rawClaims, wish Wish) (c
 	}
 	switch {
 	case idToken != nil && len(missing) == 0:
-		return nil, true
-	case s.metadata.userinfoURL == "" || s.accessToken == "":
-		return nil, idToken != nil
-	case r.sub == "": // nobody could say whom the answer is about
-		return nil, false
+		return nil, true, nil
+	case s.metadata.userinfoURL == "":
+		return nil, idToken != nil, nil
+	case s.accessToken == "", r.sub == "": // without r.sub, nobody could say whom the answer is about
+		return nil, false, nil
 	}
-	claims, err := s.userinfo(ctx, r.sub)
-	if err != nil {
+	claims, err = s.userinfo(ctx, r.sub)
+	switch {
+	case errors.Is(err, errOtherSub) && idToken == nil:
+		return nil, false, ErrOtherPerson
+	case err != nil:
 		s.unread = append(s.unread, "userinfo: "+err.Error())
-		return nil, false
+		return nil, false, nil
 	}
-	return claims, idToken != nil
+	return claims, idToken != nil, nil
 }

@@ -22,6 +22,7 @@ func (s *signIn) exchange(ctx context.Context, code string) error {
 // requestTokens sends a token request. Of the response it reads what is needed, as JSON whatever its content type says:
 // the ID token, and the access token and the refresh token if there are any.
 func (s *signIn) requestTokens(ctx context.Context, form url.Values) error {
+	ctx, wasSent := traceSent(ctx)
 	request, err := s.tokenRequest(ctx, form)
 	if err != nil {
 		return misconfigured(StageToken, "", "token_endpoint is not a URL")
@@ -29,7 +30,7 @@ func (s *signIn) requestTokens(ctx context.Context, form url.Values) error {
 	got, err := s.do(request)
 	if err != nil {
 		e := s.transportError(StageToken, err, s.secrets...)
-		e.Unanswered = wasSent(err)
+		e.Unanswered = wasSent()
 		return e
 	}
 	var body rawClaims
@@ -69,8 +70,7 @@ func (s *signIn) tokenError(got response, body rawClaims) error {
 	code := body.string("error")
 	if code == "" || statusKind(got.status) != Misconfigured {
 		if got.status == http.StatusOK {
-			e := misconfigured(StageToken, "look for a proxy between here and the provider that answers in its place",
-				"the response is not a JSON object")
+			e := misconfigured(StageToken, hintProxy, "the response is not a JSON object")
 			e.Unanswered = true
 			return e
 		}
@@ -83,6 +83,7 @@ func (s *signIn) tokenError(got response, body rawClaims) error {
 	}
 	e := errorOfCode(StageToken, code, fmt.Errorf("status %d, error %q, description %q",
 		got.status, s.logText(code), s.logText(body.string("error_description"))))
+	e.Unanswered = e.Kind == OutOfReach // as of a status that says so
 	if code == "invalid_client" {
 		e.Hint = s.clientHint(body.string("error_description"))
 	}

@@ -54,6 +54,7 @@ func (r *Rechecker) ask(ctx context.Context, q *queue, recheck *bridge.Recheck, 
 	}
 	// Before anything else: the old token may be dead already.
 	if err := r.replaceToken(ctx, recheck, renewal.RefreshToken); err != nil {
+		recheck.Unanswered = true
 		return r.cannotTell(ctx, q, recheck, policy, err)
 	}
 	recheck.Unanswered, recheck.Stable = false, renewal.RefreshToken == ""
