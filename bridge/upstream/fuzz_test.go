@@ -68,6 +68,43 @@ func FuzzUserinfo(f *testing.F) {
 	})
 }
 
+// No bytes in place of the answer to a refresh token say anything about somebody but whose token it is. The account is
+// gone only if the answer is an error, and lives only if the answer has a token.
+func FuzzRenewal(f *testing.F) {
+	for _, seed := range []string{"", "null", "[]", "{}", "<html>", `{"error":"invalid_grant"}`, `{"error":"INVALID_GRANT"}`, `{"error":7}`,
+		`{"error":"invalid_request","error_description":"Refresh token expired."}`, `{"error":"invalid_client"}`,
+		`{"access_token":"a"}`, `{"refresh_token":"b","id_token":7}`, `{"id_token":"a.b.c"}`, `{"access_token":"a","error":""}`} {
+		f.Add(http.StatusOK, []byte(seed))
+		f.Add(http.StatusBadRequest, []byte(seed))
+		f.Add(http.StatusInternalServerError, []byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		if status < 200 || status > 599 {
+			t.Skip()
+		}
+		fake := newFake(t, override(tokenPath, reply(status, body)))
+		renewal, err := fake.renew(t)
+		var object map[string]json.RawMessage
+		isObject := json.Unmarshal(body, &object) == nil
+		if err != nil {
+			if kind(err) == "" || strings.HasPrefix(kind(err), "unknown") || strings.ContainsAny(err.Error(), "\n\x1b\x00") {
+				t.Fatalf("%d %s: %q", status, body, err)
+			}
+			if kind(err) == "gone at token" && (!isObject || object["error"] == nil || status >= 500 || status == http.StatusTooManyRequests) {
+				t.Errorf("%d %q: %v", status, body, err)
+			}
+			return
+		}
+		if status != http.StatusOK || object["access_token"] == nil && object["refresh_token"] == nil && object["id_token"] == nil {
+			t.Errorf("%d %q is accepted", status, body)
+		}
+		identity, complete, err := renewal.Identity(t.Context(), upstream.Wish{Needed: []string{"groups"}})
+		if err == nil && (complete || identity.Sub != subject || identity.Subject != subject || renewal.RefreshToken == oldToken) {
+			t.Errorf("%d %q: %+v, complete %v", status, body, identity, complete)
+		}
+	})
+}
+
 // encodeText returns a text as JSON.
 func encodeText(text string) []byte { return must(json.Marshal(text)) }
 
