@@ -132,6 +132,23 @@ func (p AccountPolicy) Account(person Identity, sub, sid string) Account {
 	return account
 }
 
+// UnnamedLinks counts links that have no [Account].Subject.
+type UnnamedLinks struct {
+	All          int
+	OtherSubject int // of them, whose subject is not the sub, so that they do not match by it either
+}
+
+// Unmatched returns how many of these links what a provider says of a person does not match, by the policy.
+func (p AccountPolicy) Unmatched(links UnnamedLinks) int {
+	switch {
+	case len(p.SCIM.Tokens) > 0 && !p.SCIM.bySubject(), p.UniversalLogout: // by names that they have not either
+		return links.All
+	case p.OnLogout == LogoutRechecks, p.OnLogout == LogoutRevokes:
+		return links.OtherSubject
+	}
+	return 0
+}
+
 // maxAccountName is the longest name of an [Account] in bytes.
 const maxAccountName = 512
 

@@ -25,6 +25,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, stop)()
 	group.Go(func() { s.sweep(untilRetired, sweepInterval) })
 	group.Go(func() { s.recheck.Run(untilRetired) })
+	group.Go(func() { s.logUnnamed(untilRetired) })
 	for _, provider := range s.upstreams {
 		group.Go(func() { s.discover(untilRetired, provider) })
 	}

@@ -99,6 +99,7 @@ type Server struct {
 	upstreams  map[string]*upstream.Provider
 	skillNames []string // for the landing page
 	retention  retention
+	policies   map[string]bridge.AccountPolicy // by provider
 	registry   *prometheus.Registry
 	limits     limits
 	retired    context.Context // ends with Retire
@@ -132,6 +133,7 @@ func New(config Config, deps Deps) (*Server, error) {
 		},
 		upstreams: map[string]*upstream.Provider{},
 		retention: retention{config.EndedRetention, config.AuditRetention},
+		policies:  config.Accounts,
 		registry:  prometheus.NewRegistry(),
 	}
 	s.retired, s.endWork = context.WithCancel(context.Background())

@@ -189,6 +189,12 @@ func serverTroubles() []trouble {
 			store.wantFeedRead(b)
 			return ""
 		}),
+		problem("`older links match no logout", func(b *testBridge) {
+			b.Config.Accounts = map[string]bridge.AccountPolicy{"corp": {UniversalLogout: true}}
+		}, func(b *testBridge) string {
+			b.olderLink("sub")
+			return starting(unmatchedLinks)(b)
+		}),
 		problem("`no limits per address`", func(b *testBridge) {
 			withLimits(b)
 			b.Config.TrustedProxies, b.Config.PublicURL = nil, "https://link.example.com"

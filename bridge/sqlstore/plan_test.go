@@ -33,6 +33,7 @@ func TestPlans(t *testing.T) {
 			"links_by_upstream_sid":      {byAccount(bridge.Account{Session: "x"}), []any{"corp", "x"}},
 			"links_by_directory_id":      {byAccount(bridge.Account{Directory: "x"}), []any{"corp", "x"}},
 			"links_by_account_email":     {byAccount(bridge.Account{Email: "x"}), []any{"corp", "x"}},
+			"links_without_upstream_sub": {countUnnamed, []any{"corp", "x", 9}},
 			"upstream_tokens_by_due":     {selectDueRechecks, []any{"corp", 1, 9}},
 			"audit_by_link":              {audit(bridge.AuditFilter{LinkID: "x"}), []any{"x", 1}},
 			"audit_by_subject":           {audit(bridge.AuditFilter{Subject: "x"}), []any{"x", 1}},

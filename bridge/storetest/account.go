@@ -110,3 +110,24 @@ func (s *suite) usedTokens() {
 		}
 	}
 }
+
+// unnamedLinks counts the links of a provider that no logout token matches by the sub.
+func (s *suite) unnamedLinks() {
+	at := func(change func(*bridge.Link)) func(*bridge.NewLink) {
+		return func(n *bridge.NewLink) { n.Link.Provider.ID = "older"; change(&n.Link) }
+	}
+	older := at(func(*bridge.Link) {})
+	s.link() // at another provider
+	first := s.link(older)
+	s.link(older)
+	s.link(at(func(l *bridge.Link) { l.SubjectClaim = "sub" }))
+	s.link(at(func(l *bridge.Link) { l.Account.Subject = "a sub" }))
+	s.link(at(func(l *bridge.Link) { l.Issuer = bridge.TestIssuer }))
+	s.mustRevoke(s.link(older).Link.ID)
+	for limit, want := range map[int]bridge.UnnamedLinks{9: {All: 3, OtherSubject: 2}, 1: {All: 1, OtherSubject: 1}} {
+		got, err := s.store.CountUnnamedLinks(s.Context(), first.Link.Provider, limit)
+		if s.must(err); got != want {
+			s.Errorf("up to %d: %+v, want %+v", limit, got, want)
+		}
+	}
+}

@@ -81,6 +81,7 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		"a recheck that is asked for meanwhile is due":             (*suite).recheckMeanwhile,
 		"Revoke with Recheck":                                      (*suite).revokeWithRecheck,
 		"upstream tokens end with their links":                     (*suite).upstreamTokensEnd,
+		"links without account names are counted":                  (*suite).unnamedLinks,
 		"upstream tokens are sealed anew":                          (*suite).reseal,
 		"every event has an audit record":                          (*suite).auditEvents,
 		"every revocation has an audit record":                     (*suite).auditRevocations,

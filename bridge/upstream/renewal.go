@@ -125,7 +125,7 @@ func (r *Renewal) userinfo(ctx context.Context, idToken rawClaims, wish Wish) (c
 		missing = append(missing, s.config.SubjectClaim)
 	}
 	switch {
-	case idToken != nil && len(missing) == 0:
+	case len(missing) == 0: // so that there is an ID token
 		return nil, true, nil
 	case s.metadata.userinfoURL == "":
 		return nil, idToken != nil, nil
