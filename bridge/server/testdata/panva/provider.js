@@ -53,6 +53,11 @@ server.on('request', (request, response) => {
     response.end(String(asked.get(searchParams.get('path')) ?? 0));
     return;
   }
+  if (pathname === '/disable') {
+    people.splice(people.findIndex((p) => p.subject === searchParams.get('subject')), 1);
+    response.end();
+    return;
+  }
   asked.set(pathname, (asked.get(pathname) ?? 0) + 1);
   if (!pathname.startsWith('/login/')) {
     answer(request, response);
