@@ -95,6 +95,7 @@ func describeChanges(before, now *config.Config) (attrs []any) {
 		{"templates_dir", before.Server.Templates, now.Server.Templates},
 		{"log.level", before.Log.Level, now.Log.Level},
 		{"ended_retention", before.Server.EndedRetention, now.Server.EndedRetention},
+		{"audit_retention", before.Server.AuditRetention, now.Server.AuditRetention},
 	}))
 	return attrs
 }
