@@ -120,10 +120,6 @@ type Store interface {
 	// Audit returns the records that match a filter, the newest last.
 	Audit(ctx context.Context, filter AuditFilter) ([]AuditRecord, error)
 
-	// CountUnnamedLinks counts the live links of a provider, by its ID and Issuer, that have no Account.Subject, but not
-	// beyond a limit: those that were made before it was recorded.
-	CountUnnamedLinks(ctx context.Context, provider Provider, limit int) (UnnamedLinks, error)
-
 	// CreateDirectoryUser adds a user of a provider's directory. ErrUserExists: another one of the directory has the user
 	// name. ErrDirectoryFull: the directory has MaxDirectoryUsers.
 	//
