@@ -7,7 +7,9 @@ import (
 )
 
 // CountUnnamedLinks counts links; see [bridge.Store].
-func (s *Store) CountUnnamedLinks(ctx context.Context, provider bridge.Provider, limit int) (unnamed bridge.UnnamedLinks, err error) {
+func (s *Store) CountUnnamedLinks(
+	ctx context.Context, provider bridge.Provider, limit int,
+) (unnamed bridge.UnnamedLinks, err error) {
 	err = s.db.Reader.QueryRowContext(ctx, countUnnamed, provider.ID, provider.Issuer, limit).
 		Scan(&unnamed.All, &unnamed.OtherSubject)
 	return unnamed, err

@@ -64,7 +64,8 @@ func rotateKeys(cmd *cobra.Command, dryRun bool) error {
 func rotateIn(cmd *cobra.Command, store *sqlstore.Store, ring *keys.Ring, dryRun bool) error {
 	done, err := rotation{store, ring, dryRun}.run(cmd.Context())
 	if err != nil {
-		return failed(err, "check that the database can be written and is not locked by another program, and run it again")
+		return failed(err, "check that the database can be written and is not locked by another program, "+
+			"and run it again")
 	}
 	printRotated(cmd.OutOrStdout(), done)
 	if err := done.failure(dryRun); err != nil {
@@ -94,8 +95,8 @@ func printRotated(w io.Writer, done rotated) {
 
 // failure says why older keys may not be removed, or returns nil.
 func (done rotated) failure(dryRun bool) error {
-	const lost = "put the key that was removed back behind the others, and run it again; if it is lost, revoke these links, " +
-		"so that people link again: their accounts are not checked"
+	const lost = "put the key that was removed back behind the others, and run it again; if it is lost, revoke these " +
+		"links, so that people link again: their accounts are not checked"
 	switch {
 	case done.unopened > 0:
 		return failed(fmt.Errorf("no key opens the refresh tokens of %d links", done.unopened), lost)
