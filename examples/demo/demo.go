@@ -81,10 +81,10 @@ func (d *demo) start(port int, log io.Writer) error {
 		return err
 	}
 	if err := d.startProvider(secrets.provider); err != nil {
-		return fmt.Errorf("the company's sign-in does not start: %d", err)
+		return fmt.Errorf("the company's sign-in does not start: %w", err)
 	}
 	if err := d.startBridge(log); err != nil {
-		return fmt.Errorf("the bridge does not start: %d", err)
+		return fmt.Errorf("the bridge does not start: %w", err)
 	}
 	client := &lookup.Client{Endpoint: d.origins.Bridge + "/lookup", ID: backendID, Secret: secrets.backend}
 	signer, err := simulator.NewSigner(simulator.SignerConfig{})
@@ -112,7 +112,7 @@ func (d *demo) listen(port int) error {
 	} {
 		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(party.port)))
 		if err != nil {
-			return fmt.Errorf("%d; choose another -port, or omit it to use a free one", err)
+			return fmt.Errorf("%w; choose another -port, or omit it to use a free one", err)
 		}
 		d.onStop(func() error { return ignoreClosed(listener.Close()) })
 		*party.listener, *party.origin = listener, "http://"+listener.Addr().String()

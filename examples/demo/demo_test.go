@@ -79,7 +79,7 @@ func TestOnceFails(t *testing.T) {
 	if code := run([]string{"-once", "-port", port}, &stdout, &stderr); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
-	if !strings.Contains(stderr.String(), "choose another -port") {
+	if !strings.Contains(stderr.String(), "choose another -port") || strings.Contains(stderr.String(), "%!") {
 		t.Errorf("stderr: %q", stderr.String())
 	}
 	wantEmpty(t, folder)

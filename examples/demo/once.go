@@ -36,10 +36,10 @@ An hour after that, by the code grant:         the same, without a new token: in
 
 func (d *demo) play(ctx context.Context, greeting string) error {
 	if err := d.playImplicit(ctx, reply{Speech: greeting}); err != nil {
-		return fmt.Errorf("implicit grant: %d", err)
+		return fmt.Errorf("implicit grant: %w", err)
 	}
 	if err := d.playCode(ctx, reply{Speech: greeting}); err != nil {
-		return fmt.Errorf("code grant: %d", err)
+		return fmt.Errorf("code grant: %w", err)
 	}
 	return nil
 }
@@ -49,43 +49,43 @@ func notLinked() reply { return reply{Speech: linkAccountSpeech(skillName), Card
 
 func (d *demo) playImplicit(ctx context.Context, greeting reply) error {
 	if err := d.linkOnce(ctx, bridge.GrantImplicit); err != nil {
-		return fmt.Errorf("linking: %d", err)
+		return fmt.Errorf("linking: %w", err)
 	}
 	if err := d.askOnce(ctx, greeting); err != nil {
-		return fmt.Errorf("asking: %d", err)
+		return fmt.Errorf("asking: %w", err)
 	}
 	if err := d.revokeLinks(ctx); err != nil {
-		return fmt.Errorf("revoking the link: %d", err)
+		return fmt.Errorf("revoking the link: %w", err)
 	}
 	if err := d.askOnce(ctx, notLinked()); err != nil {
-		return fmt.Errorf("asking after the revocation: %d", err)
+		return fmt.Errorf("asking after the revocation: %w", err)
 	}
 	return nil
 }
 
 func (d *demo) playCode(ctx context.Context, greeting reply) error {
 	if err := d.linkOnce(ctx, bridge.GrantAuthorizationCode); err != nil {
-		return fmt.Errorf("linking: %d", err)
+		return fmt.Errorf("linking: %w", err)
 	}
 	if err := d.askOnce(ctx, greeting); err != nil {
-		return fmt.Errorf("asking: %d", err)
+		return fmt.Errorf("asking: %w", err)
 	}
 	d.alexa.hourLater()
 	if err := d.askOnce(ctx, greeting); err != nil {
-		return fmt.Errorf("asking an hour later: %d", err)
+		return fmt.Errorf("asking an hour later: %w", err)
 	}
 	if !d.alexa.snapshot().Refreshed {
 		return errors.New("asking an hour later: Alexa did not refresh its token")
 	}
 	if err := d.revokeLinks(ctx); err != nil {
-		return fmt.Errorf("revoking the link: %d", err)
+		return fmt.Errorf("revoking the link: %w", err)
 	}
 	if err := d.askOnce(ctx, notLinked()); err != nil {
-		return fmt.Errorf("asking after the revocation: %d", err)
+		return fmt.Errorf("asking after the revocation: %w", err)
 	}
 	d.alexa.hourLater()
 	if err := d.askOnce(ctx, notLinked()); err != nil {
-		return fmt.Errorf("asking an hour after the revocation: %d", err)
+		return fmt.Errorf("asking an hour after the revocation: %w", err)
 	}
 	if !d.alexa.snapshot().Unlinked {
 		return errors.New("the bridge did not reject the refresh token")
