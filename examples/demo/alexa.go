@@ -45,10 +45,25 @@ type account struct {
 	ExpiresAt time.Time          // of the access token; zero: never
 	Refreshed bool               // Alexa has refreshed the access token
 	Problem   string             // why the last attempt to link failed
-	Revoked   bool               // the operator revoked the link; Alexa does not know
+	Ending    ending             // what ended the link, or will end it; Alexa does not know
+	Refused   bool               // the skill has asked for a link since there was one
 	Unlinked  bool               // the bridge rejected the refresh token, so Alexa knows
 	LastReply *reply             // of the skill, since the last change; nil: none
 }
+
+// ending is what ends a link.
+type ending string
+
+// Endings. A link may live on for some seconds after the company disabled the account or signed the person out.
+const (
+	endingRevoked     ending = "revoked" // by the operator, or by a company that has enabled the account again since
+	endingDisabled    ending = "account disabled"
+	endingSignedOut   ending = "signed out"
+	endingDeactivated ending = "account deactivated"
+)
+
+// locked reports whether the person cannot sign in any more.
+func (e ending) locked() bool { return e == endingDisabled || e == endingDeactivated }
 
 // Expired reports whether the access token has expired.
 func (a account) Expired() bool { return !a.ExpiresAt.IsZero() && !time.Now().Before(a.ExpiresAt) }
@@ -118,7 +133,10 @@ func (a *fakeAlexa) ask(ctx context.Context) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	a.update(from, func(now *account) { now.LastReply = &heard })
+	a.update(from, func(now *account) {
+		now.LastReply = &heard
+		now.Refused = now.refused()
+	})
 	return heard, nil
 }
 
@@ -173,10 +191,26 @@ func (a *fakeAlexa) disable() {
 	a.transcript.add(disableStep())
 }
 
-// linkRevoked records for the page that the operator revoked the link. The real Alexa is not notified.
-func (a *fakeAlexa) linkRevoked() {
+// linkEnding records for the page what ends the link. The real Alexa is not notified.
+func (a *fakeAlexa) linkEnding(by ending) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.account.Revoked = a.account.Token != ""
+	if a.account.Token != "" {
+		a.account.Ending = by
+	}
 	a.account.LastReply = nil
+}
+
+// accountEnabled records for the page that the company enabled the account of the person again, and whether the link
+// still lives.
+func (a *fakeAlexa) accountEnabled(live bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case !a.account.Ending.locked():
+	case live:
+		a.account.Ending = ""
+	default:
+		a.account.Ending = endingRevoked
+	}
 }

@@ -11,7 +11,7 @@ import (
 // provider's keys, are not in the transcript.
 type annotation struct {
 	to          party
-	request     string // method and path
+	request     string // method and path; one that ends with a slash: its beginning
 	contains    string // a part of its query or body; empty: any
 	from        party
 	why         string
@@ -21,14 +21,21 @@ type annotation struct {
 func findAnnotation(to party, r *http.Request, body []byte) (annotation, bool) {
 	asked, parameters := r.Method+" "+r.URL.Path, r.URL.RawQuery+"&"+string(body)
 	for _, annotation := range annotations() {
-		if annotation.to == to && annotation.request == asked && strings.Contains(parameters, annotation.contains) {
+		if annotation.to == to && annotation.matches(asked) && strings.Contains(parameters, annotation.contains) {
 			return annotation, true
 		}
 	}
 	return annotation{}, false
 }
 
-func annotations() []annotation {
+func (a annotation) matches(asked string) bool {
+	return asked == a.request || strings.HasPrefix(asked, a.request) && strings.HasSuffix(a.request, "/Users/")
+}
+
+func annotations() []annotation { return append(linkAnnotations(), accountAnnotations()...) }
+
+// linkAnnotations are those of requests that make a link or use it.
+func linkAnnotations() []annotation {
 	return []annotation{
 		{to: partyBridge, request: "GET /authorize", contains: "response_type=code", from: partyBrowser,
 			why: "The Alexa app requests a code, with the hash of a secret that only it knows (PKCE): without that secret a " +
@@ -49,7 +56,7 @@ func annotations() []annotation {
 				"cookie, and get an error.",
 			responseWhy: "Now the bridge knows who the person is, and checks the skill’s “allow”. A person who may link is " +
 				"asked for consent; one who may not is sent back to Alexa with access_denied."},
-		{to: partyProvider, request: "POST /oauth/token", from: partyBridge,
+		{to: partyProvider, request: "POST /oauth/token", contains: "grant_type=authorization_code", from: partyBridge,
 			why: "The bridge exchanges the code for an ID token, with its client secret and the PKCE verifier, and checks the " +
 				"signature, issuer, audience and nonce. The company’s tokens stay here: Amazon never gets one."},
 		{to: partyProvider, request: "GET /userinfo", from: partyBridge,
@@ -72,6 +79,29 @@ func annotations() []annotation {
 		{to: partyBridge, request: "POST /lookup", from: partySkill,
 			why: "The skill’s backend asks the bridge whose token this is. upstream_iss and sub together identify the " +
 				"person; the claims are those that are configured."},
+	}
+}
+
+// accountAnnotations are those of requests that are about the company account.
+func accountAnnotations() []annotation {
+	return []annotation{
+		{to: partyProvider, request: "POST /oauth/token", contains: "grant_type=refresh_token", from: partyBridge,
+			why: "The bridge asks in the background whether the account still lives, by the refresh token that it keeps " +
+				"encrypted. New tokens: it lives, and the old refresh token is replaced. invalid_grant: it does not, and " +
+				"the bridge ends the link."},
+		{to: partyBridge, request: "POST /backchannel-logout/" + providerID, from: partyProvider,
+			why: "The company tells the bridge by a signed logout token that the person is signed out. It is not a " +
+				"dismissal, so the bridge asks about the account before it ends anything (on_logout: recheck)."},
+		{to: partyBridge, request: "GET " + scimPath + "/Users", from: partyDirectory,
+			why: "The directory authenticates by the token of the configuration, and asks whether the bridge knows the user."},
+		{to: partyBridge, request: "POST " + scimPath + "/Users", from: partyDirectory,
+			why: "The bridge does not, so the directory creates the user. A real directory does this as soon as the " +
+				"person is assigned to the bridge. It permits nothing: who may link is decided at the sign-in."},
+		{to: partyBridge, request: "PATCH " + scimPath + "/Users/", contains: `"value":false`, from: partyDirectory,
+			why: "The directory deactivates the user. The bridge ends every link whose sub is this user’s externalId, " +
+				"before it responds."},
+		{to: partyBridge, request: "PATCH " + scimPath + "/Users/", from: partyDirectory,
+			why: "The directory activates the user. No link comes back: the person has to link again."},
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"html/template"
@@ -12,7 +13,6 @@ import (
 	"strings"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 
 //go:embed pages
@@ -44,6 +44,10 @@ func newApp(w *demo) http.Handler {
 	mux.HandleFunc("POST /later", a.later)
 	mux.HandleFunc("POST /disable", a.disable)
 	mux.HandleFunc("POST /revoke", a.revoke)
+	mux.HandleFunc("POST "+string(actionDisable), a.change(w.company.disable, endingDisabled))
+	mux.HandleFunc("POST "+string(actionSignOut), a.change(w.company.signOut, endingSignedOut))
+	mux.HandleFunc("POST "+string(actionDeactivate), a.change(w.company.deactivate, endingDeactivated))
+	mux.HandleFunc("POST "+string(actionEnable), a.enableAccount)
 	mux.HandleFunc("GET /configuration", a.configuration)
 	mux.HandleFunc("GET /style.css", a.file)
 	mux.HandleFunc("GET /arrival.js", a.file)
@@ -80,17 +84,17 @@ func (a *app) file(w http.ResponseWriter, r *http.Request) {
 type homePage struct {
 	Skill    string
 	Account  account
-	HasLink  bool // which the operator can revoke
+	Link     *lastLink // nil: nobody has linked yet
 	Notice   notice
 	Guide    guide
 	Sections []section // latest first
-	People   []upstreamtest.Person
+	People   []employee
 	Origins  origins
 }
 
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	account := a.demo.alexa.snapshot()
-	hasLink, err := a.demo.hasLink(r.Context())
+	link, err := a.demo.lastLink(r.Context())
 	if err != nil {
 		a.fail(w, http.StatusInternalServerError, "The links cannot be read", err)
 		return
@@ -98,9 +102,9 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	sections := a.demo.transcript.snapshot()
 	slices.Reverse(sections)
 	a.show(w, http.StatusOK, "home.html", homePage{
-		Skill: skillName, Account: account, HasLink: hasLink, Notice: noticeOf(account),
+		Skill: skillName, Account: account, Link: link, Notice: noticeOf(account),
 		Guide:    guideOf(account),
-		Sections: sections, People: a.demo.people, Origins: a.demo.origins,
+		Sections: sections, People: a.demo.company.snapshot(), Origins: a.demo.origins,
 	})
 }
 
@@ -162,7 +166,37 @@ func (a *app) revoke(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, http.StatusInternalServerError, "The link was not revoked", err)
 		return
 	}
-	a.demo.alexa.linkRevoked()
+	a.demo.alexa.linkEnding(endingRevoked)
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// change serves a change of an account by the company.
+func (a *app) change(change func(ctx context.Context, login string) error, by ending) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := change(r.Context(), r.PostFormValue("login")); err != nil {
+			a.fail(w, http.StatusBadRequest, "The account was not changed", err)
+			return
+		}
+		a.demo.alexa.linkEnding(by)
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	}
+}
+
+func (a *app) enableAccount(w http.ResponseWriter, r *http.Request) {
+	login := r.PostFormValue("login")
+	err := a.demo.company.enable(r.Context(), login)
+	if err != nil {
+		a.fail(w, http.StatusBadRequest, "The account was not enabled", err)
+		return
+	}
+	link, err := a.demo.lastLink(r.Context())
+	if err != nil {
+		a.fail(w, http.StatusInternalServerError, "The links cannot be read", err)
+		return
+	}
+	if link != nil && link.Person.Login == login {
+		a.demo.alexa.accountEnabled(link.Live)
+	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 

@@ -19,7 +19,7 @@ func newCodeVisit(t *testing.T) *visit {
 	t.Helper()
 	v := newVisit(t)
 	v.grant = bridge.GrantAuthorizationCode
-	for _, name := range []string{"skill_secret", "backend_secret", "provider_secret", "bridge_key"} {
+	for _, name := range []string{"skill_secret", "backend_secret", "provider_secret", "bridge_key", "scim_token"} {
 		secret, err := os.ReadFile(filepath.Join(v.demo.folder, name))
 		if err != nil {
 			t.Fatal(err)
@@ -61,7 +61,7 @@ func TestCodeGrant(t *testing.T) {
 	again := v.press("/ask", nil)
 	second := v.note()
 	v.want(again, http.StatusOK, "Hello Ada", "grant_type=refresh_token", "refresh_token=aob_rt_",
-		"Now revoke the link as the operator.")
+		"Now end the link")
 	if second.Token == first.Token || second.Refresh != first.Refresh || second.Expired() {
 		t.Errorf("another access token %t, same refresh token %t, expired %t", second.Token != first.Token,
 			second.Refresh == first.Refresh, second.Expired())

@@ -31,6 +31,7 @@ type demo struct {
 	origins    origins
 	store      *sqlstore.Store
 	alexa      *fakeAlexa
+	company    *company
 	settings   settings
 
 	listeners listeners
@@ -80,12 +81,14 @@ func (d *demo) start(port int, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := d.startProvider(secrets.provider); err != nil {
+	provider, err := d.startProvider(secrets.provider)
+	if err != nil {
 		return fmt.Errorf("the company's sign-in does not start: %w", err)
 	}
 	if err := d.startBridge(log); err != nil {
 		return fmt.Errorf("the bridge does not start: %w", err)
 	}
+	d.company = newCompany(provider, newDirectory(d.origins, secrets.scim), d.transcript, d.people)
 	client := &lookup.Client{Endpoint: d.origins.Bridge + "/lookup", ID: backendID, Secret: secrets.backend}
 	signer, err := simulator.NewSigner(simulator.SignerConfig{})
 	if err != nil {
@@ -121,21 +124,22 @@ func (d *demo) listen(port int) error {
 }
 
 // startProvider starts the company's sign-in.
-func (d *demo) startProvider(secret string) error {
+func (d *demo) startProvider(secret string) (*upstreamtest.Provider, error) {
 	provider, err := upstreamtest.Start(upstreamtest.Config{
 		Name: "Contoso",
 		Clients: []upstreamtest.Client{{ID: providerClientID, Secret: secret,
-			RedirectURI: server.CallbackURI(d.origins.Bridge, providerID)}},
+			RedirectURI: server.CallbackURI(d.origins.Bridge, providerID),
+			LogoutURI:   server.BackChannelLogoutURI(d.origins.Bridge, providerID)}},
 		People: d.people,
 		Wrap:   func(provider http.Handler) http.Handler { return d.transcript.record(partyProvider, provider) },
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	d.onStop(provider.Close)
 	d.settings.Issuer = provider.Issuer()
 	d.origins.Provider = strings.TrimSuffix(provider.Issuer(), "/")
-	return nil
+	return provider, nil
 }
 
 // startBridge starts the bridge as the serve command does.
@@ -196,10 +200,32 @@ func (d *demo) revokeLinks(ctx context.Context) error {
 	return nil
 }
 
-// hasLink reports whether there is a link to revoke.
-func (d *demo) hasLink(ctx context.Context) (bool, error) {
-	links, err := d.store.Links(ctx, bridge.LinkFilter{ClientID: skillClientID, Live: true})
-	return len(links) > 0, err
+// lastLink is a link as the page shows it.
+type lastLink struct {
+	bridge.Link
+	Live   bool
+	Person employee // whose it is
+}
+
+// lastLink returns the newest live link of the skill; if there is none, the one that ended last; or nil.
+func (d *demo) lastLink(ctx context.Context) (*lastLink, error) {
+	links, err := d.store.Links(ctx, bridge.LinkFilter{ClientID: skillClientID})
+	if err != nil || len(links) == 0 {
+		return nil, err
+	}
+	last := &links[0] // the oldest
+	for i := range links {
+		if link := &links[i]; link.RevokedAt.IsZero() || !last.RevokedAt.IsZero() && !link.RevokedAt.Before(last.RevokedAt) {
+			last = link
+		}
+	}
+	shown := &lastLink{Link: *last, Live: last.RevokedAt.IsZero()}
+	for _, person := range d.company.snapshot() {
+		if person.Subject == last.Subject {
+			shown.Person = person
+		}
+	}
+	return shown, nil
 }
 
 // stopTimeout is how long running requests may take to finish.

@@ -50,13 +50,15 @@ func TestOnce(t *testing.T) {
 		"revoked lnk_", "state=A2SAAEAE…(737 characters)", "access_token=aob_at_", "password=•••",
 		"response_type=code", "code_challenge_method=S256", "?code=aob_ac_", "grant_type=authorization_code",
 		"code_verifier=", "grant_type=refresh_token", `"expires_in": 3600`, `"error": "invalid_grant"`, "Your account is not linked any more.",
-		"without a new token: invalid_grant"} {
+		"without a new token: invalid_grant",
+		"PATCH http://127.0.0.1:", "Authorization: Bearer ", `"value": false`, `"active": false,`,
+		"the directory told the bridge"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("no %s in the transcript", want)
 		}
 	}
-	if hellos := strings.Count(stdout.String(), `"text": "Hello Ada"`); hellos != 3 {
-		t.Errorf("%d greetings, want one by the implicit grant and two by the code grant", hellos)
+	if hellos := strings.Count(stdout.String(), `"text": "Hello Ada"`); hellos != 4 {
+		t.Errorf("%d greetings, want two by the implicit grant and two by the code grant", hellos)
 	}
 	if found := secretRun.FindString(stdout.String()); found != "" {
 		t.Errorf("a secret is in the transcript: %s", found)

@@ -71,7 +71,7 @@ func describeBody(contentType string, body []byte) []string {
 		return nil
 	case strings.HasPrefix(contentType, "application/x-www-form-urlencoded"):
 		return parameters("", string(body))
-	case strings.HasPrefix(contentType, "application/json"):
+	case strings.HasPrefix(contentType, "application/json"), strings.HasPrefix(contentType, "application/scim+json"):
 		return describeJSON(body)
 	}
 	if title := pageTitle.FindSubmatch(body); title != nil {
@@ -123,7 +123,7 @@ func parameters(sign, raw string) []string {
 func secretNames() []string {
 	return []string{
 		"state", "code", "nonce", "code_challenge", "code_verifier", "access_token", "accessToken", "refresh_token",
-		"id_token", "token", "client_secret", "flow", "id", "authRequestID", "userId", "sessionId", "requestId",
+		"id_token", "token", "logout_token", "client_secret", "flow", "id", "authRequestID", "userId", "sessionId", "requestId",
 	}
 }
 

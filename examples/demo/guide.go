@@ -16,7 +16,7 @@ func noticeOf(a account) notice {
 			"The bridge issued no new token, so Alexa has forgotten the old ones."}
 	case a.Expired():
 		return notice{"later", "An hour later", "Alexa’s access token has expired. Alexa will refresh it by itself."}
-	case a.Token != "" && a.LastReply == nil && !a.Revoked:
+	case a.Token != "" && a.LastReply == nil && a.Ending == "":
 		return notice{"good", "Your account is linked", "Alexa has an access token for " + skillName + "."}
 	}
 	return notice{}
@@ -27,7 +27,7 @@ const (
 	stageLink  = "Link"
 	stageAsk   = "Ask"
 	stageLater = "Ask an hour later"
-	stageEnd   = "Revoke the link"
+	stageEnd   = "End the link"
 	stageAgain = "Ask again"
 )
 
@@ -39,6 +39,11 @@ const (
 	actionAsk    action = "/ask"
 	actionLater  action = "/later"
 	actionRevoke action = "/revoke"
+
+	actionDisable    action = "/company/disable"
+	actionSignOut    action = "/company/sign-out"
+	actionDeactivate action = "/company/deactivate"
+	actionEnable     action = "/company/enable"
 )
 
 // guide says what to do next.
@@ -62,6 +67,8 @@ func nextOf(a account) guide {
 		return guide{Stage: stageLink, Action: actionLink,
 			Text: "No link was made, and Alexa got the error. The reason is in the bridge’s log, in the terminal of this " +
 				"demo. Link again as Ada or Grace."}
+	case a.Unlinked && a.Ending.locked():
+		return guide{Stage: stageAgain, Action: actionEnable, Text: "That is all: no link, no token. " + enableFirst}
 	case a.Unlinked:
 		return guide{Stage: stageAgain, Action: actionLink,
 			Text: "That is all: no link, no token. You can link again by the other grant, or as the guest, who does not meet " +
@@ -72,8 +79,8 @@ func nextOf(a account) guide {
 				"can sign in, and then be asked for your consent."}
 	case a.Token == "":
 		return guide{Stage: stageLink, Action: actionLink, Text: "Press “Link account”, sign in, and give your consent."}
-	case a.Revoked || a.refused():
-		return nextAfterRevoke(a)
+	case a.Ending != "" || a.refused():
+		return nextAfterEnd(a)
 	case a.Expired():
 		return guide{Stage: stageLater, Action: actionAsk,
 			Text: "Ask the skill again. First, Alexa will get a new access token from the bridge."}
@@ -84,24 +91,61 @@ func nextOf(a account) guide {
 		return guide{Stage: stageLater, Action: actionLater,
 			Text: "It knows you. Alexa’s access token is valid for an hour: let the hour pass, and ask again."}
 	}
-	return guide{Stage: stageEnd, Action: actionRevoke, Text: "It knows you. Now revoke the link as the operator."}
+	return guide{Stage: stageEnd, Action: actionRevoke,
+		Text: "It knows you. Now end the link: revoke it as the operator, or do something to the company account, such as " +
+			"disabling it."}
 }
 
-// nextAfterRevoke is the next step after a revocation, while Alexa still has tokens.
-func nextAfterRevoke(a account) guide {
+const refreshFails = "Ask the skill again. Alexa will try to refresh its access token, and fail."
+
+// enableFirst says how to link again after the account was disabled.
+const enableFirst = "To link again as the same person, enable the account: that brings no link back, but the person " +
+	"can sign in again."
+
+// nextAfterEnd is the next step after something ended the link, while Alexa still has tokens.
+func nextAfterEnd(a account) guide {
+	g := guide{Stage: stageAgain, Action: actionAsk}
 	switch {
+	case a.refused():
+		return nextAfterRefusal(a)
+	case a.Refused && a.Expired():
+		g.Text = refreshFails
+	case a.LastReply != nil:
+		g.Text = "It still knows you, since no lookup waits for the company. But the bridge asks the company in the " +
+			"background, if its last answer is older than 2 seconds. Wait 2 seconds, and ask again."
+	case a.Ending == endingDisabled:
+		g.Text = "The account is disabled, and nobody has told the bridge. Ask the skill: because the link is used, the " +
+			"bridge will ask the company in the background."
+	case a.Ending == endingSignedOut:
+		g.Text = "The company has told the bridge, which asks at once, in the background. Here the sign-out has ended the " +
+			"bridge’s refresh token as well, so the link ends. Ask the skill."
 	case a.Expired():
+		g.Text = refreshFails
+	case a.Ending == endingDeactivated:
+		g.Text = "The directory has told the bridge, which ended the link at once. Alexa does not know. Ask the skill."
+	default:
+		g.Text = "The link is revoked, but Alexa does not know. Ask the skill again."
+	}
+	return g
+}
+
+// nextAfterRefusal is the next step after the skill asked the person to link the account.
+func nextAfterRefusal(a account) guide {
+	switch {
+	case a.Refresh != "" && a.Expired():
 		return guide{Stage: stageAgain, Action: actionAsk,
-			Text: "Ask the skill again. Alexa will try to refresh its access token, and fail."}
-	case !a.refused():
-		return guide{Stage: stageAgain, Action: actionAsk,
-			Text: "The link is revoked, but Alexa does not know. Ask the skill again."}
+			Text: refreshFails}
 	case a.Refresh != "":
 		return guide{Stage: stageAgain, Action: actionLater,
 			Text: "The token is not active any more. Let an hour pass and ask again, to see how Alexa learns of it."}
+	case a.Ending == endingDisabled:
+		return guide{Stage: stageAgain, Action: actionEnable,
+			Text: "That is all: no link, no reply. The earlier “Ask the skill” shows how the bridge asked the company. " + enableFirst}
+	case a.Ending.locked():
+		return guide{Stage: stageAgain, Action: actionEnable, Text: "That is all: no link, no reply. " + enableFirst}
 	}
-	return guide{Stage: stageAgain, Text: "That is all. You can link again by the code grant, or as the guest, who can " +
-		"sign in at the company but does not meet the skill’s “allow”."}
+	return guide{Stage: stageAgain, Text: "That is all. You can link again by the code grant and end the link in " +
+		"another way, or link as the guest, who can sign in at the company but does not meet the skill’s “allow”."}
 }
 
 // milestone is a stage on the page.

@@ -25,13 +25,27 @@ func TestGuide(t *testing.T) {
 		{"an hour later", account{UserID: "u", Token: "a", Refresh: "r", ExpiresAt: past}, stageLater, actionAsk},
 		{"refreshed", account{UserID: "u", Token: "a", Refresh: "r", Refreshed: true, LastReply: hello}, stageEnd,
 			actionRevoke},
-		{"ended", account{UserID: "u", Token: "a", Revoked: true}, stageAgain, actionAsk},
-		{"asked after the end, implicit", account{UserID: "u", Token: "a", Revoked: true, LastReply: card}, stageAgain, ""},
-		{"asked after the end, code", account{UserID: "u", Token: "a", Refresh: "r", Revoked: true, LastReply: card},
+		{"ended", account{UserID: "u", Token: "a", Ending: endingRevoked}, stageAgain, actionAsk},
+		{"asked after the end, implicit", account{UserID: "u", Token: "a", Ending: endingRevoked, LastReply: card}, stageAgain, ""},
+		{"asked after the end, code", account{UserID: "u", Token: "a", Refresh: "r", Ending: endingRevoked, LastReply: card},
 			stageAgain, actionLater},
-		{"an hour after the end", account{UserID: "u", Token: "a", Refresh: "r", Revoked: true, ExpiresAt: past},
+		{"an hour after the end", account{UserID: "u", Token: "a", Refresh: "r", Ending: endingRevoked, ExpiresAt: past},
 			stageAgain, actionAsk},
-		{"lost", account{UserID: "u", Unlinked: true, Revoked: true, LastReply: card}, stageAgain, actionLink},
+		{"lost", account{UserID: "u", Unlinked: true, Ending: endingRevoked, LastReply: card}, stageAgain, actionLink},
+		{"disabled", account{UserID: "u", Token: "a", Ending: endingDisabled}, stageAgain, actionAsk},
+		{"disabled, not rechecked", account{UserID: "u", Token: "a", Ending: endingDisabled, LastReply: hello},
+			stageAgain, actionAsk},
+		{"disabled, refused", account{UserID: "u", Token: "a", Ending: endingDisabled, LastReply: card},
+			stageAgain, actionEnable},
+		{"disabled, lost", account{UserID: "u", Unlinked: true, Ending: endingDisabled, LastReply: card},
+			stageAgain, actionEnable},
+		{"disabled, refused, an hour later", account{UserID: "u", Token: "a", Refresh: "r", Ending: endingDisabled, Refused: true,
+			ExpiresAt: past}, stageAgain, actionAsk},
+		{"signed out", account{UserID: "u", Token: "a", Ending: endingSignedOut}, stageAgain, actionAsk},
+		{"signed out, refused", account{UserID: "u", Token: "a", Ending: endingSignedOut, LastReply: card}, stageAgain, ""},
+		{"deactivated", account{UserID: "u", Token: "a", Ending: endingDeactivated}, stageAgain, actionAsk},
+		{"deactivated, refused", account{UserID: "u", Token: "a", Ending: endingDeactivated, LastReply: card}, stageAgain,
+			actionEnable},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, grant := range []bridge.Grant{bridge.GrantImplicit, bridge.GrantAuthorizationCode} {
@@ -51,9 +65,9 @@ func TestProgress(t *testing.T) {
 		at   string
 		want string
 	}{
-		{"start", false, stageLink, "[Link] Ask Revoke the link Ask again "},
-		{"middle", false, stageEnd, "✓Link ✓Ask [Revoke the link] Ask again "},
-		{"code", true, stageLater, "✓Link ✓Ask [Ask an hour later] Revoke the link Ask again "},
+		{"start", false, stageLink, "[Link] Ask End the link Ask again "},
+		{"middle", false, stageEnd, "✓Link ✓Ask [End the link] Ask again "},
+		{"code", true, stageLater, "✓Link ✓Ask [Ask an hour later] End the link Ask again "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := ""

@@ -18,7 +18,8 @@ import (
 func playOnce(ctx context.Context, d *demo, out io.Writer) error {
 	name := d.people[0].GivenName
 	fmt.Fprintf(out, `%s links %s by the implicit grant and asks it who she is. The operator revokes the link, and she
-asks again. Then she does the same by the authorization code grant, where Alexa refreshes its token.
+asks again. Then she does the same by the authorization code grant, where Alexa refreshes its token. At last she links
+once more, and the company deactivates her account in its directory.
 `, name, skillName)
 	err := d.play(ctx, "Hello "+name)
 	d.transcript.write(out)
@@ -30,6 +31,7 @@ With a link, by either grant, the skill says:  Hello %s
 An hour later, by the code grant:              Hello %[1]s, with a new access token
 After the revocation, with a %s card: %s
 An hour after that, by the code grant:         the same, without a new token: invalid_grant
+After her account was deactivated:             the same; the directory told the bridge
 `, name, cardLinkAccount, linkAccountSpeech(skillName))
 	return nil
 }
@@ -40,6 +42,9 @@ func (d *demo) play(ctx context.Context, greeting string) error {
 	}
 	if err := d.playCode(ctx, reply{Speech: greeting}); err != nil {
 		return fmt.Errorf("code grant: %w", err)
+	}
+	if err := d.playCompany(ctx, reply{Speech: greeting}); err != nil {
+		return fmt.Errorf("company account: %w", err)
 	}
 	return nil
 }
@@ -89,6 +94,23 @@ func (d *demo) playCode(ctx context.Context, greeting reply) error {
 	}
 	if !d.alexa.snapshot().Unlinked {
 		return errors.New("the bridge did not reject the refresh token")
+	}
+	return nil
+}
+
+// playCompany ends a link by the directory of the company.
+func (d *demo) playCompany(ctx context.Context, greeting reply) error {
+	if err := d.linkOnce(ctx, bridge.GrantImplicit); err != nil {
+		return fmt.Errorf("linking: %w", err)
+	}
+	if err := d.askOnce(ctx, greeting); err != nil {
+		return fmt.Errorf("asking: %w", err)
+	}
+	if err := d.company.deactivate(ctx, d.people[0].Login); err != nil {
+		return fmt.Errorf("deactivating the account: %w", err)
+	}
+	if err := d.askOnce(ctx, notLinked()); err != nil {
+		return fmt.Errorf("asking after the account was deactivated: %w", err)
 	}
 	return nil
 }

@@ -77,15 +77,17 @@ func unsetOverrides() error {
 
 // secrets authenticate the parties.
 type secrets struct {
-	provider, skill, backend string
+	provider, skill, backend, scim string
 }
 
 // writeSecrets writes new random secrets to the files that the configuration refers to.
 func writeSecrets(folder string) (secrets, error) {
-	made := secrets{provider: keys.Generate(), skill: keys.Generate(), backend: keys.Generate()}
+	made := secrets{
+		provider: keys.Generate(), skill: keys.Generate(), backend: keys.Generate(), scim: keys.Generate(),
+	}
 	for name, secret := range map[string]string{
 		"bridge_key": keys.Generate(), "provider_secret": made.provider,
-		"skill_secret": made.skill, "backend_secret": made.backend,
+		"skill_secret": made.skill, "backend_secret": made.backend, "scim_token": made.scim,
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(secret+"\n"), 0o600); err != nil {
 			return secrets{}, err

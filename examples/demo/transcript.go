@@ -13,12 +13,14 @@ type party string
 
 // Parties, as the page names them.
 const (
-	partyAlexa    party = "Alexa"
-	partyBrowser  party = "Browser"
-	partyBridge   party = "Bridge"
-	partyProvider party = "Company sign-in"
-	partySkill    party = "Skill backend"
-	partyOperator party = "Operator"
+	partyAlexa     party = "Alexa"
+	partyBrowser   party = "Browser"
+	partyBridge    party = "Bridge"
+	partyProvider  party = "Company sign-in"
+	partySkill     party = "Skill backend"
+	partyOperator  party = "Operator"
+	partyAdmin     party = "Company admin"
+	partyDirectory party = "Company directory"
 )
 
 // step is one request, with its response. Secrets in it are shortened.
