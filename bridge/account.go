@@ -119,14 +119,17 @@ func (p AccountPolicy) Claims() []string {
 // of all their claims.
 func (p AccountPolicy) Account(person Identity, sub, sid string) Account {
 	account := Account{Subject: storable(sub), Session: storable(sid)}
+	verified := p.EmailTrusted || person.Claims.emailVerified()
 	if len(p.SCIM.Tokens) > 0 && !p.SCIM.bySubject() {
 		value := person.Subject
 		if p.SCIM.Claim != ClaimSubject {
 			value = person.Claims.String(p.SCIM.Claim)
 		}
-		account.Directory = p.SCIM.key(value)
+		if p.SCIM.Claim != ClaimEmail || verified { // else anybody could stand for the person, too
+			account.Directory = p.SCIM.key(value)
+		}
 	}
-	if p.UniversalLogout && (p.EmailTrusted || person.Claims.emailVerified()) {
+	if p.UniversalLogout && verified {
 		account.Email = storable(EmailKey(person.Claims.String(ClaimEmail)))
 	}
 	return account

@@ -21,7 +21,7 @@ type Recheck struct {
 	Sealed []byte // the refresh token of the provider, sealed
 	// Unanswered means that an earlier recheck sent the refresh token, or one before it, and that no answer was recorded.
 	Unanswered bool
-	// Stable means that the provider did not replace its refresh token when it answered last.
+	// Stable means that the provider did not replace its refresh token when it answered last, nor ever before.
 	Stable   bool
 	Failures int       // since the last answer
 	DeadAt   time.Time // when the provider refused the refresh token; zero: it did not
@@ -39,6 +39,11 @@ type RecheckResult struct {
 	Unanswered bool
 	Stable     bool      // as in Recheck; only with CheckedAt
 	DeadAt     time.Time // as in Recheck; only with CheckedAt
+	// Revoke, unless it is nil, revokes the link, and the sign-ins of its person, who is given by Subject and Provider. All
+	// else is ignored.
+	Revoke            *Revocation
+	Subject, Provider string
+
 	// Reason, unless it is empty, makes an audit record: the answer is another one than before.
 	Reason Reason
 	At     time.Time // of the record

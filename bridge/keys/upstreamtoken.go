@@ -1,18 +1,35 @@
 package keys
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
-const upstreamToken = "upstream refresh token"
+// UpstreamToken is the refresh token that a provider issued for a link.
+type UpstreamToken struct {
+	ClientID     string // of ours, to which it was issued: no other client may use it (RFC 6749 §10.4)
+	RefreshToken string
+}
 
-// SealUpstreamToken seals the refresh token that a provider issued for a link. It can be opened with the link's id only.
-func (r *Ring) SealUpstreamToken(linkID, token string) []byte {
-	return r.Seal(upstreamToken, []byte(token), []byte(linkID))
+const purposeUpstreamToken = "upstream refresh token"
+
+// SealUpstreamToken seals a refresh token. It can be opened with the id of its link only.
+func (r *Ring) SealUpstreamToken(linkID string, token UpstreamToken) []byte {
+	plain := token.ClientID + "\x00" + token.RefreshToken // no client id has a NUL (RFC 6749, appendix A)
+	return r.Seal(purposeUpstreamToken, []byte(plain), []byte(linkID))
 }
 
 // OpenUpstreamToken opens what SealUpstreamToken sealed. The error is [ErrOpen].
-func (r *Ring) OpenUpstreamToken(linkID string, sealed []byte) (token string, err error) {
-	plain, err := r.Open(upstreamToken, sealed, []byte(linkID))
-	return string(plain), err
+func (r *Ring) OpenUpstreamToken(linkID string, sealed []byte) (UpstreamToken, error) {
+	plain, err := r.Open(purposeUpstreamToken, sealed, []byte(linkID))
+	clientID, refreshToken, found := strings.Cut(string(plain), "\x00")
+	if err == nil && !found {
+		err = ErrOpen
+	}
+	if err != nil {
+		return UpstreamToken{}, err
+	}
+	return UpstreamToken{clientID, refreshToken}, nil
 }
 
 // SealsLike reports whether data was sealed by the newest secret, as far as its key id says.

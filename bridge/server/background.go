@@ -24,7 +24,7 @@ func (s *Server) Run(ctx context.Context) error {
 	untilRetired, stop := context.WithCancel(s.retired)
 	defer context.AfterFunc(ctx, stop)()
 	group.Go(func() { s.sweep(untilRetired, sweepInterval) })
-	group.Go(func() { s.recheck.Run(untilRetired) })
+	group.Go(func() { s.recheck.Run(untilRetired, ctx) }) // a question to a provider must not be cut off by a reload
 	group.Go(func() { s.logUnnamed(untilRetired) })
 	for _, provider := range s.upstreams {
 		group.Go(func() { s.discover(untilRetired, provider) })

@@ -186,7 +186,8 @@ func (s *Server) newHandlers(config Config) (err error) {
 
 		TrustedProxies: config.TrustedProxies,
 	}
-	s.recheck = recheck.New(recheck.Deps{Deps: deps, Upstreams: s.upstreams, Keys: config.Keys, Sampler: s.errors.Sampler})
+	s.recheck = recheck.New(recheck.Deps{Deps: deps, Upstreams: s.upstreams, Keys: config.Keys, Sampler: s.errors.Sampler,
+		Checked: func(linkID string) { s.introspect.ReadAgain(linkID) }})
 	deps.Used = s.recheck.Used
 	s.authorize = authorize.New(authorize.Deps{
 		Deps: deps, Upstreams: s.upstreams, Keys: config.Keys, Pages: s.pages, Sampler: s.errors.Sampler,

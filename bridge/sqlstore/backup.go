@@ -58,5 +58,8 @@ func renewEpoch(ctx context.Context, path string) error {
 		return err
 	}
 	_, err = db.ExecContext(ctx, `UPDATE feed SET epoch = $1 WHERE id = 1`, rand.Text())
+	if err == nil { // since the copy was made, the provider may replace any of them
+		_, err = db.ExecContext(ctx, `UPDATE upstream_tokens SET unanswered = 1`)
+	}
 	return errors.Join(err, db.Close())
 }

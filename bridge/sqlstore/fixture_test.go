@@ -169,6 +169,9 @@ func fill(t testing.TB, store *Store) *fixture {
 	must(t, store.TouchLinks(t.Context(), []bridge.Use{use}))
 	f.recheck("lnk_implicit", bridge.RecheckResult{CheckedAt: f.now, DueAt: f.now.Add(time.Hour), Stable: true, DeadAt: f.now})
 	f.recheck("lnk_redeemed", bridge.RecheckResult{DueAt: f.now.Add(time.Minute), Unanswered: true})
+	must(t, store.write(t.Context(), func(tx *transaction) error { // as after a move, so that contents can be compared
+		return tx.ExecOnce(`UPDATE upstream_tokens SET unanswered = 1`)
+	}))
 	return f
 }
 

@@ -126,10 +126,10 @@ func (i *importing) add(row transfer.Row) error {
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (hash) DO NOTHING`,
 			string(t.Hash), t.LinkID, t.Kind, t.CreatedAt, t.ExpiresAt, string(t.Parent), t.Place, t.SupersededAt)
 	case row.UpstreamToken != nil && row.UpstreamToken.LinkID == i.linkID:
-		u := row.UpstreamToken
+		u := row.UpstreamToken // unanswered: since the export, the provider may have replaced it
 		return i.addOwned(`INSERT INTO upstream_tokens (`+upstreamTokenColumns+`, lease, leased_until)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', 0) ON CONFLICT (link_id) DO NOTHING`,
-			u.LinkID, u.Provider, encodeSealed(u.Sealed), u.DueAt, u.Unanswered, u.Stable, u.Failures, u.DeadAt)
+			VALUES ($1, $2, $3, $4, 1, $5, $6, $7, '', 0) ON CONFLICT (link_id) DO NOTHING`,
+			u.LinkID, u.Provider, encodeSealed(u.Sealed), u.DueAt, u.Stable, u.Failures, u.DeadAt)
 	case c != nil && c.LinkID == i.linkID:
 		return i.addOwned(`INSERT INTO codes (hash, link_id, redirect_uri, code_challenge, expires_at, redeemed_at)
 			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (hash) DO NOTHING`,

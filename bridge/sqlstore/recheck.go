@@ -58,8 +58,8 @@ const withoutUpstreamToken = `NOT EXISTS (SELECT 1 FROM upstream_tokens WHERE up
 func (s *Store) BeginRecheck(ctx context.Context, start bridge.RecheckStart) (bridge.Recheck, error) {
 	now, until := seconds(start.Now), seconds(start.Now.Add(start.Lease))
 	return writeResult(ctx, s, func(tx *transaction) (bridge.Recheck, error) {
-		recheck, err := scanRecheck(tx.QueryRow(`SELECT `+linkColumns+`, sealed, unanswered, stable, failures, dead_at
-			FROM links JOIN upstream_tokens ON upstream_tokens.link_id = links.id
+		recheck, err := scanRecheck(tx.QueryRow(`SELECT `+linkColumns+`, sealed, unanswered,
+			CASE WHEN stable = 1 THEN 1 ELSE 0 END, failures, dead_at FROM links JOIN upstream_tokens ON upstream_tokens.link_id = links.id
 			WHERE links.id = $1 AND links.revoked_at = 0 AND leased_until <= $2
 			AND (due_at <= $2 OR failures = 0 AND dead_at = 0 AND checked_at <= $3)`+tx.RowLock,
 			start.LinkID, now, seconds(start.CheckedBefore)))
@@ -88,10 +88,12 @@ func scanRecheck(row interface{ Scan(...any) error }) (recheck bridge.Recheck, e
 	return recheck, err
 }
 
-// ReplaceUpstreamToken replaces a refresh token; see [bridge.Store].
+// ReplaceUpstreamToken replaces a refresh token; see [bridge.Store]. A provider that has replaced one is never taken for
+// one that does not, which is stable = 2.
 func (s *Store) ReplaceUpstreamToken(ctx context.Context, linkID, lease string, sealed []byte) error {
 	return s.write(ctx, func(tx *transaction) error {
-		return found(tx.ExecCount(`UPDATE upstream_tokens SET sealed = $1, unanswered = 0 WHERE link_id = $2 AND lease = $3`,
+		return found(tx.ExecCount(`UPDATE upstream_tokens SET sealed = $1, unanswered = 0, stable = 2
+			WHERE link_id = $2 AND lease = $3`,
 			encodeSealed(sealed), linkID, lease))
 	})
 }
@@ -107,6 +109,9 @@ func found(changed int64, err error) error {
 // FinishRecheck records a result; see [bridge.Store].
 func (s *Store) FinishRecheck(ctx context.Context, result bridge.RecheckResult) error {
 	return s.write(ctx, func(tx *transaction) error {
+		if result.Revoke != nil {
+			return revokeRechecked(tx, &result)
+		}
 		link, err := lockRechecked(tx, &result)
 		if err != nil {
 			return err
@@ -120,6 +125,18 @@ func (s *Store) FinishRecheck(ctx context.Context, result bridge.RecheckResult) 
 		}
 		return found(finishRecheck(tx, &result))
 	})
+}
+
+// revokeRechecked revokes the link of a result and the sign-ins of its person, which are locked first.
+func revokeRechecked(tx *transaction, result *bridge.RecheckResult) error {
+	if err := tx.revokeSignIns(bridge.LinkFilter{Subject: result.Subject, Provider: result.Provider}, result.Revoke.At); err != nil {
+		return err
+	}
+	if _, err := lockRechecked(tx, result); err != nil {
+		return err
+	}
+	_, err := tx.revokeLinks(*result.Revoke, `id = $4`, result.LinkID)
+	return err
 }
 
 // lockRechecked locks and returns the link of a result, or returns ErrNotFound if its recheck does not run any more.
@@ -170,7 +187,7 @@ func finishRecheck(tx *transaction, result *bridge.RecheckResult) (changed int64
 	if result.CheckedAt.IsZero() {
 		return tx.ExecCount(done+`failures = failures + 1 WHERE link_id = $3`, unanswered, due, result.LinkID)
 	}
-	return tx.ExecCount(done+`failures = 0, stable = $3, dead_at = $4 WHERE link_id = $5`,
+	return tx.ExecCount(done+`failures = 0, stable = CASE WHEN stable = 2 THEN 2 ELSE CAST($3 AS BIGINT) END, dead_at = $4 WHERE link_id = $5`,
 		unanswered, due, bit(result.Stable), seconds(result.DeadAt), result.LinkID)
 }
 

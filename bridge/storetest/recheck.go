@@ -94,9 +94,8 @@ func (s *suite) concurrentRechecks() {
 func (s *suite) finishRecheck() {
 	made, now := s.link(checked), s.now.Add(recheckAfter)
 	recheck := s.mustBegin(made, now)
-	s.must(s.store.ReplaceUpstreamToken(s.Context(), made.Link.ID, recheck.Lease, []byte("new")))
 	s.must(s.finish(recheck, now, func(r *bridge.RecheckResult) { r.Stable = true }))
-	made.Link.CheckedAt, made.UpstreamToken = now, []byte("new")
+	made.Link.CheckedAt = now
 	if found := s.lookup(made.Token); !reflect.DeepEqual(found.Link, made.Link) {
 		s.Errorf("found %+v, want %+v", found.Link, made.Link)
 	}
@@ -118,6 +117,35 @@ func (s *suite) finishRecheck() {
 	if s.position() != s.begin {
 		s.Error("there are events, though no claim changed")
 	}
+}
+
+// replaceToken replaces a refresh token once: from then on the provider is not taken for one that never does.
+func (s *suite) replaceToken() {
+	made, now := s.link(checked), s.now.Add(recheckAfter)
+	recheck := s.mustBegin(made, now)
+	s.must(s.store.ReplaceUpstreamToken(s.Context(), made.Link.ID, recheck.Lease, []byte("new")))
+	made.UpstreamToken = []byte("new")
+	for range 2 {
+		s.must(s.finish(recheck, now, func(r *bridge.RecheckResult) { r.Stable = true }))
+		made.Link.CheckedAt, now = now, now.Add(recheckAfter)
+		recheck = s.mustBegin(made, now)
+	}
+}
+
+// revokeRechecked revokes by the result of a recheck, but only of one that runs.
+func (s *suite) revokeRechecked() {
+	made, now := s.link(checked, ofOnePerson), s.now.Add(recheckAfter)
+	lost := s.mustBegin(made, now)
+	now = now.Add(lease)
+	recheck := s.mustBegin(made, now, func(r *bridge.Recheck) { r.Unanswered = true })
+	by := with(s.by(bridge.ReasonAccountGone), func(r *bridge.Revocation) { r.At = now })
+	gone := func(r *bridge.RecheckResult) { r.Revoke, r.Subject, r.Provider = &by, onePerson, "corp" }
+	s.wantError(s.finish(lost, now, gone), bridge.ErrNotFound)
+	s.wantActive("a recheck that lost its lease revoked the link", made.Token)
+	s.wantSignIn("after that", nil, s.signIn(0))
+	s.must(s.finish(recheck, now, gone))
+	s.wantRevoked(made.Token, bridge.ReasonAccountGone)
+	s.wantSignIn("before the revocation", bridge.ErrSignInRevoked, s.signIn(0))
 }
 
 func (s *suite) renewClaims() {

@@ -76,6 +76,8 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		"a recheck begins when it may":                             (*suite).beginRecheck,
 		"one of concurrent rechecks begins":                        (*suite).concurrentRechecks,
 		"a recheck records what it found out":                      (*suite).finishRecheck,
+		"a token that is replaced once":                            (*suite).replaceToken,
+		"a recheck revokes its link":                               (*suite).revokeRechecked,
 		"a recheck renews claims":                                  (*suite).renewClaims,
 		"a recheck that does not run any more records nothing":     (*suite).lostRecheck,
 		"a recheck that is asked for meanwhile is due":             (*suite).recheckMeanwhile,

@@ -83,8 +83,8 @@ type UpstreamToken struct {
 	Provider   string `json:"provider"`
 	Sealed     []byte `json:"sealed"`
 	DueAt      int64  `json:"due_at"`
-	Unanswered int64  `json:"unanswered"` // 0 or 1, as Stable
-	Stable     int64  `json:"stable"`
+	Unanswered int64  `json:"unanswered"` // 0 or 1
+	Stable     int64  `json:"stable"`     // 0 or 1, or 2 if the token was replaced once
 	Failures   int64  `json:"failures"`
 	DeadAt     int64  `json:"dead_at"`
 }
@@ -170,7 +170,7 @@ func (s *sequence) addUpstreamToken(t *UpstreamToken) error {
 	return cmp.Or(
 		s.addOwnedRow(t.LinkID),
 		want(len(t.Sealed) > 0, "sealed is missing"),
-		want(t.Unanswered|1 == 1 && t.Stable|1 == 1 && t.Failures >= 0, "unanswered, stable or failures is out of range"),
+		want(t.Unanswered|1 == 1 && t.Stable >= 0 && t.Stable <= 2 && t.Failures >= 0, "unanswered, stable or failures is out of range"),
 		wantTimes(t.DueAt, t.DeadAt), wantText(t.Provider))
 }
 

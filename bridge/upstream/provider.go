@@ -99,6 +99,9 @@ func (p *Provider) ID() string { return p.config.ID }
 // Issuer returns the issuer of the configuration.
 func (p *Provider) Issuer() string { return p.config.Issuer }
 
+// ClientID returns our client id at the provider.
+func (p *Provider) ClientID() string { return p.config.ClientID }
+
 // SubjectClaim returns the name of the claim that subjects are taken from.
 func (p *Provider) SubjectClaim() string { return p.config.SubjectClaim }
 

@@ -46,7 +46,7 @@ func addTokens(t *testing.T, path string, secret []byte, linkIDs ...string) {
 					{Link: &transfer.Link{ID: id, ClientID: "pizza", Grant: bridge.GrantImplicit, CreatedAt: now, Provider: "corp",
 						Issuer: "https://login.example.com", Subject: id, CheckedAt: now, Claims: bridge.Claims{}}},
 					{UpstreamToken: &transfer.UpstreamToken{LinkID: id, Provider: "corp", DueAt: now,
-						Sealed: ring.SealUpstreamToken(id, "token of "+id)}},
+						Sealed: ring.SealUpstreamToken(id, keys.UpstreamToken{RefreshToken: "token of " + id})}},
 				} {
 					if !yield(row, nil) {
 						return
@@ -78,7 +78,7 @@ func wantOpened(t *testing.T, path string, secret []byte, linkIDs ...string) {
 		}
 		var opened []string
 		for _, token := range tokens {
-			if plain, err := keys.NewRing(secret).OpenUpstreamToken(token.LinkID, token.Sealed); err == nil && plain == "token of "+token.LinkID {
+			if plain, err := keys.NewRing(secret).OpenUpstreamToken(token.LinkID, token.Sealed); err == nil && plain.RefreshToken == "token of "+token.LinkID {
 				opened = append(opened, token.LinkID)
 			}
 		}
@@ -192,7 +192,7 @@ func replaceToken(t *testing.T, store *sqlstore.Store, linkID string, secret []b
 	now := time.Now().Add(time.Hour)
 	recheck, err := store.BeginRecheck(t.Context(), bridge.RecheckStart{LinkID: linkID, Now: now, Lease: time.Second})
 	if err == nil {
-		err = store.ReplaceUpstreamToken(t.Context(), linkID, recheck.Lease, keys.NewRing(secret).SealUpstreamToken(linkID, "token of "+linkID))
+		err = store.ReplaceUpstreamToken(t.Context(), linkID, recheck.Lease, keys.NewRing(secret).SealUpstreamToken(linkID, keys.UpstreamToken{RefreshToken: "token of " + linkID}))
 	}
 	if err == nil {
 		err = store.FinishRecheck(t.Context(), bridge.RecheckResult{LinkID: linkID, Lease: recheck.Lease, DueAt: now})

@@ -12,6 +12,7 @@ import (
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/oauth"
+	"alexa-oidc-bridge/bridge/keys"
 	"alexa-oidc-bridge/bridge/upstream"
 	"alexa-oidc-bridge/templates"
 )
@@ -158,7 +159,9 @@ func (h *Handler) createLink(r *http.Request, f *flow, skill *bridge.Skill) (bri
 	defer cancel()
 	if result.RefreshToken != "" {
 		made.Link.CheckedAt = link.CreatedAt
-		made.UpstreamToken = h.Keys.SealUpstreamToken(link.ID, result.RefreshToken)
+		made.UpstreamToken = h.Keys.SealUpstreamToken(link.ID, keys.UpstreamToken{
+			ClientID: h.Upstreams[f.provider].ClientID(), RefreshToken: result.RefreshToken,
+		})
 		made.RecheckAt = h.Clients.AccountPolicy(f.provider).RecheckDue(link.CreatedAt)
 	}
 	if err := h.Store.Link(ctx, f.handle(), made); err != nil {

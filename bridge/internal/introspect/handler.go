@@ -90,6 +90,9 @@ func (h *Handler) Retire() {
 	h.endFeed()
 }
 
+// ReadAgain drops the cached answers of a link.
+func (h *Handler) ReadAgain(linkID string) { h.cache.Revoke(linkID) }
+
 // StoreOutOfReach reports whether the store has been out of reach for so long that nothing is answered from the cache
 // any more.
 func (h *Handler) StoreOutOfReach() bool {

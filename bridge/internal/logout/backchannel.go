@@ -73,6 +73,6 @@ func (h *Handler) endSessions(r *http.Request, p *provider, token upstream.Logou
 		Reason:         bridge.ReasonLoggedOut,
 		Token:          p.tokenHash("logout", token.ID),
 		TokenExpiresAt: token.ExpiresAt,
-		Recheck:        p.policy.OnLogout == bridge.LogoutRechecks,
+		Recheck:        p.policy.OnLogout == bridge.LogoutRechecks && p.policy.Offline, // else nobody would ask
 	})
 }

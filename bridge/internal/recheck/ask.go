@@ -30,7 +30,12 @@ type verdict struct {
 }
 
 // ask asks the provider about the account of a link.
-func (r *Rechecker) ask(ctx context.Context, q *queue, recheck *bridge.Recheck, policy bridge.AccountPolicy) verdict {
+//
+// The context lasts as long as the process. What the provider is asked takes a bounded time of it, but a new refresh
+// token is stored however long the store is out of reach.
+func (r *Rechecker) ask(lasting context.Context, q *queue, recheck *bridge.Recheck, policy bridge.AccountPolicy) verdict {
+	ctx, cancel := context.WithTimeout(lasting, timeout)
+	defer cancel()
 	if !recheck.DeadAt.IsZero() {
 		return r.dead(recheck.DeadAt, policy)
 	}
@@ -42,7 +47,10 @@ func (r *Rechecker) ask(ctx context.Context, q *queue, recheck *bridge.Recheck, 
 	if err != nil {
 		return r.cannotTell(ctx, q, recheck, policy, errNotOpened)
 	}
-	renewal, err := q.provider.Renew(ctx, upstream.Person{RefreshToken: token, Sub: link.Account.Subject, Subject: link.Subject})
+	if token.ClientID != q.provider.ClientID() { // the provider would refuse it, though the account lives
+		return r.cannotTell(ctx, q, recheck, policy, errOtherClient)
+	}
+	renewal, err := q.provider.Renew(ctx, upstream.Person{RefreshToken: token.RefreshToken, Sub: link.Account.Subject, Subject: link.Subject})
 	if err == nil || isGone(err) {
 		q.answered()
 	}
@@ -53,7 +61,7 @@ func (r *Rechecker) ask(ctx context.Context, q *queue, recheck *bridge.Recheck, 
 		return r.cannotTell(ctx, q, recheck, policy, err)
 	}
 	// Before anything else: the old token may be dead already.
-	if err := r.replaceToken(ctx, recheck, renewal.RefreshToken); err != nil {
+	if err := r.replaceToken(lasting, recheck, renewal.RefreshToken); err != nil {
 		recheck.Unanswered = true
 		return r.cannotTell(ctx, q, recheck, policy, err)
 	}
@@ -63,6 +71,7 @@ func (r *Rechecker) ask(ctx context.Context, q *queue, recheck *bridge.Recheck, 
 
 var (
 	errOtherIssuer = errors.New("the link is of another issuer than the provider's")
+	errOtherClient = errors.New("the refresh token was issued to another client_id than the provider's in the configuration")
 	errNotOpened   = errors.New("the stored refresh token cannot be opened by any of the keys")
 )
 
@@ -125,7 +134,8 @@ func (r *Rechecker) judge(ctx context.Context, q *queue, recheck *bridge.Recheck
 		CheckedAt: now, DueAt: policy.RecheckDue(now), Stable: recheck.Stable,
 	}}
 	skill := r.Clients.Skill(link.ClientID)
-	if skill == nil || link.SubjectClaim != q.provider.SubjectClaim() {
+	if skill == nil || link.SubjectClaim != q.provider.SubjectClaim() || link.GroupsClaim != q.provider.GroupsClaim() ||
+		link.EmailClaim != "" && link.EmailClaim != q.provider.EmailClaim() {
 		return v // the configuration suspends the link, so that nobody can say what its claims mean
 	}
 	wish := upstream.Wish{Needed: skill.SignInClaims(link.Provider), Wanted: append(policy.Claims(), skill.Claims...)}

@@ -16,7 +16,8 @@ func renewedClaims(before, said bridge.Claims, complete bool) bridge.Claims {
 	if complete {
 		return said
 	}
-	claims := maps.Clone(before)
+	claims := bridge.Claims{}
+	maps.Copy(claims, before)
 	if _, ok := said[bridge.ClaimEmail]; ok {
 		delete(claims, bridge.ClaimEmailVerified) // which was about the address before
 	}

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -34,7 +33,7 @@ const (
 	atOnce = 4
 	// lease is longer than a recheck takes: three requests of up to a minute.
 	lease = 4 * time.Minute
-	// timeout bounds a recheck, and stopTimeout what is left of it when the process stops.
+	// timeout bounds what a provider is asked, and stopTimeout what is left of a recheck when the process stops.
 	timeout     = 3 * time.Minute
 	stopTimeout = time.Second
 	// maxUsed bounds the used links that wait for a recheck at one provider. Others are noticed when they are used again.
@@ -56,6 +55,9 @@ type Deps struct {
 	Upstreams map[string]*upstream.Provider
 	Keys      *keys.Ring
 	Sampler   *httperror.Sampler
+	// Checked is called when a link may have been checked, by whichever process, so that what is known of it is read
+	// again.
+	Checked func(linkID string)
 }
 
 // Rechecker rechecks links. It is safe for concurrent use.
@@ -116,11 +118,11 @@ func (r *Rechecker) Used(linkID, providerID string) {
 	}
 }
 
-// Run rechecks links until the context ends, and then finishes what it has begun.
-func (r *Rechecker) Run(ctx context.Context) {
+// Run begins rechecks until the first context ends. It returns when all have ended, soon after the second one.
+func (r *Rechecker) Run(begin, ctx context.Context) {
 	var group sync.WaitGroup
 	for id, q := range r.queues {
-		group.Go(func() { r.serve(ctx, id, q) })
+		group.Go(func() { r.serve(begin, ctx, id, q) })
 	}
 	group.Wait()
 }
@@ -128,22 +130,22 @@ func (r *Rechecker) Run(ctx context.Context) {
 // Once rechecks the links that were used, and those whose recheck is due, once.
 func (r *Rechecker) Once(ctx context.Context) {
 	for id, q := range r.queues {
-		r.recheckAll(ctx, q, r.due(ctx, id, q))
+		r.recheckAll(ctx, ctx, q, r.due(ctx, id, q))
 	}
 }
 
 // serve rechecks the links of one provider.
-func (r *Rechecker) serve(ctx context.Context, providerID string, q *queue) {
+func (r *Rechecker) serve(begin, ctx context.Context, providerID string, q *queue) {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-begin.Done():
 			return
 		case <-ticker.C:
 		case <-q.wake:
 		}
-		r.recheckAll(ctx, q, r.due(ctx, providerID, q))
+		r.recheckAll(begin, ctx, q, r.due(begin, providerID, q))
 	}
 }
 
@@ -162,7 +164,7 @@ func (r *Rechecker) due(ctx context.Context, providerID string, q *queue) []stri
 		}
 		return nil
 	}
-	for _, linkID := range q.takeUsed() {
+	for _, linkID := range q.takeUsed(maxDue) {
 		if !slices.Contains(due, linkID) {
 			due = append(due, linkID)
 		}
@@ -170,13 +172,14 @@ func (r *Rechecker) due(ctx context.Context, providerID string, q *queue) []stri
 	return due
 }
 
-// recheckAll rechecks links, some at once, as fast as the limit for the provider permits.
-func (r *Rechecker) recheckAll(ctx context.Context, q *queue, linkIDs []string) {
+// recheckAll rechecks links, some at once, as fast as the limit for the provider permits. It begins none once the first
+// context has ended.
+func (r *Rechecker) recheckAll(begin, ctx context.Context, q *queue, linkIDs []string) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	slots := make(chan struct{}, atOnce)
 	for _, linkID := range linkIDs {
-		if !r.wait(ctx, q) || q.paused(r.Now()) {
+		if begin.Err() != nil || q.paused(r.Now()) {
 			return
 		}
 		slots <- struct{}{}
@@ -187,20 +190,18 @@ func (r *Rechecker) recheckAll(ctx context.Context, q *queue, linkIDs []string) 
 	}
 }
 
-// wait waits until another recheck may begin at a provider. It returns false if the context ends before.
-func (r *Rechecker) wait(ctx context.Context, q *queue) bool {
+// wait waits until another question may be sent to a provider, or the context ends.
+func (r *Rechecker) wait(ctx context.Context, q *queue) {
 	now := r.Now()
 	select {
 	case <-time.After(q.limiter.ReserveN(now, 1).DelayFrom(now)):
-		return ctx.Err() == nil
 	case <-ctx.Done():
-		return false
 	}
 }
 
 // lasting returns a context that ends some time after another one: the provider may have answered.
 func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
-	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(stopTimeout, cancel) })
 	return lasting, func() { stop(); cancel() }
 }
@@ -214,6 +215,7 @@ func (r *Rechecker) recheck(ctx context.Context, q *queue, linkID string) {
 	ctx, cancel := lasting(ctx)
 	defer cancel()
 	policy := r.Clients.AccountPolicy(q.provider.ID())
+	defer r.Checked(linkID) // also if another process has checked it
 	recheck, err := r.begin(ctx, linkID, policy)
 	switch {
 	case errors.Is(err, bridge.ErrNotFound): // another process was faster, or the link is revoked
@@ -222,6 +224,7 @@ func (r *Rechecker) recheck(ctx context.Context, q *queue, linkID string) {
 		r.logFailure(ctx, linkID, "recheck not begun", err)
 		return
 	}
+	r.wait(ctx, q)
 	v := r.ask(ctx, q, &recheck, policy)
 	r.outcomes.WithLabelValues(q.provider.ID(), string(v.outcome)).Inc()
 	if err := r.record(ctx, &recheck, policy, v); err != nil && !errors.Is(err, bridge.ErrNotFound) {
@@ -242,11 +245,17 @@ func (r *Rechecker) logFailure(ctx context.Context, linkID, message string, err 
 	r.Sampler.Log(ctx, r.Log, slog.LevelWarn, message, message, "link_id", linkID, "error", err)
 }
 
-func (q *queue) takeUsed() []string {
+// takeUsed returns and removes up to limit links, so that those that are due need not wait for all that are used.
+func (q *queue) takeUsed(limit int) (used []string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	used := slices.Collect(maps.Keys(q.used))
-	clear(q.used)
+	for linkID := range q.used {
+		if len(used) == limit {
+			break
+		}
+		delete(q.used, linkID)
+		used = append(used, linkID)
+	}
 	return used
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/keys"
 )
 
 // replaceToken stores a new refresh token, if there is one.
@@ -14,7 +15,9 @@ func (r *Rechecker) replaceToken(ctx context.Context, recheck *bridge.Recheck, t
 	if token == "" {
 		return nil
 	}
-	sealed := r.Keys.SealUpstreamToken(recheck.Link.ID, token)
+	sealed := r.Keys.SealUpstreamToken(recheck.Link.ID, keys.UpstreamToken{
+		ClientID: r.Upstreams[recheck.Link.Provider.ID].ClientID(), RefreshToken: token,
+	})
 	return r.insist(ctx, func(ctx context.Context) error {
 		return r.Store.ReplaceUpstreamToken(ctx, recheck.Link.ID, recheck.Lease, sealed)
 	})
@@ -24,13 +27,8 @@ func (r *Rechecker) replaceToken(ctx context.Context, recheck *bridge.Recheck, t
 func (r *Rechecker) record(ctx context.Context, recheck *bridge.Recheck, policy bridge.AccountPolicy, v verdict) error {
 	link := &recheck.Link
 	if v.outcome == gone {
-		filter := bridge.LinkFilter{IDs: []string{link.ID}, Subject: link.Subject, Provider: link.Provider.ID}
-		return r.insist(ctx, func(ctx context.Context) error {
-			_, err := r.Store.Revoke(ctx, filter, bridge.Revocation{
-				Reason: v.reason, Actor: bridge.ActorProvider(link.Provider.ID), At: r.Now(),
-			})
-			return err
-		})
+		v.result.Subject, v.result.Provider = link.Subject, link.Provider.ID
+		v.result.Revoke = &bridge.Revocation{Reason: v.reason, Actor: bridge.ActorProvider(link.Provider.ID), At: r.Now()}
 	}
 	if v.outcome == dying && recheck.DeadAt.IsZero() {
 		r.Log.LogAttrs(ctx, slog.LevelWarn, "account gone", slog.String("link_id", link.ID), slog.String("client_id", link.ClientID),
