@@ -165,3 +165,37 @@ func TestHasSecret(t *testing.T) {
 		}
 	}
 }
+
+// TestAccount verifies which names of a person are kept: an address that is not verified could be somebody else's.
+func TestAccount(t *testing.T) {
+	verified := bridge.Claims{"email": "Ada@Contoso.com", "email_verified": true, "upn": "Ada", "bad": "a\x00b"}
+	unverified := bridge.Claims{"email": "Ada@Contoso.com"}
+	scim := func(attribute, claim string) bridge.AccountPolicy {
+		return bridge.AccountPolicy{SCIM: bridge.SCIM{Tokens: make([]bridge.Secret, 1), Attribute: attribute, Claim: claim}}
+	}
+	universal := bridge.AccountPolicy{UniversalLogout: true}
+	trusted := bridge.AccountPolicy{UniversalLogout: true, EmailTrusted: true}
+	for _, tt := range []struct {
+		name   string
+		policy bridge.AccountPolicy
+		claims bridge.Claims
+		want   bridge.Account
+	}{
+		{"no policy", bridge.AccountPolicy{}, verified, bridge.Account{}},
+		{"universal logout", universal, verified, bridge.Account{Email: "ada@contoso.com"}},
+		{"universal logout, not verified", universal, unverified, bridge.Account{}},
+		{"universal logout, trusted", trusted, unverified, bridge.Account{Email: "ada@contoso.com"}},
+		{"SCIM by subject", scim("externalId", "sub"), verified, bridge.Account{}},
+		{"SCIM by subject without case", scim("userName", "sub"), verified, bridge.Account{Directory: "subject"}},
+		{"SCIM by a claim", scim("externalId", "upn"), verified, bridge.Account{Directory: "Ada"}},
+		{"SCIM by a claim without case", scim("userName", "upn"), verified, bridge.Account{Directory: "ada"}},
+		{"SCIM by address", scim("userName", "email"), verified, bridge.Account{Directory: "ada@contoso.com"}},
+		{"SCIM by address, not verified", scim("userName", "email"), unverified, bridge.Account{}},
+		{"SCIM by what cannot be stored", scim("externalId", "bad"), verified, bridge.Account{}},
+	} {
+		tt.want.Subject, tt.want.Session = "sub", "sid"
+		if got := tt.policy.Account(bridge.Identity{Subject: "Subject", Claims: tt.claims}, "sub", "sid"); got != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+}

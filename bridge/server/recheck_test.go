@@ -365,6 +365,20 @@ func TestRecheckWithoutKey(t *testing.T) {
 	b.wantEnded(token, bridge.ReasonAccountGone)
 }
 
+// A refresh token was issued to one client. That another one is configured says nothing about the account.
+func TestRecheckByAnotherClient(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, offline())
+	token := b.Link()
+	asked := b.Provider.Requests("/oauth/token")
+	b.Config.Providers[0].ClientID = "another-client"
+	b.Restart()
+	b.recheck(time.Hour, token)
+	b.WantActive(token)
+	b.WantExchanges(asked)
+	b.wantOutcome("unknown", "1")
+}
+
 // Only a link keeps a refresh token, sealed. Without offline, and by a test sign-in, none is asked for.
 func TestUpstreamTokenIsKeptForLinksOnly(t *testing.T) {
 	t.Parallel()
