@@ -226,12 +226,12 @@ func (s *suite) concurrentDirectoryUsers() {
 	for i := range users {
 		users[i] = s.newUser(func(user *bridge.DirectoryUser) { user.UserName = []string{"ada", "Ada", "ADA"}[i%3] })
 	}
+	ending := s.ending()
 	first := s.wantOne(concurrently(len(users), func(i int) error {
-		return errOf(s.store.CreateDirectoryUser(s.Context(), users[i], s.ending()))
+		return errOf(s.store.CreateDirectoryUser(s.Context(), users[i], ending))
 	}))
 	user := users[first]
 	link := s.link(inDirectory(user.ExternalID))
-	ending := s.ending()
 	for _, err := range concurrently(8, func(i int) error {
 		change := bridge.DirectoryChange{Active: new(i%2 == 0)}
 		return errOf(s.store.UpdateDirectoryUser(s.Context(), "corp", user.ID, change, ending))
