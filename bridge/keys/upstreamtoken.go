@@ -32,5 +32,7 @@ func (r *Ring) OpenUpstreamToken(linkID string, sealed []byte) (UpstreamToken, e
 	return UpstreamToken{clientID, refreshToken}, nil
 }
 
-// SealsLike reports whether data was sealed by the newest secret, as far as its key id says.
-func (r *Ring) SealsLike(sealed []byte) bool { return bytes.HasPrefix(sealed, keyID(r.secrets[0])) }
+// SealedByNewest reports whether the newest secret sealed data, as far as its key id says.
+func (r *Ring) SealedByNewest(sealed []byte) bool {
+	return bytes.HasPrefix(sealed, keyID(r.secrets[0]))
+}

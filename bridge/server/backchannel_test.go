@@ -108,6 +108,22 @@ func TestSignOutAtProvider(t *testing.T) {
 	}
 }
 
+// TestLogoutWhenNobodyAsks has links from when offline was true. Nobody asks by their refresh tokens any more, so that the
+// logout ends them.
+func TestLogoutWhenNobodyAsks(t *testing.T) {
+	t.Parallel()
+	policy := func(p *bridge.AccountPolicy) { p.OnLogout = bridge.LogoutRechecks }
+	b := startBridge(t, offline(policy))
+	token := b.Link()
+	wantLogout(b, "offline", b.LogoutToken(nil), http.StatusOK)
+	b.WantActive(token) // until the provider has answered
+	b.Config.Accounts = map[string]bridge.AccountPolicy{"corp": {OnLogout: bridge.LogoutRechecks}}
+	b.Restart()
+	b.WantActive(token)
+	wantLogout(b, "not offline", b.LogoutToken(nil), http.StatusOK)
+	b.wantEnded(token, bridge.ReasonLoggedOut)
+}
+
 // TestBackChannelLogoutRequest sends requests with a faulty form. None uses up the token.
 func TestBackChannelLogoutRequest(t *testing.T) {
 	t.Parallel()

@@ -1,22 +1,14 @@
 package server_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
-	"alexa-oidc-bridge/bridge/alexa/simulator"
-	"alexa-oidc-bridge/bridge/keys"
 	"alexa-oidc-bridge/bridge/upstreamtest"
 	"alexa-oidc-bridge/internal/testbridge"
 )
@@ -274,156 +266,4 @@ func TestRecheckGrace(t *testing.T) {
 	b.Clock.Advance(time.Hour)
 	b.Server.Recheck(b.Context())
 	b.wantEnded(token, bridge.ReasonAccountGone)
-}
-
-// loseAnswers is a change to a bridge: while lose is true, the provider serves token requests, and the answer is lost.
-func loseAnswers(lose *atomic.Bool) func(*testBridge) {
-	return func(b *testBridge) {
-		b.WrapProvider = func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if !lose.Load() || r.URL.Path != "/oauth/token" {
-					next.ServeHTTP(w, r)
-					return
-				}
-				next.ServeHTTP(lostResponse{http.Header{}}, r)
-				panic(http.ErrAbortHandler)
-			})
-		}
-	}
-}
-
-type lostResponse struct{ header http.Header }
-
-func (r lostResponse) Header() http.Header            { return r.header }
-func (r lostResponse) Write(body []byte) (int, error) { return len(body), nil }
-func (r lostResponse) WriteHeader(int)                {}
-
-// The answer to a question is lost, with the new refresh token in it. The provider refuses the old one: nobody can tell
-// whether the account is gone, so the link lives.
-func TestRecheckAnswerIsLost(t *testing.T) {
-	t.Parallel()
-	var lose atomic.Bool
-	b := startBridge(t, loseAnswers(&lose), offline())
-	token := b.Link()
-	lose.Store(true)
-	b.recheck(time.Hour, token)
-	lose.Store(false)
-	for range 10 {
-		b.recheck(time.Hour, token)
-	}
-	b.WantActive(token)
-	b.wantOutcome("gone", "0")
-	line := b.WantLogged(map[string]any{"level": "WARN", "msg": "account not checked", "stage": "token", "failures": 2.0})
-	if hint, _ := line["hint"].(string); !strings.Contains(hint, "let the person link again") {
-		t.Errorf("hint %q", hint)
-	}
-}
-
-// A replica that stops between question and answer leaves the next one in doubt, too.
-func TestRecheckNeverRecorded(t *testing.T) {
-	t.Parallel()
-	b := startBridge(t, offline())
-	token := b.Link()
-	b.Clock.Advance(time.Hour)
-	_, err := b.Store.BeginRecheck(t.Context(), bridge.RecheckStart{LinkID: b.theLink().ID, Now: b.Clock.Now(),
-		CheckedBefore: b.Clock.Now(), Lease: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.ada(disabled)
-	b.recheck(time.Minute, token)
-	b.WantActive(token)
-	b.wantOutcome("unknown", "1")
-}
-
-func TestRecheckAnswerIsAboutSomebodyElse(t *testing.T) {
-	t.Parallel()
-	b := startBridge(t, offline())
-	token := b.Link()
-	rename(b, b.theLink().ID)
-	b.recheck(time.Hour, token)
-	b.WantActive(token)
-	b.WantLogged(map[string]any{"level": "ERROR", "msg": "account not checked",
-		"error": "the provider's answer is about another person"})
-}
-
-// A key that was removed leaves a refresh token that nobody can open. That says nothing about the account.
-func TestRecheckWithoutKey(t *testing.T) {
-	t.Parallel()
-	b := startBridge(t, offline())
-	token := b.Link()
-	b.ada(disabled)
-	kept := b.Config.Keys
-	b.Config.Keys = keys.NewRing(bytes.Repeat([]byte{99}, keys.SecretSize))
-	b.Restart()
-	b.recheck(time.Hour, token)
-	b.WantActive(token)
-	b.WantLogged(map[string]any{"level": "ERROR", "msg": "account not checked"})
-	b.Config.Keys = kept
-	b.Restart()
-	b.recheck(time.Hour, token)
-	b.wantEnded(token, bridge.ReasonAccountGone)
-}
-
-// A refresh token was issued to one client. That another one is configured says nothing about the account.
-func TestRecheckByAnotherClient(t *testing.T) {
-	t.Parallel()
-	b := startBridge(t, offline())
-	token := b.Link()
-	asked := b.Provider.Requests("/oauth/token")
-	b.Config.Providers[0].ClientID = "another-client"
-	b.Restart()
-	b.recheck(time.Hour, token)
-	b.WantActive(token)
-	b.WantExchanges(asked)
-	b.wantOutcome("unknown", "1")
-}
-
-// Only a link keeps a refresh token, sealed. Without offline, and by a test sign-in, none is asked for.
-func TestUpstreamTokenIsKeptForLinksOnly(t *testing.T) {
-	t.Parallel()
-	var issued []string
-	record := func(b *testBridge) { b.WrapProvider = recordRefreshTokens(&issued) }
-	plain, tried := startBridge(t, record), startBridge(t, record, offline())
-	plain.Link()
-	tried.WantPage(tried.trySignIn(simulator.NewPhone(), tried.ticketURL()), http.StatusOK, "may link the skill")
-	for _, b := range []*testBridge{plain, tried} {
-		if tokens, err := b.Store.UpstreamTokens(t.Context(), "", 9); err != nil || len(tokens) != 0 {
-			t.Errorf("%d refresh tokens are stored, %v", len(tokens), err)
-		}
-	}
-	if len(issued) != 0 {
-		t.Errorf("%d refresh tokens were issued, want none", len(issued))
-	}
-	b := startBridge(t, record, offline())
-	token := b.Link()
-	b.recheck(time.Hour, token)
-	if len(issued) != 2 {
-		t.Fatalf("%d refresh tokens were issued, want one by the sign-in, one by the recheck", len(issued))
-	}
-	database, log := readDatabase(b), b.Logs.String()
-	for _, secret := range issued {
-		if strings.Contains(database, secret) || strings.Contains(log, secret) {
-			t.Error("a refresh token is in the database or in the log")
-		}
-	}
-}
-
-// recordRefreshTokens wraps a provider and appends the refresh tokens that it issues to a list.
-func recordRefreshTokens(issued *[]string) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			recorder := httptest.NewRecorder()
-			next.ServeHTTP(recorder, r)
-			var body struct {
-				RefreshToken string `json:"refresh_token"`
-			}
-			if json.Unmarshal(recorder.Body.Bytes(), &body) == nil && body.RefreshToken != "" {
-				*issued = append(*issued, body.RefreshToken)
-			}
-			maps.Copy(w.Header(), recorder.Header())
-			w.WriteHeader(recorder.Code)
-			w.Write(recorder.Body.Bytes())
-		})
-	}
 }

@@ -174,14 +174,14 @@ func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, by bridge.
 		revoke := condition
 		if by.Recheck {
 			revoke += ` AND ` + withoutUpstreamToken
-			due, dueArgs := filterCondition(filter, 2)
-			if err := tx.makeDue(by.At, due, dueArgs...); err != nil {
-				return nil, err
-			}
 		}
 		revoked, err := tx.revokeLinks(by, revoke, args...)
 		if err == nil && filter.OnePerson && severalPersons(revoked) {
-			return nil, bridge.ErrAmbiguous
+			err = bridge.ErrAmbiguous
+		}
+		if err == nil && by.Recheck {
+			due, dueArgs := filterCondition(filter, 2)
+			err = tx.makeDue(by.At, due, dueArgs...)
 		}
 		return revoked, err
 	})

@@ -57,11 +57,19 @@ const withoutUpstreamToken = `NOT EXISTS (SELECT 1 FROM upstream_tokens WHERE up
 // means that another one was asked for meanwhile.
 func (s *Store) BeginRecheck(ctx context.Context, start bridge.RecheckStart) (bridge.Recheck, error) {
 	now, until := seconds(start.Now), seconds(start.Now.Add(start.Lease))
+	// A read first: a link in use is asked about again and again, and must not make others wait for a write.
+	var links int
+	err := s.db.Reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+mayRecheck, start.LinkID, now, seconds(start.CheckedBefore)).
+		Scan(&links)
+	if err == nil && links == 0 {
+		err = bridge.ErrNotFound
+	}
+	if err != nil {
+		return bridge.Recheck{}, err
+	}
 	return writeResult(ctx, s, func(tx *transaction) (bridge.Recheck, error) {
 		recheck, err := scanRecheck(tx.QueryRow(`SELECT `+linkColumns+`, sealed, unanswered,
-			CASE WHEN stable = 1 THEN 1 ELSE 0 END, failures, dead_at FROM links JOIN upstream_tokens ON upstream_tokens.link_id = links.id
-			WHERE links.id = $1 AND links.revoked_at = 0 AND leased_until <= $2
-			AND (due_at <= $2 OR failures = 0 AND dead_at = 0 AND checked_at <= $3)`+tx.RowLock,
+			CASE WHEN stable = 1 THEN 1 ELSE 0 END, failures, dead_at FROM `+mayRecheck+tx.RowLock,
 			start.LinkID, now, seconds(start.CheckedBefore)))
 		if err != nil {
 			return bridge.Recheck{}, err
@@ -72,6 +80,11 @@ func (s *Store) BeginRecheck(ctx context.Context, start bridge.RecheckStart) (br
 		return recheck, err
 	})
 }
+
+// mayRecheck selects the link $1 if a recheck may begin at $2: one that is due, or one that was checked at $3 or before.
+const mayRecheck = `links JOIN upstream_tokens ON upstream_tokens.link_id = links.id
+	WHERE links.id = $1 AND links.revoked_at = 0 AND leased_until <= $2
+	AND (due_at <= $2 OR failures = 0 AND dead_at = 0 AND checked_at <= $3)`
 
 func scanRecheck(row interface{ Scan(...any) error }) (recheck bridge.Recheck, err error) {
 	var sealed string
@@ -129,13 +142,21 @@ func (s *Store) FinishRecheck(ctx context.Context, result bridge.RecheckResult) 
 
 // revokeRechecked revokes the link of a result and the sign-ins of its person, which are locked first.
 func revokeRechecked(tx *transaction, result *bridge.RecheckResult) error {
-	if err := tx.revokeSignIns(bridge.LinkFilter{Subject: result.Subject, Provider: result.Provider}, result.Revoke.At); err != nil {
+	var person bridge.LinkFilter // neither changes
+	err := tx.QueryRow(`SELECT subject, provider FROM links WHERE id = $1`, result.LinkID).Scan(&person.Subject, &person.Provider)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = bridge.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	if err := tx.revokeSignIns(person, result.Revoke.At); err != nil {
 		return err
 	}
 	if _, err := lockRechecked(tx, result); err != nil {
 		return err
 	}
-	_, err := tx.revokeLinks(*result.Revoke, `id = $4`, result.LinkID)
+	_, err = tx.revokeLinks(*result.Revoke, `id = $4`, result.LinkID)
 	return err
 }
 

@@ -139,7 +139,7 @@ func (s *suite) revokeRechecked() {
 	now = now.Add(lease)
 	recheck := s.mustBegin(made, now, func(r *bridge.Recheck) { r.Unanswered = true })
 	by := with(s.by(bridge.ReasonAccountGone), func(r *bridge.Revocation) { r.At = now })
-	gone := func(r *bridge.RecheckResult) { r.Revoke, r.Subject, r.Provider = &by, onePerson, "corp" }
+	gone := func(r *bridge.RecheckResult) { r.Revoke = &by }
 	s.wantError(s.finish(lost, now, gone), bridge.ErrNotFound)
 	s.wantActive("a recheck that lost its lease revoked the link", made.Token)
 	s.wantSignIn("after that", nil, s.signIn(0))

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -187,24 +184,15 @@ func printAuditJSON(w io.Writer, records []bridge.AuditRecord) error {
 		list[i] = auditJSON{r.ID, orNull(r.At), string(r.Event), string(r.Reason), string(r.Actor), r.ClientID, r.Provider,
 			r.LinkID, r.Subject, r.Ref, r.Address}
 	}
-	text, err := json.MarshalIndent(list, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(w, asciiJSON(string(text)))
-	return err
+	return printJSON(w, list)
 }
 
 func printAudit(w io.Writer, records []bridge.AuditRecord) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	table := newTable(w)
 	fmt.Fprintln(table, "TIME\tEVENT\tREASON\tACTOR\tSKILL\tPROVIDER\tLINK\tSUBJECT\tREF\tADDRESS")
 	for _, r := range records {
-		columns := []string{r.At.UTC().Format(time.RFC3339), string(r.Event), string(r.Reason), string(r.Actor), r.ClientID,
-			r.Provider, r.LinkID, r.Subject, r.Ref, r.Address}
-		for i, column := range columns { // any text of a database could control the terminal
-			columns[i] = cmp.Or(upstream.LogText(column), "-")
-		}
-		fmt.Fprintln(table, strings.Join(columns, "\t"))
+		printRow(table, []string{r.At.UTC().Format(time.RFC3339), string(r.Event), string(r.Reason), string(r.Actor), r.ClientID,
+			r.Provider, r.LinkID, r.Subject, r.Ref, r.Address})
 	}
 	return table.Flush()
 }

@@ -12,6 +12,7 @@ import (
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/server"
 	"alexa-oidc-bridge/bridge/upstream"
+	"alexa-oidc-bridge/config"
 )
 
 func checkCommand() *cobra.Command {
@@ -31,9 +32,7 @@ nothing. After a fault the exit code is 1.`,
 			if err != nil {
 				return err
 			}
-			for _, warning := range warnings {
-				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", warning)
-			}
+			printWarnings(cmd, warnings)
 			if err := printSettings(cmd, loaded.Server); err != nil || !online {
 				return err
 			}
@@ -42,6 +41,12 @@ nothing. After a fault the exit code is 1.`,
 	}
 	check.Flags().BoolVar(&online, "online", false, "also ask the providers, the database and public_url")
 	return check
+}
+
+func printWarnings(cmd *cobra.Command, warnings []config.Warning) {
+	for _, warning := range warnings {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", warning)
+	}
 }
 
 // printSettings prints what to enter at the provider, in the developer console and in the backends.

@@ -105,7 +105,7 @@ func (r rotation) reseal(ctx context.Context, token bridge.SealedToken) (sealSta
 	switch {
 	case err != nil:
 		return byNone, nil
-	case r.ring.SealsLike(token.Sealed):
+	case r.ring.SealedByNewest(token.Sealed):
 		return byNewest, nil
 	case r.dryRun:
 		return byOlder, nil

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode/utf16"
 
@@ -126,6 +125,10 @@ func printLinksJSON(w io.Writer, links []bridge.Link) error {
 			orNull(link.CreatedAt), orNull(link.LastUsedAt), orNull(link.RevokedAt), string(link.Reason), string(link.Actor),
 			link.IsTest()}
 	}
+	return printJSON(w, list)
+}
+
+func printJSON(w io.Writer, list any) error {
 	text, err := json.MarshalIndent(list, "", "  ")
 	if err != nil {
 		return err
@@ -159,7 +162,7 @@ func orNull(t time.Time) *time.Time {
 }
 
 func printLinks(w io.Writer, links []bridge.Link) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	table := newTable(w)
 	fmt.Fprintln(table, "LINK\tSKILL\tGRANT\tPROVIDER\tSUBJECT\tPERSON\tCREATED\tLAST USED\tREVOKED")
 	for _, link := range links {
 		revoked := minute(link.RevokedAt)
@@ -176,12 +179,17 @@ func printLinks(w io.Writer, links []bridge.Link) error {
 		columns := []string{link.ID, link.ClientID, grant, link.Provider.ID, link.Subject,
 			shortened(cmp.Or(link.Claims.String(bridge.ClaimEmail), link.Claims.DisplayName(), "-")),
 			minute(link.CreatedAt), minute(link.LastUsedAt), revoked}
-		for i, column := range columns { // any text of a database could control the terminal
-			columns[i] = upstream.LogText(column)
-		}
-		fmt.Fprintln(table, strings.Join(columns, "\t"))
+		printRow(table, columns)
 	}
 	return table.Flush()
+}
+
+// printRow prints a row of a table, with - for what is empty. Any text of a database could control the terminal.
+func printRow(table io.Writer, columns []string) {
+	for i, column := range columns {
+		columns[i] = cmp.Or(upstream.LogText(column), "-")
+	}
+	fmt.Fprintln(table, strings.Join(columns, "\t"))
 }
 
 // shortened keeps the beginning of a text that would make a row of the table too long.

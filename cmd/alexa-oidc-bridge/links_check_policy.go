@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -34,9 +33,7 @@ The exit code is 0 if the check was made, also if links would be suspended.`,
 			if err != nil {
 				return err
 			}
-			for _, warning := range warnings {
-				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", warning)
-			}
+			printWarnings(cmd, warnings)
 			store, err := openStore(cmd, loaded.Storage)
 			if err != nil {
 				return err
@@ -157,12 +154,7 @@ func printSuspendedJSON(w io.Writer, found []suspension) error {
 		list[i] = suspensionJSON{s.link.ID, s.link.ClientID, s.link.Provider.ID, s.link.Subject, s.link.Claims.DisplayName(),
 			s.link.Claims.String(bridge.ClaimEmail), string(s.reason), s.rule, s.link.IsTest()}
 	}
-	text, err := json.MarshalIndent(list, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(w, asciiJSON(string(text)))
-	return err
+	return printJSON(w, list)
 }
 
 func printSuspended(w io.Writer, found []suspension) error {
@@ -173,12 +165,8 @@ func printSuspended(w io.Writer, found []suspension) error {
 	fmt.Fprintln(table, "LINK\tSKILL\tPROVIDER\tSUBJECT\tPERSON\tREASON\tRULE")
 	for _, s := range found {
 		person := cmp.Or(s.link.Claims.String(bridge.ClaimEmail), s.link.Claims.DisplayName(), "-")
-		columns := []string{s.link.ID, s.link.ClientID, s.link.Provider.ID, s.link.Subject, shortened(person),
-			string(s.reason), s.rule}
-		for i, column := range columns { // any text of a database could control the terminal
-			columns[i] = upstream.LogText(column)
-		}
-		fmt.Fprintln(table, strings.Join(columns, "\t"))
+		printRow(table, []string{s.link.ID, s.link.ClientID, s.link.Provider.ID, s.link.Subject, shortened(person),
+			string(s.reason), s.rule})
 	}
 	return table.Flush()
 }

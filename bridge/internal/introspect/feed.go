@@ -100,10 +100,10 @@ func (f *feedReader) logRevoked(events []bridge.Event) {
 	}
 	for _, event := range events {
 		level, message := slog.LevelInfo, "link revoked"
-		if event.Reason == bridge.ReasonClaimsChanged {
+		switch event.Reason {
+		case bridge.ReasonClaimsChanged:
 			message = "claims renewed"
-		}
-		if event.Reason == bridge.ReasonCodeReplayed || event.Reason == bridge.ReasonRefreshReplayed {
+		case bridge.ReasonCodeReplayed, bridge.ReasonRefreshReplayed:
 			level = slog.LevelWarn // somebody else may hold the secret
 		}
 		f.deps.Log.Log(context.Background(), level, message, "link_id", event.LinkID, "client_id", event.ClientID,

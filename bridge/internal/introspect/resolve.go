@@ -86,10 +86,11 @@ func (h *Handler) use(q *query, entry answercache.Entry, linkID string, now time
 	return entry, nil
 }
 
-// recheckInterval is how long after a recheck was asked for it is asked for again.
+// recheckInterval is how long after a recheck was asked for it is asked for again. If another process checks the
+// account, this one learns of a revocation and of changed claims only.
 const recheckInterval = time.Minute
 
-// wantRecheck asks for a recheck of an entry's link. Of the answer only a revocation, or changed claims, are told.
+// wantRecheck asks for a recheck of an entry's link.
 func (h *Handler) wantRecheck(entry *answercache.Entry, now time.Time) {
 	of := linkOf(entry)
 	h.Used(of.LinkID, of.Provider)

@@ -31,10 +31,10 @@ type verdict struct {
 
 // ask asks the provider about the account of a link.
 //
-// The context lasts as long as the process. What the provider is asked takes a bounded time of it, but a new refresh
-// token is stored however long the store is out of reach.
-func (r *Rechecker) ask(lasting context.Context, q *queue, recheck *bridge.Recheck, policy bridge.AccountPolicy) verdict {
-	ctx, cancel := context.WithTimeout(lasting, timeout)
+// The first context lasts as long as the process. What the provider is asked takes a bounded time of it, but a new
+// refresh token is stored however long the store is out of reach.
+func (r *Rechecker) ask(process context.Context, q *queue, recheck *bridge.Recheck, policy bridge.AccountPolicy) verdict {
+	ctx, cancel := context.WithTimeout(process, timeout)
 	defer cancel()
 	if !recheck.DeadAt.IsZero() {
 		return r.dead(recheck.DeadAt, policy)
@@ -50,7 +50,9 @@ func (r *Rechecker) ask(lasting context.Context, q *queue, recheck *bridge.Reche
 	if token.ClientID != q.provider.ClientID() { // the provider would refuse it, though the account lives
 		return r.cannotTell(ctx, q, recheck, policy, errOtherClient)
 	}
-	renewal, err := q.provider.Renew(ctx, upstream.Person{RefreshToken: token.RefreshToken, Sub: link.Account.Subject, Subject: link.Subject})
+	renewal, err := q.provider.Renew(ctx, upstream.Person{
+		RefreshToken: token.RefreshToken, Sub: link.Account.Subject, Subject: link.Subject,
+	})
 	if err == nil || isGone(err) {
 		q.answered()
 	}
@@ -61,7 +63,7 @@ func (r *Rechecker) ask(lasting context.Context, q *queue, recheck *bridge.Reche
 		return r.cannotTell(ctx, q, recheck, policy, err)
 	}
 	// Before anything else: the old token may be dead already.
-	if err := r.replaceToken(lasting, recheck, renewal.RefreshToken); err != nil {
+	if err := r.replaceToken(process, recheck, renewal.RefreshToken); err != nil {
 		recheck.Unanswered = true
 		return r.cannotTell(ctx, q, recheck, policy, err)
 	}
@@ -90,33 +92,47 @@ func (r *Rechecker) dead(at time.Time, policy bridge.AccountPolicy) verdict {
 }
 
 // cannotTell returns the verdict after an error. The later one of two failures of a link is asked about later.
-func (r *Rechecker) cannotTell(ctx context.Context, q *queue, recheck *bridge.Recheck, policy bridge.AccountPolicy, err error) verdict {
-	level, attrs, unanswered := slog.LevelWarn, []any{"error", err}, recheck.Unanswered
+func (r *Rechecker) cannotTell(ctx context.Context, q *queue, recheck *bridge.Recheck, policy bridge.AccountPolicy,
+	err error) verdict {
+	unanswered, stage := recheck.Unanswered, ""
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
-		unanswered = unanswered || e.Unanswered
+		unanswered, stage = unanswered || e.Unanswered, e.Stage
 		switch e.Kind {
 		case upstream.OutOfReach:
 			q.failed(r.Now(), 1)
 		case upstream.RateLimited:
 			q.failed(r.Now(), outageFailures)
-		case upstream.Misconfigured:
-			level = slog.LevelError
-		case upstream.Gone:
-			e.Hint = "an earlier answer was lost, so that the provider may only have replaced this refresh token: let the person link again"
 		}
-		attrs = append(attrs, "stage", e.Stage, "hint", e.Hint)
-	}
-	switch {
-	case errors.Is(err, errNotOpened):
-		level, attrs = slog.LevelError, append(attrs, "hint", "put back the key that was removed from keys, or let the person link again")
-	case errors.Is(err, upstream.ErrOtherPerson):
-		level = slog.LevelError
 	}
 	wait := retryIn(policy, recheck.Failures)
+	level, hint := adviceFor(err)
 	const message = "account not checked"
-	r.Sampler.Log(ctx, r.Log, level, message, message, append([]any{"link_id", recheck.Link.ID,
-		"provider", recheck.Link.Provider.ID, "failures", recheck.Failures + 1, "retry_in", wait.String()}, attrs...)...)
+	r.Sampler.Log(ctx, r.Log, level, message, message, "link_id", recheck.Link.ID, "provider", recheck.Link.Provider.ID,
+		"failures", recheck.Failures+1, "retry_in", wait.String(), "error", err, "stage", stage, "hint", hint)
 	return verdict{outcome: unknown, result: bridge.RecheckResult{DueAt: r.Now().Add(wait), Unanswered: unanswered}}
+}
+
+// adviceFor returns how loud an error is logged, and what to do about it. What is set up wrongly is an ERROR.
+func adviceFor(err error) (level slog.Level, hint string) {
+	e, isUpstream := errors.AsType[*upstream.Error](err)
+	switch {
+	case errors.Is(err, errNotOpened):
+		return slog.LevelError, "put back the key that was removed from keys, or let the person link again"
+	case errors.Is(err, errOtherClient):
+		return slog.LevelError, "set client_id back to the one before, or let the person link again"
+	case errors.Is(err, errOtherIssuer):
+		return slog.LevelError, "set issuer back to the one before, or revoke the link"
+	case errors.Is(err, upstream.ErrOtherPerson):
+		return slog.LevelError, "let the provider's operator find out whom it issued the refresh token to"
+	case isUpstream && e.Kind == upstream.Gone:
+		return slog.LevelWarn, "an answer was lost, or the database comes from a copy, so that the provider may only have replaced " +
+			"this refresh token: let the person link again"
+	case isUpstream && e.Kind == upstream.Misconfigured:
+		return slog.LevelError, e.Hint
+	case isUpstream:
+		return slog.LevelWarn, e.Hint
+	}
+	return slog.LevelWarn, ""
 }
 
 // retryIn returns how long to wait after a failure, of which there were some before: twice as long each time, and at
@@ -151,7 +167,8 @@ func (r *Rechecker) judge(ctx context.Context, q *queue, recheck *bridge.Recheck
 		return r.cannotTell(ctx, q, recheck, policy, err)
 	}
 	claims := renewedClaims(link.Claims, said, complete)
-	if rule := bridge.FirstFailed(skill.SignInRules(link.Provider, claims)); rule.Reason != "" && r.Clients.CheckLink(link) == "" {
+	rule := bridge.FirstFailed(skill.SignInRules(link.Provider, claims))
+	if rule.Reason != "" && r.Clients.CheckLink(link) == "" { // not if the configuration suspends it, whatever the claims
 		return verdict{outcome: gone, reason: rule.Reason}
 	}
 	if v.result.Renewed = r.renewed(ctx, link, skill, policy, claims, identity, complete); v.result.Renewed != nil {

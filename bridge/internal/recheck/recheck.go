@@ -55,8 +55,8 @@ type Deps struct {
 	Upstreams map[string]*upstream.Provider
 	Keys      *keys.Ring
 	Sampler   *httperror.Sampler
-	// Checked is called when a link may have been checked, by whichever process, so that what is known of it is read
-	// again.
+	// Checked is called when the provider has said that the account of a link lives, so that what is cached of it is read
+	// again, with the time of the answer.
 	Checked func(linkID string)
 }
 
@@ -208,14 +208,9 @@ func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // recheck rechecks one link.
 func (r *Rechecker) recheck(ctx context.Context, q *queue, linkID string) {
-	if err := q.provider.Discover(ctx); err != nil { // before a refresh token is sent, so that its answer is not in doubt
-		q.failed(r.Now(), outageFailures)
-		return
-	}
 	ctx, cancel := lasting(ctx)
 	defer cancel()
 	policy := r.Clients.AccountPolicy(q.provider.ID())
-	defer r.Checked(linkID) // also if another process has checked it
 	recheck, err := r.begin(ctx, linkID, policy)
 	switch {
 	case errors.Is(err, bridge.ErrNotFound): // another process was faster, or the link is revoked
@@ -227,7 +222,10 @@ func (r *Rechecker) recheck(ctx context.Context, q *queue, linkID string) {
 	r.wait(ctx, q)
 	v := r.ask(ctx, q, &recheck, policy)
 	r.outcomes.WithLabelValues(q.provider.ID(), string(v.outcome)).Inc()
-	if err := r.record(ctx, &recheck, policy, v); err != nil && !errors.Is(err, bridge.ErrNotFound) {
+	switch err := r.record(ctx, &recheck, policy, v); {
+	case err == nil && v.outcome == alive:
+		r.Checked(linkID)
+	case err != nil && !errors.Is(err, bridge.ErrNotFound):
 		r.logFailure(ctx, linkID, "recheck not recorded", err)
 	}
 }
@@ -259,7 +257,7 @@ func (q *queue) takeUsed(limit int) (used []string) {
 	return used
 }
 
-// failed notes that the provider did not answer, as often in a row as weight says.
+// failed notes that the provider did not answer. The weight is how many failures in a row it counts as.
 func (q *queue) failed(now time.Time, weight int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

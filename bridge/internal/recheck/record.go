@@ -27,7 +27,6 @@ func (r *Rechecker) replaceToken(ctx context.Context, recheck *bridge.Recheck, t
 func (r *Rechecker) record(ctx context.Context, recheck *bridge.Recheck, policy bridge.AccountPolicy, v verdict) error {
 	link := &recheck.Link
 	if v.outcome == gone {
-		v.result.Subject, v.result.Provider = link.Subject, link.Provider.ID
 		v.result.Revoke = &bridge.Revocation{Reason: v.reason, Actor: bridge.ActorProvider(link.Provider.ID), At: r.Now()}
 	}
 	if v.outcome == dying && recheck.DeadAt.IsZero() {
