@@ -28,8 +28,9 @@ func layers() map[string]int {
 		"bridge":                0,
 		"bridge/internal/oauth": 0, "bridge/internal/reference": 0, "bridge/internal/answercache": 0,
 		"bridge/internal/clientaddr": 0,
-		"bridge/upstream":            -1, "bridge/upstreamtest": -1, "bridge/alexa": -1, "bridge/keys": -1, "bridge/lookup": -1,
-		"templates": -1,
+		"bridge/upstream":            -1, "bridge/upstreamtest": -1, "bridge/alexa": -1, "bridge/keys": -1,
+		"bridge/lookup": -1,
+		"templates":     -1,
 	}
 }
 
@@ -63,7 +64,8 @@ func TestLayers(t *testing.T) {
 // and its own store.
 func TestForeignImports(t *testing.T) {
 	viper := []string{"github.com/spf13/viper"}
-	drivers := []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/lib/pq", "github.com/mattn/go-sqlite3"}
+	drivers := []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/lib/pq",
+		"github.com/mattn/go-sqlite3"}
 	for _, p := range listPackages(t) {
 		directory, layer := layerOf(t, p.ImportPath)
 		if layer < layers()["config"] {
@@ -106,8 +108,8 @@ func layerOf(t *testing.T, importPath string) (directory string, layer int) {
 // listPackages returns the packages of this module, without their tests.
 func listPackages(t *testing.T) []goPackage {
 	t.Helper()
-	output, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", "./cmd/...", "./examples/...", "./config/...",
-		"./bridge/...", "./templates/...", "./internal/...").Output()
+	output, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", "./cmd/...", "./examples/...",
+		"./config/...", "./bridge/...", "./templates/...", "./internal/...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}

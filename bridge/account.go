@@ -21,8 +21,8 @@ type Account struct {
 	Email string
 }
 
-// AccountPolicy says by which ways a provider tells that a person's account ended, and what then happens to their links.
-// The zero value: by none.
+// AccountPolicy says by which ways a provider tells that a person's account ended, and what then happens to their
+// links. The zero value: by none.
 type AccountPolicy struct {
 	// Offline keeps the provider's refresh token with a link, to ask whether the account still lives.
 	Offline bool

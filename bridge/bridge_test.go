@@ -16,7 +16,8 @@ func TestToken(t *testing.T) {
 	if !regexp.MustCompile(`^[A-Za-z0-9_-]{40,128}$`).MatchString(token) || !bridge.AccessTokenKind.WellFormed(token) {
 		t.Errorf("token %s", token)
 	}
-	for _, bad := range []string{"", "aob_at_", token + "x", token[:len(token)-1], token[1:], strings.Replace(token, "_at_", "_rt_", 1),
+	for _, bad := range []string{"", "aob_at_", token + "x", token[:len(token)-1], token[1:],
+		strings.Replace(token, "_at_", "_rt_", 1),
 		token[:len(token)-1] + "+", token[:len(token)-1] + "=", token[:len(token)-1] + "\n", token[:len(token)-2] + "é"} {
 		if bridge.AccessTokenKind.WellFormed(bad) {
 			t.Errorf("%q is taken for a token", bad)
@@ -159,7 +160,8 @@ func TestHasSecret(t *testing.T) {
 		backend   *bridge.Backend
 		presented string
 		want      bool
-	}{{nobody, "", false}, {nobody, "a", false}, {empty, "", false}, {some, "", false}, {some, "a", true}, {some, "b", true}, {some, "c", false}} {
+	}{{nobody, "", false}, {nobody, "a", false}, {empty, "", false}, {some, "", false}, {some, "a", true},
+		{some, "b", true}, {some, "c", false}} {
 		if got := tt.backend.HasSecret(tt.presented); got != tt.want {
 			t.Errorf("%+v, %q: %v", tt.backend, tt.presented, got)
 		}

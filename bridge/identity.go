@@ -96,7 +96,8 @@ func (c Claims) CheckSize() error {
 		}
 	}
 	if size > MaxKeptClaims {
-		return fmt.Errorf("the claims to be stored with the link have %d bytes, and at most %d are possible", size, MaxKeptClaims)
+		return fmt.Errorf("the claims to be stored with the link have %d bytes, and at most %d are possible", size,
+			MaxKeptClaims)
 	}
 	return nil
 }

@@ -39,7 +39,8 @@ type RecheckResult struct {
 	Unanswered bool
 	Stable     bool      // as in Recheck; only with CheckedAt
 	DeadAt     time.Time // as in Recheck; only with CheckedAt
-	// Revoke, unless it is nil, revokes the link, and the sign-ins of its person. All else but LinkID and Lease is ignored.
+	// Revoke, unless it is nil, revokes the link, and the sign-ins of its person. All else but LinkID and Lease is
+	// ignored.
 	Revoke *Revocation
 
 	// Reason, unless it is empty, makes an audit record: the answer is another one than before.

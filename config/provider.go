@@ -124,7 +124,8 @@ func (b *builder) printable(path, text string) {
 }
 
 func isEntra(issuer string) bool {
-	return strings.HasPrefix(issuer, "https://login.microsoftonline.com/") || strings.HasPrefix(issuer, "https://sts.windows.net/")
+	return strings.HasPrefix(issuer, "https://login.microsoftonline.com/") ||
+		strings.HasPrefix(issuer, "https://sts.windows.net/")
 }
 
 func isEntraWithoutTenant(issuer *url.URL) bool {

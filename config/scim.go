@@ -14,8 +14,8 @@ func (b *builder) scim(path string, provider providerForm) bridge.SCIM {
 		Attribute: cmp.Or(form.Attribute, bridge.SCIMExternalID),
 		Claim:     cmp.Or(form.Claim, bridge.ClaimSubject),
 	}
-	b.reject(!slices.Contains([]string{bridge.SCIMExternalID, bridge.SCIMUserName}, scim.Attribute), member(path, "attribute"),
-		"unknown", "use externalId or userName")
+	b.reject(!slices.Contains([]string{bridge.SCIMExternalID, bridge.SCIMUserName}, scim.Attribute),
+		member(path, "attribute"), "unknown", "use externalId or userName")
 	b.warnDot(member(path, "claim"), scim.Claim)
 	if len(form.Token) == 0 || slices.Equal(form.Token, oneOrMany{""}) {
 		return bridge.SCIM{}
@@ -23,8 +23,9 @@ func (b *builder) scim(path string, provider providerForm) bridge.SCIM {
 	scim.Tokens = b.secrets(member(path, "token"), form.Token)
 	if subject := cmp.Or(provider.SubjectClaim, bridge.ClaimSubject); isEntra(provider.Issuer) &&
 		scim.Claim == bridge.ClaimSubject && subject == bridge.ClaimSubject {
-		b.warn(member(path, "claim"), "the sub of Entra ID is in no directory, so no link would ever end; set subject_claim: oid, "+
-			"or claim: oid, and map objectId to externalId")
+		b.warn(member(path, "claim"),
+			"the sub of Entra ID is in no directory, so no link would ever end; set subject_claim: oid, "+
+				"or claim: oid, and map objectId to externalId")
 	}
 	return scim
 }

@@ -34,7 +34,8 @@ func TestSCIM(t *testing.T) {
 	} {
 		loaded, _ := load(t, withProvider(t, someIssuer, keys))
 		scim := loaded.Server.Accounts["corp"].SCIM
-		if scim.Attribute != want.attribute || scim.Claim != want.claim || scim.HasToken(scimToken) != want.has || scim.HasToken("") {
+		if scim.Attribute != want.attribute || scim.Claim != want.claim || scim.HasToken(scimToken) != want.has ||
+			scim.HasToken("") {
 			t.Errorf("%s: %+v, want %+v", keys, scim, want)
 		}
 		if !want.has && (len(scim.Tokens) > 0 || len(loaded.Server.Accounts["corp"].Claims()) > 0) {
@@ -62,8 +63,9 @@ func TestSCIMProblems(t *testing.T) {
 func TestSCIMWarnings(t *testing.T) {
 	const token = `token: "${BRIDGE_TEST_SCIM}"`
 	for name, test := range map[string]struct{ issuer, keys, want string }{
-		"sub of Entra ID":     {entraIssuer, "scim: {" + token + "}", "set subject_claim: oid"},
-		"and by name":         {entraIssuer, "subject_claim: sub\n    scim: {" + token + ", claim: sub}", "set subject_claim: oid"},
+		"sub of Entra ID": {entraIssuer, "scim: {" + token + "}", "set subject_claim: oid"},
+		"and by name": {entraIssuer, "subject_claim: sub\n    scim: {" + token + ", claim: sub}",
+			"set subject_claim: oid"},
 		"oid as the subject":  {entraIssuer, "subject_claim: oid\n    scim: {" + token + "}", ""},
 		"oid as the claim":    {entraIssuer, "scim: {" + token + ", claim: oid}", ""},
 		"no directory":        {entraIssuer, "scim: {claim: sub}", ""},
@@ -74,7 +76,8 @@ func TestSCIMWarnings(t *testing.T) {
 		_, warnings := load(t, withProvider(t, test.issuer, test.keys))
 		wanted := 0
 		for _, warning := range warnings {
-			if strings.HasPrefix(warning.Path, "providers[0].scim") && test.want != "" && strings.Contains(warning.Text, test.want) {
+			if strings.HasPrefix(warning.Path, "providers[0].scim") && test.want != "" &&
+				strings.Contains(warning.Text, test.want) {
 				wanted++
 			}
 		}

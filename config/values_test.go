@@ -75,7 +75,8 @@ func TestLogoutKeys(t *testing.T) {
 		id + "\n    on_logout: \"\"\n    universal_logout: false": {OnLogout: bridge.LogoutRechecks},
 	} {
 		loaded, _ := load(t, replaced(t, id, text))
-		if got := loaded.Server.Accounts["corp"]; got.OnLogout != want.OnLogout || got.UniversalLogout != want.UniversalLogout ||
+		if got := loaded.Server.Accounts["corp"]; got.OnLogout != want.OnLogout ||
+			got.UniversalLogout != want.UniversalLogout ||
 			got.EmailTrusted != want.EmailTrusted {
 			t.Errorf("%s: %+v", text, got)
 		}
@@ -109,7 +110,8 @@ func TestUniversalLogoutOfOkta(t *testing.T) {
 			}
 			continue
 		}
-		if got := problemsOf(t, text); len(got) != 1 || !strings.HasPrefix(got[0], "9:23: providers[0].universal_logout: set for a custom authorization server") {
+		if got := problemsOf(t, text); len(got) != 1 ||
+			!strings.HasPrefix(got[0], "9:23: providers[0].universal_logout: set for a custom authorization server") {
 			t.Errorf("%s: problems %v", issuer, got)
 		}
 	}

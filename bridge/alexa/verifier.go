@@ -115,8 +115,8 @@ func single(header http.Header, name string) (string, error) {
 	}
 }
 
-// envelope is the body of a request. Its names are exact, and of equal names the last one counts, as for skills in other
-// languages: decoding into a struct ignores case, and mixes the values of equal names.
+// envelope is the body of a request. Its names are exact, and of equal names the last one counts, as for skills in
+// other languages: decoding into a struct ignores case, and mixes the values of equal names.
 type envelope struct {
 	root      any
 	malformed bool // a value was of another type than was asked for

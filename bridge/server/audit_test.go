@@ -97,7 +97,8 @@ func TestAuditOfLife(t *testing.T) {
 	b := startBridge(t, withCodeGrant, withProxy(600, 30))
 	store := watchStore(b)
 	phone, request := forwardedPhone(honest), b.CodeRequest()
-	code := b.AuthorizationResponse(request, b.Decide(phone, b.SignIn(phone, request, testbridge.Ada()), "link")).Get("code")
+	code := b.AuthorizationResponse(request,
+		b.Decide(phone, b.SignIn(phone, request, testbridge.Ada()), "link")).Get("code")
 	link := b.Links()[0]
 	want := bridge.AuditRecord{ClientID: "pizza", Provider: "corp", LinkID: link.ID, Subject: testbridge.Ada().Subject}
 

@@ -50,7 +50,8 @@ func TestLogoutFailuresPerMinute(t *testing.T) {
 		wantLogout(b, "invented", invented, want, forwarded(stranger))
 	}
 	wantLogout(b, "nothing", url.Values{}, http.StatusTooManyRequests, forwarded(stranger))
-	if response, _ := b.Revocation(issSub(b), nil, header("Authorization", "Bearer x"), forwarded(stranger)); response.StatusCode != http.StatusTooManyRequests {
+	if response, _ := b.Revocation(issSub(b), nil, header("Authorization", "Bearer x"),
+		forwarded(stranger)); response.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("an invented revocation: status %d", response.StatusCode)
 	}
 	form := b.LogoutToken(nil)
@@ -95,7 +96,8 @@ func TestEndpointsThatAreOff(t *testing.T) {
 	wantNothing(b, paths...)
 	onLogout(bridge.LogoutRevokes)(b)
 	b.Restart()
-	wantNothing(b, "/backchannel-logout/other", "/backchannel-logout/", "/backchannel-logout", "/backchannel-logout/corp/", paths[1])
+	wantNothing(b, "/backchannel-logout/other", "/backchannel-logout/", "/backchannel-logout",
+		"/backchannel-logout/corp/", paths[1])
 	wantLogout(b, "switched on", url.Values{}, http.StatusBadRequest)
 }
 

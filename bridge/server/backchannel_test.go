@@ -101,15 +101,16 @@ func TestSignOutAtProvider(t *testing.T) {
 				}
 			}
 			b.WantMetric(`bridge_backchannel_logouts_total{outcome="` + outcome + `",provider="corp"} 1`)
-			b.WantLogged(map[string]any{"msg": "back-channel logout", "provider": "corp", "on_logout": string(action), "outcome": outcome})
+			b.WantLogged(map[string]any{"msg": "back-channel logout", "provider": "corp", "on_logout": string(action),
+				"outcome": outcome})
 			b.Clock.Advance(time.Second)
 			b.WantActive(b.Link()) // a new sign-in counts
 		})
 	}
 }
 
-// TestLogoutWhenNobodyAsks has links from when offline was true. Nobody asks by their refresh tokens any more, so that the
-// logout ends them.
+// TestLogoutWhenNobodyAsks has links from when offline was true. Nobody asks by their refresh tokens any more, so that
+// the logout ends them.
 func TestLogoutWhenNobodyAsks(t *testing.T) {
 	t.Parallel()
 	policy := func(p *bridge.AccountPolicy) { p.OnLogout = bridge.LogoutRechecks }
@@ -136,7 +137,8 @@ func TestBackChannelLogoutRequest(t *testing.T) {
 	wantLogout(b, "twice", url.Values{"logout_token": {jwt, jwt}}, http.StatusBadRequest)
 	wantLogout(b, "too large", url.Values{"logout_token": {jwt}, "x": {strings.Repeat("x", 8<<10)}}, http.StatusBadRequest)
 	wantLogout(b, "as JSON", good, http.StatusBadRequest, header("Content-Type", "application/json"))
-	wantLogout(b, "in the URL", url.Values{}, http.StatusBadRequest, func(r *http.Request) { r.URL.RawQuery = good.Encode() })
+	wantLogout(b, "in the URL", url.Values{}, http.StatusBadRequest,
+		func(r *http.Request) { r.URL.RawQuery = good.Encode() })
 	wantLogout(b, "as Bearer", url.Values{}, http.StatusBadRequest, header("Authorization", "Bearer "+jwt))
 	if got := status(b, "GET", "/backchannel-logout/corp?"+good.Encode(), nil); got != http.StatusMethodNotAllowed {
 		t.Errorf("GET: status %d", got)
@@ -155,16 +157,19 @@ func TestLogoutTokens(t *testing.T) {
 	token := b.Link()
 	claims := logoutClaims(b, nil)
 	for name, jwt := range map[string]string{
-		"an ID token": b.Sign("JWT", map[string]any{"iss": claims["iss"], "aud": claims["aud"], "sub": claims["sub"], "nonce": "x",
-			"iat": claims["iat"], "exp": claims["exp"]}),
-		"an ID token with the event":   b.Sign("JWT", logoutClaims(b, map[string]any{"nonce": "x"})),
-		"without the event":            b.Sign("logout+jwt", logoutClaims(b, map[string]any{"events": nil})),
-		"an access token":              b.Sign("at+jwt", claims),
-		"a revocation":                 b.Sign("global-token-revocation+jwt", revocationClaims(b, nil)),
-		"the event with another type":  b.Sign("global-token-revocation+jwt", claims),
-		"for another client":           b.Sign("logout+jwt", logoutClaims(b, map[string]any{"aud": "another"})),
-		"of another issuer":            b.Sign("logout+jwt", logoutClaims(b, map[string]any{"iss": "https://login.fabrikam.com"})),
-		"of an hour ago":               b.Sign("logout+jwt", logoutClaims(b, map[string]any{"iat": b.Clock.Now().Add(-time.Hour).Unix()})),
+		"an ID token": b.Sign("JWT",
+			map[string]any{"iss": claims["iss"], "aud": claims["aud"], "sub": claims["sub"], "nonce": "x",
+				"iat": claims["iat"], "exp": claims["exp"]}),
+		"an ID token with the event":  b.Sign("JWT", logoutClaims(b, map[string]any{"nonce": "x"})),
+		"without the event":           b.Sign("logout+jwt", logoutClaims(b, map[string]any{"events": nil})),
+		"an access token":             b.Sign("at+jwt", claims),
+		"a revocation":                b.Sign("global-token-revocation+jwt", revocationClaims(b, nil)),
+		"the event with another type": b.Sign("global-token-revocation+jwt", claims),
+		"for another client":          b.Sign("logout+jwt", logoutClaims(b, map[string]any{"aud": "another"})),
+		"of another issuer": b.Sign("logout+jwt",
+			logoutClaims(b, map[string]any{"iss": "https://login.fabrikam.com"})),
+		"of an hour ago": b.Sign("logout+jwt",
+			logoutClaims(b, map[string]any{"iat": b.Clock.Now().Add(-time.Hour).Unix()})),
 		"without jti":                  b.Sign("logout+jwt", logoutClaims(b, map[string]any{"jti": nil})),
 		"about nobody":                 b.Sign("logout+jwt", logoutClaims(b, map[string]any{"sub": nil})),
 		"no JWT":                       "opaque",
@@ -196,8 +201,10 @@ func TestLogoutOfSession(t *testing.T) {
 	b := startBridge(t, onLogout(bridge.LogoutRevokes))
 	b.Link() // discovers the provider
 	sub := testbridge.Ada().Subject
-	phone, laptop := b.LinkOf(bridge.Account{Subject: sub, Session: "phone"}), b.LinkOf(bridge.Account{Subject: sub, Session: "laptop"})
-	unknown, other := b.LinkOf(bridge.Account{Subject: sub}), b.LinkOf(bridge.Account{Subject: "another", Session: "phone"})
+	phone, laptop := b.LinkOf(bridge.Account{Subject: sub, Session: "phone"}),
+		b.LinkOf(bridge.Account{Subject: sub, Session: "laptop"})
+	unknown, other := b.LinkOf(bridge.Account{Subject: sub}),
+		b.LinkOf(bridge.Account{Subject: "another", Session: "phone"})
 	wantLogout(b, "session and person", b.LogoutToken(map[string]any{"sid": "phone"}), http.StatusOK)
 	wantRevoked(b, map[string]bool{phone: true, laptop: false, unknown: true, other: false})
 	wantLogout(b, "session", b.LogoutToken(map[string]any{"sub": nil, "sid": "laptop"}), http.StatusOK)
@@ -209,14 +216,16 @@ func TestLogoutOfSession(t *testing.T) {
 // LinkOf makes a link with the names of an account, and returns its id.
 func (b *testBridge) LinkOf(account bridge.Account, changes ...func(*bridge.Link)) string {
 	b.Helper()
-	link := bridge.Link{ID: bridge.NewLinkID(), ClientID: "pizza", Grant: bridge.GrantImplicit, Account: account, CreatedAt: b.Clock.Now()}
+	link := bridge.Link{ID: bridge.NewLinkID(), ClientID: "pizza", Grant: bridge.GrantImplicit, Account: account,
+		CreatedAt: b.Clock.Now()}
 	link.Provider = bridge.Provider{ID: "corp", Issuer: b.Config.Providers[0].Issuer, SubjectClaim: "sub"}
 	link.Subject = account.Subject
 	for _, change := range changes {
 		change(&link)
 	}
 	handle := bridge.HashOf(rand.Text())
-	err := b.Store.CreatePendingConsent(b.Context(), bridge.PendingConsent{Handle: handle, ExpiresAt: b.Clock.Now().Add(time.Minute)})
+	err := b.Store.CreatePendingConsent(b.Context(),
+		bridge.PendingConsent{Handle: handle, ExpiresAt: b.Clock.Now().Add(time.Minute)})
 	if err == nil {
 		made := bridge.NewLink{Link: link, SignedInAt: b.Clock.Now().Add(time.Hour), Token: bridge.HashOf(rand.Text())}
 		err = b.Store.Link(b.Context(), handle, made)

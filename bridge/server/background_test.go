@@ -71,7 +71,8 @@ func TestSweepErasesAfterRetention(t *testing.T) {
 	t.Parallel()
 	store := &recordingStore{}
 	now := time.Unix(1_800_000_000, 0)
-	s, err := New(Config{Keys: keys.NewRing([]byte("0123456789abcdef0123456789abcdef")), EndedRetention: time.Hour, AuditRetention: 24 * time.Hour},
+	s, err := New(Config{Keys: keys.NewRing([]byte("0123456789abcdef0123456789abcdef")), EndedRetention: time.Hour,
+		AuditRetention: 24 * time.Hour},
 		Deps{Store: store, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)

@@ -100,7 +100,8 @@ func startBrowser(t *testing.T, w *web, more ...chromedp.ExecAllocatorOption) *b
 	)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	t.Cleanup(stop)
-	ctx, stop := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // a failure shows in the next step
+	ctx, stop := chromedp.NewContext(allocator,
+		chromedp.WithErrorf(func(string, ...any) {})) // a failure shows in the next step
 	t.Cleanup(stop)
 	if err := chromedp.Do(ctx); err != nil { // without a timeout, which would end the browser
 		t.Fatal(err)

@@ -118,8 +118,9 @@ func startClient(t *testing.T, method string, changes ...func(*testBridge)) *cli
 	c.KeepSecret(clientSecret)
 	c.start()
 	c.run("discover", map[string]any{
-		"issuer":  c.Origin,
-		"client":  map[string]string{"client_id": "pizza", "secret": clientSecret, "auth": method, "redirect_uri": c.Skill.RedirectURIs[0]},
+		"issuer": c.Origin,
+		"client": map[string]string{"client_id": "pizza", "secret": clientSecret, "auth": method,
+			"redirect_uri": c.Skill.RedirectURIs[0]},
 		"backend": map[string]string{"client_id": testbridge.BackendID, "secret": testbridge.BackendSecret, "auth": method},
 	}, new(any))
 	return c
@@ -226,7 +227,8 @@ func (c *client) tokens(command string, parameters map[string]any) tokenResponse
 	var tokens tokenResponse
 	c.run(command, parameters, &tokens)
 	want := tokenResponse{
-		AccessToken: tokens.AccessToken, TokenType: "Bearer", ExpiresIn: 3600, RefreshToken: tokens.RefreshToken, Scope: "orders",
+		AccessToken: tokens.AccessToken, TokenType: "Bearer", ExpiresIn: 3600, RefreshToken: tokens.RefreshToken,
+		Scope: "orders",
 	}
 	if tokens != want || tokens.AccessToken == "" || tokens.RefreshToken == "" {
 		c.Fatalf("%s: %+v, want %+v", command, tokens, want)

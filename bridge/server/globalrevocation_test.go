@@ -29,7 +29,8 @@ func universalLogout(b *testBridge) {
 // claim.
 func revocationClaims(b *testBridge, changes map[string]any) map[string]any {
 	claims := map[string]any{
-		"iss": b.Config.Providers[0].Issuer, "aud": b.Config.PublicURL + "/global-token-revocation/corp", "sub": testbridge.ClientID,
+		"iss": b.Config.Providers[0].Issuer, "aud": b.Config.PublicURL + "/global-token-revocation/corp",
+		"sub": testbridge.ClientID,
 		"jti": rand.Text(), "iat": b.Clock.Now().Unix(), "nbf": b.Clock.Now().Add(-5 * time.Minute).Unix(),
 		"exp": b.Clock.Now().Add(5 * time.Minute).Unix(),
 	}
@@ -51,7 +52,8 @@ func email(address string) string {
 // Revocation sends a Global Token Revocation request, with changes of the claims of its JWT.
 func (b *testBridge) Revocation(body string, claims map[string]any, changes ...func(*http.Request)) (*http.Response, string) {
 	b.Helper()
-	request, err := http.NewRequestWithContext(b.Context(), http.MethodPost, b.Origin+"/global-token-revocation/corp", strings.NewReader(body))
+	request, err := http.NewRequestWithContext(b.Context(), http.MethodPost, b.Origin+"/global-token-revocation/corp",
+		strings.NewReader(body))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -67,10 +69,12 @@ func (b *testBridge) Revocation(body string, claims map[string]any, changes ...f
 func wantRevocation(b *testBridge, name, body string, status int, changes ...func(*http.Request)) {
 	b.Helper()
 	response, text := b.Revocation(body, nil, changes...)
-	if response.StatusCode != status || response.Header.Get("Cache-Control") != "no-store" || (text == "") != (status == http.StatusNoContent) {
+	if response.StatusCode != status || response.Header.Get("Cache-Control") != "no-store" ||
+		(text == "") != (status == http.StatusNoContent) {
 		b.Errorf("%s: status %d, want %d: %s", name, response.StatusCode, status, text)
 	}
-	if challenge := response.Header.Get("WWW-Authenticate"); strings.HasPrefix(challenge, "Bearer realm=") != (status == http.StatusUnauthorized) {
+	if challenge := response.Header.Get("WWW-Authenticate"); strings.HasPrefix(challenge,
+		"Bearer realm=") != (status == http.StatusUnauthorized) {
 		b.Errorf("%s: status %d with challenge %q", name, status, challenge)
 	}
 }
@@ -114,7 +118,8 @@ func TestGlobalTokenRevocationBody(t *testing.T) {
 	token, good := b.Link(), email("ada@contoso.com")
 	const id = `{"format":"email","email":"ada@contoso.com"}`
 	for name, body := range map[string]string{
-		"nothing": "", "null": "null", "a list": "[" + good + "]", "no subject": "{}", "no JSON": "sub_id=ada", "two values": good + good,
+		"nothing": "", "null": "null", "a list": "[" + good + "]", "no subject": "{}", "no JSON": "sub_id=ada",
+		"two values":         good + good,
 		"both names":         `{"sub_id":` + id + `,"subject":` + id + `}`,
 		"twice":              `{"sub_id":{"format":"email","email":"x@contoso.com"},"sub_id":` + id + `}`,
 		"twice inside":       `{"sub_id":{"format":"email","email":"x@contoso.com","email":"ada@contoso.com"}}`,
@@ -149,7 +154,8 @@ func TestGlobalTokenRevocationBody(t *testing.T) {
 	b.WantActive(token)
 	b.WantMetric(`bridge_global_token_revocations_total{outcome="bad_request",provider="corp"} 26`)
 	b.WantMetric(`bridge_global_token_revocations_total{outcome="other_issuer",provider="corp"} 1`)
-	wantRevocation(b, "Ada", good+strings.Repeat(" ", 8<<10-len(good)), http.StatusNoContent, header("Content-Type", "application/json; charset=utf-8"))
+	wantRevocation(b, "Ada", good+strings.Repeat(" ", 8<<10-len(good)), http.StatusNoContent,
+		header("Content-Type", "application/json; charset=utf-8"))
 	b.WantInactive(token)
 }
 
@@ -163,12 +169,13 @@ func TestGlobalTokenRevocationAuthentication(t *testing.T) {
 	}
 	const typ = "global-token-revocation+jwt"
 	for name, change := range map[string]func(*http.Request){
-		"nothing":            withoutAuth,
-		"Basic":              basicAuth(testbridge.ClientID, testbridge.ClientSecret),
-		"another scheme":     header("Authorization", "JWT "+b.Sign(typ, revocationClaims(b, nil))),
-		"twice":              func(r *http.Request) { r.Header.Add("Authorization", r.Header.Get("Authorization")) },
-		"our access token":   header("Authorization", "Bearer "+token),
-		"an ID token":        bearer("JWT", revocationClaims(b, map[string]any{"aud": testbridge.ClientID, "sub": testbridge.Ada().Subject, "nonce": "x"})),
+		"nothing":          withoutAuth,
+		"Basic":            basicAuth(testbridge.ClientID, testbridge.ClientSecret),
+		"another scheme":   header("Authorization", "JWT "+b.Sign(typ, revocationClaims(b, nil))),
+		"twice":            func(r *http.Request) { r.Header.Add("Authorization", r.Header.Get("Authorization")) },
+		"our access token": header("Authorization", "Bearer "+token),
+		"an ID token": bearer("JWT",
+			revocationClaims(b, map[string]any{"aud": testbridge.ClientID, "sub": testbridge.Ada().Subject, "nonce": "x"})),
 		"a logout token":     bearer("logout+jwt", logoutClaims(b, nil)),
 		"an access token":    bearer("at+jwt", revocationClaims(b, nil)),
 		"no type":            bearer("", revocationClaims(b, nil)),
@@ -224,7 +231,8 @@ func TestGlobalTokenRevocationOfSeveral(t *testing.T) {
 	same := header("Authorization", "Bearer "+b.Sign("global-token-revocation+jwt", revocationClaims(b, nil)))
 	wantRevocation(b, "both", email("ada@contoso.com"), http.StatusUnprocessableEntity, same)
 	b.WantActive(token)
-	b.WantLogged(map[string]any{"msg": "global token revocation failed", "level": "ERROR", "reason": "ambiguous", "status": 422.0})
+	b.WantLogged(map[string]any{"msg": "global token revocation failed", "level": "ERROR", "reason": "ambiguous",
+		"status": 422.0})
 	wantRevocation(b, "Ada, by the same JWT", issSub(b), http.StatusNoContent, same)
 	b.WantInactive(token)
 	wantRevoked(b, map[string]bool{shared: false})

@@ -87,13 +87,15 @@ func TestRequestsOfAnotherSite(t *testing.T) {
 	for range 10 {
 		for _, path := range []string{b.Request().URL(), "/", "/nothing", "/consent", "/callback/corp"} {
 			for _, destination := range []string{"empty", "image", "iframe"} {
-				if got := status(b, "GET", path, nil, forwarded(honest), header("Sec-Fetch-Dest", destination)); got != http.StatusForbidden {
+				if got := status(b, "GET", path, nil, forwarded(honest),
+					header("Sec-Fetch-Dest", destination)); got != http.StatusForbidden {
 					t.Fatalf("%s as %s: status %d", path, destination, got)
 				}
 			}
 		}
 	}
-	if got := status(b, "GET", b.Request().URL(), nil, forwarded(honest), header("Sec-Fetch-Dest", "document")); got != http.StatusSeeOther {
+	if got := status(b, "GET", b.Request().URL(), nil, forwarded(honest),
+		header("Sec-Fetch-Dest", "document")); got != http.StatusSeeOther {
 		t.Errorf("the person: status %d", got)
 	}
 }
@@ -141,7 +143,8 @@ func TestFailuresPerMinute(t *testing.T) {
 		}
 		b.WantLogged(map[string]any{"route": attack.path, "status": 429.0, "reason": "too_many", "address": stranger})
 		b.WantMetric(`bridge_limited_total{route="` + attack.path + `"} 2`)
-		if got := status(b, "POST", attack.path, attack.form, attack.auth, forwarded(honest)); got != http.StatusUnauthorized {
+		if got := status(b, "POST", attack.path, attack.form, attack.auth,
+			forwarded(honest)); got != http.StatusUnauthorized {
 			t.Errorf("%s from another address: status %d", attack.path, got)
 		}
 		for range 10 { // what is right, while the address has no failures left
@@ -193,8 +196,8 @@ func bringCode(b *testBridge, phone *simulator.Phone, callback *url.URL, code, a
 	return response.StatusCode
 }
 
-// TestInventedCodes brings invented codes to the callback. Of one flow few are sent to the provider, and of one address,
-// too. Others sign in as ever.
+// TestInventedCodes brings invented codes to the callback. Of one flow few are sent to the provider, and of one
+// address, too. Others sign in as ever.
 func TestInventedCodes(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, withProxy(600, 7))

@@ -42,8 +42,8 @@ func TestPanvaSignOut(t *testing.T) {
 	}
 }
 
-// TestPanvaSignOutWithRefreshToken signs Ada out at a provider whose refresh tokens for offline_access survive that: her
-// account lives, and so does the link.
+// TestPanvaSignOutWithRefreshToken signs Ada out at a provider whose refresh tokens for offline_access survive that:
+// her account lives, and so does the link.
 func TestPanvaSignOutWithRefreshToken(t *testing.T) {
 	t.Parallel()
 	p := startPanva(t, offlineOnLogout(bridge.LogoutRechecks))

@@ -23,14 +23,14 @@ func (p *panva) disable(subject string) {
 	response.Body.Close()
 }
 
-// everyMinute is a change to a bridge: it rechecks after a minute, since the clock of the provider does not move with the
-// test, and its ID tokens expire.
+// everyMinute is a change to a bridge: it rechecks after a minute, since the clock of the provider does not move with
+// the test, and its ID tokens expire.
 func everyMinute() func(*testBridge) {
 	return offline(func(policy *bridge.AccountPolicy) { policy.RecheckAfter = time.Minute })
 }
 
-// The provider replaces its refresh tokens. They survive that the person signs out, which ends no link, and not the end of
-// the account, which does.
+// The provider replaces its refresh tokens. They survive that the person signs out, which ends no link, and not the end
+// of the account, which does.
 func TestPanvaRecheck(t *testing.T) {
 	t.Parallel()
 	p := startPanva(t, everyMinute())
@@ -57,8 +57,8 @@ func TestPanvaRecheck(t *testing.T) {
 	p.wantOutcome("gone", "1")
 }
 
-// While the provider is down, nobody can tell, and no link ends. Nothing was sent to it, so that there is no doubt about
-// what it says when it runs again: here, that it knows none of the refresh tokens of the process before.
+// While the provider is down, nobody can tell, and no link ends. Nothing was sent to it, so that there is no doubt
+// about what it says when it runs again: here, that it knows none of the refresh tokens of the process before.
 func TestPanvaRecheckWhileDown(t *testing.T) {
 	p := startPanva(t, everyMinute())
 	phone, request := simulator.NewPhone(), p.Request()

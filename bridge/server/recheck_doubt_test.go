@@ -219,7 +219,8 @@ func TestCheckedAccountIsNotAskedAboutAgain(t *testing.T) {
 	b.wantOutcome("alive", "2")
 }
 
-// waitForFeed waits until the feed was read after the clock was moved, so that lookups are answered from the cache again.
+// waitForFeed waits until the feed was read after the clock was moved, so that lookups are answered from the cache
+// again.
 func waitForFeed(b *testBridge) {
 	b.Helper()
 	for range 1000 {

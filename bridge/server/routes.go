@@ -87,7 +87,8 @@ func (s *Server) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.Gatherers{s.deps.Counters, s.registry}, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics",
+		promhttp.HandlerFor(prometheus.Gatherers{s.deps.Counters, s.registry}, promhttp.HandlerOpts{}))
 	return mux
 }
 

@@ -101,7 +101,8 @@ func TestSCIMErrors(t *testing.T) {
 		t.Errorf("the user is %v, was %v", after, before)
 	}
 	wantList(t, b.WantSCIM(200, "GET", "/Users", ""), 2, 1, 2)
-	b.WantLogged(map[string]any{"msg": "SCIM request rejected", "level": "INFO", "provider": "corp", "reason": "uniqueness"})
+	b.WantLogged(map[string]any{"msg": "SCIM request rejected", "level": "INFO", "provider": "corp",
+		"reason": "uniqueness"})
 }
 
 // TestSCIMUnauthorized sends requests that are not of the directory.
@@ -131,8 +132,10 @@ func TestSCIMUnauthorized(t *testing.T) {
 		})
 	}
 	b.WantActive(token)
-	b.WantLogged(map[string]any{"msg": "SCIM request rejected", "level": "WARN", "provider": "corp", "error": "wrong bearer token"})
-	b.WantLogged(map[string]any{"msg": "SCIM request rejected", "level": "WARN", "provider": "corp", "error": "no bearer token was sent"})
+	b.WantLogged(map[string]any{"msg": "SCIM request rejected", "level": "WARN", "provider": "corp",
+		"error": "wrong bearer token"})
+	b.WantLogged(map[string]any{"msg": "SCIM request rejected", "level": "WARN", "provider": "corp",
+		"error": "no bearer token was sent"})
 }
 
 // TestSCIMDirectories has two directories that do not know each other's users, and a provider without one.
@@ -164,7 +167,8 @@ func TestSCIMDirectories(t *testing.T) {
 		return response.StatusCode, regexp.MustCompile(`[A-Z0-9]{8}`).ReplaceAllString(body, "REFERENCE")
 	}
 	wantStatus, wantBody := page("/no/such/path")
-	for _, path := range []string{"/scim/none/v2/Users", "/scim/unknown/v2/Users", "/scim/CORP/v2/Users", "/scim/corp/v1/Users",
+	for _, path := range []string{"/scim/none/v2/Users", "/scim/unknown/v2/Users", "/scim/CORP/v2/Users",
+		"/scim/corp/v1/Users",
 		"/SCIM/corp/v2/Users", "/scim/none/v2", "/scim/corp/v2//Users", "/scim/corp/v2/Users/", "/scim/corp/v2/%55sers"} {
 		status, body := page(path)
 		if status != wantStatus || body != wantBody {

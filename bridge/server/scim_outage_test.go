@@ -9,7 +9,8 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-func (s *hookedStore) CreateDirectoryUser(ctx context.Context, user bridge.DirectoryUser, ending bridge.Deprovisioning) (
+func (s *hookedStore) CreateDirectoryUser(ctx context.Context, user bridge.DirectoryUser,
+	ending bridge.Deprovisioning) (
 	bridge.DirectoryUpdate, error) {
 	if err := s.call(ctx, "CreateDirectoryUser"); err != nil {
 		return bridge.DirectoryUpdate{}, err

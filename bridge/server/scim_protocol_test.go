@@ -36,14 +36,16 @@ func wantUser(t *testing.T, b *testBridge, user map[string]any, userName, extern
 	t.Helper()
 	id, _ := user["id"].(string)
 	meta, _ := user["meta"].(map[string]any)
-	want := map[string]any{"schemas": []any{scimUser}, "id": id, "userName": userName, "active": active, "meta": map[string]any{
-		"resourceType": "User", "location": b.Config.PublicURL + "/scim/corp/v2/Users/" + id,
-		"created": meta["created"], "lastModified": meta["lastModified"],
-	}}
+	want := map[string]any{"schemas": []any{scimUser}, "id": id, "userName": userName, "active": active,
+		"meta": map[string]any{
+			"resourceType": "User", "location": b.Config.PublicURL + "/scim/corp/v2/Users/" + id,
+			"created": meta["created"], "lastModified": meta["lastModified"],
+		}}
 	if externalID != "" {
 		want["externalId"] = externalID
 	}
-	if !strings.HasPrefix(id, "usr_") || !reflect.DeepEqual(user, want) || meta["created"] == nil || meta["lastModified"] == nil {
+	if !strings.HasPrefix(id, "usr_") || !reflect.DeepEqual(user, want) || meta["created"] == nil ||
+		meta["lastModified"] == nil {
 		t.Errorf("user %v, want %v", user, want)
 	}
 	return id
@@ -111,9 +113,11 @@ func TestSCIMByOkta(t *testing.T) {
 	listed := wantList(t, b.WantSCIM(200, "GET", "/Users?count=1&startIndex=1", ""), 1, 1, 1)
 	wantUser(t, b, listed[0].(map[string]any), "test.user@okta.local", "00u1", true)
 	wantUser(t, b, b.WantSCIM(200, "GET", first, ""), "test.user@okta.local", "00u1", true)
-	wantList(t, b.WantSCIM(200, "GET", "/Users?filter=userName%20eq%20%22abcdefgh%40example.com%22&startIndex=1&count=100", ""), 0, 1, 0)
+	wantList(t, b.WantSCIM(200, "GET",
+		"/Users?filter=userName%20eq%20%22abcdefgh%40example.com%22&startIndex=1&count=100", ""), 0, 1, 0)
 	notFound := b.WantSCIM(404, "GET", "/Users/010101001010101011001010101011", "")
-	if notFound["detail"] == nil || notFound["status"] != "404" || !reflect.DeepEqual(notFound["schemas"], []any{scimError}) {
+	if notFound["detail"] == nil || notFound["status"] != "404" ||
+		!reflect.DeepEqual(notFound["schemas"], []any{scimError}) {
 		t.Errorf("no such user: %v", notFound)
 	}
 	created := `{"schemas":["` + scimUser + `"],"userName":"` + name + `","name":{"givenName":"Runscope300","familyName":"Hfluaklab151"},
@@ -132,7 +136,8 @@ func TestSCIMByOkta(t *testing.T) {
 
 	put := `{"schemas":["` + scimUser + `"],"id":"` + id + `","userName":"` + name + `","name":{"givenName":"Another"},
 		"emails":[],"active":%v,"groups":[],"meta":{"resourceType":"User"}}`
-	wantUser(t, b, b.WantSCIM(200, "PUT", "/Users/"+id, fmt.Sprintf(put, true)), name, external, true) // it keeps its externalId
+	wantUser(t, b, b.WantSCIM(200, "PUT", "/Users/"+id, fmt.Sprintf(put, true)), name, external,
+		true) // it keeps its externalId
 	wantUser(t, b, b.WantSCIM(200, "PATCH", "/Users/"+id, patch(deactivatedByOkta)), name, external, false)
 	wantUser(t, b, b.WantSCIM(200, "PUT", "/Users/"+id, fmt.Sprintf(put, true)), name, external, true)
 	wantUser(t, b, b.WantSCIM(200, "PUT", "/Users/"+id, fmt.Sprintf(put, false)), name, external, false)
@@ -158,10 +163,12 @@ func TestSCIMPages(t *testing.T) {
 	for query, want := range map[string][3]int{
 		"": {5, 1, 5}, "startIndex=0&count=-1": {5, 1, 0}, "startIndex=-7&count=3": {5, 1, 3}, "count=0": {5, 1, 0},
 		"startIndex=6": {5, 6, 0}, "count=1000000": {5, 1, 5}, "sortBy=id&attributes=id": {5, 1, 5},
-		"filter=externalId+eq+%22id0%22&count=2": {3, 1, 2}, "filter=externalId+eq+%22id0%22+and+userName+eq+%22USER2%22": {1, 1, 1},
-		"filter=id+eq+%22x%22": {0, 1, 0}, "filter=userName+eq+%22user1%22+and+userName+eq+%22user2%22": {0, 1, 0},
-		"filter=userName+eq+%22%22": {0, 1, 0}, "filter=urn:ietf:params:scim:schemas:core:2.0:User:userName+eq+%22user1%22": {1, 1, 1},
-		`filter=(userName+eq+"\u0075ser1")`: {1, 1, 1},
+		"filter=externalId+eq+%22id0%22&count=2":                     {3, 1, 2},
+		"filter=externalId+eq+%22id0%22+and+userName+eq+%22USER2%22": {1, 1, 1},
+		"filter=id+eq+%22x%22":                                       {0, 1, 0}, "filter=userName+eq+%22user1%22+and+userName+eq+%22user2%22": {0, 1, 0},
+		"filter=userName+eq+%22%22": {0, 1, 0},
+		"filter=urn:ietf:params:scim:schemas:core:2.0:User:userName+eq+%22user1%22": {1, 1, 1},
+		`filter=(userName+eq+"\u0075ser1")`:                                         {1, 1, 1},
 	} {
 		list := b.WantSCIM(200, "GET", "/Users?"+query, "")
 		t.Run(query, func(t *testing.T) { wantList(t, list, want[0], want[1], want[2]) })
@@ -173,7 +180,8 @@ func TestSCIMLongPage(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, withSCIM(bridge.SCIMExternalID, "sub"))
 	for i := range 201 {
-		user := bridge.DirectoryUser{ID: bridge.NewDirectoryUserID(), Provider: "corp", UserName: fmt.Sprint("user", i), Active: true}
+		user := bridge.DirectoryUser{ID: bridge.NewDirectoryUserID(), Provider: "corp", UserName: fmt.Sprint("user", i),
+			Active: true}
 		if _, err := b.Store.CreateDirectoryUser(t.Context(), user, bridge.Deprovisioning{}); err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +196,8 @@ func TestSCIMDiscovery(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, withSCIM(bridge.SCIMExternalID, "sub"))
 	config := b.WantSCIM(200, "GET", "/ServiceProviderConfig", "")
-	for feature, want := range map[string]bool{"patch": true, "filter": true, "bulk": false, "changePassword": false, "sort": false, "etag": false} {
+	for feature, want := range map[string]bool{"patch": true, "filter": true, "bulk": false, "changePassword": false,
+		"sort": false, "etag": false} {
 		if got := config[feature].(map[string]any)["supported"]; got != want {
 			t.Errorf("%s: supported is %v", feature, got)
 		}

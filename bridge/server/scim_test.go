@@ -58,9 +58,11 @@ func (b *testBridge) SCIM(method, path, body string, changes ...func(*http.Reque
 		return response, nil
 	}
 	var object map[string]any
-	if err := json.Unmarshal([]byte(text), &object); err != nil || response.Header.Get("Content-Type") != "application/scim+json" ||
+	if err := json.Unmarshal([]byte(text), &object); err != nil ||
+		response.Header.Get("Content-Type") != "application/scim+json" ||
 		response.Header.Get("Cache-Control") != "no-store" {
-		b.Fatalf("%s %s: status %d, %v, want JSON of SCIM that is not stored: %s", method, path, response.StatusCode, response.Header, text)
+		b.Fatalf("%s %s: status %d, %v, want JSON of SCIM that is not stored: %s", method, path, response.StatusCode,
+			response.Header, text)
 	}
 	return response, object
 }
@@ -204,8 +206,10 @@ func TestSCIMMatches(t *testing.T) {
 			}
 			outcome := map[bool]string{ends: "ended", keeps: "no_link"}[tt.ends]
 			b.WantMetric(`bridge_scim_deprovisioned_total{outcome="` + outcome + `",provider="corp"} 1`)
-			message := map[bool]string{ends: "links of a directory's user ended", keeps: "no link of a directory's user"}[tt.ends]
-			b.WantLogged(map[string]any{"msg": message, "level": "INFO", "provider": "corp", "user_id": strings.TrimPrefix(user, "/Users/")})
+			message := map[bool]string{ends: "links of a directory's user ended",
+				keeps: "no link of a directory's user"}[tt.ends]
+			b.WantLogged(map[string]any{"msg": message, "level": "INFO", "provider": "corp",
+				"user_id": strings.TrimPrefix(user, "/Users/")})
 		})
 	}
 }
@@ -239,7 +243,8 @@ func TestSCIMAmbiguous(t *testing.T) {
 	b.WantActive(token)
 	b.WantActive(other)
 	b.WantMetric(`bridge_scim_deprovisioned_total{outcome="ambiguous",provider="corp"} 2`)
-	b.WantLogged(map[string]any{"msg": "no link ended: a directory's user stands for several persons", "level": "ERROR", "provider": "corp"})
+	b.WantLogged(map[string]any{"msg": "no link ended: a directory's user stands for several persons", "level": "ERROR",
+		"provider": "corp"})
 
 	// Several links of one person are not ambiguous.
 	b.Clock.Advance(time.Second)

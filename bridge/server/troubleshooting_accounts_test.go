@@ -66,7 +66,8 @@ func endedAccountTroubles() []trouble {
 			token := b.Link()
 			b.Provider.SetDown(true)
 			b.Clock.Advance(2 * time.Hour)
-			return send("POST", "/lookup", url.Values{"token": {token}}, basicAuth(testbridge.BackendID, testbridge.BackendSecret))(b)
+			return send("POST", "/lookup", url.Values{"token": {token}},
+				basicAuth(testbridge.BackendID, testbridge.BackendSecret))(b)
 		}),
 		skill("`account_gone`", offline(), revoking(func(b *testBridge) {
 			from, token := len(b.Logs.String()), b.Link()

@@ -18,7 +18,8 @@ func rejectedTroubles() []trouble {
 	told := func(row string, tell func(*testBridge)) trouble {
 		return trouble{section: "Rejected requests", row: row, configure: withLogouts, produce: doing(tell)}
 	}
-	unauthorized := tooMany(send("POST", "/token", url.Values{}, basicAuth("pizza", "another"), header("X-Forwarded-For", "198.51.100.1")))
+	unauthorized := tooMany(send("POST", "/token", url.Values{}, basicAuth("pizza", "another"),
+		header("X-Forwarded-For", "198.51.100.1")))
 	refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"unknown"}}
 	return []trouble{
 		rejected("`wrong secret`", send("POST", "/token", refresh, basicAuth("pizza", "another"))),

@@ -8,10 +8,11 @@ import (
 
 func scimTroubles() []trouble {
 	directory := func(section, row, attribute string, produce func(*testBridge)) trouble {
-		return trouble{section: section, row: row, configure: withSCIM(attribute, "email"), produce: func(b *testBridge) string {
-			produce(b)
-			return ""
-		}}
+		return trouble{section: section, row: row, configure: withSCIM(attribute, "email"),
+			produce: func(b *testBridge) string {
+				produce(b)
+				return ""
+			}}
 	}
 	deactivated := func(userName string) func(*testBridge) {
 		return func(b *testBridge) { b.WantSCIM(200, "PATCH", b.user(userName, userName), patch(deactivatedByEntra)) }

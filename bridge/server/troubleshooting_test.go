@@ -27,7 +27,8 @@ func TestTroubleshooting(t *testing.T) {
 	original, skill := b.Config, *b.Skill
 	scenarios := troubles(faults)
 	for _, row := range testbridge.ReadGuide(t) {
-		i := slices.IndexFunc(scenarios, func(s trouble) bool { return s.section == row.Section && strings.Contains(row.Text, s.row) })
+		i := slices.IndexFunc(scenarios,
+			func(s trouble) bool { return s.section == row.Section && strings.Contains(row.Text, s.row) })
 		if i < 0 {
 			t.Errorf("no test produces the row %s", row.Text)
 			continue
@@ -121,8 +122,8 @@ func wantInFile(t *testing.T, row testbridge.GuideRow, path string) {
 }
 
 func troubles(faults *providerFaults) []trouble {
-	return slices.Concat(pageTroubles(faults), reasonTroubles(), setupTroubles(faults), rejectedTroubles(), skillTroubles(),
-		accountTroubles(faults), endedAccountTroubles(), serverTroubles(), scimTroubles())
+	return slices.Concat(pageTroubles(faults), reasonTroubles(), setupTroubles(faults), rejectedTroubles(),
+		skillTroubles(), accountTroubles(faults), endedAccountTroubles(), serverTroubles(), scimTroubles())
 }
 
 // signIn signs Ada in, and returns the page after that.

@@ -58,7 +58,8 @@ func TestOlderLinksAreCounted(t *testing.T) {
 			}
 			b.Server.LogUnnamed(t.Context())
 			if tt.want > 0 {
-				b.WantLogged(map[string]any{"level": "INFO", "msg": unmatchedLinks, "provider": "corp", "links": tt.want, "or_more": false})
+				b.WantLogged(map[string]any{"level": "INFO", "msg": unmatchedLinks, "provider": "corp", "links": tt.want,
+					"or_more": false})
 			} else if strings.Contains(b.Logs.String(), "older links") {
 				t.Errorf("%s", b.Logs)
 			}

@@ -79,8 +79,8 @@ func forget(tx *transaction, links []bridge.Link, by bridge.Revocation) error {
 	return bury(tx, args)
 }
 
-// bury replaces revoked links without tokens and codes by their tombstones. Only an earlier version of the program leaves
-// a refresh token of the provider with a link that it revokes.
+// bury replaces revoked links without tokens and codes by their tombstones. Only an earlier version of the program
+// leaves a refresh token of the provider with a link that it revokes.
 func bury(tx *transaction, ids []any) error {
 	_, err := tx.Exec(`DELETE FROM upstream_tokens WHERE link_id IN `+placeholders(1, eraseSize), ids...)
 	if err != nil {

@@ -118,8 +118,9 @@ func selectLinks(ctx context.Context, tx *sql.Tx, after string) (page []transfer
 
 func rowOf(l *bridge.Link) *transfer.Link {
 	return &transfer.Link{
-		ID: l.ID, ClientID: l.ClientID, Grant: l.Grant, Provider: l.Provider.ID, Issuer: l.Issuer, SubjectClaim: l.SubjectClaim,
-		EmailClaim: l.EmailClaim, GroupsClaim: l.GroupsClaim, Subject: l.Subject, Claims: l.Claims, Scope: l.Scope,
+		ID: l.ID, ClientID: l.ClientID, Grant: l.Grant, Provider: l.Provider.ID, Issuer: l.Issuer,
+		SubjectClaim: l.SubjectClaim,
+		EmailClaim:   l.EmailClaim, GroupsClaim: l.GroupsClaim, Subject: l.Subject, Claims: l.Claims, Scope: l.Scope,
 		AlexaUser: l.AlexaUser, CreatedAt: seconds(l.CreatedAt), LastUsedAt: seconds(l.LastUsedAt),
 		RevokedAt: seconds(l.RevokedAt), Reason: l.Reason, Actor: l.Actor,
 		UpstreamSub: l.Account.Subject, UpstreamSID: l.Account.Session,

@@ -41,7 +41,8 @@ func TestExportSnapshot(t *testing.T) {
 			newer[1].Token.LinkID = newer[0].Link.ID
 			mustImport(t, store, sequenceOf(newer), Imported{Added: 1})
 			later := implicitLink(n - len(links))[0].Link.ID
-			must(t, errOf(store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{later}}, bridge.Revocation{Reason: "x", At: begin})))
+			must(t, errOf(store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{later}},
+				bridge.Revocation{Reason: "x", At: begin})))
 		}
 		if len(links) != n || tokens != n || slices.Max(links) != implicitLink(n - 1)[0].Link.ID {
 			t.Errorf("%d links up to %s and %d tokens", len(links), slices.Max(links), tokens)
@@ -107,8 +108,8 @@ func TestMovedLinksBehave(t *testing.T) {
 		f := fill(t, newSQLite(t))
 		target := open(t)
 		mustImport(t, target, f.store.Export(t.Context()), Imported{Added: fillLinks})
-		for _, name := range []string{"implicit", "expiring", "aaoldest", "newest", "redeemed", "rotating", "rotating 2", "rotating 3",
-			"rotating 3b", "replayed 3", "revoked", "unknown"} {
+		for _, name := range []string{"implicit", "expiring", "aaoldest", "newest", "redeemed", "rotating", "rotating 2",
+			"rotating 3", "rotating 3b", "replayed 3", "revoked", "unknown"} {
 			before, errBefore := f.store.Lookup(t.Context(), bridge.HashOf(name+" access"))
 			after, errAfter := target.Lookup(t.Context(), bridge.HashOf(name+" access"))
 			if !reflect.DeepEqual(before, after) || !errors.Is(errAfter, errBefore) {
@@ -120,7 +121,8 @@ func TestMovedLinksBehave(t *testing.T) {
 		must(t, f.rotate("redeemed", "redeemed 2b")) // as if the response had been lost
 		must(t, f.rotate("rotating 2", "rotating 3c"))
 		must(t, f.rotate("rotating 3", "rotating 4"))
-		for name, want := range map[string]error{"revoked": bridge.ErrRevoked, "replayed 3": bridge.ErrRevoked, "unknown": bridge.ErrNotFound} {
+		for name, want := range map[string]error{"revoked": bridge.ErrRevoked, "replayed 3": bridge.ErrRevoked,
+			"unknown": bridge.ErrNotFound} {
 			if err := f.rotate(name, "x"); !errors.Is(err, want) {
 				t.Errorf("%s: %v, want %v", name, err, want)
 			}
@@ -132,7 +134,8 @@ func TestMovedLinksBehave(t *testing.T) {
 		}
 		wantReason(t, target, "rotating", bridge.ReasonRefreshReplayed)
 
-		redemption := bridge.Redemption{Code: bridge.HashOf("code unredeemed"), ClientID: "pizza", RedirectURI: "https://layla.amazon.com/x",
+		redemption := bridge.Redemption{Code: bridge.HashOf("code unredeemed"), ClientID: "pizza",
+			RedirectURI:   "https://layla.amazon.com/x",
 			CodeChallenge: "challenge", Tokens: f.tokens("late"), Now: f.now, Permits: honourAll}
 		if _, err := target.Redeem(t.Context(), redemption); err != nil {
 			t.Errorf("the code: %v", err)

@@ -75,7 +75,8 @@ func (f *fixture) link(name string, made bridge.NewLink) {
 	}
 	made.Link.Account = bridge.Account{Subject: "sub of " + name, Session: "sid of " + name, Directory: "id of " + name,
 		Email: name + "@contoso.com"}
-	made.Link.CheckedAt, made.UpstreamToken, made.RecheckAt = f.now, []byte("upstream token of "+name), f.now.Add(24*time.Hour)
+	made.Link.CheckedAt, made.UpstreamToken, made.RecheckAt = f.now, []byte("upstream token of "+name),
+		f.now.Add(24*time.Hour)
 	pending := bridge.PendingConsent{Handle: bridge.HashOf("consent " + name), ExpiresAt: f.now.Add(time.Minute)}
 	must(f, f.store.CreatePendingConsent(f.Context(), pending))
 	must(f, f.store.Link(f.Context(), pending.Handle, made))
@@ -167,7 +168,8 @@ func fill(t testing.TB, store *Store) *fixture {
 	use := bridge.Use{LinkID: "lnk_implicit", At: begin.Add(5 * time.Hour),
 		AlexaUser: bridge.HashOf("amzn1.ask.account.X")}
 	must(t, store.TouchLinks(t.Context(), []bridge.Use{use}))
-	f.recheck("lnk_implicit", bridge.RecheckResult{CheckedAt: f.now, DueAt: f.now.Add(time.Hour), Stable: true, DeadAt: f.now})
+	f.recheck("lnk_implicit",
+		bridge.RecheckResult{CheckedAt: f.now, DueAt: f.now.Add(time.Hour), Stable: true, DeadAt: f.now})
 	f.recheck("lnk_redeemed", bridge.RecheckResult{DueAt: f.now.Add(time.Minute), Unanswered: true})
 	must(t, store.write(t.Context(), func(tx *transaction) error { // as after a move, so that contents can be compared
 		return tx.ExecOnce(`UPDATE upstream_tokens SET unanswered = 1`)

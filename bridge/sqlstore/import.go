@@ -157,8 +157,8 @@ func (i *importing) addLink(l *transfer.Link) error {
 	return err
 }
 
-// keepErased removes a link that was just inserted, if it has a tombstone. A query before the INSERT could miss one that
-// another transaction adds meanwhile, for which the INSERT waits.
+// keepErased removes a link that was just inserted, if it has a tombstone. A query before the INSERT could miss one
+// that another transaction adds meanwhile, for which the INSERT waits.
 func (i *importing) keepErased(id string) error {
 	n, err := i.tx.ExecCount(`DELETE FROM links WHERE id = $1 AND EXISTS (SELECT 1 FROM tombstones WHERE link_id = $1)`, id)
 	i.isNew = n == 0

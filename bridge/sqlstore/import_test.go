@@ -213,8 +213,8 @@ func TestImportInterrupted(t *testing.T) {
 	})
 }
 
-// TestImportsAtOnce verifies that two imports of the same rows at the same time add everything once. One may fail because
-// the other holds the database for too long; run again, it completes.
+// TestImportsAtOnce verifies that two imports of the same rows at the same time add everything once. One may fail
+// because the other holds the database for too long; run again, it completes.
 func TestImportsAtOnce(t *testing.T) {
 	skipIfShort(t)
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {

@@ -83,7 +83,8 @@ func insertLink(tx *transaction, l *transfer.Link, onConflict string) (int64, er
 		upstream_sub, upstream_sid, directory_id, account_email, checked_at)
 		VALUES `+placeholders(1, 23)+onConflict,
 		l.ID, l.ClientID, string(l.Grant), l.Provider, l.Issuer, l.SubjectClaim, l.EmailClaim, l.GroupsClaim, l.Subject,
-		string(claims), bridge.EmailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt, l.LastUsedAt,
+		string(claims), bridge.EmailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt,
+		l.LastUsedAt,
 		l.RevokedAt, string(l.Reason), string(l.Actor), l.UpstreamSub, l.UpstreamSID, l.DirectoryID, l.AccountEmail,
 		l.CheckedAt)
 }
@@ -114,7 +115,8 @@ type newToken struct {
 func insertToken(tx *transaction, token newToken) error {
 	n, err := tx.ExecCount(`INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
 		SELECT $1, id, $2, CAST($3 AS BIGINT), CAST($4 AS BIGINT), $5, CAST($6 AS BIGINT), 0 FROM links WHERE id = $7 AND revoked_at = 0`,
-		string(token.hash), token.kind, seconds(token.created), seconds(token.expires), string(token.parent), token.place, token.linkID)
+		string(token.hash), token.kind, seconds(token.created), seconds(token.expires), string(token.parent), token.place,
+		token.linkID)
 	if err == nil && n == 0 {
 		err = bridge.ErrRevoked
 	}
@@ -122,8 +124,10 @@ func insertToken(tx *transaction, token newToken) error {
 }
 
 // insertPair adds an access token and, if there is one, a refresh token.
-func insertPair(tx *transaction, linkID string, tokens bridge.NewTokens, now time.Time, parent bridge.Hash, place int64) error {
-	access := newToken{hash: tokens.Access, linkID: linkID, kind: kindAccess, created: now, expires: tokens.AccessExpiresAt}
+func insertPair(tx *transaction, linkID string, tokens bridge.NewTokens, now time.Time, parent bridge.Hash,
+	place int64) error {
+	access := newToken{hash: tokens.Access, linkID: linkID, kind: kindAccess, created: now,
+		expires: tokens.AccessExpiresAt}
 	if err := insertToken(tx, access); err != nil || tokens.Refresh == "" {
 		return err
 	}

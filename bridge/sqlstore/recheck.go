@@ -75,13 +75,15 @@ func (s *Store) BeginRecheck(ctx context.Context, start bridge.RecheckStart) (br
 			return bridge.Recheck{}, err
 		}
 		recheck.Lease = rand.Text()
-		_, err = tx.Exec(`UPDATE upstream_tokens SET lease = $1, leased_until = $2, due_at = $2, unanswered = 1 WHERE link_id = $3`,
+		_, err = tx.Exec(`UPDATE upstream_tokens SET lease = $1, leased_until = $2, due_at = $2, unanswered = 1
+			WHERE link_id = $3`,
 			recheck.Lease, until, start.LinkID)
 		return recheck, err
 	})
 }
 
-// mayRecheck selects the link $1 if a recheck may begin at $2: one that is due, or one that was checked at $3 or before.
+// mayRecheck selects the link $1 if a recheck may begin at $2: one that is due, or one that was checked at $3 or
+// before.
 const mayRecheck = `links JOIN upstream_tokens ON upstream_tokens.link_id = links.id
 	WHERE links.id = $1 AND links.revoked_at = 0 AND leased_until <= $2
 	AND (due_at <= $2 OR failures = 0 AND dead_at = 0 AND checked_at <= $3)`
@@ -101,8 +103,8 @@ func scanRecheck(row interface{ Scan(...any) error }) (recheck bridge.Recheck, e
 	return recheck, err
 }
 
-// ReplaceUpstreamToken replaces a refresh token; see [bridge.Store]. A provider that has replaced one is never taken for
-// one that does not, which is stable = 2.
+// ReplaceUpstreamToken replaces a refresh token; see [bridge.Store]. A provider that has replaced one is never taken
+// for one that does not, which is stable = 2.
 func (s *Store) ReplaceUpstreamToken(ctx context.Context, linkID, lease string, sealed []byte) error {
 	return s.write(ctx, func(tx *transaction) error {
 		return found(tx.ExecCount(`UPDATE upstream_tokens SET sealed = $1, unanswered = 0, stable = 2
@@ -208,7 +210,8 @@ func finishRecheck(tx *transaction, result *bridge.RecheckResult) (changed int64
 	if result.CheckedAt.IsZero() {
 		return tx.ExecCount(done+`failures = failures + 1 WHERE link_id = $3`, unanswered, due, result.LinkID)
 	}
-	return tx.ExecCount(done+`failures = 0, stable = CASE WHEN stable = 2 THEN 2 ELSE CAST($3 AS BIGINT) END, dead_at = $4 WHERE link_id = $5`,
+	return tx.ExecCount(done+`failures = 0, stable = CASE WHEN stable = 2 THEN 2 ELSE CAST($3 AS BIGINT) END, dead_at = $4
+		WHERE link_id = $5`,
 		unanswered, due, bit(result.Stable), seconds(result.DeadAt), result.LinkID)
 }
 

@@ -21,7 +21,8 @@ func TestCopiedTokensAreInDoubt(t *testing.T) {
 		store      *Store
 		unanswered bool
 	}{"the original": {from, false}, "moved": {moved, true}, "a copy": {openFile(t, copied), true}} {
-		recheck, err := tt.store.BeginRecheck(t.Context(), bridge.RecheckStart{LinkID: "lnk_ada", Now: f.now, CheckedBefore: f.now})
+		recheck, err := tt.store.BeginRecheck(t.Context(),
+			bridge.RecheckStart{LinkID: "lnk_ada", Now: f.now, CheckedBefore: f.now})
 		must(t, err)
 		if recheck.Unanswered != tt.unanswered {
 			t.Errorf("%s: unanswered %v", name, recheck.Unanswered)

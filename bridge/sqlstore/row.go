@@ -8,8 +8,9 @@ import (
 )
 
 const linkColumns = `links.id, links.client_id, links.grant_type, links.provider, links.issuer, links.subject_claim,
-	links.email_claim, links.groups_claim, links.subject, links.claims, links.scope, links.alexa_user, links.created_at, links.last_used_at,
-	links.revoked_at, links.reason, links.actor, links.upstream_sub, links.upstream_sid, links.directory_id, links.account_email,
+	links.email_claim, links.groups_claim, links.subject, links.claims, links.scope, links.alexa_user, links.created_at,
+	links.last_used_at, links.revoked_at, links.reason, links.actor, links.upstream_sub, links.upstream_sid,
+	links.directory_id, links.account_email,
 	links.checked_at`
 
 // scanLink scans linkColumns and the columns that follow them.
@@ -17,7 +18,8 @@ func scanLink(row interface{ Scan(...any) error }, more ...any) (bridge.Link, er
 	var link bridge.Link
 	var claims string
 	var created, used, revoked, checked int64
-	err := row.Scan(append([]any{&link.ID, &link.ClientID, &link.Grant, &link.Provider.ID, &link.Issuer, &link.SubjectClaim,
+	err := row.Scan(append([]any{&link.ID, &link.ClientID, &link.Grant, &link.Provider.ID, &link.Issuer,
+		&link.SubjectClaim,
 		&link.EmailClaim, &link.GroupsClaim, &link.Subject, &claims, &link.Scope, &link.AlexaUser, &created, &used, &revoked,
 		&link.Reason, &link.Actor, &link.Account.Subject, &link.Account.Session, &link.Account.Directory, &link.Account.Email,
 		&checked}, more...)...)
@@ -43,7 +45,8 @@ func scanLinks(rows *sql.Rows) ([]bridge.Link, error) {
 }
 
 // ofUpstreamSub is the condition that the sub of a link's ID token is $.
-const ofUpstreamSub = `(upstream_sub = $ AND upstream_sub <> '' OR subject = $ AND subject_claim = 'sub' AND upstream_sub = '')`
+const ofUpstreamSub = `(upstream_sub = $ AND upstream_sub <> '' OR
+	subject = $ AND subject_claim = 'sub' AND upstream_sub = '')`
 
 // filterCondition returns a filter as a condition on links, with parameters numbered from the first.
 func filterCondition(filter bridge.LinkFilter, first int) (condition string, args []any) {

@@ -113,7 +113,8 @@ func insertUser(tx *transaction, user bridge.DirectoryUser) error {
 	}
 	n, err = tx.ExecCount(`INSERT INTO scim_users (`+userColumns+`, user_name_key)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (provider, user_name_key) DO NOTHING`,
-		user.Provider, user.ID, user.UserName, user.ExternalID, user.Active, seconds(user.CreatedAt), seconds(user.ModifiedAt),
+		user.Provider, user.ID, user.UserName, user.ExternalID, user.Active, seconds(user.CreatedAt),
+		seconds(user.ModifiedAt),
 		bridge.UserNameKey(user.UserName))
 	if err == nil && n == 0 {
 		err = bridge.ErrUserExists

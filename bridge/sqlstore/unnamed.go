@@ -16,5 +16,6 @@ func (s *Store) CountUnnamedLinks(
 }
 
 // countUnnamed has the condition of its index, links_without_upstream_sub.
-const countUnnamed = `SELECT COUNT(*), COUNT(CASE WHEN subject_claim <> 'sub' THEN 1 END) FROM (SELECT subject_claim FROM links
-	WHERE provider = $1 AND issuer = $2 AND upstream_sub = '' AND revoked_at = 0 LIMIT $3) AS unnamed`
+const countUnnamed = `SELECT COUNT(*), COUNT(CASE WHEN subject_claim <> 'sub' THEN 1 END)
+	FROM (SELECT subject_claim FROM links WHERE provider = $1 AND issuer = $2 AND upstream_sub = '' AND revoked_at = 0
+	LIMIT $3) AS unnamed`

@@ -18,7 +18,8 @@ var oneAccount = bridge.Account{Subject: "sub 1", Session: "sid 1", Directory: "
 // eachName returns one account for each name of oneAccount, with this name only.
 func eachName() []bridge.Account {
 	return []bridge.Account{
-		{Subject: oneAccount.Subject}, {Session: oneAccount.Session}, {Directory: oneAccount.Directory}, {Email: oneAccount.Email},
+		{Subject: oneAccount.Subject}, {Session: oneAccount.Session}, {Directory: oneAccount.Directory},
+		{Email: oneAccount.Email},
 	}
 }
 
@@ -61,7 +62,8 @@ func (s *suite) onlyOnePerson() {
 	shared := bridge.Account{Email: "team@contoso.com"}
 	ada, bob := s.link(ofOnePerson, account(shared)), s.link(account(shared))
 	filter := bridge.LinkFilter{Account: shared, OnePerson: true}
-	by := with(s.by(bridge.ReasonAccountRevoked), func(r *bridge.Revocation) { r.Token, r.TokenExpiresAt = "a token", s.now.Add(time.Hour) })
+	by := with(s.by(bridge.ReasonAccountRevoked),
+		func(r *bridge.Revocation) { r.Token, r.TokenExpiresAt = "a token", s.now.Add(time.Hour) })
 	s.wantError(errOf(s.store.Revoke(s.Context(), filter, by)), bridge.ErrAmbiguous)
 	s.wantActive("a link of several persons was revoked", ada.Token, bob.Token)
 	s.wantSignIn("after an ambiguous revocation", nil, s.signIn(0, account(shared), ofOnePerson))
@@ -77,7 +79,8 @@ func (s *suite) onlyOnePerson() {
 func (s *suite) revokeAccountSignIns() {
 	for _, names := range eachName() {
 		s.mustRevokeBy(bridge.LinkFilter{Account: names, Provider: "corp"}, s.now)
-		s.wantSignIn("before", bridge.ErrSignInRevoked, s.signIn(0, account(names)), s.signIn(0, account(oneAccount), withCode))
+		s.wantSignIn("before", bridge.ErrSignInRevoked, s.signIn(0, account(names)),
+			s.signIn(0, account(oneAccount), withCode))
 		s.wantSignIn("after", nil, s.signIn(time.Second, account(names)))
 		s.wantSignIn("of somebody else", nil, s.signIn(0, account(bridge.Account{Subject: "sub 2"})))
 		s.wantSignIn("at another provider", nil, s.signIn(0, account(names), elsewhere))
@@ -87,7 +90,8 @@ func (s *suite) revokeAccountSignIns() {
 
 func (s *suite) usedTokens() {
 	ada, bob := s.link(account(oneAccount)), s.link()
-	by := with(s.by(bridge.ReasonLoggedOut), func(r *bridge.Revocation) { r.Token, r.TokenExpiresAt = "a token", s.now.Add(time.Hour) })
+	by := with(s.by(bridge.ReasonLoggedOut),
+		func(r *bridge.Revocation) { r.Token, r.TokenExpiresAt = "a token", s.now.Add(time.Hour) })
 	s.must(errOf(s.store.Revoke(s.Context(), bridge.LinkFilter{Account: oneAccount}, by)))
 	s.wantRevoked(ada.Token, bridge.ReasonLoggedOut)
 

@@ -165,7 +165,8 @@ func (s *suite) auditFilters() {
 	var all []bridge.AuditRecord
 	for i := range 6 {
 		record := bridge.AuditRecord{At: s.now.Add(time.Duration(i) * time.Hour), Event: bridge.AuditRefused,
-			Reason: "groups", Actor: bridge.ActorPerson, ClientID: "pizza", Provider: "corp", LinkID: "lnk_a", Subject: "ada", Origin: origin}
+			Reason: "groups", Actor: bridge.ActorPerson, ClientID: "pizza", Provider: "corp", LinkID: "lnk_a", Subject: "ada",
+			Origin: origin}
 		switch i {
 		case 0:
 			record.Event, record.LinkID = bridge.AuditRechecked, ""

@@ -128,7 +128,8 @@ func (s *suite) feedContinues() {
 	// A sweep long after the last event revokes a link, and keeps the event at the position of those who wait.
 	s.now = s.now.Add(2 * bridge.EventMemory)
 	unredeemed := s.link(withCode)
-	s.must(errOf(s.store.Sweep(s.Context(), bridge.Sweep{Now: unredeemed.Code.ExpiresAt.Add(bridge.RedeemGrace), Limit: 100})))
+	s.must(errOf(s.store.Sweep(s.Context(),
+		bridge.Sweep{Now: unredeemed.Code.ExpiresAt.Add(bridge.RedeemGrace), Limit: 100})))
 	s.wantEvents("after a sweep", position, unredeemed.Link.ID)
 }
 
@@ -173,7 +174,8 @@ func (s *suite) concurrentFeed() {
 		done <- errors.Join(concurrently(callers, func(i int) (err error) {
 			for _, id := range want[i*each : (i+1)*each] {
 				filter := bridge.LinkFilter{IDs: []string{id}}
-				err = errors.Join(err, errOf(s.store.Revoke(context.WithoutCancel(s.Context()), filter, s.by(bridge.ReasonOperator))))
+				err = errors.Join(err,
+					errOf(s.store.Revoke(context.WithoutCancel(s.Context()), filter, s.by(bridge.ReasonOperator))))
 			}
 			return err
 		})...)

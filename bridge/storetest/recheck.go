@@ -17,7 +17,8 @@ const (
 
 // checked is a change to a link: it has a refresh token of its provider, and a recheck is due in a day.
 func checked(n *bridge.NewLink) {
-	n.Link.CheckedAt, n.UpstreamToken, n.RecheckAt = n.Link.CreatedAt, []byte("sealed\x00"), n.Link.CreatedAt.Add(24*time.Hour)
+	n.Link.CheckedAt, n.UpstreamToken, n.RecheckAt = n.Link.CreatedAt, []byte("sealed\x00"),
+		n.Link.CreatedAt.Add(24*time.Hour)
 }
 
 func (s *suite) beginNow(made bridge.NewLink, now time.Time) (bridge.Recheck, error) {
@@ -46,7 +47,8 @@ func (s *suite) wantNoRecheck(name string, made bridge.NewLink, now time.Time) {
 
 // finish finishes a recheck: an hour later the next is due.
 func (s *suite) finish(recheck bridge.Recheck, now time.Time, changes ...func(*bridge.RecheckResult)) error {
-	result := bridge.RecheckResult{LinkID: recheck.Link.ID, Lease: recheck.Lease, CheckedAt: now, DueAt: now.Add(time.Hour)}
+	result := bridge.RecheckResult{LinkID: recheck.Link.ID, Lease: recheck.Lease, CheckedAt: now,
+		DueAt: now.Add(time.Hour)}
 	return s.store.FinishRecheck(s.Context(), with(result, changes...))
 }
 
@@ -81,7 +83,8 @@ func (s *suite) beginRecheck() {
 	if err != nil || len(elsewhere) != 0 {
 		s.Errorf("due at another provider: %v, %v", elsewhere, err)
 	}
-	if one, err := s.store.DueRechecks(s.Context(), "corp", due, 1); err != nil || !slices.Equal(one, []string{other.Link.ID}) {
+	if one, err := s.store.DueRechecks(s.Context(), "corp", due, 1); err != nil ||
+		!slices.Equal(one, []string{other.Link.ID}) {
 		s.Errorf("the longest due: %v, %v", one, err)
 	}
 }
@@ -104,7 +107,8 @@ func (s *suite) finishRecheck() {
 	stable := func(r *bridge.Recheck) { r.Stable = true }
 	now = now.Add(time.Hour)
 	for failures, unanswered := range []bool{false, true, false} {
-		recheck = s.mustBegin(made, now, stable, func(r *bridge.Recheck) { r.Failures, r.Unanswered = failures, failures == 2 })
+		recheck = s.mustBegin(made, now, stable,
+			func(r *bridge.Recheck) { r.Failures, r.Unanswered = failures, failures == 2 })
 		s.must(s.finish(recheck, now, failed, func(r *bridge.RecheckResult) { r.Unanswered = unanswered }))
 		s.wantNoRecheck("after a failure, not due", made, now.Add(time.Hour-time.Second))
 		now = now.Add(time.Hour)
@@ -161,7 +165,8 @@ func (s *suite) renewClaims() {
 		s.Errorf("found %+v, want %+v", found.Link, made.Link)
 	}
 	s.wantLinks("by the new address", bridge.LinkFilter{Email: "grace@contoso.com"}, made)
-	want := []bridge.Event{{LinkID: made.Link.ID, ClientID: "pizza", Reason: bridge.ReasonClaimsChanged, Actor: "provider:corp"}}
+	want := []bridge.Event{{LinkID: made.Link.ID, ClientID: "pizza", Reason: bridge.ReasonClaimsChanged,
+		Actor: "provider:corp"}}
 	feed, err := s.store.ReadFeed(s.Context(), s.begin)
 	if err != nil || !slices.Equal(feed.Events, want) || !slices.Equal(s.onRevoke, want) {
 		s.Errorf("feed %+v, %v, told %+v; want %+v", feed, err, s.onRevoke, want)
@@ -216,7 +221,8 @@ func (s *suite) upstreamTokensEnd() {
 	kept := s.link(checked)
 	revoked, forgotten, replaced := s.link(checked), s.link(checked), s.link(checked, ofOnePerson)
 	s.mustRevoke(revoked.Link.ID)
-	s.must(errOf(s.store.Forget(s.Context(), bridge.LinkFilter{IDs: []string{forgotten.Link.ID}}, s.by(bridge.ReasonOperator))))
+	s.must(errOf(s.store.Forget(s.Context(), bridge.LinkFilter{IDs: []string{forgotten.Link.ID}},
+		s.by(bridge.ReasonOperator))))
 	s.link(ofOnePerson, func(n *bridge.NewLink) { n.Link.CreatedAt, n.MaxLinks = s.now.Add(time.Second), 1 })
 	if reason := s.lookup(replaced.Token).Link.Reason; reason != bridge.ReasonReplaced {
 		s.Errorf("the older link was revoked for %q", reason)

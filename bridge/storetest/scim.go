@@ -77,16 +77,19 @@ func (s *suite) directoryUsers() {
 		filter bridge.DirectoryFilter
 		want   []bridge.DirectoryUser
 	}{
-		"all":           {bridge.DirectoryFilter{Provider: "corp"}, []bridge.DirectoryUser{first, second}},
-		"another":       {bridge.DirectoryFilter{Provider: "other"}, []bridge.DirectoryUser{elsewhere}},
-		"none":          {bridge.DirectoryFilter{Provider: "none"}, nil},
-		"id":            {of(func(f *bridge.DirectoryFilter) { f.ID = second.ID }), []bridge.DirectoryUser{second}},
-		"id elsewhere":  {of(func(f *bridge.DirectoryFilter) { f.ID = elsewhere.ID }), nil},
-		"user name":     {of(func(f *bridge.DirectoryFilter) { f.UserName = strings.ToUpper(first.UserName) }), []bridge.DirectoryUser{first}},
-		"external id":   {of(func(f *bridge.DirectoryFilter) { f.ExternalID = first.ExternalID }), []bridge.DirectoryUser{first}},
-		"another case":  {of(func(f *bridge.DirectoryFilter) { f.ExternalID = strings.ToUpper(first.ExternalID) }), nil},
-		"names of two":  {of(func(f *bridge.DirectoryFilter) { f.ID, f.UserName = second.ID, first.UserName }), nil},
-		"names of one":  {of(func(f *bridge.DirectoryFilter) { f.ID, f.UserName = first.ID, first.UserName }), []bridge.DirectoryUser{first}},
+		"all":          {bridge.DirectoryFilter{Provider: "corp"}, []bridge.DirectoryUser{first, second}},
+		"another":      {bridge.DirectoryFilter{Provider: "other"}, []bridge.DirectoryUser{elsewhere}},
+		"none":         {bridge.DirectoryFilter{Provider: "none"}, nil},
+		"id":           {of(func(f *bridge.DirectoryFilter) { f.ID = second.ID }), []bridge.DirectoryUser{second}},
+		"id elsewhere": {of(func(f *bridge.DirectoryFilter) { f.ID = elsewhere.ID }), nil},
+		"user name": {of(func(f *bridge.DirectoryFilter) { f.UserName = strings.ToUpper(first.UserName) }),
+			[]bridge.DirectoryUser{first}},
+		"external id": {of(func(f *bridge.DirectoryFilter) { f.ExternalID = first.ExternalID }),
+			[]bridge.DirectoryUser{first}},
+		"another case": {of(func(f *bridge.DirectoryFilter) { f.ExternalID = strings.ToUpper(first.ExternalID) }), nil},
+		"names of two": {of(func(f *bridge.DirectoryFilter) { f.ID, f.UserName = second.ID, first.UserName }), nil},
+		"names of one": {of(func(f *bridge.DirectoryFilter) { f.ID, f.UserName = first.ID, first.UserName }),
+			[]bridge.DirectoryUser{first}},
 		"no such a one": {of(func(f *bridge.DirectoryFilter) { f.UserName = "nobody" }), nil},
 	} {
 		if got := s.users(test.filter, len(test.want)); !slices.Equal(got, test.want) {
@@ -110,7 +113,8 @@ func (s *suite) changeDirectoryUsers() {
 	want := ada
 	want.UserName, want.ExternalID, want.Active, want.ModifiedAt = strings.ToUpper(ada.UserName), "", false, s.now
 	update := s.update(ada, bridge.DirectoryChange{UserName: &want.UserName, ExternalID: new(""), Active: new(false)})
-	if update.Before != ada || update.After != want || !slices.Equal(s.users(bridge.DirectoryFilter{Provider: "corp", ID: ada.ID}, 1), []bridge.DirectoryUser{want}) {
+	if update.Before != ada || update.After != want ||
+		!slices.Equal(s.users(bridge.DirectoryFilter{Provider: "corp", ID: ada.ID}, 1), []bridge.DirectoryUser{want}) {
 		s.Errorf("got %+v, want %+v", update, want)
 	}
 
@@ -120,11 +124,13 @@ func (s *suite) changeDirectoryUsers() {
 	s.wantError(errOf(s.store.CreateDirectoryUser(s.Context(), same, s.ending())), bridge.ErrUserExists)
 	s.wantError(errOf(s.store.UpdateDirectoryUser(s.Context(), "other", ada.ID, taken, s.ending())), bridge.ErrNotFound)
 	s.wantError(errOf(s.store.DeleteDirectoryUser(s.Context(), "other", ada.ID, s.ending())), bridge.ErrNotFound)
-	if got := s.users(bridge.DirectoryFilter{Provider: "corp"}, 2); !slices.Equal(got, []bridge.DirectoryUser{want, bob}) &&
+	if got := s.users(bridge.DirectoryFilter{Provider: "corp"}, 2); !slices.Equal(got,
+		[]bridge.DirectoryUser{want, bob}) &&
 		!slices.Equal(got, []bridge.DirectoryUser{bob, want}) {
 		s.Errorf("after errors: %+v", got)
 	}
-	if deleted, err := s.store.DeleteDirectoryUser(s.Context(), "corp", ada.ID, s.ending()); err != nil || deleted.Before != want {
+	if deleted, err := s.store.DeleteDirectoryUser(s.Context(), "corp", ada.ID, s.ending()); err != nil ||
+		deleted.Before != want {
 		s.Errorf("deleted %+v, %v", deleted, err)
 	}
 	s.wantError(errOf(s.store.DeleteDirectoryUser(s.Context(), "corp", ada.ID, s.ending())), bridge.ErrNotFound)
@@ -147,7 +153,8 @@ func (s *suite) deprovision() {
 		"active still":    {s.changing(bridge.DirectoryChange{Active: new(true)}), false},
 	} {
 		user := s.user()
-		one, more := s.link(ofOnePerson, inDirectory(user.ExternalID)), s.link(ofOnePerson, inDirectory(user.ExternalID), withLightsSkill)
+		one, more := s.link(ofOnePerson, inDirectory(user.ExternalID)),
+			s.link(ofOnePerson, inDirectory(user.ExternalID), withLightsSkill)
 		other, elsewhere := s.link(inDirectory("somebody else")), s.link(inDirectory(user.ExternalID), elsewhere)
 		update, err := test.change(user)
 		s.must(err)

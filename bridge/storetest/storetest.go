@@ -139,8 +139,9 @@ func (s *suite) newLink(changes ...func(*bridge.NewLink)) bridge.NewLink {
 	s.count++
 	id := bridge.NewLinkID()
 	identity := bridge.Identity{
-		Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com", SubjectClaim: "oid", EmailClaim: "e.f", GroupsClaim: "a.b"},
-		Subject:  fmt.Sprintf("subject %d", s.count),
+		Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com", SubjectClaim: "oid", EmailClaim: "e.f",
+			GroupsClaim: "a.b"},
+		Subject: fmt.Sprintf("subject %d", s.count),
 		Claims: bridge.Claims{"email": fmt.Sprintf("Person%d@Contoso.com", s.count), "groups": []any{"a", "ü"},
 			"email_verified": true},
 	}

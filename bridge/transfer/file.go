@@ -1,9 +1,9 @@
 // Package transfer reads and writes the file in which links move from one database to another.
 //
 // The file is JSON, one row of the database per line: a header, then the tombstones of links that were erased, then
-// each link followed by its tokens, codes and its provider's token, then the numbers of all, by which a truncated file is recognised. Every
-// line ends with a line feed and has at most [MaxLine] bytes, none of them of a control character: those in claims are
-// escaped, and there are none elsewhere.
+// each link followed by its tokens, codes and its provider's token, then the numbers of all, by which a truncated file
+// is recognised. Every line ends with a line feed and has at most [MaxLine] bytes, none of them of a control character:
+// those in claims are escaped, and there are none elsewhere.
 //
 //	{"format":"alexa-oidc-bridge links","version":3,"exported_at":1800000000}
 //	{"tombstone":{"link_id":"lnk_7c2qvw5e","ended_at":1790000000}}
@@ -11,9 +11,9 @@
 //	{"token":{"link_id":"lnk_4ghm3yq7","hash":"9f86d0…","kind":"access", … }}
 //	{"links":1,"tokens":1,"codes":0,"tombstones":1}
 //
-// Times are seconds since 1970, 0 for never. Tokens and codes are SHA-256 hashes, which cannot be used; the refresh tokens
-// of providers are sealed by the keys of the configuration; the links are personal data. [Read] accepts exactly what [Write] writes and wrote in version 2, and
-// memory does not grow with the file.
+// Times are seconds since 1970, 0 for never. Tokens and codes are SHA-256 hashes, which cannot be used; the refresh
+// tokens of providers are sealed by the keys of the configuration; the links are personal data. [Read] accepts exactly
+// what [Write] writes and wrote in version 2, and memory does not grow with the file.
 package transfer
 
 import (

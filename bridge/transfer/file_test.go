@@ -24,23 +24,28 @@ func testRows(i int) []Row {
 	id := fmt.Sprintf("lnk_%07d", i)
 	created := exportTime.Unix()
 	return []Row{
-		{Link: &Link{ID: id, ClientID: "pizza", Grant: bridge.GrantAuthorizationCode, Provider: "corp", Issuer: "https://login.example.com",
-			SubjectClaim: "oid", EmailClaim: "mail", GroupsClaim: "groups", Subject: "Ζωή <&>\u2028", Scope: "orders menu", AlexaUser: bridge.HashOf("user"),
-			Claims:    bridge.Claims{"email": "ada@contoso.com", "address": "1 Main Street\r\n\tSpringfield", "groups": []any{"a", nil, true}},
+		{Link: &Link{ID: id, ClientID: "pizza", Grant: bridge.GrantAuthorizationCode, Provider: "corp",
+			Issuer:       "https://login.example.com",
+			SubjectClaim: "oid", EmailClaim: "mail", GroupsClaim: "groups", Subject: "Ζωή <&>\u2028", Scope: "orders menu",
+			AlexaUser: bridge.HashOf("user"),
+			Claims: bridge.Claims{"email": "ada@contoso.com", "address": "1 Main Street\r\n\tSpringfield",
+				"groups": []any{"a", nil, true}},
 			CreatedAt: created, LastUsedAt: created + 1, RevokedAt: created + 2, Reason: "left", Actor: "command:ada@host",
 			UpstreamSub: "ä sub", UpstreamSID: "sid", DirectoryID: "id", AccountEmail: "ada@contoso.com", CheckedAt: created + 3}},
-		{Token: &Token{LinkID: id, Hash: bridge.HashOf("access of " + id), Kind: "access", CreatedAt: created, ExpiresAt: created + 3600}},
+		{Token: &Token{LinkID: id, Hash: bridge.HashOf("access of " + id), Kind: "access", CreatedAt: created,
+			ExpiresAt: created + 3600}},
 		{Token: &Token{LinkID: id, Hash: bridge.HashOf("refresh of " + id), Kind: "refresh", CreatedAt: created,
 			Parent: bridge.HashOf("parent"), Place: 2, SupersededAt: created + 4}},
-		{Code: &Code{LinkID: id, Hash: bridge.HashOf("code of " + id), RedirectURI: "https://pitangui.amazon.com/x", CodeChallenge: "challenge",
-			ExpiresAt: created + 60, RedeemedAt: created + 5}},
+		{Code: &Code{LinkID: id, Hash: bridge.HashOf("code of " + id), RedirectURI: "https://pitangui.amazon.com/x",
+			CodeChallenge: "challenge", ExpiresAt: created + 60, RedeemedAt: created + 5}},
 	}
 }
 
 // upstreamToken returns the row of a refresh token of a provider, for the link of testRows.
 func upstreamToken(i int) []Row {
-	return []Row{{UpstreamToken: &UpstreamToken{LinkID: fmt.Sprintf("lnk_%07d", i), Provider: "corp", Sealed: []byte("\x00sealed"),
-		DueAt: exportTime.Unix(), Unanswered: 1, Stable: 1, Failures: 3, DeadAt: exportTime.Unix()}}}
+	return []Row{{UpstreamToken: &UpstreamToken{LinkID: fmt.Sprintf("lnk_%07d", i), Provider: "corp",
+		Sealed: []byte("\x00sealed"),
+		DueAt:  exportTime.Unix(), Unanswered: 1, Stable: 1, Failures: 3, DeadAt: exportTime.Unix()}}}
 }
 
 func tombstone(i int) []Row {
@@ -78,7 +83,8 @@ func readAll(file string) (rows []Row, err error) {
 }
 
 func TestWriteAndRead(t *testing.T) {
-	rows := slices.Concat(tombstone(7), testRows(0), testRows(1), tombstone(1), tombstone(8), testRows(2)[:1], upstreamToken(2))
+	rows := slices.Concat(tombstone(7), testRows(0), testRows(1), tombstone(1), tombstone(8), testRows(2)[:1],
+		upstreamToken(2))
 	var file bytes.Buffer
 	counts, err := Write(&file, sequenceOf(rows), exportTime)
 	if err != nil || counts != (Counts{Links: 3, Tokens: 4, Codes: 2, UpstreamTokens: 1, Tombstones: 3}) {
@@ -143,7 +149,8 @@ func TestLongLine(t *testing.T) {
 func TestManyRowsOfOneLink(t *testing.T) {
 	link := testRows(0)
 	rows := append(link[:1], slices.Repeat(link[1:2], MaxRowsPerLink+1)...)
-	if _, err := Write(io.Discard, sequenceOf(rows), exportTime); err == nil || !strings.Contains(err.Error(), "lnk_0000000") {
+	if _, err := Write(io.Discard, sequenceOf(rows), exportTime); err == nil ||
+		!strings.Contains(err.Error(), "lnk_0000000") {
 		t.Errorf("Write: %v", err)
 	}
 }
@@ -224,7 +231,8 @@ func TestControlCharacters(t *testing.T) {
 		}
 		eachText(func(name string, rows []Row, text reflect.Value) {
 			text.SetString(text.String() + string(r))
-			if _, err := Write(io.Discard, sequenceOf(rows), exportTime); err == nil || !strings.Contains(err.Error(), "lnk_0000000") {
+			if _, err := Write(io.Discard, sequenceOf(rows), exportTime); err == nil ||
+				!strings.Contains(err.Error(), "lnk_0000000") {
 				t.Errorf("%U in %s: Write: %v", r, name, err)
 			}
 			file := mustEncode(t, header{format, version, 1})

@@ -37,23 +37,24 @@ func TestReadErrors(t *testing.T) {
 		line int
 		want string
 	}{
-		"empty":                           {"", 1, "truncated"},
-		"a letter":                        {"Dear Sir or Madam,\n", 1, "not a file of links export"},
-		"an object":                       {"{}\n", 1, "not a file of links export"},
-		"version 1":                       {edit(1, `"version":3`, `"version":1`), 1, "export the links again with this program"},
-		"a newer version":                 {edit(1, `"version":3`, `"version":4`), 1, "has version 4"},
-		"more in the header":              {edit(1, `"version":3`, `"version":3,"key":"x"`), 1, "unknown"},
-		"no header":                       {without(1), 1, "not a file of links export"},
-		"a second header":                 {insert(6, lines[0]), 6, "unknown"},
-		"no counts":                       {without(10), 10, "truncated"},
-		"an empty line at the end":        {whole + "\n", 11, "follows the last line"},
-		"another file at the end":         {whole + whole, 11, "follows the last line"},
-		"half a line at the end":          {whole + "x", 11, "follows the last line"},
-		"a wrong number of links":         {edit(10, `"links":2`, `"links":3`), 10, "should have 3 links"},
-		"a wrong number of tokens":        {edit(10, `"tokens":4`, `"tokens":3`), 10, "3 tokens"},
-		"a wrong number of codes":         {edit(10, `"codes":2`, `"codes":20`), 10, "20 codes"},
-		"more in the counts":              {edit(10, `"codes":2`, `"codes":2,"x":1`), 10, "unknown"},
-		"a missing token":                 {without(3), 9, "4 tokens, 2 codes, 0 upstream tokens and 0 tombstones, and has 2, 3, 2, 0 and 0"},
+		"empty":                    {"", 1, "truncated"},
+		"a letter":                 {"Dear Sir or Madam,\n", 1, "not a file of links export"},
+		"an object":                {"{}\n", 1, "not a file of links export"},
+		"version 1":                {edit(1, `"version":3`, `"version":1`), 1, "export the links again with this program"},
+		"a newer version":          {edit(1, `"version":3`, `"version":4`), 1, "has version 4"},
+		"more in the header":       {edit(1, `"version":3`, `"version":3,"key":"x"`), 1, "unknown"},
+		"no header":                {without(1), 1, "not a file of links export"},
+		"a second header":          {insert(6, lines[0]), 6, "unknown"},
+		"no counts":                {without(10), 10, "truncated"},
+		"an empty line at the end": {whole + "\n", 11, "follows the last line"},
+		"another file at the end":  {whole + whole, 11, "follows the last line"},
+		"half a line at the end":   {whole + "x", 11, "follows the last line"},
+		"a wrong number of links":  {edit(10, `"links":2`, `"links":3`), 10, "should have 3 links"},
+		"a wrong number of tokens": {edit(10, `"tokens":4`, `"tokens":3`), 10, "3 tokens"},
+		"a wrong number of codes":  {edit(10, `"codes":2`, `"codes":20`), 10, "20 codes"},
+		"more in the counts":       {edit(10, `"codes":2`, `"codes":2,"x":1`), 10, "unknown"},
+		"a missing token": {without(3), 9,
+			"4 tokens, 2 codes, 0 upstream tokens and 0 tombstones, and has 2, 3, 2, 0 and 0"},
 		"a missing link":                  {without(6), 6, "does not follow its link"},
 		"a token before all links":        {without(2), 2, "does not follow its link"},
 		"a code before its link":          {insert(2, lines[4]), 2, "does not follow its link"},
@@ -109,7 +110,8 @@ func TestReadErrors(t *testing.T) {
 	for name, tt := range tests {
 		read, err := readAll(tt.file)
 		lineErr, ok := errors.AsType[*LineError](err)
-		if !ok || lineErr.Line != tt.line || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), secret) {
+		if !ok || lineErr.Line != tt.line || !strings.Contains(err.Error(), tt.want) ||
+			strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %.300v; want line %d, %q", name, err, tt.line, tt.want)
 		}
 		if want := max(tt.line-2, 0); len(read) != min(want, len(rows)) {

@@ -76,8 +76,8 @@ type Code struct {
 	RedeemedAt    int64       `json:"redeemed_at"` // 0: not redeemed
 }
 
-// UpstreamToken is the refresh token that the provider issued for a link. It is sealed, and can be used by who has one of
-// the keys only. The other fields are those of [bridge.Recheck].
+// UpstreamToken is the refresh token that the provider issued for a link. It is sealed, and can be used by who has one
+// of the keys only. The other fields are those of [bridge.Recheck].
 type UpstreamToken struct {
 	LinkID     string `json:"link_id"`
 	Provider   string `json:"provider"`
@@ -162,7 +162,8 @@ func (s *sequence) addToken(t *Token) error {
 
 func (s *sequence) addCode(c *Code) error {
 	s.counts.Codes++
-	return cmp.Or(s.addOwned(c.LinkID, c.Hash), wantTimes(c.ExpiresAt, c.RedeemedAt), wantText(c.RedirectURI, c.CodeChallenge))
+	return cmp.Or(s.addOwned(c.LinkID, c.Hash), wantTimes(c.ExpiresAt, c.RedeemedAt),
+		wantText(c.RedirectURI, c.CodeChallenge))
 }
 
 func (s *sequence) addUpstreamToken(t *UpstreamToken) error {
@@ -170,7 +171,8 @@ func (s *sequence) addUpstreamToken(t *UpstreamToken) error {
 	return cmp.Or(
 		s.addOwnedRow(t.LinkID),
 		want(len(t.Sealed) > 0, "sealed is missing"),
-		want(t.Unanswered|1 == 1 && t.Stable >= 0 && t.Stable <= 2 && t.Failures >= 0, "unanswered, stable or failures is out of range"),
+		want(t.Unanswered|1 == 1 && t.Stable >= 0 && t.Stable <= 2 && t.Failures >= 0,
+			"unanswered, stable or failures is out of range"),
 		wantTimes(t.DueAt, t.DeadAt), wantText(t.Provider))
 }
 

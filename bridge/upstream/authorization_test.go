@@ -83,8 +83,8 @@ func TestAuthorizationURL(t *testing.T) {
 	}
 }
 
-// A refresh token is asked for by offline_access and prompt=consent (OIDC Core §11), or as auth_params say, and never by
-// a test sign-in.
+// A refresh token is asked for by offline_access and prompt=consent (OIDC Core §11), or as auth_params say, and never
+// by a test sign-in.
 func TestAuthorizationURLOffline(t *testing.T) {
 	const plain, withOffline = "openid email", "openid email offline_access"
 	tests := []struct {
@@ -98,24 +98,25 @@ func TestAuthorizationURLOffline(t *testing.T) {
 	}{
 		{"offline", true, nil, nil, upstream.PromptDefault, false, withOffline, "consent "},
 		{"not offline", false, nil, nil, upstream.PromptDefault, false, plain, " "},
-		{"the scope is configured, too", true, []string{"openid", "offline_access", "email"}, nil, upstream.PromptDefault, false,
-			withOffline, "consent "},
-		{"a prompt is configured", true, nil, url.Values{"prompt": {"login"}}, upstream.PromptDefault, false, withOffline, "login "},
-		{"the way of Google", true, nil, url.Values{"access_type": {"offline"}, "prompt": {"consent"}}, upstream.PromptDefault, false,
-			plain, "consent offline"},
-		{"the way of Google without a prompt", true, nil, url.Values{"access_type": {"offline"}}, upstream.PromptDefault, false,
-			plain, " offline"},
+		{"the scope is configured, too", true, []string{"openid", "offline_access", "email"}, nil, upstream.PromptDefault,
+			false, withOffline, "consent "},
+		{"a prompt is configured", true, nil, url.Values{"prompt": {"login"}}, upstream.PromptDefault, false, withOffline,
+			"login "},
+		{"the way of Google", true, nil, url.Values{"access_type": {"offline"}, "prompt": {"consent"}},
+			upstream.PromptDefault, false, plain, "consent offline"},
+		{"the way of Google without a prompt", true, nil, url.Values{"access_type": {"offline"}}, upstream.PromptDefault,
+			false, plain, " offline"},
 		{"another access_type", true, nil, url.Values{"access_type": {"online"}}, upstream.PromptDefault, false, withOffline,
 			"consent online"},
 		{"a sign-in anew", true, nil, nil, upstream.PromptLogin, false, withOffline, "login consent "},
 		{"another account", true, nil, nil, upstream.PromptAccount, false, withOffline, "consent login "},
 		{"a test sign-in", true, nil, nil, upstream.PromptDefault, true, plain, " "},
-		{"a test sign-in, the scope is configured", true, []string{"openid", "offline_access", "email"}, nil, upstream.PromptDefault,
-			true, plain, " "},
-		{"a test sign-in, though not offline", false, []string{"openid", "offline_access", "email"}, nil, upstream.PromptDefault, true,
-			plain, " "},
-		{"a test sign-in at Google", true, nil, url.Values{"access_type": {"offline"}, "prompt": {"consent"}}, upstream.PromptDefault,
-			true, plain, "consent "},
+		{"a test sign-in, the scope is configured", true, []string{"openid", "offline_access", "email"}, nil,
+			upstream.PromptDefault, true, plain, " "},
+		{"a test sign-in, though not offline", false, []string{"openid", "offline_access", "email"}, nil,
+			upstream.PromptDefault, true, plain, " "},
+		{"a test sign-in at Google", true, nil, url.Values{"access_type": {"offline"}, "prompt": {"consent"}},
+			upstream.PromptDefault, true, plain, "consent "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

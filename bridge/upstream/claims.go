@@ -164,7 +164,8 @@ func (s *signIn) subject(claims rawClaims) (string, error) {
 	case subject == "":
 		return "", misconfigured(StageIDToken, hint, "subject claim %q is missing or not a string", name)
 	case len(subject) > MaxSubject:
-		return "", misconfigured(StageIDToken, hint, "subject claim %q has %d bytes, and at most %d are possible", name, len(subject), MaxSubject)
+		return "", misconfigured(StageIDToken, hint, "subject claim %q has %d bytes, and at most %d are possible", name,
+			len(subject), MaxSubject)
 	case strings.ContainsFunc(subject, unicode.IsControl): // PostgreSQL cannot store NUL, nor an export any of them
 		return "", misconfigured(StageIDToken, hint, "subject claim %q contains a control character", name)
 	case strings.ContainsRune(subject, unicode.ReplacementChar): // which several malformed texts are read as

@@ -28,7 +28,8 @@ func fuzzed(t *testing.T, path string, body []byte, setups ...func(*fakeProvider
 
 // No bytes in place of the ID token make a sign-in.
 func FuzzIDToken(f *testing.F) {
-	for _, seed := range []string{"", "..", "a.b.c", "e30.e30.", unsecured(map[string]any{"sub": subject}), "eyJhbGciOiJFUzI1NiJ9.e30.AA",
+	for _, seed := range []string{"", "..", "a.b.c", "e30.e30.", unsecured(map[string]any{"sub": subject}),
+		"eyJhbGciOiJFUzI1NiJ9.e30.AA",
 		`{"payload":"e30","protected":"e30","signature":"AA"}`, "eyJhbGciOiJkaXIifQ.a.b.c.d", strings.Repeat("A", 5000)} {
 		f.Add(seed)
 	}
@@ -90,16 +91,19 @@ func FuzzRenewal(f *testing.F) {
 			if kind(err) == "" || strings.HasPrefix(kind(err), "unknown") || strings.ContainsAny(err.Error(), "\n\x1b\x00") {
 				t.Fatalf("%d %s: %q", status, body, err)
 			}
-			if kind(err) == "gone at token" && (!isObject || object["error"] == nil || status >= 500 || status == http.StatusTooManyRequests) {
+			if kind(err) == "gone at token" &&
+				(!isObject || object["error"] == nil || status >= 500 || status == http.StatusTooManyRequests) {
 				t.Errorf("%d %q: %v", status, body, err)
 			}
 			return
 		}
-		if status != http.StatusOK || object["access_token"] == nil && object["refresh_token"] == nil && object["id_token"] == nil {
+		if status != http.StatusOK || object["access_token"] == nil && object["refresh_token"] == nil &&
+			object["id_token"] == nil {
 			t.Errorf("%d %q is accepted", status, body)
 		}
 		identity, complete, err := renewal.Identity(t.Context(), upstream.Wish{Needed: []string{"groups"}})
-		if err == nil && (complete || identity.Sub != subject || identity.Subject != subject || renewal.RefreshToken == oldToken) {
+		if err == nil && (complete || identity.Sub != subject || identity.Subject != subject ||
+			renewal.RefreshToken == oldToken) {
 			t.Errorf("%d %q: %+v, complete %v", status, body, identity, complete)
 		}
 	})

@@ -69,7 +69,8 @@ func (p *Provider) Identify(ctx context.Context, login Login, response Response,
 	if err != nil {
 		return nil, err
 	}
-	s := &signIn{Provider: p, metadata: metadata, login: login, secrets: []string{login.State, login.Nonce, login.Verifier}}
+	s := &signIn{Provider: p, metadata: metadata, login: login,
+		secrets: []string{login.State, login.Nonce, login.Verifier}}
 	s.keepOut(response.Code)
 	if err := s.checkResponse(response); err != nil {
 		return nil, err

@@ -101,7 +101,8 @@ func (s *signIn) idTokenError(err error) error {
 	_, expired := errors.AsType[*oidc.TokenExpiredError](err)
 	switch {
 	case expired, strings.HasPrefix(err.Error(), "oidc: current time"): // before nbf
-		return &Error{Kind: Outdated, Stage: StageIDToken, Err: text, Hint: "compare the clocks of this machine and of the provider"}
+		return &Error{Kind: Outdated, Stage: StageIDToken, Err: text,
+			Hint: "compare the clocks of this machine and of the provider"}
 	case strings.HasPrefix(err.Error(), "oidc: expected audience"):
 		return misconfigured(StageIDToken, hintClient, "%w", text)
 	case strings.HasPrefix(err.Error(), "oidc: id token issued by a different provider"):

@@ -61,7 +61,8 @@ func FuzzSentClaims(f *testing.F) {
 		if list, isList := claims["aud"].([]any); isList {
 			audiences = append([]any{endpointURL}, slices.Clone(list)...)
 		}
-		if err == nil && (typ != "global-token-revocation+jwt" || claims["iss"] != fake.issuer || audiences[1] != endpointURL) {
+		if err == nil && (typ != "global-token-revocation+jwt" || claims["iss"] != fake.issuer ||
+			audiences[1] != endpointURL) {
 			t.Errorf("a revocation with typ %q: %s", typ, payload)
 		}
 		wantFitForLog(t, jwt, err)

@@ -136,8 +136,9 @@ func (p *Provider) timeOf(stage string, claims rawClaims, name string, before, a
 	}
 	at := time.UnixMilli(int64(seconds * 1000))
 	if ahead := at.Sub(p.now()); ahead < -before-clockSkew || ahead > after+clockSkew {
-		return time.Time{}, &Error{Kind: Outdated, Stage: stage, Hint: "compare the clocks of this machine and of the provider",
-			Err: fmt.Errorf("%s is %s from now", name, ahead.Round(time.Second))}
+		return time.Time{}, &Error{Kind: Outdated, Stage: stage,
+			Hint: "compare the clocks of this machine and of the provider",
+			Err:  fmt.Errorf("%s is %s from now", name, ahead.Round(time.Second))}
 	}
 	return at, nil
 }

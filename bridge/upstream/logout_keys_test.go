@@ -28,12 +28,13 @@ func TestSentJWTSignature(t *testing.T) {
 		good := make(f)
 		parts := strings.Split(good.signed(f.key), ".")
 		for name, jwt := range map[string]string{
-			"by an unknown key":               good.signed(newKey("key 2")),
-			"by a key with the same id":       good.signed(newKey("key 1")),
-			"by an algorithm not announced":   good.signed(rsaKey),
-			"by the client secret":            good.signed(secret),
-			"not at all":                      unsecured(good.claims),
-			"in JSON":                         string(encode(map[string]any{"protected": parts[0], "payload": parts[1], "signature": parts[2]})),
+			"by an unknown key":             good.signed(newKey("key 2")),
+			"by a key with the same id":     good.signed(newKey("key 1")),
+			"by an algorithm not announced": good.signed(rsaKey),
+			"by the client secret":          good.signed(secret),
+			"not at all":                    unsecured(good.claims),
+			"in JSON": string(encode(map[string]any{"protected": parts[0], "payload": parts[1],
+				"signature": parts[2]})),
 			"cut off":                         parts[0] + "." + parts[1] + ".",
 			"of another payload":              parts[0] + "." + strings.Split(unsecured(map[string]any{"iss": f.issuer}), ".")[1] + "." + parts[2],
 			"no JWT":                          "opaque",
@@ -116,8 +117,8 @@ func TestSentJWTsDoNotFillTheDiscovery(t *testing.T) {
 	}
 }
 
-// TestSentJWTsWhileTheProviderIsDown verifies that an outage is told apart from a JWT that is not good, and that keys that
-// are known verify meanwhile.
+// TestSentJWTsWhileTheProviderIsDown verifies that an outage is told apart from a JWT that is not good, and that keys
+// that are known verify meanwhile.
 func TestSentJWTsWhileTheProviderIsDown(t *testing.T) {
 	f := newFake(t)
 	known, unknown := f.provider(), f.provider()

@@ -27,7 +27,8 @@ type sentJWT struct {
 func logoutToken(f *fakeProvider) *sentJWT {
 	return &sentJWT{"logout+jwt", map[string]any{
 		"iss": f.issuer, "aud": clientID, "sub": subject, "sid": "session-1", "jti": "logout-1",
-		"iat": now().Unix(), "exp": now().Add(2 * time.Minute).Unix(), "events": map[string]any{logoutEvent: map[string]any{}},
+		"iat": now().Unix(), "exp": now().Add(2 * time.Minute).Unix(),
+		"events": map[string]any{logoutEvent: map[string]any{}},
 	}}
 }
 
@@ -44,13 +45,15 @@ func idToken(f *fakeProvider) *sentJWT { return &sentJWT{nil, f.claims} }
 
 // accessTokenJWT is an access token for us (RFC 9068).
 func accessTokenJWT(f *fakeProvider) *sentJWT {
-	return &sentJWT{"at+jwt", map[string]any{"iss": f.issuer, "aud": clientID, "sub": subject, "client_id": clientID, "jti": "access-1",
-		"iat": now().Unix(), "exp": now().Add(5 * time.Minute).Unix()}}
+	return &sentJWT{"at+jwt",
+		map[string]any{"iss": f.issuer, "aud": clientID, "sub": subject, "client_id": clientID, "jti": "access-1",
+			"iat": now().Unix(), "exp": now().Add(5 * time.Minute).Unix()}}
 }
 
 // userinfoJWT is a signed userinfo response (OIDC Core §5.3.2).
 func userinfoJWT(f *fakeProvider) *sentJWT {
-	return &sentJWT{"JWT", map[string]any{"iss": f.issuer, "aud": clientID, "sub": subject, "iat": now().Unix(), "jti": "userinfo-1"}}
+	return &sentJWT{"JWT",
+		map[string]any{"iss": f.issuer, "aud": clientID, "sub": subject, "iat": now().Unix(), "jti": "userinfo-1"}}
 }
 
 // signed signs the JWT by a key.
@@ -251,7 +254,8 @@ func TestJWTsAreNotConfused(t *testing.T) {
 	f := newFake(t)
 	p := f.provider()
 	for name, make := range map[string]func(*fakeProvider) *sentJWT{
-		"ID token": idToken, "access token": accessTokenJWT, "userinfo": userinfoJWT, "logout token": logoutToken, "revocation": revocationToken,
+		"ID token": idToken, "access token": accessTokenJWT, "userinfo": userinfoJWT, "logout token": logoutToken,
+		"revocation": revocationToken,
 	} {
 		_, errLogout := p.VerifyLogout(t.Context(), make(f).signed(f.key))
 		_, errRevocation := p.VerifyRevocation(t.Context(), make(f).signed(f.key), endpointURL)

@@ -29,7 +29,8 @@ type Person struct {
 }
 
 // Renew sends a refresh token (RFC 6749 §6). The error is an [*Error]. Its kind is [Gone] if the provider refuses the
-// refresh token: it ended the account or the session, or it does not know the token, as one that it has replaced before.
+// refresh token: it ended the account or the session, or it does not know the token, as one that it has replaced
+// before.
 func (p *Provider) Renew(ctx context.Context, person Person) (*Renewal, error) {
 	metadata, err := p.discovered(ctx)
 	if err != nil {
@@ -80,9 +81,9 @@ var ErrOtherPerson = errors.New("the provider's answer is about another person")
 // ErrSubjectChanged means that the person has another subject than before, though the same sub.
 var ErrSubjectChanged = errors.New("the value of subject_claim has changed")
 
-// Identity returns what the provider says about the person now, from the ID token if there is one (OIDC Core §12.2), and
-// from userinfo if a claim is missing. Complete is false if one of the two did not answer: then a claim that is missing
-// says nothing. The error wraps [ErrOtherPerson] or [ErrSubjectChanged], or is an [*Error].
+// Identity returns what the provider says about the person now, from the ID token if there is one (OIDC Core §12.2),
+// and from userinfo if a claim is missing. Complete is false if one of the two did not answer: then a claim that is
+// missing says nothing. The error wraps [ErrOtherPerson] or [ErrSubjectChanged], or is an [*Error].
 func (r *Renewal) Identity(ctx context.Context, wish Wish) (identity *Identity, complete bool, err error) {
 	var idToken rawClaims
 	if r.signIn.idToken != "" {
@@ -116,8 +117,8 @@ func (r *Renewal) Identity(ctx context.Context, wish Wish) (identity *Identity, 
 	return identity, complete, nil
 }
 
-// userinfo requests userinfo if it may have a claim that is missing. Complete is whether nothing else could have one. The
-// error is ErrOtherPerson.
+// userinfo requests userinfo if it may have a claim that is missing. Complete is whether nothing else could have one.
+// The error is ErrOtherPerson.
 func (r *Renewal) userinfo(ctx context.Context, idToken rawClaims, wish Wish) (claims rawClaims, complete bool, err error) {
 	s := r.signIn
 	missing := append(s.missing(idToken, wish.Needed), s.missing(idToken, wish.Wanted)...)

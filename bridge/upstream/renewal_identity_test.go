@@ -71,14 +71,16 @@ func TestRenewedIdentity(t *testing.T) {
 		{"no ID token", all(inUserinfo, noIDToken), same, told2, false, 1},
 		{"no ID token, and userinfo is down", all(noIDToken, userinfoDown), same, "", false, 1},
 		{"no ID token, and no userinfo endpoint", all(noIDToken, notAnnounced("userinfo_endpoint")), same, "", false, 0},
-		{"no ID token and no access token", all(noIDToken, noAccessToken, answers("refresh_token", newToken)), same, "", false, 0},
+		{"no ID token and no access token", all(noIDToken, noAccessToken, answers("refresh_token", newToken)), same, "",
+			false, 0},
 		{"no ID token, and the sub is not known", all(inUserinfo, noIDToken), noSub, "", false, 0},
 		{"the sub is not known", inUserinfo, noSub, told2, true, 1},
 		{"by another claim", all(inIDToken, subjectIs("oid"), with("oid", "oid-of-ada")), byOID, told1, true, 0},
 		{"by another claim of userinfo", all(inIDToken, subjectIs("oid"), told("oid", "oid-of-ada")), byOID, told1, true, 1},
 		{"by another claim, userinfo is down", all(inIDToken, subjectIs("oid"), userinfoDown), byOID, told1, false, 1},
 		{"by another claim, without an ID token", all(noIDToken, subjectIs("oid"), userinfoDown), byOID, "", false, 1},
-		{"a reference to the groups, which are only wanted", with("_claim_names", map[string]string{"groups": "src1"}), same, "", true, 1},
+		{"a reference to the groups, which are only wanted", with("_claim_names", map[string]string{"groups": "src1"}), same,
+			"", true, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -91,7 +93,8 @@ func TestRenewedIdentity(t *testing.T) {
 			if _, without := f.tokenResponse["id_token"]; !without {
 				wantSub = subject
 			}
-			if identity.Subject != person.Subject || identity.Sub != wantSub || identity.Issuer != f.issuer || identity.RefreshToken != "" {
+			if identity.Subject != person.Subject || identity.Sub != wantSub || identity.Issuer != f.issuer ||
+				identity.RefreshToken != "" {
 				t.Errorf("%+v", identity)
 			}
 			if got := claim(t, identity, groups); got != tt.groups || complete != tt.complete {
@@ -124,7 +127,8 @@ func TestRenewedIdentityErrors(t *testing.T) {
 		{"no JWT", answers("id_token", "nothing"), badIDToken},
 		{"the subject has changed", all(subjectIs("oid"), with("oid", "another")), "subject changed"},
 		{"the subject has changed in userinfo", all(subjectIs("oid"), told("oid", "another")), "subject changed"},
-		{"the subject has changed, without an ID token", all(noIDToken, subjectIs("oid"), told("oid", "another")), "subject changed"},
+		{"the subject has changed, without an ID token", all(noIDToken, subjectIs("oid"), told("oid", "another")),
+			"subject changed"},
 		{"there is no subject any more", subjectIs("oid"), badIDToken},
 		{"the subject is no text", all(subjectIs("oid"), with("oid", 7)), badIDToken},
 		{"a reference to the groups", with("_claim_names", map[string]string{"groups": "src1"}), badIDToken},

@@ -61,12 +61,14 @@ func TestRenewErrors(t *testing.T) {
 		{"invalid_grant by 403", refuses(http.StatusForbidden, "invalid_grant", ""), gone},
 		{"invalid_grant by 200", refuses(http.StatusOK, "invalid_grant", "AADSTS50057: The user account is disabled."), gone},
 		{"Dex does not know it",
-			refuses(http.StatusBadRequest, "invalid_request", "Refresh token is invalid or has already been claimed by another client."), gone},
+			refuses(http.StatusBadRequest, "invalid_request",
+				"Refresh token is invalid or has already been claimed by another client."), gone},
 		{"Dex does not know it, and says more", refuses(http.StatusBadRequest, "invalid_request",
 			"clientID alexa-bridge refresh token (ID abcdef) is invalid or has already been claimed by another client."), gone},
 		{"it has expired at Dex", refuses(http.StatusBadRequest, "invalid_request", "Refresh token expired."), gone},
 		{"it was not sent", refuses(http.StatusBadRequest, "invalid_request", "No refresh token is found in request."), bad},
-		{"the request is malformed", refuses(http.StatusBadRequest, "invalid_request", "the refresh token grant has an invalid scope"), bad},
+		{"the request is malformed",
+			refuses(http.StatusBadRequest, "invalid_request", "the refresh token grant has an invalid scope"), bad},
 		{"invalid_request", refuses(http.StatusBadRequest, "invalid_request", ""), bad},
 		{"another error of an expired token", refuses(http.StatusBadRequest, "invalid_client", "Refresh token expired."), bad},
 		{"our secret is wrong", refuses(http.StatusUnauthorized, "invalid_client", ""), bad},
@@ -79,7 +81,8 @@ func TestRenewErrors(t *testing.T) {
 		{"interaction_required", refuses(http.StatusBadRequest, "interaction_required", "AADSTS50076"), "refused at token"},
 		{"login_required", refuses(http.StatusBadRequest, "login_required", ""), "refused at token"},
 		{"too many requests", override(tokenPath, reply(http.StatusTooManyRequests, nil)), "rate limited at token"},
-		{"too many requests, with invalid_grant", refuses(http.StatusTooManyRequests, "invalid_grant", ""), "rate limited at token"},
+		{"too many requests, with invalid_grant", refuses(http.StatusTooManyRequests, "invalid_grant", ""),
+			"rate limited at token"},
 		{"slow_down", refuses(http.StatusBadRequest, "slow_down", ""), "rate limited at token"},
 		{"500 with invalid_grant", refuses(http.StatusInternalServerError, "invalid_grant", ""), down + ", unanswered"},
 		{"502 of a proxy", override(tokenPath, reply(http.StatusBadGateway, []byte(html))), down + ", unanswered"},
@@ -141,8 +144,8 @@ func TestRenewWithoutTLS(t *testing.T) {
 	}
 }
 
-// A proxy that refuses to connect, or a time that ends before there is a connection, leaves nothing in doubt; a time that
-// ends later does.
+// A proxy that refuses to connect, or a time that ends before there is a connection, leaves nothing in doubt; a time
+// that ends later does.
 func TestRenewTimesOut(t *testing.T) {
 	silent := must(net.Listen("tcp", "127.0.0.1:0"))
 	defer silent.Close()
@@ -207,12 +210,13 @@ func TestRenewRotation(t *testing.T) {
 		setup func(*fakeProvider)
 		want  string
 	}{
-		"another token":            {answers("refresh_token", newToken), newToken},
-		"the same token":           {answers("refresh_token", oldToken), ""},
-		"no token":                 {unchanged, ""},
-		"an empty token":           {answers("refresh_token", ""), ""},
-		"null":                     {answers("refresh_token", nil), ""},
-		"nothing but a token":      {combine(noIDToken, answers("access_token", nil), answers("refresh_token", newToken)), newToken},
+		"another token":  {answers("refresh_token", newToken), newToken},
+		"the same token": {answers("refresh_token", oldToken), ""},
+		"no token":       {unchanged, ""},
+		"an empty token": {answers("refresh_token", ""), ""},
+		"null":           {answers("refresh_token", nil), ""},
+		"nothing but a token": {combine(noIDToken, answers("access_token", nil), answers("refresh_token", newToken)),
+			newToken},
 		"an error that is empty":   {combine(answers("error", ""), answers("refresh_token", newToken)), newToken},
 		"an ID token that is none": {combine(answers("id_token", "a.b.c"), answers("refresh_token", newToken)), newToken},
 	} {
@@ -234,21 +238,22 @@ func TestRenewErrorsContainNoSecret(t *testing.T) {
 	all := strings.Join(secrets, " ")
 	issued := answers("refresh_token", newToken)
 	tests := map[string]func(*fakeProvider){
-		"refused":             refuses(http.StatusBadRequest, "invalid_grant", "you sent "+sent),
-		"refused by that":     refuses(http.StatusBadRequest, oldToken, sent),
-		"our secret":          refuses(http.StatusUnauthorized, "invalid_client", sent),
-		"a failure":           override(tokenPath, reply(http.StatusInternalServerError, []byte(sent))),
-		"no JSON":             override(tokenPath, reply(http.StatusOK, []byte(sent))),
-		"no HTTP":             override(tokenPath, noHTTP(sent)),
-		"a redirect":          override(tokenPath, redirect("https://login.example.com/"+oldToken)),
-		"a redirect nowhere":  override(tokenPath, redirect(":"+oldToken)),
-		"nobody listens":      unreachable("token_endpoint"),
-		"an ID token":         combine(issued, answers("id_token", oldToken+"."+newToken+"."+accessToken)),
-		"an issuer":           combine(issued, with("iss", all)),
-		"an audience":         combine(issued, with("aud", all)),
-		"keys":                combine(issued, override(keysPath, reply(http.StatusInternalServerError, []byte(all)))),
-		"a subject":           combine(issued, with("sub", all)),
-		"a userinfo response": combine(issued, noIDToken, override(userinfoPath, reply(http.StatusUnauthorized, []byte(all)))),
+		"refused":            refuses(http.StatusBadRequest, "invalid_grant", "you sent "+sent),
+		"refused by that":    refuses(http.StatusBadRequest, oldToken, sent),
+		"our secret":         refuses(http.StatusUnauthorized, "invalid_client", sent),
+		"a failure":          override(tokenPath, reply(http.StatusInternalServerError, []byte(sent))),
+		"no JSON":            override(tokenPath, reply(http.StatusOK, []byte(sent))),
+		"no HTTP":            override(tokenPath, noHTTP(sent)),
+		"a redirect":         override(tokenPath, redirect("https://login.example.com/"+oldToken)),
+		"a redirect nowhere": override(tokenPath, redirect(":"+oldToken)),
+		"nobody listens":     unreachable("token_endpoint"),
+		"an ID token":        combine(issued, answers("id_token", oldToken+"."+newToken+"."+accessToken)),
+		"an issuer":          combine(issued, with("iss", all)),
+		"an audience":        combine(issued, with("aud", all)),
+		"keys":               combine(issued, override(keysPath, reply(http.StatusInternalServerError, []byte(all)))),
+		"a subject":          combine(issued, with("sub", all)),
+		"a userinfo response": combine(issued, noIDToken,
+			override(userinfoPath, reply(http.StatusUnauthorized, []byte(all)))),
 	}
 	for name, setup := range tests {
 		t.Run(name, func(t *testing.T) {

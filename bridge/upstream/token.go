@@ -37,7 +37,8 @@ func (s *signIn) requestTokens(ctx context.Context, form url.Values) error {
 	if err := json.Unmarshal(got.body, &body); err != nil || got.status != http.StatusOK || body.present("error") {
 		return s.tokenError(got, body)
 	}
-	s.accessToken, s.idToken, s.refreshToken = body.string("access_token"), body.string("id_token"), body.string("refresh_token")
+	s.accessToken, s.idToken, s.refreshToken = body.string("access_token"), body.string("id_token"),
+		body.string("refresh_token")
 	for _, token := range []string{s.accessToken, s.idToken, s.refreshToken} {
 		s.keepOut(token)
 	}

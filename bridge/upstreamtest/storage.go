@@ -46,8 +46,8 @@ func (s userStore) user(matches func(Person) bool) *storage.User {
 	}
 }
 
-// GetClientByClientID returns a client whose ID tokens live long: a test may move the clock of the relying party, and not
-// the provider's.
+// GetClientByClientID returns a client whose ID tokens live long: a test may move the clock of the relying party, and
+// not the provider's.
 func (s claimsStorage) GetClientByClientID(ctx context.Context, id string) (op.Client, error) {
 	client, err := s.Storage.GetClientByClientID(ctx, id)
 	if err != nil {

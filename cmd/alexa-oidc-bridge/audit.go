@@ -28,12 +28,12 @@ func auditCommand() *cobra.Command {
 	audit := &cobra.Command{
 		Use:   "audit",
 		Short: "Show who linked, who was refused, and which links ended, newest last",
-		Long: `audit shows the records of the audit log that match every given flag, the newest last: who linked which skill, who
-was refused, which codes were redeemed, and which links ended, with the reason and who did it. It works on the database
-directly, also while servers run, and reads only the storage section of the configuration.
+		Long: `audit shows the records of the audit log that match every given flag, the newest last: who linked which
+skill, who was refused, which codes were redeemed, and which links ended, with the reason and who did it. It works on
+the database directly, also while servers run, and reads only the storage section of the configuration.
 
---ref takes the reference that a person reads from an error page. A time is a duration before now such as 24h, a day such
-as 2026-11-29, which begins and ends in UTC, or a time such as 2026-11-29T09:30:00Z.`,
+--ref takes the reference that a person reads from an error page. A time is a duration before now such as 24h, a day
+such as 2026-11-29, which begins and ends in UTC, or a time such as 2026-11-29T09:30:00Z.`,
 		Example: `  alexa-oidc-bridge audit --ref K7QF2M9D
   alexa-oidc-bridge audit --skill pizza --event refused --since 24h
   alexa-oidc-bridge audit --link lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa --json`,
@@ -155,12 +155,12 @@ func showAudit(cmd *cobra.Command, args auditArgs) error {
 func (a auditArgs) whyNone() string {
 	if a.ref != "" {
 		return "no record matches --ref " + upstream.LogText(a.filter.Ref) + `
-  look for it as ref in the log of the servers: not every page is about an event. Records are removed after audit_retention,
-  nothing was recorded before this version, and of many refusals within a minute only some are`
+  look for it as ref in the log of the servers: not every page is about an event. Records are removed after
+  audit_retention, nothing was recorded before this version, and of many refusals within a minute only some are`
 	}
 	return `no record matches
-  leave out a flag. Records are removed after audit_retention, nothing was recorded before this version, and links forget
-  erases subjects`
+  leave out a flag. Records are removed after audit_retention, nothing was recorded before this version, and links
+  forget erases subjects`
 }
 
 // auditJSON is one record in the output of audit --json. The names are those of the log.
@@ -191,8 +191,8 @@ func printAudit(w io.Writer, records []bridge.AuditRecord) error {
 	table := newTable(w)
 	fmt.Fprintln(table, "TIME\tEVENT\tREASON\tACTOR\tSKILL\tPROVIDER\tLINK\tSUBJECT\tREF\tADDRESS")
 	for _, r := range records {
-		printRow(table, []string{r.At.UTC().Format(time.RFC3339), string(r.Event), string(r.Reason), string(r.Actor), r.ClientID,
-			r.Provider, r.LinkID, r.Subject, r.Ref, r.Address})
+		printRow(table, []string{r.At.UTC().Format(time.RFC3339), string(r.Event), string(r.Reason), string(r.Actor),
+			r.ClientID, r.Provider, r.LinkID, r.Subject, r.Ref, r.Address})
 	}
 	return table.Flush()
 }

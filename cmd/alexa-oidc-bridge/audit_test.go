@@ -115,7 +115,8 @@ func TestAuditFlags(t *testing.T) {
 			t.Errorf("%s: exit code %d, records %s, want %s: %s", flags, code, got, want, stderr)
 		}
 	}
-	if _, stdout, _ := runCommand("audit", "--ref", " aaaa bbbb ", "--config", config); !strings.Contains(stdout, "reason0") {
+	if _, stdout, _ := runCommand("audit", "--ref", " aaaa bbbb ", "--config", config); !strings.Contains(stdout,
+		"reason0") {
 		t.Errorf("with spaces: %s", stdout)
 	}
 }

@@ -57,7 +57,8 @@ func printSettings(cmd *cobra.Command, config server.Config) error {
 		fmt.Fprintf(table, "  Redirect URI\t%s\n", server.CallbackURI(config.PublicURL, provider.ID))
 		fmt.Fprintf(table, "  Back-channel logout URI\t%s\n", server.BackChannelLogoutURI(config.PublicURL, provider.ID))
 		if config.Accounts[provider.ID].UniversalLogout {
-			fmt.Fprintf(table, "  Global token revocation endpoint\t%s\n", server.GlobalTokenRevocationURI(config.PublicURL, provider.ID))
+			fmt.Fprintf(table, "  Global token revocation endpoint\t%s\n",
+				server.GlobalTokenRevocationURI(config.PublicURL, provider.ID))
 		}
 		if scim := config.Accounts[provider.ID].SCIM; len(scim.Tokens) > 0 {
 			fmt.Fprintf(table, "provider %s, enter in the settings of its directory:\n", provider.ID)

@@ -30,16 +30,18 @@ func keysRotateCommand() *cobra.Command {
 	rotate := &cobra.Command{
 		Use:   "rotate",
 		Short: "Seal stored refresh tokens of providers by the newest key, so that an older one can be removed",
-		Long: `rotate seals every refresh token of a provider, which a link keeps with offline: true, by the first key of keys. It reads
-only storage and keys of the configuration, and works while servers run. A signal may end it at any time; run it again.
+		Long: `rotate seals every refresh token of a provider, which a link keeps with offline: true, by the first key
+of keys. It reads only storage and keys of the configuration, and works while servers run. A signal may end it at any
+time; run it again.
 
-Restart or reload every server with the newest key in front before: one that does not have it goes on sealing by the older
-one. Cookies and sign-ins that wait for an answer are not sealed again, since they live for 10 minutes at most. So an older
-key may be removed when rotate exits with 0, 10 minutes after the last server got the newest key in front.
+Restart or reload every server with the newest key in front before: one that does not have it goes on sealing by the
+older one. Cookies and sign-ins that wait for an answer are not sealed again, since they live for 10 minutes at most.
+So an older key may be removed when rotate exits with 0, 10 minutes after the last server got the newest key in front.
 Backups keep what older keys sealed: keep such a key as long as a backup that you may restore.
 
-It prints how many it sealed again, how many the newest key had sealed already, how many none of the keys opens, and how
-many are left under older keys. It exits with 0 if nothing is left, and with 1 else, as for tokens that no key opens.`,
+It prints how many it sealed again, how many the newest key had sealed already, how many none of the keys opens, and
+how many are left under older keys. It exits with 0 if nothing is left, and with 1 else, as for tokens that no key
+opens.`,
 		Example: `  alexa-oidc-bridge keys rotate
   alexa-oidc-bridge keys rotate --dry-run`,
 		Args: cobra.NoArgs,
@@ -73,7 +75,8 @@ func rotateIn(cmd *cobra.Command, store *sqlstore.Store, ring *keys.Ring, dryRun
 	}
 	now := time.Now().UTC() // cookies live as long as pending consents
 	fmt.Fprintf(cmd.OutOrStdout(),
-		"older keys may be removed after %s, if every server had the newest key in front before %s\n", now.Add(bridge.PendingConsentLifetime).Format(time.RFC3339), now.Format(time.RFC3339))
+		"older keys may be removed after %s, if every server had the newest key in front before %s\n",
+		now.Add(bridge.PendingConsentLifetime).Format(time.RFC3339), now.Format(time.RFC3339))
 	return nil
 }
 

@@ -78,7 +78,8 @@ func wantOpened(t *testing.T, path string, secret []byte, linkIDs ...string) {
 		}
 		var opened []string
 		for _, token := range tokens {
-			if plain, err := keys.NewRing(secret).OpenUpstreamToken(token.LinkID, token.Sealed); err == nil && plain.RefreshToken == "token of "+token.LinkID {
+			if plain, err := keys.NewRing(secret).OpenUpstreamToken(token.LinkID, token.Sealed); err == nil &&
+				plain.RefreshToken == "token of "+token.LinkID {
 				opened = append(opened, token.LinkID)
 			}
 		}
@@ -131,7 +132,8 @@ func testKeysRotate(t *testing.T, driver, dsn string) {
 	mustWriteFile(t, path, strings.ReplaceAll(mustReadFile(t, path), ", "+oldText+", "+olderText, ""))
 	for _, flags := range [][]string{nil, {"--dry-run"}} {
 		code, stdout, stderr = runCommand(append([]string{"keys", "rotate", "--config", path}, flags...)...)
-		if code != 0 || !strings.HasPrefix(stdout, rotatedOutput(0, len(all), 0, 0)+"older keys may be removed after ") || stderr != "" {
+		if code != 0 || !strings.HasPrefix(stdout, rotatedOutput(0, len(all), 0, 0)+"older keys may be removed after ") ||
+			stderr != "" {
 			t.Errorf("exit code %d\n%s\n%s", code, stdout, stderr)
 		}
 	}
@@ -149,8 +151,10 @@ func TestKeysRotateWithoutKey(t *testing.T) {
 	addTokens(t, path, lost, byLost...)
 	code, stdout, stderr := runCommand("keys", "rotate", "--config", path)
 	if code != 1 || !strings.Contains(stdout, "sealed again by the newest key: 3\n") ||
-		!strings.Contains(stdout, "opened by no key: 22\n  of link lnk_b0000\n") || strings.Count(stdout, "  of link ") != shownLinks ||
-		!strings.Contains(stdout, "  and of 2 more\nleft under older keys: 0\n") || strings.Contains(stdout, "may be removed") {
+		!strings.Contains(stdout, "opened by no key: 22\n  of link lnk_b0000\n") ||
+		strings.Count(stdout, "  of link ") != shownLinks ||
+		!strings.Contains(stdout, "  and of 2 more\nleft under older keys: 0\n") ||
+		strings.Contains(stdout, "may be removed") {
 		t.Errorf("exit code %d\n%s", code, stdout)
 	}
 	if !strings.Contains(stderr, "no key opens the refresh tokens of 22 links\n  put the key that was removed back") {
@@ -158,7 +162,8 @@ func TestKeysRotateWithoutKey(t *testing.T) {
 	}
 	wantOpened(t, path, newest, byOld...)
 	mustWriteFile(t, path, strings.ReplaceAll(mustReadFile(t, path), oldText, lostText))
-	if code, stdout, _ := runCommand("keys", "rotate", "--config", path); code != 0 || !strings.HasPrefix(stdout, rotatedOutput(22, 3, 0, 0)) {
+	if code, stdout, _ := runCommand("keys", "rotate", "--config", path); code != 0 ||
+		!strings.HasPrefix(stdout, rotatedOutput(22, 3, 0, 0)) {
 		t.Errorf("exit code %d\n%s", code, stdout)
 	}
 	wantOpened(t, path, newest, append(byOld, byLost...)...)
@@ -192,7 +197,8 @@ func replaceToken(t *testing.T, store *sqlstore.Store, linkID string, secret []b
 	now := time.Now().Add(time.Hour)
 	recheck, err := store.BeginRecheck(t.Context(), bridge.RecheckStart{LinkID: linkID, Now: now, Lease: time.Second})
 	if err == nil {
-		err = store.ReplaceUpstreamToken(t.Context(), linkID, recheck.Lease, keys.NewRing(secret).SealUpstreamToken(linkID, keys.UpstreamToken{RefreshToken: "token of " + linkID}))
+		err = store.ReplaceUpstreamToken(t.Context(), linkID, recheck.Lease,
+			keys.NewRing(secret).SealUpstreamToken(linkID, keys.UpstreamToken{RefreshToken: "token of " + linkID}))
 	}
 	if err == nil {
 		err = store.FinishRecheck(t.Context(), bridge.RecheckResult{LinkID: linkID, Lease: recheck.Lease, DueAt: now})

@@ -26,8 +26,8 @@ storage section of the configuration, so that links can be revoked in an emergen
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	links.AddCommand(linksListCommand(), linksRevokeCommand(), linksForgetCommand(), linksExportCommand(), linksImportCommand(),
-		linksMintCommand(), linksCheckPolicyCommand())
+	links.AddCommand(linksListCommand(), linksRevokeCommand(), linksForgetCommand(), linksExportCommand(),
+		linksImportCommand(), linksMintCommand(), linksCheckPolicyCommand())
 	return links
 }
 
@@ -111,8 +111,8 @@ type linkJSON struct {
 	LastUsedAt *time.Time `json:"last_used_at"` // null: never
 	RevokedAt  *time.Time `json:"revoked_at"`   // null: live
 	Reason     string     `json:"reason"`
-	// Actor is who revoked the link, or who made it, if it is a live test link. Empty: another live link, or revoked before
-	// actors were recorded.
+	// Actor is who revoked the link, or who made it, if it is a live test link. Empty: another live link, or revoked
+	// before actors were recorded.
 	Actor string `json:"actor"`
 	Test  bool   `json:"test,omitempty"` // made by links mint
 }

@@ -14,7 +14,8 @@ import (
 // linkOf returns a link of ada, live unless revokedAt is set.
 func linkOf(id, provider, issuer string, revokedAt int64) transfer.Row {
 	return transfer.Row{Link: &transfer.Link{ID: "lnk_" + id, ClientID: "pizza", Grant: bridge.GrantImplicit, CreatedAt: 1,
-		Provider: provider, Issuer: issuer, Subject: "ada", RevokedAt: revokedAt, Claims: bridge.Claims{"email": "ada@contoso.com"}}}
+		Provider: provider, Issuer: issuer, Subject: "ada", RevokedAt: revokedAt,
+		Claims: bridge.Claims{"email": "ada@contoso.com"}}}
 }
 
 // databaseOf returns the configuration of a database with these links.
@@ -102,8 +103,8 @@ func TestSubjectWithProvider(t *testing.T) {
 	} {
 		config := databaseOf(t, linkOf("a", "corp", "https://a.example", 0), linkOf("b", "other", "https://b.example", 0))
 		mustRun(t, did, "links", command, "--subject", "ada", "--provider", "corp", "--config", config)
-		mustRun(t, strings.ReplaceAll(did, "_a", "_b"), "links", command, "--subject", "ada", "--skill", "pizza", "--provider", "other",
-			"--config", config)
+		mustRun(t, strings.ReplaceAll(did, "_a", "_b"), "links", command, "--subject", "ada", "--skill", "pizza",
+			"--provider", "other", "--config", config)
 		// The operator of a provider whose issuer was changed knows that it is one person.
 		config = databaseOf(t, linkOf("a", "corp", "https://a.example", 0), linkOf("b", "corp", "https://b.example", 0))
 		code, stdout, stderr := runCommand("links", command, "--subject", "ada", "--provider", "corp", "--config", config)

@@ -18,7 +18,8 @@ func TestDescribeChanges(t *testing.T) {
 	server := httptest.NewTLSServer(nil)
 	defer server.Close()
 	authority := filepath.Join(t.TempDir(), "ca.pem")
-	mustWriteFile(t, authority, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	mustWriteFile(t, authority,
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
 	path := mintConfig(t, sqlstore.SQLite, "bridge.db")
 	editConfig(t, path, "client_id: bridge", "client_id: bridge, ca_file: "+authority)
 	load := func() *config.Config {

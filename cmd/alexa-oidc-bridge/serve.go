@@ -80,7 +80,8 @@ func serve(ctx context.Context, loaded *config.Config, log *slog.Logger, again r
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	store, err := sqlstore.Open(ctx, sqlstore.Options{Driver: loaded.Storage.Driver, DSN: loaded.Storage.DSN, Create: true})
+	store, err := sqlstore.Open(ctx,
+		sqlstore.Options{Driver: loaded.Storage.Driver, DSN: loaded.Storage.DSN, Create: true})
 	if err != nil {
 		return failed(err, storageHint(loaded.Storage.Driver))
 	}
@@ -132,7 +133,8 @@ func closeStore(store *sqlstore.Store) error {
 	case err := <-closed:
 		return err
 	case <-time.After(closeTimeout):
-		return failed(errors.New("the database did not close in time"), "check whether the database hangs; everything that was answered is durable")
+		return failed(errors.New("the database did not close in time"),
+			"check whether the database hangs; everything that was answered is durable")
 	}
 }
 
@@ -221,8 +223,8 @@ func serveUntil(
 
 // newHTTPServer bounds how long a client may take and how much it may send. The largest legitimate request has two
 // cookies and a state; the longest response waits for a provider three times. A proxy or a backend keeps an idle
-// connection for up to two minutes (Go 90 s, nginx 60 s, Caddy 120 s) and must be the one that closes it: a request that
-// crosses our close is lost. When there are too many, idle ones are closed sooner.
+// connection for up to two minutes (Go 90 s, nginx 60 s, Caddy 120 s) and must be the one that closes it: a request
+// that crosses our close is lost. When there are too many, idle ones are closed sooner.
 func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,

@@ -27,8 +27,8 @@ func TestFragmentInBrowser(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	want := at.String() + "#state=A2S-_&access_token=aob_at_x&token_type=Bearer"
-	page := exec.CommandContext(t.Context(), chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
-		"--disable-background-networking", "--disable-component-update", "--user-data-dir="+t.TempDir(),
+	page := exec.CommandContext(t.Context(), chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+		"--disable-sync", "--disable-background-networking", "--disable-component-update", "--user-data-dir="+t.TempDir(),
 		"--virtual-time-budget=10000", "--dump-dom", want)
 	output, err := page.Output()
 	if err != nil {

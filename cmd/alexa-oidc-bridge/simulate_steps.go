@@ -156,7 +156,8 @@ func (s *simulation) exchange(ctx context.Context, request simulator.Request, co
 	}
 	s.report.add(ok("exchanged the code: access token %s for %d seconds, refresh token %s", masked(tokens.AccessToken),
 		tokens.ExpiresIn, masked(tokens.RefreshToken)))
-	newest, err := s.target.linking.CheckRefresh(ctx, tokens, func(step string) { s.report.add(ok("refreshed: %s", step)) })
+	newest, err := s.target.linking.CheckRefresh(ctx, tokens,
+		func(step string) { s.report.add(ok("refreshed: %s", step)) })
 	s.secrets = append(s.secrets, newest.AccessToken, newest.RefreshToken)
 	if err != nil {
 		s.fault("a link does not last: "+err.Error(),

@@ -64,7 +64,8 @@ func (a simulateArgs) check() error {
 		"authorization-uri": a.authorizationURI, "token-uri": a.tokenURI, "userinfo-uri": a.userinfoURI,
 		"revocation-uri": a.revocationURI, "endpoint": a.endpoint,
 	} {
-		if parsed, err := url.Parse(text); text != "" && (err != nil || parsed.Host == "" || parsed.User != nil || !config.IsSecure(parsed)) {
+		if parsed, err := url.Parse(text); text != "" &&
+			(err != nil || parsed.Host == "" || parsed.User != nil || !config.IsSecure(parsed)) {
 			return misused("--"+name+" is not a URL that may be used", "set an https URL; http is for this machine only")
 		}
 	}

@@ -81,8 +81,8 @@ func TestCodeGrant(t *testing.T) {
 func TestCodeGrantNotLinked(t *testing.T) {
 	t.Run("the skill's allow does not hold", func(t *testing.T) {
 		v := newCodeVisit(t)
-		v.want(v.arrive(v.submit(v.signIn("guest"), url.Values{"decision": {"cancel"}})), http.StatusOK, "Your account is not linked",
-			"access_denied: The account was not linked.", "&iss=")
+		v.want(v.arrive(v.submit(v.signIn("guest"), url.Values{"decision": {"cancel"}})), http.StatusOK,
+			"Your account is not linked", "access_denied: The account was not linked.", "&iss=")
 	})
 	t.Run("another verifier", func(t *testing.T) {
 		v := newCodeVisit(t)
@@ -153,7 +153,8 @@ func (v *visit) wantUntouched() {
 	v.Helper()
 	now := v.demo.alexa.snapshot()
 	if now.Token != "" || now.Problem != "" || now.Pending == nil || now.Pending.CodeVerifier == "" {
-		v.Errorf("the account has changed: token %t, problem %q, pending %t", now.Token != "", now.Problem, now.Pending != nil)
+		v.Errorf("the account has changed: token %t, problem %q, pending %t", now.Token != "", now.Problem,
+			now.Pending != nil)
 	}
 	for _, section := range v.demo.transcript.snapshot() {
 		if slices.ContainsFunc(section.Steps, func(s step) bool { return s.From == partyAlexa && s.To == partyBridge }) {

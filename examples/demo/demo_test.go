@@ -151,8 +151,8 @@ func TestForeignEnvironment(t *testing.T) {
 	}
 }
 
-// TestSimulatedRedirect verifies that `simulate`, which takes the first redirect URI on this machine, finds one whose port
-// the demo does not use.
+// TestSimulatedRedirect verifies that `simulate`, which takes the first redirect URI on this machine, finds one whose
+// port the demo does not use.
 func TestSimulatedRedirect(t *testing.T) {
 	v := newVisit(t)
 	loaded, _, err := config.Load(filepath.Join(v.demo.folder, configurationFile))

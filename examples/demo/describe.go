@@ -123,7 +123,8 @@ func parameters(sign, raw string) []string {
 func secretNames() []string {
 	return []string{
 		"state", "code", "nonce", "code_challenge", "code_verifier", "access_token", "accessToken", "refresh_token",
-		"id_token", "token", "logout_token", "client_secret", "flow", "id", "authRequestID", "userId", "sessionId", "requestId",
+		"id_token", "token", "logout_token", "client_secret", "flow", "id", "authRequestID", "userId", "sessionId",
+		"requestId",
 	}
 }
 

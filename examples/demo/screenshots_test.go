@@ -27,8 +27,8 @@ func TestScreenshots(t *testing.T) {
 	if folder == "" {
 		folder = t.TempDir()
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-component-update", true))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
+		chromedp.DisableGPU, chromedp.Flag("disable-component-update", true))
 	allocator, stopAllocator := chromedp.NewExecAllocator(t.Context(), options...)
 	defer stopAllocator()
 	ctx, stop := chromedp.NewContext(allocator)

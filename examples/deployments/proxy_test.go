@@ -169,7 +169,8 @@ func TestProxyPassesLongHeadersAndLogsNoSecret(t *testing.T) {
 
 // TestProxyRepeatsOnlyAuthorize verifies that Caddy does not send a code twice when a replica dies over it.
 func TestProxyRepeatsOnlyAuthorize(t *testing.T) {
-	for target, want := range map[string]int{"/authorize": http.StatusOK, "/callback/corp?code=secret-code": http.StatusBadGateway} {
+	for target, want := range map[string]int{"/authorize": http.StatusOK,
+		"/callback/corp?code=secret-code": http.StatusBadGateway} {
 		var dying atomic.Value // the replica that gets the first request
 		replica := func(_ http.ResponseWriter, r *http.Request) {
 			address := r.Context().Value(http.LocalAddrContextKey).(net.Addr).String()
@@ -207,7 +208,8 @@ func TestProxiesDoNotRepeatCallback(t *testing.T) {
 		"nginx": startNginx(t, replica),
 	} {
 		client := clientFrom("127.0.0.3")
-		for _, target := range []string{"/first", "/second", "/callback/corp?code=secret-code", "/third", "/fourth", "/other"} {
+		for _, target := range []string{"/first", "/second", "/callback/corp?code=secret-code", "/third", "/fourth",
+			"/other"} {
 			response, err := client.Get(p.origin + target)
 			if err != nil {
 				t.Fatal(err)

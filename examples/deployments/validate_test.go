@@ -21,7 +21,8 @@ func TestComposeIsValid(t *testing.T) {
 
 func TestCaddyfileIsValid(t *testing.T) {
 	for _, origin := range []string{"https://link.example.com", "http://localhost"} {
-		if output, err := caddyCommand(t, t.TempDir(), origin, "validate", "../compose/Caddyfile").CombinedOutput(); err != nil {
+		if output, err := caddyCommand(t, t.TempDir(), origin, "validate",
+			"../compose/Caddyfile").CombinedOutput(); err != nil {
 			t.Errorf("%s: %v: %s", origin, err, output)
 		}
 	}

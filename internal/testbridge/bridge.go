@@ -149,7 +149,8 @@ func (b *Bridge) defaultConfig() server.Config {
 
 func (b *Bridge) open() {
 	b.Helper()
-	store, err := sqlstore.Open(context.Background(), sqlstore.Options{Driver: sqlstore.SQLite, DSN: b.Database, Create: true})
+	store, err := sqlstore.Open(context.Background(),
+		sqlstore.Options{Driver: sqlstore.SQLite, DSN: b.Database, Create: true})
 	if err != nil {
 		b.Fatal(err)
 	}

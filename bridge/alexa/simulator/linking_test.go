@@ -30,8 +30,9 @@ func startBridge(t *testing.T, change func(*bridge.Skill)) (*testbridge.Bridge, 
 	})
 	b.KeepSecret(skillSecret)
 	return b, simulator.Linking{
-		AuthorizationURI: b.Origin + "/authorize", TokenURI: b.Origin + "/token", ClientID: "pizza", ClientSecret: skillSecret,
-		Scopes: []string{"orders"},
+		AuthorizationURI: b.Origin + "/authorize", TokenURI: b.Origin + "/token", ClientID: "pizza",
+		ClientSecret: skillSecret,
+		Scopes:       []string{"orders"},
 	}
 }
 

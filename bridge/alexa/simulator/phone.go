@@ -74,9 +74,9 @@ func (p *Phone) Submit(page *Page, values url.Values) (*Page, error) {
 	return p.Do(request)
 }
 
-// Link opens an authorization request, and submits a form on each page that comes: that of the sign-in, which depends on
-// the provider, and {"decision": {"link"}} for the consent page of this bridge. It returns the code or the access token
-// as [Request.Response] does.
+// Link opens an authorization request, and submits a form on each page that comes: that of the sign-in, which depends
+// on the provider, and {"decision": {"link"}} for the consent page of this bridge. It returns the code or the access
+// token as [Request.Response] does.
 func (p *Phone) Link(request Request, forms ...url.Values) (url.Values, error) {
 	page, err := p.Open(request.URL())
 	for _, form := range forms {

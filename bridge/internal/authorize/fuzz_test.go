@@ -51,7 +51,8 @@ func FuzzFragment(f *testing.F) {
 	f.Add("a&access_token=evil#=%20+ \r\n", "t")
 	f.Add("\xff\x00", "&")
 	f.Fuzz(func(t *testing.T, state, token string) {
-		request := &bridge.AuthorizationRequest{RedirectURI: alexa.RedirectURIs("M2AAAAAAAAAAAA")[1], State: state, ResponseType: "token"}
+		request := &bridge.AuthorizationRequest{RedirectURI: alexa.RedirectURIs("M2AAAAAAAAAAAA")[1], State: state,
+			ResponseType: "token"}
 		location := tokenResponse(request, token, time.Hour)
 		base, fragment, _ := strings.Cut(location, "#")
 		if base != request.RedirectURI || strings.ContainsAny(fragment, "# \r\n+\"<>\\") {
@@ -146,7 +147,8 @@ func TestCookieTooLarge(t *testing.T) {
 		t.Errorf("the longest request that a configuration permits does not fit: %v", err)
 	}
 	request.Scope = strings.Repeat("s", 1000)
-	if err := jar.put(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), newFlow(request, "corp", time.Now())); err == nil {
+	if err := jar.put(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil),
+		newFlow(request, "corp", time.Now())); err == nil {
 		t.Error("a cookie is set that no browser accepts")
 	}
 }

@@ -111,7 +111,8 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 		Account:  account,
 		Name:     displayable(claims.DisplayName()),
 		Email:    displayable(claims.String(bridge.ClaimEmail)),
-		Fresh:    !identity.AuthTime.Before(f.started.Truncate(time.Second)) && identity.AuthTime.Before(h.Now().Add(clockSkew)),
+		Fresh: !identity.AuthTime.Before(f.started.Truncate(time.Second)) &&
+			identity.AuthTime.Before(h.Now().Add(clockSkew)),
 
 		SignedInAt: f.signedInAt(identity.AuthTime, came),
 	}

@@ -94,7 +94,8 @@ const recheckInterval = time.Minute
 func (h *Handler) wantRecheck(entry *answercache.Entry, now time.Time) {
 	of := linkOf(entry)
 	h.Used(of.LinkID, of.Provider)
-	entry.Recheck = now.Add(min(recheckInterval, max(time.Second, h.Clients.AccountPolicy(of.Provider).RecheckAfter))).Unix()
+	entry.Recheck = now.Add(min(recheckInterval,
+		max(time.Second, h.Clients.AccountPolicy(of.Provider).RecheckAfter))).Unix()
 }
 
 // load reads a token from the store.

@@ -52,7 +52,8 @@ func (h *Handler) revokeAccount(r *http.Request, p *provider) (revoked int, err 
 	})
 }
 
-// filter returns the filter of the links of a person. An e-mail address may be that of several; then nothing is revoked.
+// filter returns the filter of the links of a person. An e-mail address may be that of several; then nothing is
+// revoked.
 func (p *provider) filter(subject subject) (bridge.LinkFilter, error) {
 	if subject.email != "" {
 		claims := bridge.Claims{bridge.ClaimEmail: subject.email, bridge.ClaimEmailVerified: true}

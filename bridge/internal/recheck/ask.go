@@ -33,7 +33,8 @@ type verdict struct {
 //
 // The first context lasts as long as the process. What the provider is asked takes a bounded time of it, but a new
 // refresh token is stored however long the store is out of reach.
-func (r *Rechecker) ask(process context.Context, q *queue, recheck *bridge.Recheck, policy bridge.AccountPolicy) verdict {
+func (r *Rechecker) ask(process context.Context, q *queue, recheck *bridge.Recheck,
+	policy bridge.AccountPolicy) verdict {
 	ctx, cancel := context.WithTimeout(process, timeout)
 	defer cancel()
 	if !recheck.DeadAt.IsZero() {
@@ -73,7 +74,7 @@ func (r *Rechecker) ask(process context.Context, q *queue, recheck *bridge.Reche
 
 var (
 	errOtherIssuer = errors.New("the link is of another issuer than the provider's")
-	errOtherClient = errors.New("the refresh token was issued to another client_id than the provider's in the configuration")
+	errOtherClient = errors.New("the refresh token was issued to another client_id")
 	errNotOpened   = errors.New("the stored refresh token cannot be opened by any of the keys")
 )
 
@@ -125,8 +126,9 @@ func adviceFor(err error) (level slog.Level, hint string) {
 	case errors.Is(err, upstream.ErrOtherPerson):
 		return slog.LevelError, "let the provider's operator find out whom it issued the refresh token to"
 	case isUpstream && e.Kind == upstream.Gone:
-		return slog.LevelWarn, "an answer was lost, or the database comes from a copy, so that the provider may only have replaced " +
-			"this refresh token: let the person link again"
+		return slog.LevelWarn,
+			"an earlier answer was lost, or the database comes from a copy, so that the provider may only have replaced " +
+				"this refresh token: let the person link again"
 	case isUpstream && e.Kind == upstream.Misconfigured:
 		return slog.LevelError, e.Hint
 	case isUpstream:

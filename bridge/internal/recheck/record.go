@@ -30,7 +30,8 @@ func (r *Rechecker) record(ctx context.Context, recheck *bridge.Recheck, policy 
 		v.result.Revoke = &bridge.Revocation{Reason: v.reason, Actor: bridge.ActorProvider(link.Provider.ID), At: r.Now()}
 	}
 	if v.outcome == dying && recheck.DeadAt.IsZero() {
-		r.Log.LogAttrs(ctx, slog.LevelWarn, "account gone", slog.String("link_id", link.ID), slog.String("client_id", link.ClientID),
+		r.Log.LogAttrs(ctx, slog.LevelWarn, "account gone", slog.String("link_id", link.ID),
+			slog.String("client_id", link.ClientID),
 			slog.String("provider", link.Provider.ID), slog.String("revoked_in", policy.DeadGrace.String()))
 	}
 	v.result.LinkID, v.result.Lease = link.ID, recheck.Lease

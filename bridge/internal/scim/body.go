@@ -104,8 +104,8 @@ func parseName(attribute string, value json.RawMessage) (*string, error) {
 		return nil, badRequest(invalidValue, "The attribute %s must be a text.", attribute)
 	}
 	if name != "" && !bridge.IsDirectoryName(name) {
-		return nil, badRequest(invalidValue, "The attribute %s is longer than %d bytes, or has a control character.", attribute,
-			bridge.MaxDirectoryName)
+		return nil, badRequest(invalidValue, "The attribute %s is longer than %d bytes, or has a control character.",
+			attribute, bridge.MaxDirectoryName)
 	}
 	return &name, nil
 }

@@ -66,7 +66,8 @@ func (h *Handler) mapError(q *request, err error) error {
 			fmt.Sprintf("There are %d users already, and no more can be kept.", bridge.MaxDirectoryUsers))
 		e.Level = slog.LevelError
 	default:
-		e = reject(http.StatusServiceUnavailable, "", "The store is unavailable. Nothing is known to have changed; try again.")
+		e = reject(http.StatusServiceUnavailable, "",
+			"The store is unavailable. Nothing is known to have changed; try again.")
 		e.Message, e.Reason, e.Level, e.Err = "SCIM request failed", oauth.TemporarilyUnavailable, slog.LevelError, err
 		if errors.Is(err, context.Canceled) { // the directory has closed the connection
 			e.Level = slog.LevelInfo

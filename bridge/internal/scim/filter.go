@@ -23,8 +23,9 @@ func parseFilter(text string) (parsed bridge.DirectoryFilter, matchable bool, er
 		return parsed, true, nil
 	}
 	if len(text) > maxFilter || strings.Count(text, "(") > maxParentheses {
-		return parsed, false, badRequest(invalidFilter, "The filter is longer than %d bytes, or has more than %d parentheses.",
-			maxFilter, maxParentheses)
+		return parsed, false,
+			badRequest(invalidFilter, "The filter is longer than %d bytes, or has more than %d parentheses.",
+				maxFilter, maxParentheses)
 	}
 	expression, err := filter.ParseFilter([]byte(text))
 	if err != nil {
@@ -54,7 +55,8 @@ func addExpression(parsed *bridge.DirectoryFilter, expression filter.Expression)
 }
 
 func errUnsupportedFilter() error {
-	return badRequest(invalidFilter, "Only eq is supported, with userName, externalId or id and a text, and joined by and.")
+	return badRequest(invalidFilter,
+		"Only eq is supported, with userName, externalId or id and a text, and joined by and.")
 }
 
 func addComparison(parsed *bridge.DirectoryFilter, e *filter.AttributeExpression) (matchable bool, err error) {

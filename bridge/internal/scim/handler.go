@@ -72,8 +72,9 @@ func (h *Handler) User(w http.ResponseWriter, r *http.Request) error {
 // NotFound serves all other paths.
 func (h *Handler) NotFound(w http.ResponseWriter, r *http.Request) error {
 	return h.serve(w, r, func(*request) (*response, error) {
-		return nil, reject(http.StatusNotFound, "", "There is no such endpoint. Names are case-sensitive, such as /Users; bulk "+
-			"operations and groups are not supported.")
+		return nil, reject(http.StatusNotFound, "",
+			"There is no such endpoint. Names are case-sensitive, such as /Users; bulk "+
+				"operations and groups are not supported.")
 	})
 }
 

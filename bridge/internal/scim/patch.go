@@ -36,7 +36,8 @@ func readPatch(r *http.Request) (bridge.DirectoryChange, error) {
 func parsePatch(body []byte) (change bridge.DirectoryChange, err error) {
 	var patch struct{ Operations []operation }
 	if err := json.Unmarshal(body, &patch); err != nil {
-		return change, badRequest(invalidSyntax, "The body must be an object with Operations, a list of objects with op, path and value.")
+		return change, badRequest(invalidSyntax,
+			"The body must be an object with Operations, a list of objects with op, path and value.")
 	}
 	if n := len(patch.Operations); n == 0 || n > maxOperations {
 		return change, badRequest(invalidSyntax, "Operations must have 1 to %d elements.", maxOperations)

@@ -43,7 +43,9 @@ func mapError(err error, realm string) *httperror.Error {
 	case errors.Is(err, bridge.ErrScope):
 		return newError(slog.LevelInfo, oauth.Errorf(oauth.InvalidScope, "The scope exceeds what was granted."))
 	case errors.Is(err, bridge.ErrSuspended):
-		return newError(slog.LevelWarn, oauth.Errorf(oauth.TemporarilyUnavailable, "The link is suspended, or its account could not be checked for too long."))
+		return newError(slog.LevelWarn,
+			oauth.Errorf(oauth.TemporarilyUnavailable,
+				"The link is suspended, or its account could not be checked for too long."))
 	case errors.Is(err, context.Canceled): // the client has closed the connection
 		return newError(slog.LevelInfo, errUnavailable)
 	}

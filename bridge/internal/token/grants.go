@@ -42,7 +42,8 @@ func (h *Handler) redeem(ctx context.Context, skill *bridge.Skill, form url.Valu
 		return nil, err
 	}
 	h.Log.Info("code redeemed", "ref", origin.Ref, "client_id", link.ClientID, "provider", link.Provider.ID,
-		"link_id", link.ID, "event", bridge.AuditRedeemed, "actor", bridge.ActorSkill(link.ClientID), "address", origin.Address)
+		"link_id", link.ID, "event", bridge.AuditRedeemed, "actor", bridge.ActorSkill(link.ClientID), "address",
+		origin.Address)
 	return newTokenResponse(skill, link, access, refresh), nil
 }
 
