@@ -80,18 +80,6 @@ const ClaimSubject = "sub"
 // HasToken reports whether a token authenticates the directory, in constant time.
 func (s SCIM) HasToken(token string) bool { return hasSecret(s.Tokens, token) }
 
-// Filter returns the filter of the links of a directory's user at a provider: of those whose claim equals the value of
-// the configured attribute.
-func (s SCIM) Filter(provider Provider, value string) LinkFilter {
-	filter := LinkFilter{Provider: provider.ID, Issuer: provider.Issuer, OnePerson: true}
-	if s.bySubject() {
-		filter.Subject = value
-	} else {
-		filter.Account.Directory = s.key(value)
-	}
-	return filter
-}
-
 // bySubject reports whether links are matched by their subjects as they are.
 func (s SCIM) bySubject() bool { return s.Claim == ClaimSubject && s.Attribute != SCIMUserName }
 

@@ -104,13 +104,19 @@ type DirectoryUpdate struct {
 // Deprovisioned reports whether the transition left no active user.
 func (u DirectoryUpdate) Deprovisioned() bool { return !u.After.Active }
 
-// Links returns the filter of the links of a directory's user, for [Deprovisioning]. It returns false for a user who
-// has no value of the configured attribute: a filter without a name would select everybody's links.
+// Links returns the filter of the links of a directory's user at a provider, for [Deprovisioning]: of those whose claim
+// equals the value of the configured attribute. It returns false for a user who has no such value: a filter without a
+// name would select everybody's links.
 func (s SCIM) Links(provider Provider, user DirectoryUser) (LinkFilter, bool) {
 	value := user.ExternalID
 	if s.Attribute == SCIMUserName {
 		value = user.UserName
 	}
-	filter := s.Filter(provider, value)
+	filter := LinkFilter{Provider: provider.ID, Issuer: provider.Issuer}
+	if s.bySubject() {
+		filter.Subject = value
+	} else {
+		filter.Account.Directory = s.key(value)
+	}
 	return filter, filter.Subject != "" || filter.Account.Directory != ""
 }

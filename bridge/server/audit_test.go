@@ -194,3 +194,30 @@ func TestAuditHasNoClaims(t *testing.T) {
 		t.Errorf("%d records of Ada, want 3: %s", n, text)
 	}
 }
+
+// What a provider or its directory sends is on record with the request that it came with.
+func TestAuditOfAccountEnd(t *testing.T) {
+	t.Parallel()
+	for event, send := range map[bridge.AuditEvent]func(*testBridge){
+		bridge.AuditDeprovisioned: func(b *testBridge) {
+			b.WantSCIM(200, "PATCH", b.user("ada", testbridge.Ada().Subject), patch(deactivatedByEntra))
+		},
+		bridge.AuditLoggedOut: func(b *testBridge) { wantLogout(b, "logout", b.LogoutToken(nil), 200) },
+	} {
+		b := startBridge(t, withSCIM(bridge.SCIMExternalID, "sub"), func(b *testBridge) {
+			policy := b.Config.Accounts["corp"]
+			policy.OnLogout = bridge.LogoutRevokes
+			b.Config.Accounts["corp"] = policy
+		})
+		token := b.Link()
+		send(b)
+		b.WantInactive(token)
+		records, err := b.Store.Audit(t.Context(), bridge.AuditFilter{Event: event})
+		if err != nil || len(records) != 1 {
+			t.Fatalf("%s: %d records, %v", event, len(records), err)
+		}
+		if r := records[0]; len(r.Ref) != 8 || r.Address != "127.0.0.1" || r.Actor != "provider:corp" {
+			t.Errorf("%s: %+v", event, r)
+		}
+	}
+}

@@ -20,6 +20,7 @@ func (h *Handler) ending(q *request) bridge.Deprovisioning {
 		Links: func(user bridge.DirectoryUser) (bridge.LinkFilter, bool) { return q.policy.Links(q.provider, user) },
 		Revocation: bridge.Revocation{
 			Reason: bridge.ReasonDeprovisioned, Actor: bridge.ActorProvider(q.provider.ID), At: h.Now(),
+			Origin: h.Origin(q.Request),
 		},
 	}
 }
