@@ -185,6 +185,7 @@ func TestUnknownAccountIsNotReadAgainAndAgain(t *testing.T) {
 	b.recheck(time.Hour, token)
 	b.wantOutcome("unknown", "1")
 	waitForFeed(b)
+	b.recheck(0, token) // an answer that was read while the feed was old may not be cached
 	before, begun := readsFromStore(b), store.begun.Load()
 	for range 20 {
 		b.WantActive(token)
