@@ -2,11 +2,13 @@ package bridge_test
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"alexa-oidc-bridge/bridge"
 )
@@ -25,6 +27,27 @@ func TestToken(t *testing.T) {
 	}
 	if hash := bridge.HashOf("abc"); hash != "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" {
 		t.Errorf("hash %s", hash)
+	}
+}
+
+// What is kept of an Alexa user is another one for each skill, and stays the same in later versions.
+func TestAlexaUserHash(t *testing.T) {
+	hash := bridge.AlexaUserHash("pizza", "amzn1.ask.account.ADA")
+	if hash != bridge.HashOf("pizza\x00amzn1.ask.account.ADA") || len(hash) != 64 {
+		t.Errorf("hash %s", hash)
+	}
+}
+
+func TestLinkCursor(t *testing.T) {
+	link := bridge.Link{ID: "lnk_a b", CreatedAt: time.Unix(1_800_000_000, 0).UTC()}
+	at, id, err := bridge.ParseLinkCursor(link.Cursor())
+	if err != nil || id != link.ID || !at.Equal(link.CreatedAt) {
+		t.Errorf("%v, %q, %v", at, id, err)
+	}
+	for _, cursor := range []string{"", "x", "lnk_a", link.Cursor() + "=", link.Cursor()[1:], "\n" + link.Cursor()} {
+		if _, id, err := bridge.ParseLinkCursor(cursor); !errors.Is(err, bridge.ErrCursor) || id != "" {
+			t.Errorf("%q: %q, %v", cursor, id, err)
+		}
 	}
 }
 

@@ -20,8 +20,8 @@ var (
 	ErrSignInRevoked = errors.New("the person's links and sign-ins were revoked after this sign-in")
 	// ErrAmbiguous means that a name stands for several persons, so that nothing was done.
 	ErrAmbiguous = errors.New("the name stands for several persons")
-	// ErrTokenUsed means that the JWT that asked for a revocation was accepted before.
-	ErrTokenUsed = errors.New("the token was accepted before")
+	// ErrTokenUsed means that the JWT or the event that asked for the transition was accepted before.
+	ErrTokenUsed = errors.New("the token or event was accepted before")
 	// ErrStoreReplaced means that another database was put in the place of the one that is open. The process must
 	// exit, so that its supervisor starts it on the new database.
 	ErrStoreReplaced = errors.New("the database was replaced while it was open")

@@ -3,7 +3,11 @@ package bridge
 import (
 	"crypto/rand"
 	"encoding/base32"
+	"encoding/base64"
+	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -15,9 +19,10 @@ type Link struct {
 	ID        string // lnk_ and [a-z0-9]; not a secret
 	ClientID  string
 	Grant     Grant
-	Identity         // who linked, with the claims that are stored
-	Scope     string // joined by spaces
-	AlexaUser Hash   // of the Alexa user id that a backend sent with a lookup; empty: none
+	Identity            // who linked, with the claims that are stored
+	Scope     string    // joined by spaces
+	AlexaUser Hash      // who uses it; see [AlexaUserHash]; empty: not known
+	TiedAt    time.Time // when the Alexa user first did, as far as is known
 	Account   Account
 
 	CreatedAt  time.Time
@@ -49,7 +54,30 @@ func NewLinkID() string {
 	return "lnk_" + strings.ToLower(linkIDEncoding.EncodeToString(id))
 }
 
-// LinkFilter selects links. All fields that are set must match; the zero value selects all links.
+// Cursor returns the place of the link in the order of [Store.Links], for LinkFilter.After. It is opaque, and not a
+// secret.
+func (l Link) Cursor() string {
+	return cursorEncoding.EncodeToString(fmt.Appendf(nil, "%d %s", l.CreatedAt.Unix(), l.ID))
+}
+
+// ErrCursor means that a text is not a [Link.Cursor].
+var ErrCursor = errors.New("the cursor is malformed")
+
+// ParseLinkCursor returns the creation time and the ID of the link that a [Link.Cursor] stands for, or ErrCursor.
+func ParseLinkCursor(cursor string) (createdAt time.Time, id string, err error) {
+	text, err := cursorEncoding.DecodeString(cursor)
+	seconds, id, _ := strings.Cut(string(text), " ")
+	created, errTime := strconv.ParseInt(seconds, 10, 64)
+	if err != nil || errTime != nil || storable(id) == "" || strings.ContainsAny(cursor, "\r\n") {
+		return time.Time{}, "", ErrCursor
+	}
+	return time.Unix(created, 0).UTC(), id, nil
+}
+
+var cursorEncoding = base64.RawURLEncoding.Strict()
+
+// LinkFilter selects links. All fields that are set must match; the zero value selects all links. Its times are in whole
+// seconds, rounded down, as those of links are.
 type LinkFilter struct {
 	IDs      []string
 	ClientID string
@@ -62,7 +90,16 @@ type LinkFilter struct {
 	// Account selects by the names of an account. A link that was made before they were recorded matches by its
 	// subject, if that was taken from the claim sub. With both Subject and Session, a link matches by Subject alone if
 	// its session is not known.
-	Account Account
+	Account       Account
+	CreatedBefore time.Time // made before this time
+	UnusedSince   time.Time // neither made nor used at this time or later
+	AlexaUser     Hash      // of this Alexa user
+	TiedBefore    time.Time // tied to their Alexa user at this time or before
+	// After selects only what comes after the link with this Cursor. A malformed one is [ErrCursor].
+	After string
+	// Limit bounds how many links are selected, to the oldest; 0: no limit. [Store.Revoke] and [Store.Forget] may take
+	// fewer at a time.
+	Limit int
 	// OnePerson lets [Store.Revoke] revoke nothing and return ErrAmbiguous if the links are of several persons.
 	OnePerson bool
 }

@@ -42,6 +42,7 @@ const (
 	ReasonSubjectChanged  Reason = "subject_changed"  // the provider calls the person by another subject now
 	ReasonErased          Reason = "erased"           // it was erased in another database, whose tombstone was imported
 	ReasonUnlinked        Reason = "unlinked"         // by the person, on the page of their links
+	ReasonSkillDisabled   Reason = "skill_disabled"   // the Alexa user disabled the skill
 )
 
 // Reasons of records about rechecks after which a link goes on, beside ReasonAccountGone: it does for some time.

@@ -9,8 +9,8 @@ type Revocation struct {
 	At     time.Time
 	Origin
 
-	// Token is the hash of what identifies the JWT that asked for it, which is accepted once (RFC 7519 §4.1.7); empty:
-	// no JWT did. It is remembered until TokenExpiresAt.
+	// Token is the hash of what identifies the JWT, or the event of Alexa, that asked for it, which is accepted once
+	// (RFC 7519 §4.1.7); empty: none did. It is remembered until TokenExpiresAt.
 	Token          Hash
 	TokenExpiresAt time.Time
 
@@ -19,7 +19,7 @@ type Revocation struct {
 }
 
 // Actor is who revoked a link. It is printable ASCII of at most [MaxActor] bytes. What stands before a colon is the
-// kind: [ActorSkill], [ActorBackend], [ActorProvider], and command, for a person at a command line.
+// kind: [ActorSkill], [ActorBackend], [ActorProvider], [ActorAPI], and command, for a person at a command line.
 type Actor string
 
 // MaxActor is the length of an [Actor] in bytes.
@@ -29,6 +29,7 @@ const MaxActor = 200
 const (
 	ActorPerson Actor = "person" // whom the link is about
 	ActorSystem Actor = "system" // the passing of time, or an import
+	ActorAlexa  Actor = "alexa"  // by an event that Alexa signed
 )
 
 // ActorSkill returns the skill with a client id as an actor.
@@ -39,3 +40,6 @@ func ActorBackend(id string) Actor { return Actor("backend:" + id) }
 
 // ActorProvider returns the provider with an id as an actor.
 func ActorProvider(id string) Actor { return Actor("provider:" + id) }
+
+// ActorAPI returns the holder of the admin token with a name as an actor.
+func ActorAPI(name string) Actor { return Actor("api:" + name) }

@@ -14,8 +14,8 @@ import (
 // or may still happen, as after the context has ended.
 //
 // The errors are [ErrNotFound], [ErrRevoked], [ErrReplayed], [ErrMismatch], [ErrScope], [ErrSuspended],
-// [ErrSignInRevoked], [ErrAmbiguous], [ErrTokenUsed], [ErrUserExists], [ErrDirectoryFull], [ErrStoreReplaced] and
-// [*DecidedError], to be recognised with errors.Is and errors.As. A Store is safe for concurrent use, by several
+// [ErrSignInRevoked], [ErrAmbiguous], [ErrTokenUsed], [ErrCursor], [ErrUserExists], [ErrDirectoryFull],
+// [ErrStoreReplaced] and [*DecidedError], to be recognised with errors.Is and errors.As. A Store is safe for concurrent use, by several
 // processes, too. It keeps times in whole seconds, rounded down. A link that is revoked for [ReasonNotRedeemed] or
 // [ReasonReplaced] loses its claims at once: nobody needs them, and a person can make such links without end. Package
 // storetest verifies these promises.
@@ -71,8 +71,16 @@ type Store interface {
 	Lookup(ctx context.Context, token Hash) (AccessToken, error)
 
 	// TouchLinks records when links were last used. A use within UseGrain of the recorded one, or before it, is not
-	// written. An Alexa user is always written. Unknown links are ignored.
+	// written. A use by an Alexa user ties the link, if it is live, as TieAlexaUser does. Unknown links are ignored.
 	TouchLinks(ctx context.Context, uses []Use) error
+
+	// TieAlexaUser ties the link of an access token to an Alexa user, and returns it. The first time of one user is kept,
+	// however late it comes; of several users, the one of the latest time. A test link is tied to nobody. If the skill was
+	// disabled by the user at that time or later, as Revoke remembers, the link is revoked at once, for the same reason by
+	// the same actor, and returned so. Of several errors that apply it returns the first of: ErrTokenUsed: the event was
+	// accepted before. ErrNotFound: there is no such access token, or it is of a test link. ErrMismatch: the link is of
+	// another skill. ErrRevoked: the link is revoked. After an error the event is not used.
+	TieAlexaUser(ctx context.Context, tie AlexaTie) (Link, error)
 
 	// Links lists the links that match a filter, live or revoked, the oldest first.
 	Links(ctx context.Context, filter LinkFilter) ([]Link, error)
@@ -82,6 +90,13 @@ type Store interface {
 	// revokes the sign-ins under each of these names up to the time of the revocation, whatever else the filter has, at
 	// its Provider, or at every one if it has none: from them Link makes no link any more. ErrTokenUsed: the Token of the
 	// revocation was accepted before. ErrAmbiguous: see LinkFilter.OnePerson. After an error the Token is not used.
+	//
+	// With a Limit it revokes some at a time, so that no other write waits long for it, and none only if no live link
+	// matches any more: call it until then, each time After the last link that it returned. It cannot be combined with
+	// OnePerson or Recheck.
+	//
+	// With AlexaUser and TiedBefore it also remembers for DisabledMemory that the user disabled the skill then: a link that
+	// is tied to them later, by an event or a use of that time or before, is revoked for the same reason by the same actor.
 	Revoke(ctx context.Context, filter LinkFilter, revocation Revocation) ([]Link, error)
 
 	// Forget erases the links that match a filter, live or revoked, with all that they own, and returns them. It
@@ -89,7 +104,8 @@ type Store interface {
 	// links, their tokens and their codes are unknown from then on. What is left of each is a tombstone, its ID and the
 	// time when it ended, so that no import adds it again, and its audit records, from which it erases the subject and the
 	// address of the person. If the filter has a Subject, it erases both, too, from the records of that subject, with the
-	// ClientID and the Provider if the filter has them, whose link does not exist any more or was never made.
+	// ClientID and the Provider if the filter has them, whose link does not exist any more or was never made. With a Limit
+	// it erases some at a time, as Revoke does.
 	Forget(ctx context.Context, filter LinkFilter, revocation Revocation) ([]Link, error)
 
 	// BeginRecheck begins a recheck of a live link that has a refresh token of its provider, and lets no other begin until
@@ -148,8 +164,8 @@ type Store interface {
 
 	// Sweep removes up to sweep.Limit rows of each kind that are not needed any more, and returns how many: expired
 	// tokens and pending consents, codes and superseded refresh tokens after ReplayMemory, events after EventMemory, and
-	// revocations of sign-ins after SignInMemory, used tokens after they have expired, and audit records after
-	// AuditRetention. It revokes links whose code was not redeemed, RedeemGrace after it expired, and links whose last
+	// revocations of sign-ins after SignInMemory, used tokens after they have expired, Alexa users who disabled a skill
+	// after DisabledMemory, and audit records after AuditRetention. It revokes links whose code was not redeemed, RedeemGrace after it expired, and links whose last
 	// token has expired, by ActorSystem; these count, too. After EndedRetention it erases revoked links, as Forget does,
 	// up to sweep.Limit with all that they own; their audit records stay as they are. Several sweeps may run at the same
 	// time.
@@ -205,7 +221,9 @@ type NewLink struct {
 type Use struct {
 	LinkID    string
 	At        time.Time
-	AlexaUser Hash // of the Alexa user id; empty: unknown, which keeps the recorded one
+	AlexaUser Hash // who used it; empty: unknown, which keeps the recorded one
+	// TiedAt is when the Alexa user first did; zero: At.
+	TiedAt time.Time
 }
 
 // UseGrain is the precision of [Link].LastUsedAt.

@@ -169,7 +169,7 @@ func TestCacheTouchesLink(t *testing.T) {
 			}
 			store.stop()
 			link, want := b.Links()[0], start.Add(test.used)
-			if link.AlexaUser != bridge.HashOf(test.user) || !link.LastUsedAt.Equal(want) {
+			if link.AlexaUser != bridge.AlexaUserHash("pizza", test.user) || !link.LastUsedAt.Equal(want) {
 				t.Errorf("link %+v, want it used at %v", link, want)
 			}
 			if n := store.touched.Load(); n > test.touched {

@@ -125,7 +125,7 @@ func rowOf(l *bridge.Link) *transfer.Link {
 		RevokedAt: seconds(l.RevokedAt), Reason: l.Reason, Actor: l.Actor,
 		UpstreamSub: l.Account.Subject, UpstreamSID: l.Account.Session,
 		DirectoryID: l.Account.Directory, AccountEmail: l.Account.Email,
-		CheckedAt: seconds(l.CheckedAt),
+		CheckedAt: seconds(l.CheckedAt), TiedAt: seconds(l.TiedAt),
 	}
 }
 

@@ -90,7 +90,8 @@ func TestMoveKeepsEveryColumn(t *testing.T) {
 			}
 		}
 		stay := []string{"bridge_schema", "feed", "events", "pending_consents", "persons_locked", "revoked_sign_ins",
-			"used_tokens", "audit", "scim_directories", "scim_users", "sqlite_sequence"}
+			"used_tokens", "audit", "scim_directories", "scim_users", "disabled_alexa_users",
+			"sqlite_sequence"}
 		tables, err := engine.Texts(from.db.Reader.QueryContext(t.Context(),
 			`SELECT name FROM sqlite_master WHERE type = 'table'`))
 		must(t, err)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
-	"strings"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
@@ -80,13 +78,13 @@ func insertLink(tx *transaction, l *transfer.Link, onConflict string) (int64, er
 	}
 	return tx.ExecCount(`INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, email_claim,
 		groups_claim, subject, claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason, actor,
-		upstream_sub, upstream_sid, directory_id, account_email, checked_at)
-		VALUES `+placeholders(1, 23)+onConflict,
+		upstream_sub, upstream_sid, directory_id, account_email, checked_at, tied_at)
+		VALUES `+placeholders(1, 24)+onConflict,
 		l.ID, l.ClientID, string(l.Grant), l.Provider, l.Issuer, l.SubjectClaim, l.EmailClaim, l.GroupsClaim, l.Subject,
 		string(claims), bridge.EmailKey(l.Claims.String(bridge.ClaimEmail)), l.Scope, string(l.AlexaUser), l.CreatedAt,
 		l.LastUsedAt,
 		l.RevokedAt, string(l.Reason), string(l.Actor), l.UpstreamSub, l.UpstreamSID, l.DirectoryID, l.AccountEmail,
-		l.CheckedAt)
+		l.CheckedAt, l.TiedAt)
 }
 
 func insertCode(tx *transaction, linkID string, code *bridge.NewCode) error {
@@ -155,59 +153,6 @@ func revokeOldest(tx *transaction, link *bridge.Link, limit int, now time.Time, 
 	})
 }
 
-// Links lists links; see [bridge.Store].
-func (s *Store) Links(ctx context.Context, filter bridge.LinkFilter) ([]bridge.Link, error) {
-	condition, args := filterCondition(filter, 1)
-	rows, err := s.db.Reader.QueryContext(ctx, `SELECT `+linkColumns+` FROM links WHERE `+condition+` ORDER BY created_at, id`, args...)
-	if err != nil {
-		return nil, err
-	}
-	return scanLinks(rows)
-}
-
-// Revoke revokes links; see [bridge.Store].
-func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, by bridge.Revocation) ([]bridge.Link, error) {
-	condition, args := filterCondition(filter, 4)
-	return writeResult(ctx, s, func(tx *transaction) ([]bridge.Link, error) {
-		if err := tx.useToken(by); err != nil {
-			return nil, err
-		}
-		if err := tx.revokeSignIns(filter, by.At); err != nil {
-			return nil, err
-		}
-		revoke := condition
-		if by.Recheck {
-			revoke += ` AND ` + withoutUpstreamToken
-		}
-		revoked, err := tx.revokeLinks(by, revoke, args...)
-		if err == nil && filter.OnePerson && severalPersons(revoked) {
-			err = bridge.ErrAmbiguous
-		}
-		if err == nil && by.Recheck {
-			due, dueArgs := filterCondition(filter, 2)
-			err = tx.makeDue(by.At, due, dueArgs...)
-		}
-		return revoked, err
-	})
-}
-
-func severalPersons(links []bridge.Link) bool {
-	return slices.ContainsFunc(links, func(link bridge.Link) bool { return link.Person() != links[0].Person() })
-}
-
-// useToken records the token of a revocation, or returns ErrTokenUsed.
-func (tx *transaction) useToken(by bridge.Revocation) error {
-	if by.Token == "" {
-		return nil
-	}
-	n, err := tx.ExecCount(`INSERT INTO used_tokens (hash, expires_at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING`,
-		string(by.Token), seconds(by.TokenExpiresAt))
-	if err == nil && n == 0 {
-		err = bridge.ErrTokenUsed
-	}
-	return err
-}
-
 // RevokeByToken revokes the link of a live token; see [bridge.Store].
 func (s *Store) RevokeByToken(ctx context.Context, token bridge.Hash, clients []string, by bridge.Revocation) (
 	bridge.Link, error) {
@@ -245,27 +190,4 @@ func (s *Store) RevokeByToken(ctx context.Context, token bridge.Hash, clients []
 func revocable(first, clients int) string {
 	return `id IN (SELECT link_id FROM tokens WHERE hash = ` + placeholder(first) + ` AND superseded_at = 0
 		AND (expires_at = 0 OR expires_at > ` + placeholder(first+1) + `)) AND client_id IN ` + placeholders(first+2, clients)
-}
-
-// TouchLinks records when links were last used; see [bridge.Store].
-func (s *Store) TouchLinks(ctx context.Context, uses []bridge.Use) error {
-	// In one order, so that two processes that touch the same links do not deadlock.
-	uses = slices.SortedFunc(slices.Values(uses), func(a, b bridge.Use) int { return strings.Compare(a.LinkID, b.LinkID) })
-	return s.write(ctx, func(tx *transaction) error {
-		for _, use := range uses {
-			_, err := tx.Exec(`UPDATE links SET last_used_at = $1 WHERE id = $2 AND last_used_at <= $3`,
-				seconds(use.At), use.LinkID, seconds(use.At.Add(-bridge.UseGrain)))
-			if err != nil {
-				return err
-			}
-			if use.AlexaUser == "" {
-				continue
-			}
-			_, err = tx.Exec(`UPDATE links SET alexa_user = $1 WHERE id = $2`, string(use.AlexaUser), use.LinkID)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }

@@ -11,23 +11,23 @@ const linkColumns = `links.id, links.client_id, links.grant_type, links.provider
 	links.email_claim, links.groups_claim, links.subject, links.claims, links.scope, links.alexa_user, links.created_at,
 	links.last_used_at, links.revoked_at, links.reason, links.actor, links.upstream_sub, links.upstream_sid,
 	links.directory_id, links.account_email,
-	links.checked_at`
+	links.checked_at, links.tied_at`
 
 // scanLink scans linkColumns and the columns that follow them.
 func scanLink(row interface{ Scan(...any) error }, more ...any) (bridge.Link, error) {
 	var link bridge.Link
 	var claims string
-	var created, used, revoked, checked int64
+	var created, used, revoked, checked, tied int64
 	err := row.Scan(append([]any{&link.ID, &link.ClientID, &link.Grant, &link.Provider.ID, &link.Issuer,
 		&link.SubjectClaim,
 		&link.EmailClaim, &link.GroupsClaim, &link.Subject, &claims, &link.Scope, &link.AlexaUser, &created, &used, &revoked,
 		&link.Reason, &link.Actor, &link.Account.Subject, &link.Account.Session, &link.Account.Directory, &link.Account.Email,
-		&checked}, more...)...)
+		&checked, &tied}, more...)...)
 	if err != nil {
 		return bridge.Link{}, err
 	}
 	link.CreatedAt, link.LastUsedAt, link.RevokedAt = timeOf(created), timeOf(used), timeOf(revoked)
-	link.CheckedAt = timeOf(checked)
+	link.CheckedAt, link.TiedAt = timeOf(checked), timeOf(tied)
 	return link, link.Claims.UnmarshalJSON([]byte(claims))
 }
 
@@ -51,10 +51,13 @@ const ofUpstreamSub = `(upstream_sub = $ AND upstream_sub <> '' OR
 // filterCondition returns a filter as a condition on links, with parameters numbered from the first.
 func filterCondition(filter bridge.LinkFilter, first int) (condition string, args []any) {
 	conditions := []string{"1 = 1"}
+	next := func(arg any) string {
+		args = append(args, arg)
+		return placeholder(first + len(args) - 1)
+	}
 	equal := func(column, value string) {
 		if value != "" {
-			args = append(args, value)
-			conditions = append(conditions, column+" = "+placeholder(first+len(args)-1))
+			conditions = append(conditions, column+" = "+next(value))
 		}
 	}
 	equal("client_id", filter.ClientID)
@@ -63,24 +66,23 @@ func filterCondition(filter bridge.LinkFilter, first int) (condition string, arg
 	equal("provider", filter.Provider)
 	equal("issuer", filter.Issuer)
 	equal("grant_type", string(filter.Grant))
-	account := func(column, value string) {
+	name := func(column, value string) {
 		equal(column, value)
 		if value != "" {
 			conditions = append(conditions, column+" <> ''") // the condition of its index
 		}
 	}
 	if sub := filter.Account.Subject; sub != "" {
-		args = append(args, sub)
-		conditions = append(conditions, strings.ReplaceAll(ofUpstreamSub, "$", placeholder(first+len(args)-1)))
+		conditions = append(conditions, strings.ReplaceAll(ofUpstreamSub, "$", next(sub)))
 	}
 	if sid := filter.Account.Session; sid != "" && filter.Account.Subject != "" {
-		args = append(args, sid)
-		conditions = append(conditions, "upstream_sid IN ('', "+placeholder(first+len(args)-1)+")")
+		conditions = append(conditions, "upstream_sid IN ('', "+next(sid)+")")
 	} else {
-		account("upstream_sid", sid)
+		name("upstream_sid", sid)
 	}
-	account("directory_id", filter.Account.Directory)
-	account("account_email", filter.Account.Email)
+	name("directory_id", filter.Account.Directory)
+	name("account_email", filter.Account.Email)
+	name("alexa_user", string(filter.AlexaUser))
 	if len(filter.IDs) > 0 {
 		conditions = append(conditions, "id IN "+placeholders(first+len(args), len(filter.IDs)))
 		for _, id := range filter.IDs {
@@ -90,5 +92,23 @@ func filterCondition(filter bridge.LinkFilter, first int) (condition string, arg
 	if filter.Live {
 		conditions = append(conditions, "revoked_at = 0")
 	}
-	return strings.Join(conditions, " AND "), args
+	return strings.Join(append(conditions, timeConditions(filter, next)...), " AND "), args
+}
+
+// timeConditions returns the conditions of a filter on times. next adds an argument and returns its parameter.
+func timeConditions(filter bridge.LinkFilter, next func(arg any) string) (conditions []string) {
+	if !filter.CreatedBefore.IsZero() {
+		conditions = append(conditions, "created_at < "+next(seconds(filter.CreatedBefore)))
+	}
+	if !filter.UnusedSince.IsZero() {
+		since := next(seconds(filter.UnusedSince))
+		conditions = append(conditions, "created_at < "+since, "last_used_at < "+since)
+	}
+	if !filter.TiedBefore.IsZero() {
+		conditions = append(conditions, "alexa_user <> ''", "tied_at <= "+next(seconds(filter.TiedBefore)))
+	}
+	if createdAt, id, err := bridge.ParseLinkCursor(filter.After); err == nil {
+		conditions = append(conditions, "(created_at, id) > ("+next(seconds(createdAt))+", "+next(id)+")")
+	}
+	return conditions
 }

@@ -51,10 +51,16 @@ func namesOf(subject string, account bridge.Account) []string {
 	return slices.Compact(names)
 }
 
-// lockSignIns locks the sign-ins under several names at every provider. No person of lockPerson has this issuer.
+// lockSignIns locks the sign-ins under several names at every provider.
 func (tx *transaction) lockSignIns(names []string, do func() error) error {
+	return tx.lockNames("sign-ins", names, do)
+}
+
+// lockNames locks names of a kind, which must be sorted, each as a person of whom no link can be: no issuer is such a
+// kind.
+func (tx *transaction) lockNames(kind string, names []string, do func() error) error {
 	if len(names) == 0 {
 		return do()
 	}
-	return tx.lockPerson("", "sign-ins", names[0], func() error { return tx.lockSignIns(names[1:], do) })
+	return tx.lockPerson("", kind, names[0], func() error { return tx.lockNames(kind, names[1:], do) })
 }

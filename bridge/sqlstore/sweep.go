@@ -23,6 +23,7 @@ func (s *Store) Sweep(ctx context.Context, sweep bridge.Sweep) (int, error) {
 		{"", deleteEvents, now.Add(-bridge.EventMemory)},
 		{"", deleteRevokedSignIns, now.Add(-bridge.SignInMemory)},
 		{"", deleteUsedTokens, now},
+		{"", deleteDisabled, now.Add(-bridge.DisabledMemory)},
 	} {
 		n, err := s.sweepStep(ctx, step, sweep)
 		removed += n
@@ -102,6 +103,9 @@ const (
 
 	deleteUsedTokens = `DELETE FROM used_tokens WHERE hash IN
 		(SELECT hash FROM used_tokens WHERE expires_at <= $1 ORDER BY expires_at, hash LIMIT $2)`
+
+	deleteDisabled = `DELETE FROM disabled_alexa_users WHERE alexa_user IN
+		(SELECT alexa_user FROM disabled_alexa_users WHERE recorded_at <= $1 ORDER BY recorded_at, alexa_user LIMIT $2)`
 
 	// deleteEvents keeps the newest event, and those that are followed by an event to be kept: a process that has read
 	// all events before that one continues from there.

@@ -17,7 +17,7 @@ import (
 // audit records that it has made so far.
 //
 // Transactions lock rows in one order, so that they do not deadlock on PostgreSQL: a directory, a pending consent, the
-// sign-ins of a person, a link, what the link owns, a person, other links, and the feed last.
+// sign-ins of a person, an Alexa user, a link, what the link owns, a person, other links, and the feed last.
 type transaction struct {
 	*engine.Tx
 	events   []bridge.Event

@@ -96,7 +96,8 @@ func (s *suite) auditRevocations() {
 		bridge.ReasonOperator: bridge.AuditRevoked, "left the company": bridge.AuditRevoked,
 		bridge.ReasonAccountGone: bridge.AuditRevoked, bridge.ReasonAccountRevoked: bridge.AuditRevoked,
 		bridge.ReasonLoggedOut: bridge.AuditLoggedOut, bridge.ReasonDeprovisioned: bridge.AuditDeprovisioned,
-		bridge.ReasonUnlinked: bridge.AuditUnlinked, bridge.ReasonRefreshReplayed: bridge.AuditReplayed,
+		bridge.ReasonSkillDisabled: bridge.AuditRevoked,
+		bridge.ReasonUnlinked:      bridge.AuditUnlinked, bridge.ReasonRefreshReplayed: bridge.AuditReplayed,
 	} {
 		made := s.link()
 		linked := s.recordOf(made.Link, bridge.AuditLinked, "", bridge.ActorPerson)

@@ -56,6 +56,8 @@ func actorOf(reason bridge.Reason) bridge.Actor {
 		return bridge.ActorSystem
 	case bridge.ReasonClient:
 		return "backend:pizza-backend"
+	case bridge.ReasonSkillDisabled:
+		return bridge.ActorAlexa
 	case bridge.ReasonOperator:
 		return "command:ada@host"
 	case bridge.ReasonDeprovisioned:

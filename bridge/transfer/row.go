@@ -50,6 +50,7 @@ type Link struct {
 	AccountEmail string `json:"account_email,omitempty"`
 
 	CheckedAt int64 `json:"checked_at,omitempty"` // not in version 2
+	TiedAt    int64 `json:"tied_at,omitempty"`    // to the Alexa user; not in version 2
 }
 
 // Token is an access or refresh token of a link.
@@ -144,7 +145,7 @@ func (s *sequence) addLink(l *Link) error {
 		want(l.AlexaUser == "" || isHash(l.AlexaUser), "alexa_user is not a hash"),
 		want(l.CreatedAt != 0, "created_at is missing"),
 		want(len(l.Actor) <= bridge.MaxActor, "actor is too long"),
-		wantTimes(l.CreatedAt, l.LastUsedAt, l.RevokedAt, l.CheckedAt),
+		wantTimes(l.CreatedAt, l.LastUsedAt, l.RevokedAt, l.CheckedAt, l.TiedAt),
 		// Not the claims: people choose some of theirs, and must not be able to block an export.
 		wantText(l.ClientID, l.Provider, l.Issuer, l.SubjectClaim, l.EmailClaim, l.GroupsClaim, l.Subject, l.Scope,
 			string(l.Reason), string(l.Actor), l.UpstreamSub, l.UpstreamSID, l.DirectoryID, l.AccountEmail))

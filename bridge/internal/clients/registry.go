@@ -15,6 +15,7 @@ import (
 // Registry holds what is configured. It is safe for concurrent use.
 type Registry struct {
 	skills       map[string]*bridge.Skill
+	sorted       []*bridge.Skill // by client id
 	providers    map[string]bridge.Provider
 	policies     map[string]bridge.AccountPolicy
 	backends     map[string]*Backend
@@ -44,7 +45,9 @@ func New(skills []*bridge.Skill, providers []bridge.Provider, policies map[strin
 	for _, skill := range skills {
 		r.skills[skill.ClientID] = skill
 	}
-	for i, skill := range r.Skills() {
+	byClientID := func(a, b *bridge.Skill) int { return cmp.Compare(a.ClientID, b.ClientID) }
+	r.sorted = slices.SortedFunc(maps.Values(r.skills), byClientID)
+	for i, skill := range r.sorted {
 		r.skillIndexes[skill.ClientID] = uint32(i)
 	}
 	for _, provider := range providers {
@@ -72,11 +75,11 @@ func (r *Registry) Skill(clientID string) *bridge.Skill { return r.skills[client
 // SkillIndex returns a small number that stands for a configured skill in this registry.
 func (r *Registry) SkillIndex(clientID string) uint32 { return r.skillIndexes[clientID] }
 
+// SkillAt returns the skill that a number of [Registry.SkillIndex] stands for.
+func (r *Registry) SkillAt(index uint32) *bridge.Skill { return r.sorted[index] }
+
 // Skills returns all skills, sorted by client id.
-func (r *Registry) Skills() []*bridge.Skill {
-	byClientID := func(a, b *bridge.Skill) int { return cmp.Compare(a.ClientID, b.ClientID) }
-	return slices.SortedFunc(maps.Values(r.skills), byClientID)
-}
+func (r *Registry) Skills() []*bridge.Skill { return slices.Clone(r.sorted) }
 
 // HasBackends reports whether any backend is configured.
 func (r *Registry) HasBackends() bool { return len(r.backends) > 0 }

@@ -50,7 +50,7 @@ func (l *lastUsed) record(entry *answercache.Entry, linkID string, alexaUser bri
 		linkID = linkOf(entry).LinkID
 	}
 	entry.LastUsed = now.Unix()
-	if !l.add(bridge.Use{LinkID: linkID, At: now, AlexaUser: alexaUser}) {
+	if !l.add(bridge.Use{LinkID: linkID, At: now, AlexaUser: alexaUser, TiedAt: now}) {
 		entry.LastUsed = now.Add(retryAfter - bridge.UseGrain).Unix()
 	}
 	if alexaUser != "" {
@@ -64,14 +64,20 @@ func (l *lastUsed) add(use bridge.Use) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	previous, ok := l.pending[use.LinkID]
-	if use.AlexaUser == "" {
-		use.AlexaUser = previous.AlexaUser
-	}
+	use = withTie(use, previous)
 	if !ok && len(l.pending) >= maxPending {
 		return false
 	}
 	l.pending[use.LinkID] = use
 	return true
+}
+
+// withTie returns a use with the Alexa user of an earlier one of the same link, unless it has another.
+func withTie(use, earlier bridge.Use) bridge.Use {
+	if use.AlexaUser == "" || use.AlexaUser == earlier.AlexaUser {
+		use.AlexaUser, use.TiedAt = earlier.AlexaUser, earlier.TiedAt
+	}
+	return use
 }
 
 // run writes uses to the store until the context ends, and then those that are left.
@@ -119,12 +125,14 @@ func (l *lastUsed) take() []bridge.Use {
 	return uses
 }
 
-// putBack puts back uses that could not be written, unless there is a newer one of the same link.
+// putBack puts back uses that could not be written. If there is a newer one of the same link, it only gets the Alexa user.
 func (l *lastUsed) putBack(uses []bridge.Use) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, use := range uses {
-		if _, newer := l.pending[use.LinkID]; !newer && len(l.pending) < maxPending {
+		if newer, ok := l.pending[use.LinkID]; ok {
+			l.pending[use.LinkID] = withTie(newer, use)
+		} else if len(l.pending) < maxPending {
 			l.pending[use.LinkID] = use
 		}
 	}

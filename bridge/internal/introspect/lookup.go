@@ -80,9 +80,7 @@ func (h *Handler) parseLookup(r *http.Request, buffers *buffers) (q query, err e
 	}
 	q = newQuery(form.Get("token"))
 	q.backend = backend
-	if user := form.Get("alexa_user_id"); user != "" {
-		q.alexaUser = bridge.HashOf(user)
-	}
+	q.alexaUserID = form.Get("alexa_user_id")
 	return q, nil
 }
 

@@ -17,10 +17,10 @@ import (
 
 // query asks whom a token belongs to.
 type query struct {
-	key        answercache.Key
-	wellFormed bool             // the token has the form of an access token
-	backend    *clients.Backend // nil: not restricted to a backend's skills
-	alexaUser  bridge.Hash      // of the Alexa user id that the backend sent; empty: none
+	key         answercache.Key
+	wellFormed  bool             // the token has the form of an access token
+	backend     *clients.Backend // nil: not restricted to a backend's skills
+	alexaUserID string           // that the backend sent; empty: none
 }
 
 func newQuery(token string) query {
@@ -75,7 +75,11 @@ func (h *Handler) use(q *query, entry answercache.Entry, linkID string, now time
 	if isPast(entry.Expires, now) || q.backend != nil && !q.backend.Serves(entry.Skill) {
 		return answercache.Entry{}, bridge.ErrNotFound
 	}
-	recorded := h.lastUsed.record(&entry, linkID, q.alexaUser, now)
+	var user bridge.Hash
+	if q.alexaUserID != "" {
+		user = bridge.AlexaUserHash(h.Clients.SkillAt(entry.Skill).ClientID, q.alexaUserID)
+	}
+	recorded := h.lastUsed.record(&entry, linkID, user, now)
 	if isPast(entry.Recheck, now) {
 		h.wantRecheck(&entry, now)
 		recorded = true
