@@ -53,8 +53,8 @@ func TestLinksPages(t *testing.T) {
 		without []string
 	}{
 		"three links": {noticed(""), 200, []string{"Ada Lovelace ada@contoso.com Skills that know you",
-			"Contoso Pizza Linked on 27 November 2026 Never used yet Unlink",
-			"Contoso Lights Linked on 3 November 2026 Last used on 28 November 2026 Unlink", `name="link_id" value="lnk_2"`,
+			"Contoso Pizza Linked 27 November 2026 Never used yet Unlink",
+			"Contoso Lights Linked 3 November 2026 Last used 28 November 2026 Unlink", `name="link_id" value="lnk_2"`,
 			`name="decision" value="all">Unlink all 3<`, `value="sign_out">Sign out<`, `name="token" value="the-token"`,
 			`href="/links?account=other&amp;provider=corp">Use another account<`, "run by Contoso IT"},
 			[]string{`role="status"`, "See or end your links", "248289761001"}},

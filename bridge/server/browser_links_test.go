@@ -43,6 +43,7 @@ func browserUnlink(t *testing.T, browser *browser) {
 		t.Error("all links end by one tap")
 	}
 	tab.do(tab.clickOn("summary"))
+	tab.screenshot("links-all-375-light.png")
 	tab.press("all")
 	tab.wantText("All your links have ended")
 	b.WantInactive(tokens[2])

@@ -110,7 +110,7 @@ func TestLinksPage(t *testing.T) {
 	wantShown(b, page, lights, pizza)
 	for _, text := range []string{
 		"<strong>Ada Lovelace</strong>", "<span>ada@contoso.com</span>", "<strong>Contoso Pizza</strong>", "<strong>lights</strong>",
-		"Linked on " + b.Clock.Now().UTC().Format("2 January 2006"), "Last used on " + used.UTC().Format("2 January 2006"),
+		"Linked " + b.Clock.Now().UTC().Format("2 January 2006"), "Last used " + used.UTC().Format("2 January 2006"),
 		"Never used yet", "Unlink all 2",
 	} {
 		b.WantPage(page, http.StatusOK, text)
