@@ -11,6 +11,7 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/upstream"
 	"alexa-oidc-bridge/internal/testbridge"
 )
 
@@ -272,11 +273,12 @@ func TestLinksWithoutStore(t *testing.T) {
 	b.WantPage(b.Unlink(phone, page, id), http.StatusOK, "Contoso Pizza is unlinked.")
 }
 
-// TestLinksCookie checks the cookie of a session, and that the longest names do not keep a person out.
+// TestLinksCookie checks the cookie of a session, into which the longest name, address and subject fit.
 func TestLinksCookie(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t)
 	ada := testbridge.Ada()
+	ada.Subject = strings.Repeat("s", upstream.MaxSubject)
 	ada.GivenName, ada.Email = strings.Repeat("\U0001F355", 300), strings.Repeat("\U0001F355", 70)+"@contoso.com"
 	b.Provider.SetPerson(ada)
 	phone := simulator.NewPhone()

@@ -28,30 +28,17 @@ type session struct {
 
 // SignedIn begins a session of a person who has just signed in, and shows the page of their links.
 func (h *Handler) SignedIn(w http.ResponseWriter, r *http.Request, person bridge.Identity) error {
-	s := &session{
-		person:   person,
-		name:     templates.Displayable(person.Claims.DisplayName()),
-		email:    templates.Displayable(person.Claims.String(bridge.ClaimEmail)),
-		signedIn: h.Now(),
-		token:    rand.Text(),
-	}
-	err := h.putSession(w, r, s)
-	if err != nil { // the longest names do not fit into a cookie
-		s.name, s.email = "", ""
-		err = h.putSession(w, r, s)
-	}
+	err := h.cookies.Put(w, r, h.cookies.Name(sessionCookie), map[any]any{
+		"provider": person.ID, "issuer": person.Issuer, "subject_claim": person.SubjectClaim, "subject": person.Subject,
+		"name":  templates.Displayable(person.Claims.DisplayName()),
+		"email": templates.Displayable(person.Claims.String(bridge.ClaimEmail)),
+		"token": rand.Text(), "signed_in": h.Now().Unix(),
+	})
 	if err != nil {
-		return fmt.Errorf("people: %w", err)
+		return fmt.Errorf("people: the session: %w", err)
 	}
 	httperror.Redirect(w, Path)
 	return nil
-}
-
-func (h *Handler) putSession(w http.ResponseWriter, r *http.Request, s *session) error {
-	return h.cookies.Put(w, r, h.cookies.Name(sessionCookie), map[any]any{
-		"provider": s.person.ID, "issuer": s.person.Issuer, "subject_claim": s.person.SubjectClaim,
-		"subject": s.person.Subject, "name": s.name, "email": s.email, "signed_in": s.signedIn.Unix(), "token": s.token,
-	})
 }
 
 // session returns who is signed in in this browser, or nil. Nobody is ten minutes after the sign-in, and after what
