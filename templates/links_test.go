@@ -32,10 +32,13 @@ func linksSignIn() templates.LinksSignIn {
 // The page of a person's links says what there is, and what was done.
 func TestLinksPages(t *testing.T) {
 	p := newPages(t, contoso())
+	links := func(page templates.LinksPage) func(http.ResponseWriter) error {
+		return func(w http.ResponseWriter) error { return p.Links(w, page) }
+	}
 	noticed := func(event templates.LinksEvent) func(http.ResponseWriter) error {
 		page := linksPage()
 		page.Notice.Event = event
-		return func(w http.ResponseWriter) error { return p.Links(w, page) }
+		return links(page)
 	}
 	one := linksPage()
 	one.Links, one.Notice = one.Links[:1], templates.LinksNotice{}
@@ -58,13 +61,14 @@ func TestLinksPages(t *testing.T) {
 			`name="decision" value="all">Unlink all 3<`, `value="sign_out">Sign out<`, `name="token" value="the-token"`,
 			`href="/links?account=other&amp;provider=corp">Use another account<`, "run by Contoso IT"},
 			[]string{`role="status"`, "See or end your links", "248289761001"}},
-		"one link":  {func(w http.ResponseWriter) error { return p.Links(w, one) }, 200, []string{"Unlink"}, []string{"Unlink all"}},
-		"many":      {func(w http.ResponseWriter) error { return p.Links(w, many) }, 200, []string{"And 40 more.", "Unlink all 43"}, nil},
-		"none":      {pageWriters(p)["links-none"], 200, []string{"No skill is linked", "Enable to use"}, []string{"Unlink"}},
-		"unlinked":  {noticed(templates.NoticeUnlinked), 200, []string{"Contoso Doors is unlinked."}, []string{"Nothing was"}},
-		"all":       {noticed(templates.NoticeUnlinkedAll), 200, []string{"All your links have ended."}, []string{"Doors"}},
-		"no link":   {noticed(templates.NoticeNoLink), 200, []string{"Nothing was changed."}, []string{"Doors"}},
-		"one place": {signIn(200, 1, ""), 200, []string{">Sign in<", "at login.contoso.com"}, []string{"Where", `role="status"`}},
+		"one link": {links(one), 200, []string{"Unlink"}, []string{"Unlink all"}},
+		"many":     {links(many), 200, []string{"And 40 more.", "Unlink all 43"}, nil},
+		"none":     {pageWriters(p)["links-none"], 200, []string{"No skill is linked", "Enable to use"}, []string{"Unlink"}},
+		"unlinked": {noticed(templates.NoticeUnlinked), 200, []string{"Contoso Doors is unlinked."}, []string{"Nothing was"}},
+		"all":      {noticed(templates.NoticeUnlinkedAll), 200, []string{"All your links have ended."}, []string{"Doors"}},
+		"no link":  {noticed(templates.NoticeNoLink), 200, []string{"Nothing was changed."}, []string{"Doors"}},
+		"one place": {signIn(200, 1, ""), 200, []string{">Sign in<", "at login.contoso.com"},
+			[]string{"Where", `role="status"`}},
 		"two places": {signIn(200, 2, ""), 200, []string{"Where do you sign in?",
 			"login.contoso.com for Contoso Pizza, Contoso Lights"}, []string{">Sign in<", "<form"}},
 		"signed out": {signIn(200, 1, templates.NoticeSignedOut), 200, []string{"You are signed out of this page."}, nil},

@@ -80,7 +80,8 @@ func (p *Pages) parseNewer(folder fs.FS) (err error) {
 		{"refused.html", &p.refused, refusedData{RefusedPage{Token: sampleToken}, p.frame}},
 		{"setup_fault.html", &p.setupFault, setupFaultData{SetupFaultPage{Token: sampleToken}, p.frame}},
 		{"links.html", &p.links, p.linksData(LinksPage{Token: sampleToken})},
-		{"links_sign_in.html", &p.linksSignIn, linksSignInData{LinksSignIn{Choices: []SignInChoice{{Host: sampleToken}}}, p.frame}},
+		{"links_sign_in.html", &p.linksSignIn,
+			linksSignInData{LinksSignIn{Choices: []SignInChoice{{Host: sampleToken}}}, p.frame}},
 	} {
 		*newer.page, err = parse(folder, newer.name)
 		if !has(folder, newer.name) && (err != nil || !showsForm(*newer.page, newer.data)) {
@@ -160,11 +161,13 @@ func (p *Pages) tryLinks() error {
 		try(p.linksSignIn, linksSignInData{LinksSignIn{Choices: []SignInChoice{{"host", "", "url"}}}, p.frame}),
 	}
 	row := LinkRow{"id", "skill", "since", "used"}
-	for _, event := range []LinksEvent{"", NoticeUnlinked, NoticeUnlinkedAll, NoticeNoLink, NoticeSignedOut, NoticeExpired} {
+	events := []LinksEvent{"", NoticeUnlinked, NoticeUnlinkedAll, NoticeNoLink, NoticeSignedOut, NoticeExpired}
+	for _, event := range events {
 		notice := LinksNotice{event, "skill"}
 		choices := []SignInChoice{{"host", "skills", "url"}, {"host", "", "url"}}
+		full := LinksPage{Name: "name", Email: "email", Links: []LinkRow{row, {}}, More: 1, Notice: notice}
 		errs = append(errs,
-			try(p.links, p.linksData(LinksPage{Name: "name", Email: "email", Links: []LinkRow{row, {}}, More: 1, Notice: notice})),
+			try(p.links, p.linksData(full)),
 			try(p.links, p.linksData(LinksPage{Notice: notice})),
 			try(p.linksSignIn, linksSignInData{LinksSignIn{choices, notice}, p.frame}))
 	}

@@ -45,7 +45,9 @@ func linksForgeries() []attack {
 			form.Set("token", other.Get("token"))
 		})},
 		{"links", "two tokens", forged(func(_ *target, _ *http.Request, form url.Values) { form.Add("token", "x") })},
-		{"links", "two links", forged(func(v *target, _ *http.Request, form url.Values) { form.Add("link_id", v.Links()[0].ID) })},
+		{"links", "two links", forged(func(v *target, _ *http.Request, form url.Values) {
+			form.Add("link_id", v.Links()[0].ID)
+		})},
 		{"links", "a link and all", set("decision", "all")},
 		{"links", "another site", header("Sec-Fetch-Site", "cross-site")},
 		{"links", "a sibling site", header("Sec-Fetch-Site", "same-site")},
@@ -56,7 +58,9 @@ func linksForgeries() []attack {
 			r.URL.RawQuery = form.Encode()
 			clear(form)
 		})},
-		{"links", "eleven minutes later", forged(func(v *target, _ *http.Request, _ url.Values) { v.Clock.Advance(11 * time.Minute) })},
+		{"links", "eleven minutes later", forged(func(v *target, _ *http.Request, _ url.Values) {
+			v.Clock.Advance(11 * time.Minute)
+		})},
 	}
 }
 

@@ -3,7 +3,7 @@
 package server_test
 
 import (
-	"strconv"
+	"fmt"
 	"testing"
 	"time"
 
@@ -94,7 +94,8 @@ func (tb *tab) pressKeys(selector string, tabs int) {
 	for range tabs {
 		tb.do(chromedp.KeyEvent(kb.Tab))
 	}
-	if !tb.truth(`(e => e.matches(` + strconv.Quote(selector) + `) && getComputedStyle(e).outlineStyle !== "none")(document.activeElement)`) {
+	const focused = `(e => e.matches(%q) && getComputedStyle(e).outlineStyle !== "none")(document.activeElement)`
+	if !tb.truth(fmt.Sprintf(focused, selector)) {
 		tb.Fatalf("the focus is on %s", evaluate[string](tb, "document.activeElement.outerHTML"))
 	}
 	tb.follow(chromedp.KeyEvent(kb.Enter))

@@ -85,7 +85,8 @@ func TestRequestsOfAnotherSite(t *testing.T) {
 	b := startBridge(t, withProxy(5, 30))
 	b.Clock.Hold()
 	for range 10 {
-		for _, path := range []string{b.Request().URL(), "/", "/nothing", "/consent", "/callback/corp", "/links?provider=corp"} {
+		for _, path := range []string{b.Request().URL(), "/", "/nothing", "/consent", "/callback/corp",
+			"/links?provider=corp"} {
 			for _, destination := range []string{"empty", "image", "iframe"} {
 				if got := status(b, "GET", path, nil, forwarded(honest),
 					header("Sec-Fetch-Dest", destination)); got != http.StatusForbidden {

@@ -34,7 +34,8 @@ func TestLinksSignInBegins(t *testing.T) {
 	b.Restart()
 	begin := b.Open(simulator.NewPhone(), b.Origin+"/links")
 	for _, text := range []string{
-		"Where do you sign in?", `href="/links?provider=corp">` + mustParse(b.Provider.Issuer()).Host + " <span>for Contoso Pizza<",
+		"Where do you sign in?",
+		`href="/links?provider=corp">` + mustParse(b.Provider.Issuer()).Host + " <span>for Contoso Pizza<",
 		`href="/links?provider=labs">` + mustParse(labs.Issuer()).Host + " <span>for Contoso Lights<",
 	} {
 		b.WantPage(begin, http.StatusOK, text)
@@ -92,7 +93,7 @@ func TestSignInsAreNotConfused(t *testing.T) {
 		for _, decision := range []string{"link", "switch", "cancel"} {
 			form := url.Values{"flow": {flow}, "token": {"x"}, "decision": {decision}}
 			response, body := b.Do(withCookies(phone, b.NewRequest(http.MethodPost, "/consent", form)))
-			if response.StatusCode != http.StatusBadRequest || !strings.Contains(body, "This answer did not come from our page") {
+			if response.StatusCode != http.StatusBadRequest || !strings.Contains(body, "This answer did not come") {
 				t.Errorf("%s, %s: status %d", purpose, decision, response.StatusCode)
 			}
 			b.WantLogged(map[string]any{"error": "the sign-in is not for a link"})

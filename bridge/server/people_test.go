@@ -109,7 +109,8 @@ func TestLinksPage(t *testing.T) {
 	page := b.LinksSignedIn(phone, testbridge.Ada())
 	wantShown(b, page, lights, pizza)
 	for _, text := range []string{
-		"<strong>Ada Lovelace</strong>", "<span>ada@contoso.com</span>", "<strong>Contoso Pizza</strong>", "<strong>lights</strong>",
+		"<strong>Ada Lovelace</strong>", "<span>ada@contoso.com</span>",
+		"<strong>Contoso Pizza</strong>", "<strong>lights</strong>",
 		"Linked " + b.Clock.Now().UTC().Format("2 January 2006"), "Last used " + used.UTC().Format("2 January 2006"),
 		"Never used yet", "Unlink all 2",
 	} {
@@ -157,12 +158,12 @@ func TestManyLinks(t *testing.T) {
 	for i := range 120 {
 		link.ID, link.CreatedAt = bridge.NewLinkID(), link.CreatedAt.Add(time.Second)
 		handle := bridge.HashOf(fmt.Sprint("pending ", i))
-		err := b.Store.CreatePendingConsent(t.Context(), bridge.PendingConsent{Handle: handle, ExpiresAt: link.CreatedAt.Add(time.Hour)})
-		if err != nil {
+		pending := bridge.PendingConsent{Handle: handle, ExpiresAt: link.CreatedAt.Add(time.Hour)}
+		if err := b.Store.CreatePendingConsent(t.Context(), pending); err != nil {
 			t.Fatal(err)
 		}
-		err = b.Store.Link(t.Context(), handle, bridge.NewLink{Link: link, SignedInAt: link.CreatedAt, Token: bridge.HashOf(link.ID)})
-		if err != nil {
+		made := bridge.NewLink{Link: link, SignedInAt: link.CreatedAt, Token: bridge.HashOf(link.ID)}
+		if err := b.Store.Link(t.Context(), handle, made); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -211,8 +212,8 @@ func TestUnlink(t *testing.T) {
 	}
 	store.wantFeedRead(t)
 	wantEventLine(b, "link revoked", b.WantRecorded(bridge.AuditRecord{
-		Event: bridge.AuditUnlinked, Reason: bridge.ReasonUnlinked, Actor: bridge.ActorPerson, ClientID: "pizza", Provider: "corp",
-		LinkID: id, Subject: testbridge.Ada().Subject, Origin: bridge.Origin{Address: honest},
+		Event: bridge.AuditUnlinked, Reason: bridge.ReasonUnlinked, Actor: bridge.ActorPerson, ClientID: "pizza",
+		Provider: "corp", LinkID: id, Subject: testbridge.Ada().Subject, Origin: bridge.Origin{Address: honest},
 	}))
 }
 

@@ -47,7 +47,8 @@ func pageTroubles(faults *providerFaults) []trouble {
 			phone := simulator.NewPhone()
 			return b.SubmitLogin(phone, b.Open(phone, b.Origin+"/links?provider=corp"), testbridge.Ada()).Body
 		}),
-		page("| Nothing was changed |", nil, send("POST", "/links/unlink", url.Values{}, header("Sec-Fetch-Site", "cross-site"))),
+		page("| Nothing was changed |", nil,
+			send("POST", "/links/unlink", url.Values{}, header("Sec-Fetch-Site", "cross-site"))),
 		page("You are not signed in any more", nil, send("POST", "/links/unlink", url.Values{})),
 		page("We cannot reach your links", nil, func(b *testBridge) string {
 			store := &brokenLinks{Store: b.Store}

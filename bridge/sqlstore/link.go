@@ -172,10 +172,8 @@ func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, by bridge.
 		if err := tx.useToken(by); err != nil {
 			return nil, err
 		}
-		if len(filter.IDs) == 0 {
-			if err := tx.revokeSignIns(filter, by.At); err != nil {
-				return nil, err
-			}
+		if err := tx.revokeSignIns(filter, by.At); err != nil {
+			return nil, err
 		}
 		revoke := condition
 		if by.Recheck {

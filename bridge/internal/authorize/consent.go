@@ -42,7 +42,8 @@ func disclosedClaims(skill *bridge.Skill, claims bridge.Claims) []templates.Lear
 		if !known {
 			label = templates.Displayable(name)
 		}
-		list = append(list, templates.Learn{What: label, Value: templates.Displayable(strings.Join(claims.Strings(name), ", "))})
+		value := templates.Displayable(strings.Join(claims.Strings(name), ", "))
+		list = append(list, templates.Learn{What: label, Value: value})
 	}
 	return list
 }

@@ -14,9 +14,9 @@ import (
 	"alexa-oidc-bridge/templates"
 )
 
-// SignIn sends a person who wants to see their links to a provider. It goes the same way as a link, with a purpose of its
-// own, asks for no refresh token, stores nothing, and ends in SignedIn of [Deps]. With another, the person may choose
-// another account there.
+// SignIn sends a person who wants to see their links to a provider. It goes the same way as a link, with a purpose of
+// its own, asks for no refresh token, stores nothing, and ends in SignedIn of [Deps]. With another, the person may
+// choose another account there.
 func (h *Handler) SignIn(w http.ResponseWriter, r *http.Request, provider string, another bool) error {
 	f := newFlow(bridge.AuthorizationRequest{}, provider, h.Now())
 	f.purpose = purposeLinks

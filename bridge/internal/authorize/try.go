@@ -173,7 +173,8 @@ func testResult(skill *bridge.Skill, provider bridge.Provider, identity *upstrea
 		if err != nil {
 			return templates.TryResult{}, err
 		}
-		page.Kept = append(page.Kept, templates.TryClaim{Name: templates.Displayable(name), Value: templates.Displayable(string(text))})
+		value := templates.Displayable(string(text))
+		page.Kept = append(page.Kept, templates.TryClaim{Name: templates.Displayable(name), Value: value})
 	}
 	for _, rule := range skill.SignInRules(provider, claims) {
 		page.Allowed = page.Allowed && rule.Reason == ""

@@ -35,7 +35,8 @@ func mapError(err error) *httperror.Error {
 // formError returns an error of a form, which has changed nothing.
 func (h *Handler) formError(err error) *httperror.Error {
 	if errors.Is(err, errSignedOut) {
-		page := templates.LinksSignIn{Choices: h.choices(false), Notice: templates.LinksNotice{Event: templates.NoticeExpired}}
+		page := templates.LinksSignIn{Choices: h.choices(false)}
+		page.Notice.Event = templates.NoticeExpired
 		e := &httperror.Error{Level: slog.LevelInfo, Reason: reasonSignedOut, Err: err, Status: http.StatusForbidden}
 		e.Render = func(w http.ResponseWriter) error { return h.Pages.LinksSignIn(w, e.Status, page) }
 		return e

@@ -4,12 +4,12 @@
 //	POST /links/unlink  ends one link or all of them, or signs the person out of the page
 //
 // A person signs in at a provider, as for a link; package authorize does that, and hands the person over to
-// [Handler.SignedIn]. From then on they are in a sealed cookie of their browser, for ten minutes. It permits nothing but
-// to see and to end links, so it is not withdrawn when an account ends: that ends the links themselves.
+// [Handler.SignedIn]. From then on they are in a sealed cookie of their browser, for ten minutes. It permits nothing
+// but to see and to end links, so it is not withdrawn when an account ends: that ends the links themselves.
 //
-// The links of a person are those with the same issuer, subject, and claim that the subject is from. The provider must be
-// configured as it was when the person signed in: else the same subject could be somebody else. A link of another person
-// is as one that does not exist.
+// The links of a person are those with the same issuer, subject, and claim that the subject is from. The provider must
+// be configured as it was when the person signed in: else the same subject could be somebody else. A link of another
+// person is as one that does not exist.
 package people
 
 import (
@@ -86,8 +86,8 @@ const otherAccount = "other"
 func (h *Handler) choices(another bool) []templates.SignInChoice {
 	var choices []templates.SignInChoice
 	for _, id := range h.Providers {
-		choice := templates.SignInChoice{Host: h.Clients.Provider(id).Issuer, Skills: h.skillsOf(id), URL: signInURL(id, another)}
-		if issuer, err := url.Parse(choice.Host); err == nil {
+		choice := templates.SignInChoice{Skills: h.skillsOf(id), URL: signInURL(id, another)}
+		if issuer, err := url.Parse(h.Clients.Provider(id).Issuer); err == nil {
 			choice.Host = issuer.Host
 		}
 		choices = append(choices, choice)

@@ -156,7 +156,8 @@ func (h *Handler) unlink(r *http.Request, s *session, form url.Values) (template
 }
 
 // revoke ends those of the links that are the person's and live.
-func (h *Handler) revoke(ctx context.Context, r *http.Request, s *session, ids []string) (revoked []bridge.Link, _ error) {
+func (h *Handler) revoke(ctx context.Context, r *http.Request, s *session, ids []string) ([]bridge.Link, error) {
+	var revoked []bridge.Link
 	by := bridge.Revocation{Reason: bridge.ReasonUnlinked, Actor: bridge.ActorPerson, At: h.Now(), Origin: h.Origin(r)}
 	for chunk := range slices.Chunk(ids, maxRevoked) {
 		filter := bridge.LinkFilter{IDs: chunk, Issuer: s.person.Issuer, Subject: s.person.Subject}

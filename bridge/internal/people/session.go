@@ -67,8 +67,8 @@ func (h *Handler) signOut(w http.ResponseWriter) {
 	http.SetCookie(w, h.cookies.Removal(h.cookies.Name(sessionCookie)))
 }
 
-// putNotice lets the next page say what was done. It has a cookie of its own, so that a response that comes late does not
-// bring back a session that has ended.
+// putNotice lets the next page say what was done. It has a cookie of its own, so that a response that comes late does
+// not bring back a session that has ended.
 func (h *Handler) putNotice(w http.ResponseWriter, r *http.Request, notice templates.LinksNotice) error {
 	return h.cookies.Put(w, r, h.cookies.Name(noticeCookie),
 		map[any]any{"event": string(notice.Event), "skill": notice.Skill, "at": h.Now().Unix()})

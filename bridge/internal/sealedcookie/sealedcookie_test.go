@@ -32,10 +32,12 @@ func TestCookie(t *testing.T) {
 		cookie.SameSite != http.SameSiteLaxMode || cookie.MaxAge != 60 || strings.Contains(cookie.Value, "ada") {
 		t.Errorf("%+v", *cookie)
 	}
-	if plain := put(t, sealedcookie.New(keys.NewRing(secret(1)), "one", false, time.Minute), "name"); plain.Name != "name" || plain.Secure {
+	onHTTP := sealedcookie.New(keys.NewRing(secret(1)), "one", false, time.Minute)
+	if plain := put(t, onHTTP, "name"); plain.Name != "name" || plain.Secure {
 		t.Errorf("on http: %+v", *plain)
 	}
-	if removal := jar.Removal(jar.Name("name")); removal.Name != cookie.Name || removal.MaxAge >= 0 || removal.Value != "" {
+	removal := jar.Removal(jar.Name("name"))
+	if removal.Name != cookie.Name || removal.MaxAge >= 0 || removal.Value != "" {
 		t.Errorf("%+v", *removal)
 	}
 	long := map[any]any{"who": strings.Repeat("x", 4096)}
