@@ -107,7 +107,7 @@ func (p AccountPolicy) Claims() []string {
 // of all their claims.
 func (p AccountPolicy) Account(person Identity, sub, sid string) Account {
 	account := Account{Subject: storable(sub), Session: storable(sid)}
-	verified := p.EmailTrusted || person.Claims.emailVerified()
+	verified := p.EmailTrusted || person.Claims.EmailVerified()
 	if len(p.SCIM.Tokens) > 0 && !p.SCIM.bySubject() {
 		value := person.Subject
 		if p.SCIM.Claim != ClaimSubject {

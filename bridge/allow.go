@@ -54,7 +54,7 @@ func (a Allow) Rules(claims Claims) []Rule {
 	}
 	for _, rule := range a.Claims {
 		checked := checkValues("claims: "+rule.Name, ReasonClaim, claims, rule.Name, rule.AnyOf)
-		if checked.Reason == "" && rule.Name == ClaimEmail && !a.EmailTrusted && !claims.emailVerified() {
+		if checked.Reason == "" && rule.Name == ClaimEmail && !a.EmailTrusted && !claims.EmailVerified() {
 			checked.Reason, checked.Detail = ReasonEmailUnverified, detailUnverified
 		}
 		rules = append(rules, checked)
@@ -70,7 +70,7 @@ func (a Allow) checkEmail(claims Claims) Rule {
 	switch {
 	case email == "":
 		rule.Reason, rule.Detail = ReasonEmailMissing, "the provider sent no claim email; request the scope email, or set email_claim"
-	case !a.EmailTrusted && !claims.emailVerified():
+	case !a.EmailTrusted && !claims.EmailVerified():
 		rule.Reason, rule.Detail = ReasonEmailUnverified, detailUnverified
 	case !slices.Contains(a.EmailDomains, emailDomain(email)):
 		rule.Reason, rule.Detail = ReasonEmailDomain, "the domain of the address is none of those"

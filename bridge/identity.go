@@ -110,7 +110,8 @@ func (c Claims) DisplayName() string {
 	return c.String(ClaimPreferredUsername)
 }
 
-// emailVerified accepts the boolean true and the string "true", which some providers send.
-func (c Claims) emailVerified() bool {
+// EmailVerified reports whether the provider has verified the e-mail address (OIDC Core §5.1). It accepts the boolean
+// true and the string "true", which some providers send.
+func (c Claims) EmailVerified() bool {
 	return c[ClaimEmailVerified] == true || c[ClaimEmailVerified] == "true"
 }

@@ -9,3 +9,8 @@ type Provider struct {
 	EmailClaim   string // the path of the claim that the e-mail address is taken from, joined by dots; empty: not known
 	GroupsClaim  string // the path of the claim that the groups are taken from, joined by dots
 }
+
+// IdentifiesByEmail reports whether a person is known at the provider by an e-mail address.
+func (p Provider) IdentifiesByEmail() bool {
+	return p.SubjectClaim == ClaimEmail || p.SubjectClaim == p.EmailClaim
+}

@@ -84,8 +84,7 @@ func (s *Skill) KeptClaims() []string {
 
 // identifiesByEmail reports whether a person is known at the provider by an e-mail address that must be verified.
 func (s *Skill) identifiesByEmail(provider Provider) bool {
-	isEmail := provider.SubjectClaim == ClaimEmail || provider.SubjectClaim == provider.EmailClaim
-	return isEmail && !s.Allow.EmailTrusted
+	return provider.IdentifiesByEmail() && !s.Allow.EmailTrusted
 }
 
 // SignInClaims returns the names of the claims that [Skill.SignInRules] reads.
@@ -103,7 +102,7 @@ func (s *Skill) SignInRules(provider Provider, claims Claims) []Rule {
 	rules := s.Allow.Rules(claims)
 	if s.identifiesByEmail(provider) {
 		rule := Rule{Name: "subject_claim"}
-		if !claims.emailVerified() {
+		if !claims.EmailVerified() {
 			rule.Reason, rule.Detail = ReasonEmailUnverified, detailUnverified
 		}
 		rules = append(rules, rule)

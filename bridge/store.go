@@ -87,9 +87,9 @@ type Store interface {
 
 	// Revoke revokes the live links that match a filter, and returns them. Links that were revoked before keep their
 	// time, reason and actor, and are not returned. If the filter names a person, by Subject or by Account, it also
-	// revokes the sign-ins under each of these names up to the time of the revocation, whatever else the filter has, at
-	// its Provider, or at every one if it has none: from them Link makes no link any more. ErrTokenUsed: the Token of the
-	// revocation was accepted before. ErrAmbiguous: see LinkFilter.OnePerson. After an error the Token is not used.
+	// revokes the sign-ins under each of these names up to the time of the revocation, whatever else the filter has but
+	// IDs, at its Provider, or at every one if it has none: from them Link makes no link any more. ErrTokenUsed: the Token
+	// of the revocation was accepted before. ErrAmbiguous: see LinkFilter.OnePerson. After an error the Token is not used.
 	//
 	// With a Limit it revokes some at a time, so that no other write waits long for it, and none only if no live link
 	// matches any more: call it until then, each time After the last link that it returned. It cannot be combined with

@@ -97,7 +97,7 @@ func uncapitalized(label string) string {
 
 // Consent writes the consent page.
 func (p *Pages) Consent(w http.ResponseWriter, page ConsentPage) error {
-	return p.write(w, http.StatusOK, true, p.consent, p.consentData(page))
+	return p.write(w, http.StatusOK, formsElsewhere, p.consent, p.consentData(page))
 }
 
 // initial returns the first letter or digit of a text, in upper case.

@@ -10,6 +10,7 @@ const (
 	RetryNone    Retry = ""
 	RetryReload  Retry = "reload"  // by loading the same URL again
 	RetryRestart Retry = "restart" // by starting the sign-in again with the flow in the browser's cookie
+	RetryLinks   Retry = "links"   // by going to the page of the person's links
 )
 
 // ErrorData is what an error page shows.
@@ -44,5 +45,9 @@ func (p *Pages) errorData(data ErrorData) errorData {
 
 // Error writes an error page.
 func (p *Pages) Error(w http.ResponseWriter, status int, data ErrorData) error {
-	return p.write(w, status, data.Retry == RetryRestart, p.errors, p.errorData(data))
+	forms := noForms
+	if data.Retry == RetryRestart {
+		forms = formsElsewhere
+	}
+	return p.write(w, status, forms, p.errors, p.errorData(data))
 }

@@ -20,7 +20,7 @@ var embedded embed.FS
 
 // Pages renders pages. It is safe for concurrent use.
 type Pages struct {
-	consent, refused, setupFault, try, errors, home *template.Template
+	consent, refused, setupFault, try, errors, home, links, linksSignIn *template.Template
 
 	frame  frame
 	texts  map[ErrorPage]errorText
@@ -50,7 +50,6 @@ func New(folder fs.FS, operator Operator) (*Pages, error) {
 	p := &Pages{
 		frame: frame{template.CSS(style), operator},
 		texts: errorTexts(),
-		// No form-action: browsers apply it to every redirect after a form, and ours ends at Alexa.
 		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) +
 			"'; img-src data:; base-uri 'none'; frame-ancestors 'none'",
 	}
@@ -80,6 +79,9 @@ func (p *Pages) parseNewer(folder fs.FS) (err error) {
 	}{
 		{"refused.html", &p.refused, refusedData{RefusedPage{Token: sampleToken}, p.frame}},
 		{"setup_fault.html", &p.setupFault, setupFaultData{SetupFaultPage{Token: sampleToken}, p.frame}},
+		{"links.html", &p.links, p.linksData(LinksPage{Token: sampleToken})},
+		{"links_sign_in.html", &p.linksSignIn,
+			linksSignInData{LinksSignIn{Choices: []SignInChoice{{Host: sampleToken}}}, p.frame}},
 	} {
 		*newer.page, err = parse(folder, newer.name)
 		if !has(folder, newer.name) && (err != nil || !showsForm(*newer.page, newer.data)) {
@@ -149,7 +151,27 @@ func (p *Pages) tryAll() error {
 		try(p.try, tryData{TryResult{Rules: []TryRule{{}}, Kept: []TryClaim{{}}, Sent: []TryClaim{{}}, Problems: []string{"problem"}},
 			true, p.frame}),
 		try(p.home, homeData{p.frame, []string{"skill"}}),
+		p.tryLinks(),
 	)
+}
+
+func (p *Pages) tryLinks() error {
+	errs := []error{
+		try(p.errors, p.errorData(ErrorData{Page: PageInternal, Retry: RetryLinks})),
+		try(p.linksSignIn, linksSignInData{LinksSignIn{Choices: []SignInChoice{{"host", "", "url"}}}, p.frame}),
+	}
+	row := LinkRow{"id", "skill", "since", "used"}
+	events := []LinksEvent{"", NoticeUnlinked, NoticeUnlinkedAll, NoticeNoLink, NoticeSignedOut, NoticeExpired}
+	for _, event := range events {
+		notice := LinksNotice{event, "skill"}
+		choices := []SignInChoice{{"host", "skills", "url"}, {"host", "", "url"}}
+		full := LinksPage{Name: "name", Email: "email", Links: []LinkRow{row, {}}, More: 1, Notice: notice}
+		errs = append(errs,
+			try(p.links, p.linksData(full)),
+			try(p.links, p.linksData(LinksPage{Notice: notice})),
+			try(p.linksSignIn, linksSignInData{LinksSignIn{choices, notice}, p.frame}))
+	}
+	return errors.Join(errs...)
 }
 
 func try(page *template.Template, data any) error {
@@ -166,11 +188,20 @@ type homeData struct {
 
 // Home writes the landing page, with the names of the skills.
 func (p *Pages) Home(w http.ResponseWriter, skills []string) error {
-	return p.write(w, http.StatusOK, false, p.home, homeData{p.frame, skills})
+	return p.write(w, http.StatusOK, noForms, p.home, homeData{p.frame, skills})
 }
 
+// forms says what forms a page has.
+type forms int
+
+const (
+	noForms        forms = iota
+	formsHere            // whose responses are pages of ours, at once or after a redirect
+	formsElsewhere       // whose responses redirect to Alexa or to a provider
+)
+
 // write renders the whole page before it sends any of it.
-func (p *Pages) write(w http.ResponseWriter, status int, hasForm bool, page *template.Template, data any) error {
+func (p *Pages) write(w http.ResponseWriter, status int, has forms, page *template.Template, data any) error {
 	var body bytes.Buffer
 	if err := page.Execute(&body, data); err != nil {
 		http.Error(w, "the page cannot be shown", http.StatusInternalServerError)
@@ -179,12 +210,15 @@ func (p *Pages) write(w http.ResponseWriter, status int, hasForm bool, page *tem
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", p.policy)
+	if has == formsHere { // else not: browsers apply form-action to every redirect after a form
+		header.Set("Content-Security-Policy", p.policy+"; form-action 'self'")
+	}
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Frame-Options", "DENY")
 	header.Set("Document-Policy", "force-load-at-top") // whatever fragment the URL has
 	header.Set("Cache-Control", "no-store")
 	header.Set("Referrer-Policy", "no-referrer")
-	if hasForm {
+	if has != noForms {
 		// With no-referrer, browsers would send `Origin: null` with the form, which does not tell where it comes
 		// from.
 		header.Set("Referrer-Policy", "same-origin")

@@ -54,6 +54,11 @@ func pageWriters(p *templates.Pages) map[string]func(http.ResponseWriter) error 
 		"home": func(w http.ResponseWriter) error {
 			return p.Home(w, []string{"Contoso Pizza", "Contoso Lights"})
 		},
+		"links": func(w http.ResponseWriter) error { return p.Links(w, linksPage()) },
+		"links-none": func(w http.ResponseWriter) error {
+			return p.Links(w, templates.LinksPage{Email: "ada@contoso.com", Token: "the-token", Switch: "/links?account=other"})
+		},
+		"links-sign-in": func(w http.ResponseWriter) error { return p.LinksSignIn(w, http.StatusOK, linksSignIn()) },
 	}
 }
 
@@ -283,7 +288,12 @@ func TestPagesOfEarlierVersion(t *testing.T) {
 				t.Fatal(err)
 			}
 			for page, write := range pageWriters(p) {
-				if _, body := render(t, write); page != "home" && !strings.Contains(body, "the-token") {
+				want := map[string]string{"home": "", "links-sign-in": "login.contoso.com"}
+				shown, ok := want[page]
+				if !ok {
+					shown = "the-token"
+				}
+				if _, body := render(t, write); !strings.Contains(body, shown) {
 					t.Errorf("%s: the page has no form:\n%s", page, body)
 				}
 			}
@@ -297,7 +307,8 @@ func TestMistakesInPages(t *testing.T) {
 		"base.html": `{{.NoSuchField}}`, "consent.html": `{{define "main"}}{{.NoSuchField}}{{end}}`,
 		"refused.html":     `{{define "main"}}{{.NoSuchField}}{{end}}`,
 		"setup_fault.html": `{{define "main"}}{{.Account}}{{end}}`,
-		"error.html":       `{{define "main"}}{{.NoSuchField}}{{end}}`, "home.html": `{{define "main"}}{{.Token}}{{end}}`,
+		"links.html":       `{{define "main"}}{{.Flow}}{{end}}`, "links_sign_in.html": `{{define "main"}}{{.Token}}{{end}}`,
+		"error.html": `{{define "main"}}{{.NoSuchField}}{{end}}`, "home.html": `{{define "main"}}{{.Token}}{{end}}`,
 	} {
 		for _, text := range []string{text, "{{"} {
 			if _, err := templates.New(fstest.MapFS{name: {Data: []byte(text)}}, templates.Operator{}); err == nil {

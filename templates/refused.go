@@ -20,5 +20,5 @@ type refusedData struct {
 
 // Refused writes the page for an account that may not link the skill. It offers another account.
 func (p *Pages) Refused(w http.ResponseWriter, page RefusedPage) error {
-	return p.write(w, http.StatusForbidden, true, p.refused, refusedData{page, p.frame})
+	return p.write(w, http.StatusForbidden, formsElsewhere, p.refused, refusedData{page, p.frame})
 }

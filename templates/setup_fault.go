@@ -17,5 +17,5 @@ type setupFaultData struct {
 // SetupFault writes the page for a mistake in the set-up. It offers the way back to Alexa only: the same would happen
 // again.
 func (p *Pages) SetupFault(w http.ResponseWriter, page SetupFaultPage) error {
-	return p.write(w, http.StatusInternalServerError, true, p.setupFault, setupFaultData{page, p.frame})
+	return p.write(w, http.StatusInternalServerError, formsElsewhere, p.setupFault, setupFaultData{page, p.frame})
 }

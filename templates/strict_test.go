@@ -63,4 +63,6 @@ type alwaysOK struct{ http.ResponseWriter }
 func (w alwaysOK) WriteHeader(int) { w.ResponseWriter.WriteHeader(http.StatusOK) }
 
 // pageNames returns the names of the pages of [servePages].
-func pageNames() []string { return []string{"consent", "refused", "setup-fault", "error", "home"} }
+func pageNames() []string {
+	return []string{"consent", "refused", "setup-fault", "error", "home", "links", "links-none", "links-sign-in"}
+}

@@ -22,6 +22,12 @@ const (
 	PageNotFound         ErrorPage = "not_found"
 	PageTooMany          ErrorPage = "too_many"
 	PageInternal         ErrorPage = "internal"
+
+	// Of the page of a person's links.
+	PageLinksNotSignedIn ErrorPage = "links_not_signed_in"
+	PageLinksSetup       ErrorPage = "links_setup"
+	PageLinksRejected    ErrorPage = "links_rejected"
+	PageLinksUnavailable ErrorPage = "links_unavailable"
 )
 
 // errorText is what a person reads: what it is, what happened, and what to do.
@@ -122,6 +128,29 @@ func errorTexts() map[ErrorPage]errorText {
 			"Something went wrong on our side",
 			"The request could not be finished.",
 			startAgain,
+		},
+		PageLinksNotSignedIn: {
+			"You could not be signed in",
+			"The sign-in was cancelled or took too long, or your company’s sign-in did not say for certain who you are. " +
+				"Your links are as they were.",
+			"Sign in again, or with another account. If it fails again, ask whoever runs this server.",
+		},
+		PageLinksSetup: {
+			"This sign‑in is not set up correctly",
+			"This server and your company’s sign-in are not set up for each other, so your links cannot be shown. " +
+				"It is nothing that you did.",
+			"Only whoever runs this server can correct it. Tell them, and give them the reference below.",
+		},
+		PageLinksRejected: {
+			"Nothing was changed",
+			"Your browser sent what is not on the page of your links as it is now: that page is old, " +
+				"you have signed in again since, or another site sent it.",
+			"Open the page of your links again, and choose there.",
+		},
+		PageLinksUnavailable: {
+			"We cannot reach your links right now",
+			"Something on our side does not answer, so we do not know whether anything was changed.",
+			"Wait a moment, open the page of your links again, and look whether the link is still there.",
 		},
 	}
 }

@@ -39,10 +39,10 @@ type tryData struct {
 
 // TryStart writes the page before a test sign-in.
 func (p *Pages) TryStart(w http.ResponseWriter, page TryStart) error {
-	return p.write(w, http.StatusOK, true, p.try, tryData{TryResult{Skill: page.Skill}, false, p.frame})
+	return p.write(w, http.StatusOK, formsElsewhere, p.try, tryData{TryResult{Skill: page.Skill}, false, p.frame})
 }
 
 // TryResult writes the result of a test sign-in.
 func (p *Pages) TryResult(w http.ResponseWriter, page TryResult) error {
-	return p.write(w, http.StatusOK, false, p.try, tryData{page, true, p.frame})
+	return p.write(w, http.StatusOK, noForms, p.try, tryData{page, true, p.frame})
 }

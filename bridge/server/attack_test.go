@@ -72,7 +72,7 @@ func TestAttacks(t *testing.T) {
 
 func attacks(b *testBridge) []attack {
 	return slices.Concat(redirectAttacks(b), requestAttacks(), callbackAttacks(), cookieAttacks(), consentAttacks(),
-		tokenAttacks(), lookupAttacks(), pathAttacks(), pageAttacks(), accountAttacks(), smugglingAttacks())
+		tokenAttacks(), lookupAttacks(), pathAttacks(), pageAttacks(), accountAttacks(), smugglingAttacks(), linksAttacks())
 }
 
 func printAttacks(t *testing.T, attempts, through map[string]int) {

@@ -36,6 +36,8 @@ func browserPages(t *testing.T, browser *browser) {
 		"wrong-address": openWrongAddress,
 		"provider-down": openProviderDown,
 		"home":          func(tb *tab, b *testBridge) { tb.open(publicOrigin + "/") },
+		"links-sign-in": func(tb *tab, b *testBridge) { tb.open(publicOrigin + "/links") },
+		"links-long":    openLongLinks,
 	} {
 		t.Run(name, func(t *testing.T) {
 			tab := browser.tab(t)
@@ -76,6 +78,14 @@ func openLongConsent(tb *tab, b *testBridge) {
 	tb.signIn(request, testbridge.Hedy())
 }
 
+func openLongLinks(tb *tab, b *testBridge) {
+	openLongConsent(tb, b)
+	tb.press("link")
+	tb.open(publicOrigin + "/links?provider=corp")
+	tb.fillIn(testbridge.Hedy())
+	tb.wantText("Contoso Lights")
+}
+
 func openWrongAddress(tb *tab, b *testBridge) {
 	request := b.Request()
 	request.RedirectURI = "https://" + strings.Repeat("w", 80) + ".example/"
@@ -103,7 +113,7 @@ func (tb *tab) wantStructure() {
 		"it has no script":            `document.scripts.length === 0`,
 		"nor event attributes":        `[...document.querySelectorAll("*")].every(e => !/ on/.test(" " + e.getAttributeNames().join(" ")))`,
 		"it loads nothing":            `performance.getEntriesByType("resource").length === 0`,
-		"buttons and links are large": `[...document.querySelectorAll("button, a")].every(e => e.offsetHeight >= 44)`,
+		"buttons and links are large": `[...document.querySelectorAll("button, a")].every(e => !e.checkVisibility() || e.offsetHeight >= 44)`,
 	} {
 		if !tb.truth(expression) {
 			tb.Errorf("want: %s", what)
@@ -127,7 +137,8 @@ func (tb *tab) wantNames() {
 			tb.Errorf("a %s has no name", axText(node.Role))
 		}
 	}
-	if want := evaluate[int](tb, `document.querySelectorAll("button, a, input:not([type=hidden])").length`); controls != want {
+	visible := `[...document.querySelectorAll("button, a, summary, input:not([type=hidden])")].filter(e => e.checkVisibility())`
+	if want := evaluate[int](tb, visible+".length"); controls != want {
 		tb.Errorf("%d controls in the accessibility tree, want %d", controls, want)
 	}
 }

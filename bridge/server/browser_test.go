@@ -36,6 +36,9 @@ func TestBrowser(t *testing.T) {
 		{"back after linking", browserBack},
 		{"provider down", browserProviderDown},
 		{"another account", browserAnotherAccount},
+		{"unlink", browserUnlink},
+		{"sign out of the page of links", browserSignOut},
+		{"unlink by keyboard", browserUnlinkByKeyboard},
 		{"plain HTTP on loopback", browserPlainHTTP},
 		{"pages", browserPages},
 	}

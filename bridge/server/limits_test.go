@@ -58,7 +58,7 @@ func TestRequestsPerMinute(t *testing.T) {
 			t.Errorf("request %d: status %d, want %d", i, got, want)
 		}
 	}
-	for _, path := range []string{"/callback/corp", "/consent", "/try/x", "/", "/nothing",
+	for _, path := range []string{"/callback/corp", "/consent", "/try/x", "/links", "/links/unlink", "/", "/nothing",
 		"/.well-known/oauth-authorization-server"} {
 		if got := status(b, "GET", path, nil, forwarded(stranger)); got != http.StatusTooManyRequests {
 			t.Errorf("%s: status %d, want 429", path, got)
@@ -85,7 +85,8 @@ func TestRequestsOfAnotherSite(t *testing.T) {
 	b := startBridge(t, withProxy(5, 30))
 	b.Clock.Hold()
 	for range 10 {
-		for _, path := range []string{b.Request().URL(), "/", "/nothing", "/consent", "/callback/corp"} {
+		for _, path := range []string{b.Request().URL(), "/", "/nothing", "/consent", "/callback/corp",
+			"/links?provider=corp"} {
 			for _, destination := range []string{"empty", "image", "iframe"} {
 				if got := status(b, "GET", path, nil, forwarded(honest),
 					header("Sec-Fetch-Dest", destination)); got != http.StatusForbidden {

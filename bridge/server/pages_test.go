@@ -132,7 +132,7 @@ func TestRejectHeadAndPrefetch(t *testing.T) {
 	b := startBridge(t)
 	phone := simulator.NewPhone()
 	callback := b.CallbackURL(phone, b.Request())
-	for _, address := range []string{b.Request().URL(), callback} {
+	for _, address := range []string{b.Request().URL(), callback, b.Origin + "/links?provider=corp"} {
 		path := mustParse(address).Path
 		for _, method := range []string{http.MethodHead, http.MethodPost, http.MethodOptions, http.MethodPut} {
 			response, _ := b.Do(withCookies(phone, b.NewRequest(method, address, nil)))

@@ -29,3 +29,12 @@ func (c Config) LinkChecker() func(link *bridge.Link) bridge.Reason {
 	}
 	return newRegistry(c, upstreams).CheckLink
 }
+
+// providerIDs returns the ids of the providers, in their order in the configuration.
+func providerIDs(config Config) []string {
+	var ids []string
+	for _, provider := range config.Providers {
+		ids = append(ids, provider.ID)
+	}
+	return ids
+}

@@ -13,6 +13,7 @@ import (
 
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/oauth"
+	"alexa-oidc-bridge/bridge/internal/people"
 	"alexa-oidc-bridge/bridge/internal/reference"
 	"alexa-oidc-bridge/bridge/upstream"
 	"alexa-oidc-bridge/templates"
@@ -46,6 +47,8 @@ func (s *Server) publicHandler() http.Handler {
 	page("/callback/{provider}", s.authorize.Callback, get)
 	page("/consent", s.authorize.Consent, get, post)
 	page("/try/{ticket}", s.authorize.Try, get, post)
+	page(people.Path, s.people.Links, get)
+	page(people.Path+"/unlink", s.people.Unlink, get, post)
 	endpoint("/token", s.token.Token, post)
 	lookup := endpoint("/lookup", s.introspect.Lookup, post)
 	endpoint("/userinfo", s.introspect.Userinfo, get, post)

@@ -22,6 +22,7 @@ import (
 	"alexa-oidc-bridge/bridge/internal/introspect"
 	"alexa-oidc-bridge/bridge/internal/limit"
 	"alexa-oidc-bridge/bridge/internal/logout"
+	"alexa-oidc-bridge/bridge/internal/people"
 	"alexa-oidc-bridge/bridge/internal/recheck"
 	"alexa-oidc-bridge/bridge/internal/scim"
 	"alexa-oidc-bridge/bridge/internal/token"
@@ -96,6 +97,7 @@ type Server struct {
 	token      *token.Handler
 	scim       *scim.Handler
 	logout     *logout.Handler
+	people     *people.Handler
 	upstreams  map[string]*upstream.Provider
 	skillNames []string // for the landing page
 	retention  retention
@@ -189,9 +191,15 @@ func (s *Server) newHandlers(config Config) (err error) {
 	s.recheck = recheck.New(recheck.Deps{Deps: deps, Upstreams: s.upstreams, Keys: config.Keys, Sampler: s.errors.Sampler,
 		Checked: func(linkID string) { s.introspect.ReadAgain(linkID) }})
 	deps.Used = s.recheck.Used
+	s.people = people.New(people.Deps{
+		Deps: deps, Keys: config.Keys, Pages: s.pages, Sampler: s.errors.Sampler, Providers: providerIDs(config),
+		SignIn: func(w http.ResponseWriter, r *http.Request, provider string, another bool) error {
+			return s.authorize.SignIn(w, r, provider, another)
+		},
+	})
 	s.authorize = authorize.New(authorize.Deps{
 		Deps: deps, Upstreams: s.upstreams, Keys: config.Keys, Pages: s.pages, Sampler: s.errors.Sampler,
-		FailedExchanges: s.limits.failedExchanges,
+		FailedExchanges: s.limits.failedExchanges, SignedIn: s.people.SignedIn,
 	})
 	s.token = token.New(deps)
 	s.scim = scim.New(deps)

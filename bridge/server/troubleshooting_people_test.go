@@ -39,6 +39,24 @@ func pageTroubles(faults *providerFaults) []trouble {
 		page("This test sign-in has ended", nil, send("GET", "/try/"+bridge.NewTicketSecret(), nil)),
 		page("Please open this in your browser", nil, callback("error", "disallowed_useragent")),
 		page("We cannot save this right now", nil, broken(failing())),
+		page("You could not be signed in", nil, func(b *testBridge) string {
+			phone := simulator.NewPhone()
+			return b.Submit(phone, b.Open(phone, b.Origin+"/links?provider=corp"), url.Values{"action": {"cancel"}}).Body
+		}),
+		page("your links cannot be shown", withWrongSecret, func(b *testBridge) string {
+			phone := simulator.NewPhone()
+			return b.SubmitLogin(phone, b.Open(phone, b.Origin+"/links?provider=corp"), testbridge.Ada()).Body
+		}),
+		page("| Nothing was changed |", nil,
+			send("POST", "/links/unlink", url.Values{}, header("Sec-Fetch-Site", "cross-site"))),
+		page("You are not signed in any more", nil, send("POST", "/links/unlink", url.Values{})),
+		page("We cannot reach your links", nil, func(b *testBridge) string {
+			store := &brokenLinks{Store: b.Store}
+			b.ReplaceStore(store)
+			store.list.Store(true)
+			phone := simulator.NewPhone()
+			return b.SubmitLogin(phone, b.Open(phone, b.Origin+"/links?provider=corp"), testbridge.Ada()).Body
+		}),
 		page("sign-in is busy", func(*testBridge) { faults.answer(tokenPath, http.StatusTooManyRequests, "") }, signIn),
 		page("Please wait a minute", withLimits, tooMany(send("GET", "/try/x", nil, header("X-Forwarded-For", "198.51.100.1")))),
 		page("This page was fetched ahead", nil, send("GET", "/authorize", nil, header("Sec-Purpose", "prefetch"))),

@@ -21,14 +21,14 @@ const (
 func (s *Store) Forget(ctx context.Context, filter bridge.LinkFilter, revocation bridge.Revocation) ([]bridge.Link, error) {
 	return s.inBatches(ctx, filter, forgetSize, func(batch bridge.LinkFilter) ([]bridge.Link, error) {
 		return writeResult(ctx, s, func(tx *transaction) ([]bridge.Link, error) {
-			if err := tx.revokeSignIns(batch, revocation.At); err != nil {
+			if err := tx.revokeSignIns(filter, revocation.At); err != nil {
 				return nil, err
 			}
 			links, err := forgetMatching(tx, batch, revocation)
 			if err != nil {
 				return nil, err
 			}
-			return links, tx.forgetSubject(batch)
+			return links, tx.forgetSubject(filter)
 		})
 	})
 }

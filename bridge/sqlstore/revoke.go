@@ -52,12 +52,13 @@ func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, by bridge.
 		filter.Live = true
 	}
 	return s.inBatches(ctx, filter, revokeSize, func(batch bridge.LinkFilter) ([]bridge.Link, error) {
-		return s.revoke(ctx, batch, by)
+		return s.revoke(ctx, filter, batch, by)
 	})
 }
 
-func (s *Store) revoke(ctx context.Context, filter bridge.LinkFilter, by bridge.Revocation) ([]bridge.Link, error) {
-	condition, args := filterCondition(filter, 4)
+// revoke revokes the links of a batch, and the sign-ins of the person whom the filter names.
+func (s *Store) revoke(ctx context.Context, filter, batch bridge.LinkFilter, by bridge.Revocation) ([]bridge.Link, error) {
+	condition, args := filterCondition(batch, 4)
 	if by.Recheck {
 		condition += ` AND ` + withoutUpstreamToken
 	}

@@ -7,8 +7,12 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// revokeSignIns revokes the sign-ins of the person whom a filter names, under each of the names.
+// revokeSignIns revokes the sign-ins of the person whom a filter names, under each of the names. A filter with ids names
+// links, and not a person.
 func (tx *transaction) revokeSignIns(filter bridge.LinkFilter, at time.Time) error {
+	if len(filter.IDs) > 0 {
+		return nil
+	}
 	names := namesOf(filter.Subject, filter.Account)
 	return tx.lockSignIns(names, func() error {
 		for _, name := range names {

@@ -39,7 +39,8 @@ func (s *suite) mustRevokeBy(filter bridge.LinkFilter, at time.Time) {
 
 func (s *suite) revokeSignIns() {
 	s.mustRevokeBy(bridge.LinkFilter{Subject: "somebody else"}, s.now)
-	for _, filter := range []bridge.LinkFilter{{}, {Provider: "corp"}, {IDs: []string{"lnk_x"}}, {Email: "person1@contoso.com"}} {
+	for _, filter := range []bridge.LinkFilter{{}, {Provider: "corp"}, {IDs: []string{"lnk_x"}},
+		{Email: "person1@contoso.com"}, {IDs: []string{"lnk_x"}, Subject: onePerson, Issuer: s.signIn(0).Link.Issuer}} {
 		s.mustRevokeBy(filter, s.now.Add(time.Hour))
 	}
 	s.wantSignIn("of nobody by subject", nil, s.signIn(0), s.signIn(0, withCode))

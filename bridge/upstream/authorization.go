@@ -16,7 +16,9 @@ type Login struct {
 	State    string // RFC 6749 §10.12; compared by the caller
 	Nonce    string // OIDC Core §15.5.2
 	Verifier string // RFC 7636 §4.1
-	Test     bool   // an operator's test sign-in, which never asks for offline_access
+	// NoOffline is for a sign-in after which nobody asks the provider again: it asks for no offline_access, and returns
+	// no refresh token.
+	NoOffline bool
 }
 
 // Prompt is what the provider is asked to show (OIDC Core §3.1.2.1).
@@ -42,12 +44,12 @@ func (p *Provider) AuthorizationURL(ctx context.Context, login Login, prompt Pro
 	}
 	query := target.Query()
 	scopes := withoutOffline(p.config.Scopes)
-	asksOffline := p.config.Offline && !login.Test && p.config.AuthParams.Get("access_type") != "offline"
+	asksOffline := p.config.Offline && !login.NoOffline && p.config.AuthParams.Get("access_type") != "offline"
 	if asksOffline {
 		scopes = append(scopes, scopeOffline)
 		query.Set("prompt", "consent")
 	}
-	if asksOffline || login.Test {
+	if asksOffline || login.NoOffline {
 		query.Set("scope", strings.Join(scopes, " "))
 	}
 	for name, values := range p.config.AuthParams {
@@ -55,7 +57,7 @@ func (p *Provider) AuthorizationURL(ctx context.Context, login Login, prompt Pro
 			query[name] = values
 		}
 	}
-	if login.Test && query.Get("access_type") == "offline" {
+	if login.NoOffline && query.Get("access_type") == "offline" {
 		query.Del("access_type")
 	}
 	switch prompt {

@@ -127,7 +127,7 @@ func TestAuthorizationURLOffline(t *testing.T) {
 				}
 			}))
 			login := login()
-			login.Test = tt.test
+			login.NoOffline = tt.test
 			target, err := f.provider().AuthorizationURL(t.Context(), login, tt.prompt)
 			wantKind(t, err, "")
 			query := must(url.Parse(target)).Query()

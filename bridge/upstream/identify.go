@@ -87,7 +87,7 @@ func (p *Provider) Identify(ctx context.Context, login Login, response Response,
 		return nil, err
 	}
 	identity, err := s.identity(idToken, userinfo, wish)
-	if err == nil && !login.Test {
+	if err == nil && !login.NoOffline {
 		identity.RefreshToken = s.refreshToken
 	}
 	return identity, err

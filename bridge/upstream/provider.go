@@ -47,8 +47,8 @@ type Config struct {
 	CAs          *x509.CertPool // nil: those of the system
 	Timeout      time.Duration  // of one request to the provider; 0: 10 s
 	RedirectURI  string         // our callback for this provider
-	// Offline asks for a refresh token at each sign-in, except for a test: by the scope offline_access and prompt=consent
-	// (OIDC Core §11), or in the provider's own way if AuthParams has access_type=offline. A prompt in AuthParams stays.
+	// Offline asks for a refresh token at each sign-in, unless that is NoOffline: by the scope offline_access and
+	// prompt=consent (OIDC Core §11), or in the provider's own way if AuthParams has access_type=offline. A prompt in AuthParams stays.
 	Offline bool
 }
 

@@ -33,7 +33,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request, f *flow) error {
 
 // redirectToProvider sends the browser to the provider, with the flow in its cookie.
 func (h *Handler) redirectToProvider(w http.ResponseWriter, r *http.Request, f *flow, prompt upstream.Prompt) error {
-	if !h.Clients.Skill(f.request.ClientID).Consent {
+	if skill := h.Clients.Skill(f.request.ClientID); f.purpose != purposeLinks && !skill.Consent {
 		prompt = upstream.PromptLogin
 	}
 	location, err := h.Upstreams[f.provider].AuthorizationURL(r.Context(), f.login(), prompt)
@@ -43,9 +43,12 @@ func (h *Handler) redirectToProvider(w http.ResponseWriter, r *http.Request, f *
 	if err := h.cookies.put(w, r, f); err != nil {
 		return err
 	}
-	if f.test {
+	switch f.purpose {
+	case purposeTest:
 		h.flowLog(r.Context(), f).Info("test sign-in started")
-	} else {
+	case purposeLinks:
+		h.logSampled(r.Context(), f, "sign-in for links started")
+	default:
 		h.started.WithLabelValues(f.request.ClientID, f.provider).Inc()
 		h.logSampled(r.Context(), f, "sign-in started")
 	}

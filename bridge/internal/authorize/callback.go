@@ -17,8 +17,11 @@ func (h *Handler) Callback(w http.ResponseWriter, r *http.Request) error {
 		h.noCookie.Inc()
 		return h.httpError(r, nil, err)
 	}
-	if f.test {
+	switch f.purpose {
+	case purposeTest:
 		return h.finishTest(w, r, f, response)
+	case purposeLinks:
+		return h.finishLinks(w, r, f, response)
 	}
 	return h.httpError(r, f, h.finishSignIn(w, r, f, response))
 }

@@ -2,7 +2,6 @@ package authorize
 
 import (
 	"strings"
-	"unicode"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/templates"
@@ -14,7 +13,7 @@ func consentPage(f *flow, skill *bridge.Skill, result *signInResult) templates.C
 		Skill:   skill.Name,
 		Name:    result.Name,
 		Email:   result.Email,
-		Subject: displayable(result.Identity.Subject),
+		Subject: templates.Displayable(result.Identity.Subject),
 		Learns:  disclosedClaims(skill, result.Identity.Claims),
 		Scopes:  strings.Join(strings.Fields(f.request.Scope), ", "),
 		Flow:    f.id(),
@@ -41,40 +40,10 @@ func disclosedClaims(skill *bridge.Skill, claims bridge.Claims) []templates.Lear
 		}
 		label, known := labels[name]
 		if !known {
-			label = displayable(name)
+			label = templates.Displayable(name)
 		}
-		list = append(list, templates.Learn{What: label, Value: displayable(strings.Join(claims.Strings(name), ", "))})
+		value := templates.Displayable(strings.Join(claims.Strings(name), ", "))
+		list = append(list, templates.Learn{What: label, Value: value})
 	}
 	return list
-}
-
-// maxMarks is how many combining marks may follow a letter; no language needs more.
-const maxMarks = 4
-
-// displayable makes untrusted text fit for a page. It removes control, direction and invisible characters, which could
-// make text read as something else, and marks that are piled up, and shortens text that is too long.
-func displayable(text string) string {
-	marks := 0
-	text = strings.Map(func(r rune) rune {
-		if marks++; !unicode.Is(unicode.M, r) {
-			marks = 0
-		}
-		if unicode.Is(unicode.C, r) || r == unicode.ReplacementChar || isInvisible(r) || marks > maxMarks {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, ""))
-	text = strings.TrimSpace(text)
-	if runes := []rune(text); len(runes) > 200 {
-		text = string(runes[:200]) + "…"
-	}
-	return text
-}
-
-// isInvisible reports whether a character that is not a control character is drawn as nothing: those that Unicode lets
-// programs ignore, and blank letters.
-func isInvisible(r rune) bool {
-	const blankBraille, hangulFiller, halfwidthHangulFiller = '\u2800', '\u3164', '\uffa0'
-	return unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) || unicode.Is(unicode.Variation_Selector, r) ||
-		r == blankBraille || r == hangulFiller || r == halfwidthHangulFiller
 }

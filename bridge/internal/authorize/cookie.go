@@ -9,10 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gorilla/securecookie"
-	"github.com/gorilla/sessions"
-
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/sealedcookie"
 	"alexa-oidc-bridge/bridge/keys"
 )
 
@@ -20,40 +18,18 @@ const (
 	cookiePurpose = "cookie: pending login"
 	// maxFlows is how many flows one browser keeps. More would make its requests too large for a proxy.
 	maxFlows = 2
-	// maxCookie is the longest value that browsers accept: 4096 bytes together with the name.
-	maxCookie = 4096 - len("__Host-login-") - flowIDLength
 )
 
 // cookieJar keeps flows in the browser, each in a sealed cookie of its own, so that two sign-ins at once do not
 // collide.
 type cookieJar struct {
-	store  *sessions.CookieStore
-	prefix string
+	*sealedcookie.Jar
+	prefix string // of the names of flows
 }
 
 func newCookieJar(ring *keys.Ring, secure bool) *cookieJar {
-	var pairs [][]byte
-	for _, key := range ring.Derive(cookiePurpose, 64) {
-		pairs = append(pairs, key[:32], key[32:]) // for authentication, for encryption
-	}
-	store := sessions.NewCookieStore(pairs...)
-	// Every option is set: by the library's defaults, the cookie would be sent across sites, be readable by scripts, and
-	// live for 30 days.
-	store.Options = &sessions.Options{
-		Path:     "/",
-		Secure:   secure,
-		HttpOnly: true,
-		SameSite: http.SameSiteLaxMode, // sent when the provider redirects back, never with the form of another site
-	}
-	store.MaxAge(int(flowLifetime.Seconds())) // of the cookie and of the codecs
-	for _, codec := range store.Codecs {
-		codec.(*securecookie.SecureCookie).MaxLength(maxCookie)
-	}
-	jar := &cookieJar{store: store, prefix: "login-"}
-	if secure {
-		jar.prefix = "__Host-login-" // sibling domains cannot set it
-	}
-	return jar
+	jar := sealedcookie.New(ring, cookiePurpose, secure, flowLifetime)
+	return &cookieJar{jar, jar.Name("login-")}
 }
 
 var flowIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{16}$`)
@@ -75,8 +51,8 @@ func (j *cookieJar) find(r *http.Request, id string, now time.Time) (*flow, bool
 }
 
 func (j *cookieJar) open(cookie *http.Cookie) (*flow, bool) {
-	values := map[any]any{}
-	if err := securecookie.DecodeMulti(cookie.Name, cookie.Value, &values, j.store.Codecs...); err != nil {
+	values, ok := j.Open(cookie)
+	if !ok {
 		return nil, false
 	}
 	seed, _ := values["seed"].(string)
@@ -106,7 +82,8 @@ func (j *cookieJar) open(cookie *http.Cookie) (*flow, bool) {
 	}
 	ended, _ := values["outcome"].(string)
 	f.outcome = outcome(ended)
-	f.test, _ = values["test"].(bool)
+	forWhat, _ := values["purpose"].(string)
+	f.purpose = purpose(forWhat)
 	f.request.ScopeReduced, _ = values["scope_reduced"].(bool)
 	return f, true
 }
@@ -117,32 +94,30 @@ const separator = "\x00"
 
 // put sets the cookie of a flow and removes the oldest flows beyond maxFlows. It fails with errCookieTooLarge.
 func (j *cookieJar) put(w http.ResponseWriter, r *http.Request, f *flow) error {
-	session := sessions.NewSession(j.store, j.prefix+f.id())
-	options := *j.store.Options
-	session.Options = &options
-	session.Values = map[any]any{
+	name := j.prefix + f.id()
+	values := map[any]any{
 		"seed":  string(f.seed[:]),
 		"began": f.started.Unix(),
 		"request": strings.Join([]string{f.provider, f.request.ClientID, f.request.RedirectURI, f.request.ResponseType,
 			f.request.Scope, f.request.CodeChallenge, f.request.State}, separator),
 	}
 	if !f.signedIn.IsZero() {
-		session.Values["signed_in"] = f.signedIn.Unix()
+		values["signed_in"] = f.signedIn.Unix()
 	}
 	if f.outcome != "" {
-		session.Values["outcome"] = string(f.outcome)
+		values["outcome"] = string(f.outcome)
 	}
-	if f.test {
-		session.Values["test"] = true
+	if f.purpose != purposeLink {
+		values["purpose"] = string(f.purpose)
 	}
 	if f.request.ScopeReduced {
-		session.Values["scope_reduced"] = true
+		values["scope_reduced"] = true
 	}
-	if err := j.store.Save(r, w, session); err != nil {
+	if err := j.Put(w, r, name, values); err != nil {
 		return fmt.Errorf("%w: %w", errCookieTooLarge, err)
 	}
 	f.inCookie = true
-	j.dropOldest(w, r, session.Name())
+	j.dropOldest(w, r, name)
 	return nil
 }
 
@@ -170,7 +145,7 @@ func (j *cookieJar) dropOldest(w http.ResponseWriter, r *http.Request, name stri
 	slices.SortStableFunc(flows, func(a, b cookieAge) int { return cmp.Compare(b.started, a.started) })
 	for i, f := range flows {
 		if i >= maxFlows-1 {
-			http.SetCookie(w, j.expire(f.name))
+			http.SetCookie(w, j.Removal(f.name))
 		}
 	}
 }
@@ -187,25 +162,14 @@ func (j *cookieJar) end(r *http.Request, f *flow, outcome outcome) http.Header {
 
 // putTicket binds the ticket of a test sign-in to the browser.
 func (j *cookieJar) putTicket(w http.ResponseWriter, r *http.Request, handle bridge.Hash) error {
-	session := sessions.NewSession(j.store, j.ticketName())
-	options := *j.store.Options
-	session.Options = &options
-	session.Values = map[any]any{"ticket": string(handle)}
-	return j.store.Save(r, w, session)
+	return j.Put(w, r, j.Name("try"), map[any]any{"ticket": string(handle)})
 }
 
 // hasTicket reports whether a ticket is bound to this browser.
 func (j *cookieJar) hasTicket(r *http.Request, handle bridge.Hash) bool {
-	cookie, err := r.Cookie(j.ticketName())
-	if err != nil {
-		return false
-	}
-	values := map[any]any{}
-	err = securecookie.DecodeMulti(cookie.Name, cookie.Value, &values, j.store.Codecs...)
-	return err == nil && values["ticket"] == string(handle)
+	values, ok := j.Find(r, j.Name("try"))
+	return ok && values["ticket"] == string(handle)
 }
-
-func (j *cookieJar) ticketName() string { return strings.TrimSuffix(j.prefix, "login-") + "try" }
 
 // headerWriter is a response that has only a header yet.
 type headerWriter http.Header
@@ -215,10 +179,4 @@ func (headerWriter) Write([]byte) (n int, _ error) { return 0, nil }
 func (headerWriter) WriteHeader(int)               {}
 
 // removal returns a cookie that removes a flow from the browser.
-func (j *cookieJar) removal(f *flow) *http.Cookie { return j.expire(j.prefix + f.id()) }
-
-func (j *cookieJar) expire(name string) *http.Cookie {
-	options := *j.store.Options
-	options.MaxAge = -1
-	return sessions.NewCookie(name, "", &options)
-}
+func (j *cookieJar) removal(f *flow) *http.Cookie { return j.Removal(j.prefix + f.id()) }

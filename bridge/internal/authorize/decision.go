@@ -77,8 +77,8 @@ func (h *Handler) readDecision(r *http.Request) (*flow, bridge.Decision, error) 
 		return nil, "", rejectedPage(templates.PageNoCookie, http.StatusBadRequest,
 			"decision without the cookie of its flow")
 	}
-	if f.test {
-		return f, "", rejectedPage(templates.PageForeignPost, http.StatusBadRequest, "a test sign-in decides nothing")
+	if f.purpose != purposeLink {
+		return nil, "", rejectedPage(templates.PageForeignPost, http.StatusBadRequest, "the sign-in is not for a link")
 	}
 	decision, err := checkForm(f, form)
 	return f, decision, err
@@ -92,15 +92,13 @@ func invalidForm(err error) error {
 	return rejectedPage(templates.PageForeignPost, status, err.Error())
 }
 
-// checkOrigin checks that the form was sent by one of our pages, as far as the browser says. Some browsers send
-// `Origin: null` for a page that was reached by redirects; the form's token is checked in any case.
+// checkOrigin checks that the form was sent by one of our pages, as far as the browser says; its token is checked in
+// any case.
 func (h *Handler) checkOrigin(r *http.Request) error {
-	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
-	if (site == "" || site == "same-origin") && (origin == "" || origin == "null" || origin == h.PublicURL) {
-		return nil
+	if err := h.CheckOrigin(r); err != nil {
+		return rejectedPage(templates.PageForeignPost, http.StatusForbidden, err.Error())
 	}
-	return rejectedPage(templates.PageForeignPost, http.StatusForbidden, fmt.Sprintf(
-		"the form was sent by another site: Sec-Fetch-Site %q, Origin %q", upstream.LogText(site), upstream.LogText(origin)))
+	return nil
 }
 
 func checkForm(f *flow, form url.Values) (bridge.Decision, error) {

@@ -5,6 +5,8 @@
 //	GET, POST /try/{ticket}    is a test sign-in for an operator: the same way to the provider, but no link
 //	POST /consent              takes the person's decision, makes a link or not, and redirects to Alexa
 //
+// A person who wants to see their links signs in the same way, too: see [Handler.SignIn].
+//
 // There are two kinds of errors. As long as the skill and its redirect URI are not known to be valid, a page is shown
 // and nobody is redirected. After that, errors go back to Alexa with its state: in the fragment for the implicit
 // grant, in the query otherwise (RFC 6749 §4.1.2.1, §4.2.2.1). Where another try can help, a page offers it.

@@ -191,7 +191,7 @@ func (h *Handler) notAllowedPage(r *http.Request, f *flow, err *notAllowedError)
 	if err.person != nil {
 		page.Account = true
 		page.Name, page.Email = err.person.Name, err.person.Email
-		page.Subject = displayable(err.person.Identity.Subject)
+		page.Subject = templates.Displayable(err.person.Identity.Subject)
 	}
 	e := &httperror.Error{
 		Status: http.StatusForbidden,

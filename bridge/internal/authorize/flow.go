@@ -16,7 +16,7 @@ const (
 	flowIDLength = 16
 )
 
-// flow is the state of one attempt to link, in one browser. Each of its secrets is derived from the seed by
+// flow is the state of one sign-in, in one browser. Each of its secrets is derived from the seed by
 // HKDF-SHA256 under its own name, so that none can be computed from another.
 type flow struct {
 	seed     [bridge.TokenSeedSize]byte
@@ -26,10 +26,20 @@ type flow struct {
 	signedIn time.Time // zero: not yet
 	inCookie bool      // it is in the browser's cookie
 	outcome  outcome   // empty: none yet, or a link
-	test     bool      // an operator's test sign-in, which makes no link
+	purpose  purpose
 
 	person bridge.Identity // who signed in, as far as this request knows
 }
+
+// purpose is what a sign-in is for. It is sealed into the cookie of the flow, so that none can be finished as another.
+type purpose string
+
+// Purposes.
+const (
+	purposeLink  purpose = ""      // to link a skill
+	purposeTest  purpose = "test"  // an operator's test sign-in, which makes no link
+	purposeLinks purpose = "links" // to show a person their links
+)
 
 // outcome is why a flow cannot lead to a link any more. It is kept in the browser's cookie, so that no replica sends
 // a code for the flow again, and only until the person goes back to Alexa or begins anew.
@@ -54,6 +64,8 @@ func (f *flow) attrs() []any {
 		return nil
 	case f.started.IsZero():
 		return []any{"client_id", f.request.ClientID}
+	case f.purpose == purposeLinks:
+		return []any{"flow", f.id(), "purpose", string(f.purpose), "provider", f.provider}
 	}
 	return []any{"flow", f.id(), "client_id", f.request.ClientID, "provider", f.provider}
 }
@@ -70,7 +82,7 @@ func (f *flow) clientID() string {
 // of the flow, by which its cookie is found.
 func (f *flow) login() upstream.Login {
 	return upstream.Login{State: f.id() + f.secret("state"), Nonce: f.secret("nonce"), Verifier: f.secret("code verifier"),
-		Test: f.test}
+		NoOffline: f.purpose != purposeLink}
 }
 
 // id distinguishes the flows of a browser. It is not secret.

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
+	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/internal/endpoint"
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/limit"
@@ -27,6 +28,9 @@ type Deps struct {
 	Sampler   *httperror.Sampler // of log lines
 	// FailedExchanges limit the codes from one address that a provider refuses, by the id of the provider.
 	FailedExchanges map[string]*limit.ByAddress
+	// SignedIn takes over when a person has signed in to see their links; see [Handler.SignIn]. The claims of the person
+	// are those of the sign-in.
+	SignedIn func(w http.ResponseWriter, r *http.Request, person bridge.Identity) error
 }
 
 // Handler serves /authorize, /callback/{provider} and /consent. It is safe for concurrent use.

@@ -11,6 +11,7 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/upstream"
+	"alexa-oidc-bridge/templates"
 )
 
 // signInResult is what is stored until the person decides.
@@ -109,8 +110,8 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 	result := &signInResult{
 		Identity: person,
 		Account:  account,
-		Name:     displayable(claims.DisplayName()),
-		Email:    displayable(claims.String(bridge.ClaimEmail)),
+		Name:     templates.Displayable(claims.DisplayName()),
+		Email:    templates.Displayable(claims.String(bridge.ClaimEmail)),
 		Fresh: !identity.AuthTime.Before(f.started.Truncate(time.Second)) &&
 			identity.AuthTime.Before(h.Now().Add(clockSkew)),
 

@@ -40,7 +40,7 @@ func (h *Handler) Try(w http.ResponseWriter, r *http.Request) error {
 		return h.httpError(r, nil, err)
 	}
 	f := newFlow(bridge.AuthorizationRequest{ClientID: skill.ClientID}, skill.Provider, h.Now())
-	f.test = true
+	f.purpose = purposeTest
 	if err := h.redirectToProvider(w, r, f, upstream.PromptDefault); err != nil {
 		return h.testFailed(w, r, f, err)
 	}
@@ -159,7 +159,7 @@ func testResult(skill *bridge.Skill, provider bridge.Provider, identity *upstrea
 	page := templates.TryResult{
 		Skill:    skill.Name,
 		Issuer:   identity.Issuer,
-		Subject:  displayable(identity.Subject),
+		Subject:  templates.Displayable(identity.Subject),
 		Allowed:  true,
 		Sent:     sentClaims(idToken, userinfo),
 		Problems: identity.Unread,
@@ -173,7 +173,8 @@ func testResult(skill *bridge.Skill, provider bridge.Provider, identity *upstrea
 		if err != nil {
 			return templates.TryResult{}, err
 		}
-		page.Kept = append(page.Kept, templates.TryClaim{Name: displayable(name), Value: displayable(string(text))})
+		value := templates.Displayable(string(text))
+		page.Kept = append(page.Kept, templates.TryClaim{Name: templates.Displayable(name), Value: value})
 	}
 	for _, rule := range skill.SignInRules(provider, claims) {
 		page.Allowed = page.Allowed && rule.Reason == ""
@@ -192,8 +193,8 @@ func sentClaims(idToken, userinfo map[string]json.RawMessage) []templates.TryCla
 	}{{"ID token", idToken}, {"userinfo", userinfo}} {
 		for _, name := range slices.Sorted(maps.Keys(source.claims)) {
 			if !slices.Contains(hidden, name) && !strings.HasSuffix(name, "_token") {
-				value := displayable(string(source.claims[name]))
-				sent = append(sent, templates.TryClaim{Source: source.name, Name: displayable(name), Value: value})
+				value := templates.Displayable(string(source.claims[name]))
+				sent = append(sent, templates.TryClaim{Source: source.name, Name: templates.Displayable(name), Value: value})
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package endpoint
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"alexa-oidc-bridge/bridge/internal/clients"
 	"alexa-oidc-bridge/bridge/internal/limit"
 	"alexa-oidc-bridge/bridge/internal/reference"
+	"alexa-oidc-bridge/bridge/upstream"
 )
 
 // Paths of the endpoints for what a provider sends by itself. The id of the provider follows.
@@ -46,6 +48,17 @@ func (d *Deps) Origin(r *http.Request) bridge.Origin {
 		origin.Address = address.String()
 	}
 	return origin
+}
+
+// CheckOrigin returns an error if a form was not sent by one of our pages, as far as the browser says. Some browsers
+// send `Origin: null` for a page that was reached by redirects, so the form needs a token in any case.
+func (d *Deps) CheckOrigin(r *http.Request) error {
+	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
+	if (site == "" || site == "same-origin") && (origin == "" || origin == "null" || origin == d.PublicURL) {
+		return nil
+	}
+	return fmt.Errorf("the form was sent by another site: Sec-Fetch-Site %q, Origin %q",
+		upstream.LogText(site), upstream.LogText(origin))
 }
 
 // Register registers a collector and returns it, or the one that an earlier server registered under the same name.

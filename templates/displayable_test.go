@@ -1,8 +1,10 @@
-package authorize
+package templates_test
 
 import (
 	"strings"
 	"testing"
+
+	"alexa-oidc-bridge/templates"
 )
 
 func TestDisplayable(t *testing.T) {
@@ -18,7 +20,7 @@ func TestDisplayable(t *testing.T) {
 		"\xff\xfe bad":                      "bad",
 		strings.Repeat("x", 300):            strings.Repeat("x", 200) + "…",
 	} {
-		if got := displayable(text); got != want {
+		if got := templates.Displayable(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
