@@ -8,7 +8,6 @@ package config
 import (
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"slices"
 	"time"
@@ -125,9 +124,8 @@ func (b *builder) config(form form) *Config {
 	config.Server.Skills = b.skills(form.Skills, config.Server.Providers)
 	b.warnLoopback(form.Skills, config.Server.PublicURL)
 	config.Server.Backends = b.backends(form.Backends, config.Server.Skills)
-	if host, _, err := net.SplitHostPort(config.AdminListen); err == nil && !isLoopback(host) {
-		b.warn("admin_listen", "not a loopback address; restrict access to metrics and readiness by a firewall")
-	}
+	config.Server.AdminTokens = b.adminTokens(form.AdminTokens)
+	b.warnAdminListen(config.AdminListen, config.Server.AdminTokens)
 	return config
 }
 

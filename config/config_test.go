@@ -116,6 +116,7 @@ func TestDefaults(t *testing.T) {
 func TestEverythingSet(t *testing.T) {
 	t.Setenv("PIZZA_CLIENT_SECRET", keys.Generate())
 	t.Setenv("PIZZA_BACKEND_SECRET", backendSecret)
+	t.Setenv("HR_ADMIN_SECRET", keys.Generate())
 	t.Setenv("CORP_CLIENT_SECRET", secret)
 	t.Setenv("BRIDGE_KEY", keys.Generate())
 	loaded, warnings, err := config.Load("../config.example.yaml")

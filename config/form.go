@@ -7,6 +7,7 @@ type form struct {
 	PublicURL    string         `yaml:"public_url"`
 	Listen       string         `yaml:"listen"`
 	AdminListen  string         `yaml:"admin_listen"`
+	AdminTokens  []adminForm    `yaml:"admin_tokens"` // none: no admin API
 	Operator     operatorForm   `yaml:"operator"`
 	Proxies      []string       `yaml:"trusted_proxies"`
 	Limits       limitsForm     `yaml:"limits"`
@@ -20,6 +21,12 @@ type form struct {
 	Providers    []providerForm `yaml:"providers"`
 	Skills       []skillForm    `yaml:"skills"`
 	Backends     []backendForm  `yaml:"backends"`
+}
+
+type adminForm struct {
+	Name   string    `yaml:"name"`
+	Secret oneOrMany `yaml:"secret"`
+	May    []string  `yaml:"may"`
 }
 
 type operatorForm struct {

@@ -92,6 +92,7 @@ func (s *Server) adminHandler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics",
 		promhttp.HandlerFor(prometheus.Gatherers{s.deps.Counters, s.registry}, promhttp.HandlerOpts{}))
+	s.handleAdminAPI(mux)
 	return mux
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/internal/admin"
 	"alexa-oidc-bridge/bridge/internal/answercache"
 	"alexa-oidc-bridge/bridge/internal/authorize"
 	"alexa-oidc-bridge/bridge/internal/endpoint"
@@ -40,10 +41,11 @@ type Config struct {
 	Accounts     map[string]bridge.AccountPolicy
 	Skills       []*bridge.Skill
 	Backends     []*bridge.Backend
-	MaxStaleness time.Duration // how long lookups are answered from the cache while the store is out of reach
-	Memory       int           // size of the cache of lookup responses in bytes; at least 1 MiB is used
-	Templates    fs.FS         // replaces embedded pages; nil: none
-	Operator     Operator      // shown on every page
+	AdminTokens  []bridge.AdminToken // of the admin API; none: there is none
+	MaxStaleness time.Duration       // how long lookups are answered from the cache while the store is out of reach
+	Memory       int                 // size of the cache of lookup responses in bytes; at least 1 MiB is used
+	Templates    fs.FS               // replaces embedded pages; nil: none
+	Operator     Operator            // shown on every page
 	// TrustedProxies are the networks of reverse proxies whose X-Forwarded-For is believed, for limits and the log.
 	TrustedProxies []netip.Prefix
 	Limits         Limits
@@ -98,6 +100,7 @@ type Server struct {
 	scim       *scim.Handler
 	logout     *logout.Handler
 	people     *people.Handler
+	admin      *admin.Handler
 	upstreams  map[string]*upstream.Provider
 	skillNames []string // for the landing page
 	retention  retention
@@ -204,6 +207,7 @@ func (s *Server) newHandlers(config Config) (err error) {
 	s.token = token.New(deps)
 	s.scim = scim.New(deps)
 	s.logout = logout.New(logout.Deps{Deps: deps, Upstreams: s.upstreams})
+	s.admin = admin.New(admin.Deps{Deps: deps, Tokens: config.AdminTokens})
 	s.introspect, err = introspect.New(
 		introspect.Deps{Deps: deps, MaxStaleness: config.MaxStaleness, Memory: config.Memory, Sampler: s.errors.Sampler})
 	return err

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/operator"
 	"alexa-oidc-bridge/bridge/sqlstore"
 	"alexa-oidc-bridge/bridge/upstream"
 )
@@ -77,13 +77,12 @@ func checkNotEmpty(cmd *cobra.Command) error {
 	return nil
 }
 
-var referencePattern = regexp.MustCompile(`^[2-9A-HJ-NP-Z]{8}$`)
-
 // parse checks the flags, and puts them into the filter.
 func (a *auditArgs) parse(now time.Time) (err error) {
-	a.filter.Ref, a.filter.Event = bridge.CleanRef(a.ref), bridge.AuditEvent(a.event)
+	ref, isReference := operator.ParseReference(a.ref)
+	a.filter.Ref, a.filter.Event = ref, bridge.AuditEvent(a.event)
 	switch {
-	case a.ref != "" && !referencePattern.MatchString(a.filter.Ref):
+	case a.ref != "" && !isReference:
 		return misused("--ref is not a reference", "give the eight characters that the page shows, such as K7QF2M9D; "+
 			"none of them is I, O, 0 or 1")
 	case a.event != "" && !slices.Contains(bridge.AuditEvents(), a.filter.Event):
@@ -98,24 +97,18 @@ func (a *auditArgs) parse(now time.Time) (err error) {
 	return err
 }
 
-// parseTime returns where the time that a flag names begins, and where it ends: a day later or a second, for which the
-// store keeps times. Both are zero if the flag is empty.
+// parseTime returns where the time that a flag names begins, and where it ends; see [operator.ParseTime]. Both are zero
+// if the flag is empty.
 func parseTime(flag, text string, now time.Time) (begin, end time.Time, err error) {
 	if text == "" {
 		return time.Time{}, time.Time{}, nil
 	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return now.Add(-ago), now.Add(-ago), nil
-	}
-	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		return day, day.AddDate(0, 0, 1), nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}, time.Time{}, misused("--"+flag+" is not a time",
+	begin, end, ok := operator.ParseTime(text, now)
+	if !ok {
+		err = misused("--"+flag+" is not a time",
 			"use a duration before now such as 24h, a day such as 2026-11-29, or a time such as 2026-11-29T09:30:00Z")
 	}
-	return at, at.Add(time.Second), nil
+	return begin, end, err
 }
 
 func showAudit(cmd *cobra.Command, args auditArgs) error {
@@ -163,28 +156,8 @@ func (a auditArgs) whyNone() string {
   forget erases subjects`
 }
 
-// auditJSON is one record in the output of audit --json. The names are those of the log.
-type auditJSON struct {
-	ID       string     `json:"id"`
-	Time     *time.Time `json:"time"`
-	Event    string     `json:"event"`
-	Reason   string     `json:"reason"`
-	Actor    string     `json:"actor"`
-	ClientID string     `json:"client_id"`
-	Provider string     `json:"provider"`
-	LinkID   string     `json:"link_id"`
-	Subject  string     `json:"sub"`
-	Ref      string     `json:"ref"`
-	Address  string     `json:"address"`
-}
-
 func printAuditJSON(w io.Writer, records []bridge.AuditRecord) error {
-	list := make([]auditJSON, len(records))
-	for i, r := range records {
-		list[i] = auditJSON{r.ID, orNull(r.At), string(r.Event), string(r.Reason), string(r.Actor), r.ClientID, r.Provider,
-			r.LinkID, r.Subject, r.Ref, r.Address}
-	}
-	return printJSON(w, list)
+	return printJSON(w, operator.AuditRecords(records))
 }
 
 func printAudit(w io.Writer, records []bridge.AuditRecord) error {

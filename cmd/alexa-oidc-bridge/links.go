@@ -8,11 +8,11 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/operator"
 	"alexa-oidc-bridge/bridge/sqlstore"
 	"alexa-oidc-bridge/bridge/upstream"
 )
@@ -51,7 +51,7 @@ func linksListCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printLinksJSON(cmd.OutOrStdout(), links)
+				return printJSON(cmd.OutOrStdout(), operator.Links(links))
 			}
 			return printLinks(cmd.OutOrStdout(), links)
 		},
@@ -97,68 +97,13 @@ func withStore(cmd *cobra.Command, do func(*sqlstore.Store) error) error {
 	return nil
 }
 
-// linkJSON is one link in the output of links list --json.
-type linkJSON struct {
-	LinkID     string     `json:"link_id"`
-	ClientID   string     `json:"client_id"`
-	Provider   string     `json:"provider"`
-	Subject    string     `json:"sub"`
-	Name       string     `json:"name"`  // empty: not kept with the link
-	Email      string     `json:"email"` // empty: not kept with the link
-	Grant      string     `json:"grant"`
-	Scope      string     `json:"scope"`
-	CreatedAt  *time.Time `json:"created_at"`
-	LastUsedAt *time.Time `json:"last_used_at"` // null: never
-	RevokedAt  *time.Time `json:"revoked_at"`   // null: live
-	Reason     string     `json:"reason"`
-	// Actor is who revoked the link, or who made it, if it is a live test link. Empty: another live link, or revoked
-	// before actors were recorded.
-	Actor string `json:"actor"`
-	Test  bool   `json:"test,omitempty"` // made by links mint
-}
-
-func printLinksJSON(w io.Writer, links []bridge.Link) error {
-	list := make([]linkJSON, len(links))
-	for i, link := range links {
-		list[i] = linkJSON{link.ID, link.ClientID, link.Provider.ID, link.Subject, link.Claims.DisplayName(),
-			link.Claims.String(bridge.ClaimEmail), string(link.Grant), link.Scope,
-			orNull(link.CreatedAt), orNull(link.LastUsedAt), orNull(link.RevokedAt), string(link.Reason), string(link.Actor),
-			link.IsTest()}
-	}
-	return printJSON(w, list)
-}
-
 func printJSON(w io.Writer, list any) error {
 	text, err := json.MarshalIndent(list, "", "  ")
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(w, asciiJSON(string(text)))
+	_, err = fmt.Fprintln(w, string(operator.ASCII(text)))
 	return err
-}
-
-// asciiJSON escapes all characters beyond ASCII in a JSON text, so that none can control a terminal.
-func asciiJSON(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case r <= '~':
-			b.WriteRune(r)
-		case r <= 0xffff:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
-		}
-	}
-	return b.String()
-}
-
-func orNull(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 func printLinks(w io.Writer, links []bridge.Link) error {

@@ -8,12 +8,12 @@ import (
 	"os/user"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/operator"
 	"alexa-oidc-bridge/bridge/sqlstore"
 	"alexa-oidc-bridge/bridge/upstream"
 )
@@ -73,8 +73,6 @@ func revocationOf(cmd *cobra.Command, filter bridge.LinkFilter, reason, actor st
 	return by, errors.Join(checkGrant(filter.Grant), checkNamed(cmd, filter), checkReason(reason), checkActor(actor))
 }
 
-var reasonPattern = regexp.MustCompile(`^[ -~]{1,200}$`)
-
 // checkNamed rejects arguments that would revoke links by accident.
 func checkNamed(cmd *cobra.Command, filter bridge.LinkFilter) error {
 	byFlags := false
@@ -96,32 +94,17 @@ func checkNamed(cmd *cobra.Command, filter bridge.LinkFilter) error {
 	return nil
 }
 
-// checkOneProvider rejects a filter whose subject may be several people, because links of several providers match: only
-// issuer and subject together are a person. Test links are nobody's.
+// checkOneProvider rejects a filter whose subject may be several people.
 func checkOneProvider(ctx context.Context, store *sqlstore.Store, filter bridge.LinkFilter) error {
-	if filter.Subject == "" || filter.Provider != "" {
-		return nil
+	err := operator.CheckSubject(ctx, store, filter)
+	if several, ok := errors.AsType[*operator.SubjectError](err); ok {
+		return misused(several.Error(), "nothing was ended: add --provider, or give the ids of links list")
 	}
-	links, err := store.Links(ctx, filter)
-	if err != nil {
-		return err
-	}
-	var providers []string
-	for _, link := range links {
-		if !link.IsTest() {
-			providers = append(providers, upstream.LogText(link.Provider.ID)+" ("+upstream.LogText(link.Issuer)+")")
-		}
-	}
-	slices.Sort(providers)
-	if providers = slices.Compact(providers); len(providers) < 2 {
-		return nil
-	}
-	return misused("links of several providers have this subject, perhaps of several people: "+strings.Join(providers, ", "),
-		"nothing was ended: add --provider, or give the ids of links list")
+	return err
 }
 
 func checkReason(reason string) error {
-	if !reasonPattern.MatchString(reason) {
+	if !operator.IsPrintable(reason) {
 		return misused("the reason cannot be kept", "use 1 to 200 printable ASCII characters")
 	}
 	return nil
@@ -144,7 +127,7 @@ var reservedActor = regexp.MustCompile(`(?i)^\s*(system|person|skill|backend|pro
 
 // checkActor rejects an actor that cannot be stored, and one that would be taken for somebody else than an operator.
 func checkActor(actor string) error {
-	if !reasonPattern.MatchString(actor) {
+	if !operator.IsPrintable(actor) {
 		return misused("the actor cannot be kept", "use 1 to 200 printable ASCII characters")
 	}
 	if reservedActor.MatchString(actor) {

@@ -234,6 +234,7 @@ func TestCommandsNeverCreate(t *testing.T) {
 func TestCheck(t *testing.T) {
 	t.Setenv("PIZZA_CLIENT_SECRET", keys.Generate())
 	t.Setenv("PIZZA_BACKEND_SECRET", keys.Generate())
+	t.Setenv("HR_ADMIN_SECRET", keys.Generate())
 	t.Setenv("CORP_CLIENT_SECRET", keys.Generate())
 	t.Setenv("BRIDGE_KEY", keys.Generate())
 	code, stdout, stderr := runCommand("check", "--config", "../../config.example.yaml")

@@ -81,6 +81,7 @@ func describeChanges(before, now *config.Config) (attrs []any) {
 		{"skills", diffSkills(before, now)},
 		{"providers", diffProviders(before, now)},
 		{"backends", diffBackends(before, now)},
+		{"admin_tokens", diffAdminTokens(before, now)},
 	} {
 		add(kind.name+"_added", kind.added)
 		add(kind.name+"_changed", kind.changed)
@@ -115,6 +116,12 @@ func diffBackends(before, now *config.Config) diff {
 	return diffLists(before.Server.Backends, now.Server.Backends,
 		func(backend *bridge.Backend) string { return backend.ID },
 		func(a, b *bridge.Backend) bool { return reflect.DeepEqual(a, b) })
+}
+
+func diffAdminTokens(before, now *config.Config) diff {
+	return diffLists(before.Server.AdminTokens, now.Server.AdminTokens,
+		func(token bridge.AdminToken) string { return token.Name },
+		func(a, b bridge.AdminToken) bool { return reflect.DeepEqual(a, b) })
 }
 
 func diffProviders(before, now *config.Config) diff {

@@ -14,7 +14,7 @@ import (
 )
 
 func TestTry(t *testing.T) {
-	for _, name := range []string{"PIZZA_CLIENT_SECRET", "PIZZA_BACKEND_SECRET", "CORP_CLIENT_SECRET", "BRIDGE_KEY"} {
+	for _, name := range []string{"PIZZA_CLIENT_SECRET", "PIZZA_BACKEND_SECRET", "CORP_CLIENT_SECRET", "HR_ADMIN_SECRET", "BRIDGE_KEY"} {
 		t.Setenv(name, keys.Generate())
 	}
 	const path = "../../config.example.yaml"

@@ -32,6 +32,7 @@ const (
 	People      Audience = iota // errors are pages
 	Programs                    // errors are JSON
 	Directories                 // errors are JSON of SCIM
+	Operators                   // errors are JSON, and so are requests
 )
 
 // Error is an error with everything that its response and its log line need.
@@ -123,7 +124,7 @@ func (re *Responder) Respond(w http.ResponseWriter, r *http.Request, route strin
 	}
 	ref := reference.FromContext(r.Context())
 	switch {
-	case audience == Programs:
+	case audience == Programs, audience == Operators:
 		respondJSON(w, e.OAuth, ref)
 	case audience == Directories:
 		respondSCIM(w, e, ref)
