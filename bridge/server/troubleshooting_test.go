@@ -123,7 +123,8 @@ func wantInFile(t *testing.T, row testbridge.GuideRow, path string) {
 
 func troubles(faults *providerFaults) []trouble {
 	return slices.Concat(pageTroubles(faults), reasonTroubles(), setupTroubles(faults), rejectedTroubles(),
-		skillTroubles(), accountTroubles(faults), endedAccountTroubles(), serverTroubles(), scimTroubles())
+		skillTroubles(), accountTroubles(faults), endedAccountTroubles(), serverTroubles(), scimTroubles(),
+		eventTroubles())
 }
 
 // signIn signs Ada in, and returns the page after that.
