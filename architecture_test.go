@@ -22,7 +22,7 @@ func layers() map[string]int {
 		"bridge/server":             4,
 		"bridge/internal/authorize": 3, "bridge/internal/token": 3, "bridge/internal/introspect": 3,
 		"bridge/internal/recheck": 3, "bridge/internal/scim": 3, "bridge/internal/logout": 3,
-		"bridge/internal/people": 3, "bridge/internal/admin": 3,
+		"bridge/internal/people": 3, "bridge/internal/admin": 3, "bridge/internal/events": 3,
 		"bridge/sqlstore": 3, "bridge/storetest": 3,
 		"bridge/internal/endpoint": 2, "bridge/internal/httperror": 2,
 		"bridge/internal/sealedcookie": 1,

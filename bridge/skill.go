@@ -19,6 +19,8 @@ type Skill struct {
 	ClientID string
 	Name     string // shown to people
 	Provider string // the id of the provider at which people sign in
+	// SkillIDs are the ids, amzn1.ask.skill.…, by which events of Alexa name it. No two skills have the same.
+	SkillIDs []string
 
 	Grants       []Grant
 	RedirectURIs []string // all of them, compared byte for byte

@@ -93,6 +93,7 @@ type skillForm struct {
 	RequirePKCE       bool       `yaml:"require_pkce"`
 	VendorIDs         []string   `yaml:"vendor_ids"`
 	RedirectURIs      []string   `yaml:"redirect_uris"`
+	SkillIDs          []string   `yaml:"skill_ids"`
 	Scopes            []string   `yaml:"scopes"`
 	Claims            []string   `yaml:"claims"`
 	Allow             allowForm  `yaml:"allow"`

@@ -120,6 +120,17 @@ func TestProblems(t *testing.T) {
 			`17:23: skills[0].tokens.refresh: unknown: "sometimes"; `},
 		{"unknown grant", "grants: [implicit]", "grants: [password]",
 			`14:14: skills[0].grants[0]: not supported: "password"; `},
+		{"no skill id", "name: Contoso Pizza", "name: Contoso Pizza\n    skill_ids: [M2AAAAAAAAAAAA]",
+			`14:17: skills[0].skill_ids[0]: not a skill id: "M2AAAAAAAAAAAA"; `},
+		{"a skill id with something behind it", "name: Contoso Pizza",
+			"name: Contoso Pizza\n    skill_ids: [amzn1.ask.skill.1/x]", `14:17: skills[0].skill_ids[0]: not a skill id: `},
+		{"a skill id twice", "name: Contoso Pizza",
+			"name: Contoso Pizza\n    skill_ids: [amzn1.ask.skill.1, amzn1.ask.skill.1]",
+			`14:36: skills[0].skill_ids[1]: listed twice: "amzn1.ask.skill.1"; `},
+		{"a skill id of two skills", "  - client_id: pizza\n", "  - {client_id: radio, name: R, grants: [implicit], " +
+			"vendor_ids: [M2AAAAAAAAAAAA], skill_ids: [amzn1.ask.skill.1]}\n" +
+			"  - client_id: pizza\n    skill_ids: [amzn1.ask.skill.1]\n",
+			`14:17: skills[1].skill_ids[0]: the id of another skill, too: "amzn1.ask.skill.1"; `},
 		{"no name", "    name: Contoso Pizza\n", "", "12:5: skills[0].name: missing; "},
 		{"unknown provider", "name: Contoso Pizza", "provider: nobody\n    name: Contoso Pizza",
 			`13:15: skills[0].provider: no provider has this id: "nobody"; `},

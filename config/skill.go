@@ -26,6 +26,7 @@ const (
 
 var (
 	clientIDPattern = regexp.MustCompile(`^[!-~]{1,128}$`)
+	skillIDPattern  = regexp.MustCompile(`^amzn1\.ask\.skill\.[0-9A-Za-z-]{1,64}$`)
 	scopePattern    = regexp.MustCompile(`^[!#-\[\]-~]{1,64}$`) // scope-token of RFC 6749 §3.3
 )
 
@@ -46,6 +47,7 @@ func (b *builder) skills(forms []skillForm, providers []upstream.Config) []*brid
 			Provider:          b.skillProvider(key("provider"), form.Provider, providers),
 			Grants:            b.grants(key("grants"), form.Grants),
 			RedirectURIs:      b.redirectURIs(key, form),
+			SkillIDs:          b.skillIDs(key("skill_ids"), form.SkillIDs, skills),
 			Scopes:            b.scopes(key("scopes"), form.Scopes),
 			Claims:            b.claims(key("claims"), form.Claims),
 			Consent:           form.Consent == nil || *form.Consent,
@@ -112,6 +114,19 @@ func (b *builder) scopes(path string, scopes []string) []string {
 			"not a scope, or listed twice", `use 1 to 64 printable ASCII characters without spaces, " and \`)
 	}
 	return scopes
+}
+
+// skillIDs checks the ids by which events of Alexa name a skill. The other skills are those before it.
+func (b *builder) skillIDs(path string, ids []string, others []*bridge.Skill) []string {
+	for i, id := range ids {
+		taken := func(other *bridge.Skill) bool { return slices.Contains(other.SkillIDs, id) }
+		b.reject(!skillIDPattern.MatchString(id), element(path, i), "not a skill id",
+			"copy it from the developer console: amzn1.ask.skill. and what follows")
+		b.reject(slices.Contains(ids[:i], id), element(path, i), "listed twice", "remove one of the two")
+		b.reject(slices.ContainsFunc(others, taken), element(path, i), "the id of another skill, too",
+			"give it to the skill that has this id in the developer console")
+	}
+	return ids
 }
 
 func (b *builder) claims(path string, claims []string) []string {

@@ -40,6 +40,7 @@ func TestSkillNode(t *testing.T) {
 	s.skill.Endpoint = startSkill(t, "skill-node", command, environment)
 	s.play("<speak>Hello Ada Lovelace</speak>")
 	s.refusesForgeries()
+	s.disable()
 
 	s.skill.Endpoint = startSkill(t, "skill-node", command, append(environment, "ALLOW_TEST_LINKS=yes"))
 	s.wantReply("a test link, allowed", s.mint(), simulator.Reply{Speech: "<speak>Hello Test</speak>"})
@@ -56,7 +57,30 @@ func TestSkillPython(t *testing.T) {
 	s.wantReply("a test link, allowed", s.mint(), simulator.Reply{Speech: "Hello Test"})
 }
 
-func allowTestLinks(b *testbridge.Bridge) { b.Skill.TestTokens = true }
+func allowTestLinks(b *testbridge.Bridge) {
+	b.Skill.TestTokens, b.Skill.SkillIDs = true, []string{skillID}
+}
+
+// disable links Ada, and disables the skill in the Alexa app, as the skill learns by events.
+func (s *scene) disable() {
+	s.Helper()
+	const user = "amzn1.ask.account.ADA"
+	token := s.link()
+	linked, err := simulator.AccountLinked(skillID, user, token, time.Now())
+	if err != nil {
+		s.Fatal(err)
+	}
+	disabled, err := simulator.SkillDisabled(skillID, user, time.Now())
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, event := range [][]byte{linked, disabled} {
+		if err := s.skill.SendEvent(context.Background(), event); err != nil {
+			s.Error(err)
+		}
+	}
+	s.wantReply("disabled", token, simulator.Reply{Speech: "Please link your account in the Alexa app.", Card: "LinkAccount"})
+}
 
 // environment returns how the skill reaches the bridge.
 func (s *scene) environment() []string {

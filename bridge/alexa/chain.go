@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -104,6 +105,9 @@ func fetchChain(ctx context.Context, transport http.RoundTripper, chainURL strin
 		return http.ErrUseLastResponse // away from the only host that may be asked
 	}}
 	response, err := client.Do(request)
+	if urlError, ok := errors.AsType[*url.Error](err); ok { // without the URL, which a stranger may have chosen
+		err = urlError.Err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", notFetched, err)
 	}

@@ -21,6 +21,12 @@ import (
 // not be fetched or the Verifier has no SkillIDs: respond with status 503.
 var ErrNotFromAlexa = errors.New("alexa: the request is not from Alexa to this skill")
 
+// ErrOtherSkill is in the chain of an [ErrNotFromAlexa] about a request that names a skill that is not one of SkillIDs.
+// Nothing else of the request was verified.
+var ErrOtherSkill = errors.New("the request is for another skill")
+
+var errNoSkillIDs = errors.New("alexa: the Verifier accepts no request; set SkillIDs")
+
 // refused returns an error with ErrNotFromAlexa in its chain.
 func refused(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrNotFromAlexa, fmt.Errorf(format, args...))
@@ -34,8 +40,8 @@ const (
 
 // skillEvents are the types of requests for which EventTolerance holds.
 var skillEvents = []string{
-	"AlexaSkillEvent.SkillEnabled", "AlexaSkillEvent.SkillDisabled", "AlexaSkillEvent.SkillAccountLinked",
-	"AlexaSkillEvent.SkillPermissionAccepted", "AlexaSkillEvent.SkillPermissionChanged",
+	eventPrefix + "SkillEnabled", SkillDisabled, SkillAccountLinked,
+	eventPrefix + "SkillPermissionAccepted", eventPrefix + "SkillPermissionChanged",
 }
 
 // Verifier verifies that requests come from Alexa, which Amazon requires of each skill that is not on AWS Lambda:
@@ -67,7 +73,7 @@ type Verifier struct {
 // [ErrNotFromAlexa] or, if that is not certain, another error. Errors contain nothing of the body.
 func (v *Verifier) Verify(ctx context.Context, header http.Header, body []byte) error {
 	if len(v.SkillIDs) == 0 {
-		return errors.New("alexa: the Verifier accepts no request; set SkillIDs")
+		return errNoSkillIDs
 	}
 	chainURL, err := single(header, "SignatureCertChainUrl")
 	if err != nil {
@@ -96,6 +102,16 @@ func (v *Verifier) Verify(ctx context.Context, header http.Header, body []byte) 
 	return nil
 }
 
+// CheckBody checks what [Verifier.Verify] checks but for the signature: when a request was sent, and to which skill. It
+// is for a body without a signature from somebody who may vouch for it, such as the input of a function on AWS Lambda.
+// Its errors are those of Verify.
+func (v *Verifier) CheckBody(body []byte) error {
+	if len(v.SkillIDs) == 0 {
+		return errNoSkillIDs
+	}
+	return v.checkBody(body, v.now())
+}
+
 func (v *Verifier) now() time.Time {
 	if v.Now != nil {
 		return v.Now()
@@ -122,14 +138,20 @@ type envelope struct {
 	malformed bool // a value was of another type than was asked for
 }
 
-// text returns the text at a path of names, or "" if it is absent or null.
-func (e *envelope) text(path ...string) string {
+// value returns the value at a path of names, or nil if it is absent or null.
+func (e *envelope) value(path ...string) any {
 	value := e.root
 	for _, name := range path {
 		object, isObject := value.(map[string]any)
 		e.malformed = e.malformed || value != nil && !isObject
 		value = object[name]
 	}
+	return value
+}
+
+// text returns the text at a path of names, or "" if it is absent or null.
+func (e *envelope) text(path ...string) string {
+	value := e.value(path...)
 	text, isText := value.(string)
 	e.malformed = e.malformed || value != nil && !isText
 	return text
@@ -154,7 +176,7 @@ func (v *Verifier) checkBody(body []byte, now time.Time) error {
 		return refused("the request does not name a skill")
 	}
 	if slices.ContainsFunc(ids, func(id string) bool { return !slices.Contains(v.SkillIDs, id) }) {
-		return refused("the request is for another skill")
+		return refused("%w", ErrOtherSkill)
 	}
 	return nil
 }

@@ -107,14 +107,10 @@ func (c *Client) ask(ctx context.Context, q query) (*Person, error) {
 	if q.alexaUserID != "" {
 		form.Set("alexa_user_id", q.alexaUserID)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Endpoint, strings.NewReader(form.Encode()))
-	if err != nil || request.URL.Host == "" || request.URL.Scheme != "https" && request.URL.Scheme != "http" {
-		return nil, errors.New("lookup: Endpoint is not an http or https URL; set that of /lookup")
+	request, err := c.newRequest(ctx, c.Endpoint, formType, form.Encode())
+	if err != nil {
+		return nil, err
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	// Makes net/http repeat the request if the bridge closed an idle connection. The header itself is not sent.
-	request.Header["Idempotency-Key"] = nil
-	request.SetBasicAuth(url.QueryEscape(c.ID), url.QueryEscape(c.Secret)) // RFC 6749 §2.3.1
 	response, err := c.httpClient().Do(request)
 	if err != nil {
 		return nil, q.unavailable(err)
@@ -132,9 +128,29 @@ func (c *Client) ask(ctx context.Context, q query) (*Person, error) {
 	return parseResponse(body)
 }
 
+const formType = "application/x-www-form-urlencoded"
+
+// newRequest returns a request to an endpoint of the bridge.
+func (c *Client) newRequest(ctx context.Context, endpoint, contentType, body string) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(body))
+	if err != nil || request.URL.Host == "" || request.URL.Scheme != "https" && request.URL.Scheme != "http" {
+		return nil, errors.New("lookup: Endpoint is not an http or https URL; set that of /lookup")
+	}
+	request.Header.Set("Content-Type", contentType)
+	// Makes net/http repeat the request if the bridge closed an idle connection. The header itself is not sent.
+	request.Header["Idempotency-Key"] = nil
+	request.SetBasicAuth(url.QueryEscape(c.ID), url.QueryEscape(c.Secret)) // RFC 6749 §2.3.1
+	return request, nil
+}
+
+// mayPass reports whether what a status says may be otherwise soon.
+func mayPass(status int) bool {
+	return status >= 500 || status < 400 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout
+}
+
 // statusError returns the error for a response with another status than 200.
 func (q query) statusError(status int, body []byte) error {
-	if status >= 500 || status < 400 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
+	if mayPass(status) {
 		return fmt.Errorf("%w: status %d", ErrUnavailable, status)
 	}
 	var problem struct {

@@ -56,6 +56,8 @@ func (s *Server) publicHandler() http.Handler {
 	for _, one := range s.logout.Routes() {
 		endpoint(one.Path, one.Serve, post)
 	}
+	endpoint("/alexa/events", s.events.Events, post)
+	endpoint("/alexa/disabled", s.events.Disabled, post)
 	page("/{$}", s.home, get)
 	const metadata = "/.well-known/oauth-authorization-server"
 	route(metadata, httperror.Programs, s.limits.perRequest(metadata, s.token.Metadata), get)

@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"alexa-oidc-bridge/bridge/internal/answercache"
 	"alexa-oidc-bridge/bridge/internal/authorize"
 	"alexa-oidc-bridge/bridge/internal/endpoint"
+	"alexa-oidc-bridge/bridge/internal/events"
 	"alexa-oidc-bridge/bridge/internal/httperror"
 	"alexa-oidc-bridge/bridge/internal/introspect"
 	"alexa-oidc-bridge/bridge/internal/limit"
@@ -78,6 +80,11 @@ type Deps struct {
 	// Counters has what the server counts. A server that takes the place of another one goes on counting in the same. nil:
 	// one of its own.
 	Counters *prometheus.Registry
+	// AlexaTransport fetches the certificates by which Alexa signs events, and AlexaRoots are the authorities that are
+	// trusted for them. Tests set them to those of a [alexa-oidc-bridge/bridge/alexa/simulator.Signer]. nil:
+	// http.DefaultTransport, and the authorities of the system.
+	AlexaTransport http.RoundTripper
+	AlexaRoots     *x509.CertPool
 }
 
 // Server is the program without its ports. Create it with [New].
@@ -101,6 +108,7 @@ type Server struct {
 	logout     *logout.Handler
 	people     *people.Handler
 	admin      *admin.Handler
+	events     *events.Handler
 	upstreams  map[string]*upstream.Provider
 	skillNames []string // for the landing page
 	retention  retention
@@ -208,6 +216,8 @@ func (s *Server) newHandlers(config Config) (err error) {
 	s.scim = scim.New(deps)
 	s.logout = logout.New(logout.Deps{Deps: deps, Upstreams: s.upstreams})
 	s.admin = admin.New(admin.Deps{Deps: deps, Tokens: config.AdminTokens})
+	s.events = events.New(
+		events.Deps{Deps: deps, Transport: s.deps.AlexaTransport, Roots: s.deps.AlexaRoots})
 	s.introspect, err = introspect.New(
 		introspect.Deps{Deps: deps, MaxStaleness: config.MaxStaleness, Memory: config.Memory, Sampler: s.errors.Sampler})
 	return err

@@ -87,6 +87,21 @@ func (s *hookedStore) Revoke(ctx context.Context, filter bridge.LinkFilter, by b
 	return s.Store.Revoke(ctx, filter, by)
 }
 
+func (s *hookedStore) TieAlexaUser(ctx context.Context, tie bridge.AlexaTie) (bridge.Link, error) {
+	if err := s.call(ctx, "TieAlexaUser"); err != nil {
+		return bridge.Link{}, err
+	}
+	return s.Store.TieAlexaUser(ctx, tie)
+}
+
+func (s *hookedStore) RevokeByToken(ctx context.Context, token bridge.Hash, clients []string, by bridge.Revocation) (
+	bridge.Link, error) {
+	if err := s.call(ctx, "RevokeByToken"); err != nil {
+		return bridge.Link{}, err
+	}
+	return s.Store.RevokeByToken(ctx, token, clients, by)
+}
+
 func (s *hookedStore) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
 	if err := s.call(ctx, "Lookup"); err != nil {
 		return bridge.AccessToken{}, err

@@ -124,7 +124,7 @@ func wantInFile(t *testing.T, row testbridge.GuideRow, path string) {
 func troubles(faults *providerFaults) []trouble {
 	return slices.Concat(pageTroubles(faults), reasonTroubles(), setupTroubles(faults), rejectedTroubles(),
 		skillTroubles(), accountTroubles(faults), endedAccountTroubles(), serverTroubles(), scimTroubles(),
-		adminTroubles())
+		adminTroubles(), eventTroubles())
 }
 
 // signIn signs Ada in, and returns the page after that.

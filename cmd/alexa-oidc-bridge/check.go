@@ -79,7 +79,8 @@ func printSettings(cmd *cobra.Command, config server.Config) error {
 	return table.Flush()
 }
 
-// printSkill prints the account linking page of a skill, with its secret or where that comes from.
+// printSkill prints the account linking page of a skill, with its secret or where that comes from, and what its events
+// need.
 func printSkill(cmd *cobra.Command, w io.Writer, config server.Config, skill *bridge.Skill, withSecret bool) error {
 	secret, err := loadClientSecret(cmd, skill.ClientID)
 	if err != nil {
@@ -91,6 +92,7 @@ func printSkill(cmd *cobra.Command, w io.Writer, config server.Config, skill *br
 		shown = "from " + source + "; `skill show " + skill.ClientID + " --with-secret` prints it"
 	}
 	printConsole(w, skill, consoleSkill(config, skill).Console(shown))
+	printEvents(w, config, skill)
 	return nil
 }
 

@@ -39,6 +39,7 @@ func TestDescribeChanges(t *testing.T) {
 		{"client_id: bridge,", "client_id: bridge, scopes: [openid],", "[providers_changed [corp]]"},
 		{"client_id: bridge,", "client_id: bridge, offline: true,", "[providers_changed [corp]]"},
 		{"    test_tokens: true\n", "    consent: false\n", "[skills_changed [pizza]]"},
+		{"    test_tokens: true\n", "    skill_ids: [amzn1.ask.skill.1]\n", "[skills_changed [pizza]]"},
 		{"skills: [pizza]}]", "skills: [pizza, lights]}]", "[backends_changed [pizza-backend]]"},
 		{"skills:\n", "limits: {requests_per_minute: 1}\nlookup: {max_staleness: 9s}\nended_retention: 9h\nskills:\n",
 			"[settings_changed [limits.requests_per_minute lookup.max_staleness ended_retention]]"},

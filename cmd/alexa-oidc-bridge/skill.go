@@ -26,19 +26,21 @@ func skillCommand() *cobra.Command {
 }
 
 func skillShowCommand() *cobra.Command {
-	var asJSON, withSecret bool
+	var asJSON, asManifest, withSecret bool
 	show := &cobra.Command{
 		Use:   "show ID",
 		Short: "Print the account linking settings of the skill with this client_id",
-		Long: `show prints what to enter on the Account Linking page of the developer console. With --json it prints the
-same as the object that the Skill Management API takes.
+		Long: `show prints what to enter on the Account Linking page of the developer console, and what the manifest must
+have for skill events. With --json it prints the account linking settings as the object that the Skill Management API
+takes, with --manifest the part of the manifest.
 
 That API replaces all account linking settings of the skill: those that are not about this server, such as
 skipOnEnablement and redirectUrls, get their defaults unless you add them. ` + "`skill diff`" + ` lists yours.`,
 		Example: `  alexa-oidc-bridge skill show pizza
   alexa-oidc-bridge skill show pizza --json --with-secret > linking.json
   ask smapi update-account-linking-info -s amzn1.ask.skill.… -g development \
-    --account-linking-request file:linking.json`,
+    --account-linking-request file:linking.json
+  alexa-oidc-bridge skill show pizza --manifest > events.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			loaded, skill, err := loadSkill(cmd, args[0])
@@ -48,6 +50,9 @@ skipOnEnablement and redirectUrls, get their defaults unless you add them. ` + "
 			if asJSON {
 				return printLinkingJSON(cmd, consoleSkill(loaded.Server, skill), withSecret)
 			}
+			if asManifest {
+				return printManifest(cmd, loaded.Server, skill)
+			}
 			table := newTable(cmd.OutOrStdout())
 			if err := printSkill(cmd, table, loaded.Server, skill, withSecret); err != nil {
 				return err
@@ -56,6 +61,8 @@ skipOnEnablement and redirectUrls, get their defaults unless you add them. ` + "
 		},
 	}
 	show.Flags().BoolVar(&asJSON, "json", false, "print the object that `ask smapi update-account-linking-info` takes")
+	show.Flags().BoolVar(&asManifest, "manifest", false, "print the part of the skill's manifest for events")
+	show.MarkFlagsMutuallyExclusive("json", "manifest")
 	show.Flags().BoolVar(&withSecret, "with-secret", false, "print the client secret; if there are several, the first")
 	return show
 }
@@ -141,4 +148,29 @@ func printLinkingJSON(cmd *cobra.Command, skill alexa.Skill, withSecret bool) er
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(request)
+}
+
+// printManifest prints the part of a skill's manifest that events need, as the ASK CLI writes manifests.
+func printManifest(cmd *cobra.Command, config server.Config, skill *bridge.Skill) error {
+	if len(skill.SkillIDs) == 0 {
+		fmt.Fprintln(cmd.ErrOrStderr(), "skill_ids of the skill is empty, so its events are refused; set the skill's id")
+	}
+	return printJSON(cmd.OutOrStdout(), map[string]alexa.Manifest{"manifest": consoleSkill(config, skill).Manifest()})
+}
+
+// printEvents prints what the manifest of a skill must have, so that its events arrive.
+func printEvents(table io.Writer, config server.Config, skill *bridge.Skill) {
+	if len(skill.SkillIDs) == 0 {
+		fmt.Fprintf(table, "skill %s, events: refused, since skill_ids is empty\n", skill.ClientID)
+		return
+	}
+	events := consoleSkill(config, skill).Manifest().Events
+	fmt.Fprintf(table, "skill %s, events, in its manifest (`skill show %s --manifest`):\n", skill.ClientID, skill.ClientID)
+	fmt.Fprintf(table, "  events.endpoint.uri\t%s\n", events.Endpoint.URI)
+	fmt.Fprintf(table, "  events.endpoint.sslCertificateType\t%s\n", events.Endpoint.SSLCertificateType)
+	name := "events.subscriptions"
+	for _, subscription := range events.Subscriptions {
+		fmt.Fprintf(table, "  %s\t%s\n", name, subscription.EventName)
+		name = ""
+	}
 }

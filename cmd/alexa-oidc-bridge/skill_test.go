@@ -27,7 +27,8 @@ providers: [{id: corp, issuer: "https://login.example.com/realms/corp", client_i
    universal_logout: true}]
 skills:
   - {client_id: pizza, name: Contoso Pizza, grants: [authorization_code], client_secret: "${PIZZA_CLIENT_SECRET}",
-     vendor_ids: [M2AAAAAAAAAAAA], scopes: [orders], tokens: {access_lifetime: 30m}, require_pkce: true}
+     vendor_ids: [M2AAAAAAAAAAAA], scopes: [orders], tokens: {access_lifetime: 30m}, require_pkce: true,
+     skill_ids: [amzn1.ask.skill.1]}
   - {client_id: radio, name: Contoso Radio, grants: [implicit], client_secret: "${RADIO_CLIENT_SECRET}",
      vendor_ids: [M2AAAAAAAAAAAA]}
 `)
@@ -64,6 +65,11 @@ skill pizza (Contoso Pizza), enter in the developer console under Build, Tools, 
                                         https://layla.amazon.com{spa}M2AAAAAAAAAAAA
                                         https://alexa.amazon.co.jp{spa}M2AAAAAAAAAAAA
                                         (not entered: the page shows three, each of which must be one of these)
+skill pizza, events, in its manifest ('skill show pizza --manifest'):
+  events.endpoint.uri                 https://link.example.com/alexa/events
+  events.endpoint.sslCertificateType  Trusted
+  events.subscriptions                SKILL_ACCOUNT_LINKED
+                                      SKILL_DISABLED
 skill radio (Contoso Radio), enter in the developer console under Build, Tools, Account Linking:
   Authorization grant type    Implicit Grant
   Your Web Authorization URI  https://link.example.com/authorize
@@ -71,11 +77,15 @@ skill radio (Contoso Radio), enter in the developer console under Build, Tools, 
   Scope                       (none)
 `, "{spa}", "/spa/skill/account-linking-status.html?vendorId=")
 	want = strings.ReplaceAll(want, "'skill show pizza --with-secret'", "`skill show pizza --with-secret`")
+	want = strings.ReplaceAll(want, "'skill show pizza --manifest'", "`skill show pizza --manifest`")
 	if code != 0 || !strings.HasPrefix(stdout, want) {
 		t.Errorf("exit code %d, got\n%s\nwant\n%s", code, stdout, want)
 	}
 	if strings.Contains(stdout, secret) {
 		t.Error("check prints the client secret")
+	}
+	if !strings.Contains(stdout, "\nskill radio, events: refused, since skill_ids is empty\n") {
+		t.Errorf("nothing is said of the events of radio:\n%s", stdout)
 	}
 	_, show, _ := runCommand("skill", "show", "pizza", "--config", path)
 	if show == "" || !strings.Contains(stdout, show) {
@@ -127,6 +137,39 @@ func TestSkillShow(t *testing.T) {
 	code, _, stderr := runCommand("skill", "show", "pasta", "--config", path)
 	if code != 2 || !strings.Contains(stderr, "use one of: pizza, radio") {
 		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}
+
+// TestSkillManifest prints what a manifest needs, in the form of the ASK CLI.
+func TestSkillManifest(t *testing.T) {
+	path, _ := consoleConfig(t)
+	want := `{
+  "manifest": {
+    "events": {
+      "endpoint": {
+        "uri": "https://link.example.com/alexa/events",
+        "sslCertificateType": "Trusted"
+      },
+      "subscriptions": [
+        {
+          "eventName": "SKILL_ACCOUNT_LINKED"
+        },
+        {
+          "eventName": "SKILL_DISABLED"
+        }
+      ]
+    }
+  }
+}
+`
+	for id, hint := range map[string]string{"pizza": "", "radio": "skill_ids of the skill is empty"} {
+		code, stdout, stderr := runCommand("skill", "show", id, "--manifest", "--config", path)
+		if code != 0 || stdout != want || !strings.Contains(stderr, hint) || (stderr == "") != (hint == "") {
+			t.Errorf("%s: exit code %d, %s%s", id, code, stdout, stderr)
+		}
+	}
+	if code, _, stderr := runCommand("skill", "show", "pizza", "--manifest", "--json", "--config", path); code != 2 {
+		t.Errorf("both: exit code %d, %s", code, stderr)
 	}
 }
 

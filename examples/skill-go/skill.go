@@ -27,6 +27,12 @@ func (s *skill) respond(ctx context.Context, body json.RawMessage) (json.RawMess
 	if request.SkillID != s.id {
 		return nil, errors.New("the request is for another skill than SKILL_ID")
 	}
+	if request.IsEvent() { // that the skill was linked or disabled concerns the bridge
+		if err := s.client.ForwardEvent(ctx, body); err != nil {
+			return nil, err
+		}
+		return json.RawMessage(`{"version":"1.0","response":{}}`), nil
+	}
 	person, err := s.client.Lookup(ctx, request)
 	if err != nil {
 		if !errors.Is(err, lookup.ErrNotLinked) {
@@ -54,7 +60,11 @@ func (s *skill) handler(verifier *alexa.Verifier) http.Handler {
 		if err == nil {
 			body, err = s.respond(r.Context(), body)
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, lookup.ErrUnavailable): // of an event, which Alexa sends again
+			http.Error(w, "The event could not be forwarded.", http.StatusServiceUnavailable)
+			return
+		case err != nil:
 			http.Error(w, fmt.Sprint("This cannot be answered: ", err), http.StatusBadRequest)
 			return
 		}

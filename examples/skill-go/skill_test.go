@@ -29,9 +29,14 @@ type world struct {
 	down  atomic.Bool // the proxy does not reach the bridge
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, changes ...func(*testbridge.Bridge)) *world {
 	t.Helper()
-	w := &world{Bridge: testbridge.Start(t, func(b *testbridge.Bridge) { b.Skill.Claims = []string{"given_name"} })}
+	w := &world{Bridge: testbridge.Start(t, func(b *testbridge.Bridge) {
+		b.Skill.Claims = []string{"given_name"}
+		for _, change := range changes {
+			change(b)
+		}
+	})}
 	origin, err := url.Parse(w.Origin)
 	if err != nil {
 		t.Fatal(err)
@@ -138,6 +143,35 @@ func TestLambda(t *testing.T) {
 	}
 	if response, err := handler.Invoke(t.Context(), body); err == nil {
 		t.Errorf("another skill: %s", response)
+	}
+}
+
+// TestEventsOnLambda gets events on Lambda: that the person linked, and that they disabled the skill.
+func TestEventsOnLambda(t *testing.T) {
+	w := newWorld(t, func(b *testbridge.Bridge) { b.Skill.SkillIDs = []string{skillID} })
+	handler := lambda.NewHandler(w.skill.respond)
+	token, user := w.link(), "amzn1.ask.account.ADA"
+	linked, err := simulator.AccountLinked(skillID, user, token, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	disabled, err := simulator.SkillDisabled(skillID, user, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.down.Store(true)
+	if output, err := handler.Invoke(t.Context(), linked); err == nil {
+		t.Errorf("during an outage: %s; Alexa would not send the event again", output)
+	}
+	w.down.Store(false)
+	for _, event := range [][]byte{linked, disabled} {
+		output, err := handler.Invoke(t.Context(), event)
+		if err != nil || string(output) != `{"version":"1.0","response":{}}` {
+			t.Errorf("%s, %v", output, err)
+		}
+	}
+	if reply := invoke(t, handler, skillID, token); reply.Card != "LinkAccount" {
+		t.Errorf("after the skill was disabled: %+v", reply)
 	}
 }
 

@@ -138,6 +138,24 @@ class LookupClient {
     return this.#running.get(key);
   }
 
+  /**
+   * Sends a skill event, such as AlexaSkillEvent.SkillDisabled, to the bridge: parsed, as text, or as a Buffer. It is
+   * for a skill on AWS Lambda, where Alexa signs no events, so that the backend vouches for them. When it throws, let
+   * the function fail, so that Alexa sends the event again.
+   */
+  async forwardEvent(event) {
+    const body = typeof event === 'string' || Buffer.isBuffer(event) ? event : JSON.stringify(event);
+    await this.#tell('/alexa/events', body, 'application/json');
+  }
+
+  /**
+   * Ends the link of a person, by its linkId, because Alexa's event gateway answered SKILL_DISABLED_EXCEPTION. A link
+   * that has ended, or that is unknown, is no error.
+   */
+  async reportDisabled(linkId) {
+    await this.#tell('/alexa/disabled', new URLSearchParams({ link_id: linkId }).toString());
+  }
+
   /** Closes idle connections. */
   close() {
     this.#agent.destroy();
@@ -154,14 +172,29 @@ class LookupClient {
     return person;
   }
 
+  /** Sends something to another endpoint of the bridge, whose URL begins as that of /lookup. */
+  async #tell(path, body, contentType) {
+    const url = new URL(this.#endpoint);
+    if (!url.pathname.endsWith('/lookup')) {
+      throw new LookupError(`endpoint does not end in /lookup, so the URL of ${path} is not known`);
+    }
+    url.pathname = url.pathname.slice(0, -'/lookup'.length) + path;
+    const [status] = await this.#post(body, AbortSignal.timeout(this.#options.timeoutMs), url, contentType);
+    if (mayPass(status) && status !== 200) {
+      throw new UnavailableError(`the bridge is unavailable: status ${status} of ${path}`);
+    }
+    if (status !== 200) {
+      throw new LookupError(`status ${status} of ${path}; the log of the bridge says why`);
+    }
+  }
+
   /** Returns the status and the body of the bridge's response. Node follows no redirect by itself. */
-  async #post(body, signal) {
+  async #post(body, signal, url = this.#endpoint, contentType = 'application/x-www-form-urlencoded') {
     for (;;) {
-      const sent = (this.#endpoint.protocol === 'https:' ? https : http).request(this.#endpoint, {
+      const sent = (url.protocol === 'https:' ? https : http).request(url, {
         method: 'POST', agent: this.#agent, signal,
         headers: {
-          authorization: this.#authorization, 'content-type': 'application/x-www-form-urlencoded',
-          'content-length': Buffer.byteLength(body),
+          authorization: this.#authorization, 'content-type': contentType, 'content-length': Buffer.byteLength(body),
         },
       });
       try {
@@ -249,10 +282,14 @@ class LookupClient {
     };
   }
 
-  /** An error handler of ask-sdk for the errors that the interceptor throws. Logs those that are not NotLinkedError. */
+  /**
+   * An error handler of ask-sdk for the errors that the interceptor throws. Logs those that are not NotLinkedError. An
+   * event that could not be forwarded stays an error.
+   */
   errorHandler() {
     return {
-      canHandle: (input, error) => error instanceof LookupError,
+      canHandle: ({ requestEnvelope }, error) => error instanceof LookupError &&
+        !requestEnvelope.request.type.startsWith('AlexaSkillEvent.'),
       handle: (input, error) => {
         if (!(error instanceof NotLinkedError)) {
           console.error(`lookup failed: ${error.name}: ${error.message}`);
@@ -456,8 +493,13 @@ function isBridgeResponse(response) {
     isTime(response.iat ?? 0) && isTime(response.exp ?? 0) && typeof (response.test ?? false) === 'boolean';
 }
 
+/** Tells whether what a status says may be otherwise soon. */
+function mayPass(status) {
+  return status >= 500 || status === 429 || status === 408 || status < 400;
+}
+
 function statusError(status, { error, error_description: description }, token) {
-  if (status >= 500 || status === 429 || status === 408 || status < 400) {
+  if (mayPass(status)) {
     return new UnavailableError(`the bridge is unavailable: status ${status}`);
   }
   return new LookupError(`status ${status}: ${clean(error, token)}: ${clean(description, token)}`);

@@ -18,7 +18,9 @@ async function startBridge(t, respond) {
     let body = '';
     request.on('data', (chunk) => { body += chunk; });
     request.on('end', () => {
-      asked.push({ headers: request.headers, method: request.method, form: new URLSearchParams(body) });
+      asked.push({
+        headers: request.headers, method: request.method, url: request.url, body, form: new URLSearchParams(body),
+      });
       respond(response, asked.at(-1), request);
     });
   });
@@ -363,4 +365,50 @@ test('no bridge at all', async (t) => {
   const { server, newClient } = await startBridge(t, () => {});
   await new Promise((closed) => { server.close(closed); });
   await assert.rejects(newClient().lookup({ token: 'token', alexaUserId: '' }), UnavailableError);
+});
+
+test('an event is forwarded, and a disabled skill reported', async (t) => {
+  const { asked, newClient } = await startBridge(t, (response) => response.end());
+  const client = newClient();
+  const event = { request: { type: 'AlexaSkillEvent.SkillDisabled', requestId: 'ä' } };
+  await client.forwardEvent(event);
+  await client.forwardEvent(` ${JSON.stringify(event)}\n`);
+  await client.forwardEvent(Buffer.from(JSON.stringify(event)));
+  await client.reportDisabled('lnk_a&b');
+  const json = 'application/json';
+  const form = 'application/x-www-form-urlencoded';
+  assert.deepEqual(asked.map(({ url, body, headers }) => [url, body, headers['content-type']]), [
+    ['/alexa/events', JSON.stringify(event), json],
+    ['/alexa/events', ` ${JSON.stringify(event)}\n`, json],
+    ['/alexa/events', JSON.stringify(event), json],
+    ['/alexa/disabled', 'link_id=lnk_a%26b', form],
+  ]);
+  assert.ok(asked.every(({ method, headers }) => method === 'POST' && headers.authorization === 'Basic YTpi'));
+});
+
+test('what the bridge is told may fail', async (t) => {
+  let status;
+  const { asked, newClient } = await startBridge(t, (response) => {
+    response.statusCode = status;
+    response.end('{"error":"the-event"}');
+  });
+  const client = newClient();
+  for (const [code, unavailable] of [[201, true], [302, true], [400, false], [401, false], [429, true], [503, true]]) {
+    status = code;
+    await assert.rejects(client.forwardEvent({ request: 'the-event' }), (error) => {
+      assert.equal(error instanceof UnavailableError, unavailable, `${status}`);
+      assert.ok(error instanceof LookupError && !error.message.includes('the-event'), error);
+      return true;
+    });
+  }
+  assert.equal(asked.length, 6);
+  const elsewhere = newClient({ endpoint: 'http://127.0.0.1:1/lookups' });
+  await assert.rejects(elsewhere.reportDisabled('lnk_a'), /does not end in \/lookup/);
+});
+
+test('an event that could not be forwarded stays an error, so that Alexa sends it again', () => {
+  const handler = new LookupClient({ endpoint: 'http://127.0.0.1:1/lookup', id: 'a', secret: 'b' }).errorHandler();
+  const handles = (type) => handler.canHandle({ requestEnvelope: { request: { type } } }, new UnavailableError('down'));
+  assert.equal(handles('LaunchRequest'), true);
+  assert.equal(handles('AlexaSkillEvent.SkillDisabled'), false);
 });

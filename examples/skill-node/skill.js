@@ -21,6 +21,15 @@ const hello = {
   },
 };
 
+// That somebody linked or disabled the skill, for which it must have subscribed to events, concerns the bridge.
+const events = {
+  canHandle: ({ requestEnvelope }) => requestEnvelope.request.type.startsWith('AlexaSkillEvent.'),
+  handle: async ({ requestEnvelope, responseBuilder }) => {
+    await client.forwardEvent(requestEnvelope);
+    return responseBuilder.getResponse();
+  },
+};
+
 // The end of a session, and what else nobody spoke. There may be no person.
 const silence = {
   canHandle: () => true,
@@ -30,7 +39,7 @@ const silence = {
 function newSkill() {
   const builder = Alexa.SkillBuilders.custom()
     .addRequestInterceptors(client.interceptor())
-    .addRequestHandlers(hello, silence)
+    .addRequestHandlers(hello, events, silence)
     .addErrorHandlers(client.errorHandler());
   if (process.env.SKILL_ID) {
     builder.withSkillId(process.env.SKILL_ID); // refuses the requests that Alexa sends to other skills

@@ -57,6 +57,7 @@ type Bridge struct {
 	testing.TB
 	Provider *upstreamtest.Provider // started before the bridge, unless the change sets an issuer
 	Config   server.Config
+	Deps     server.Deps   // but for the store, the log and the clock
 	Skill    *bridge.Skill // Config.Skills[0], the skill "pizza": implicit grant, consent page
 	Database string        // the SQLite file
 	Clock    *Clock
@@ -161,7 +162,9 @@ func (b *Bridge) open() {
 // ReplaceStore puts another store under the running bridge, with the configuration as it is now.
 func (b *Bridge) ReplaceStore(store bridge.Store) {
 	b.Helper()
-	replaced, err := server.New(b.Config, server.Deps{Store: store, Log: b.logger(), Now: b.Clock.Now})
+	deps := b.Deps
+	deps.Store, deps.Log, deps.Now = store, b.logger(), b.Clock.Now
+	replaced, err := server.New(b.Config, deps)
 	if err != nil {
 		b.Fatal(err)
 	}

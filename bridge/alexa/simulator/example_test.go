@@ -3,9 +3,11 @@ package simulator_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"time"
 
 	"alexa-oidc-bridge/bridge/alexa"
 	"alexa-oidc-bridge/bridge/alexa/simulator"
@@ -63,4 +65,32 @@ func ExampleLinking_CheckRefresh() {
 	// Output:
 	// good: a refresh
 	// the same refresh token again, as after a lost response: the token endpoint answers invalid_grant (status 400)
+}
+
+// A skill verifies an event that a test signs.
+func ExampleSkill_SendEvent() {
+	signer, err := simulator.NewSigner(simulator.SignerConfig{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	verifier := &alexa.Verifier{
+		SkillIDs: []string{"amzn1.ask.skill.1"}, Roots: signer.Roots(), Transport: signer.Transport(),
+	}
+	events := httptest.NewServer(verifier.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		event, err := alexa.ParseEvent(body)
+		fmt.Println(event.Type, event.UserID, err)
+	})))
+	defer events.Close()
+
+	event, err := simulator.SkillDisabled("amzn1.ask.skill.1", "amzn1.ask.account.A", time.Now())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(simulator.Skill{Endpoint: events.URL, Signer: signer}.SendEvent(context.Background(), event))
+	// Output:
+	// AlexaSkillEvent.SkillDisabled amzn1.ask.account.A <nil>
+	// <nil>
 }

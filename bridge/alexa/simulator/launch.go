@@ -37,14 +37,24 @@ func (s Skill) Launch(ctx context.Context, accessToken string) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Endpoint, bytes.NewReader(body))
+	response, err := s.send(ctx, body)
 	if err != nil {
 		return Reply{}, err
+	}
+	defer response.Body.Close()
+	return parseReply(response)
+}
+
+// send sends a request, signed if there is a Signer. It returns the response of any status.
+func (s Skill) send(ctx context.Context, body []byte) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Endpoint, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
 	}
 	if s.Signer != nil {
 		signature, err := s.Signer.Sign(body)
 		if err != nil {
-			return Reply{}, err
+			return nil, err
 		}
 		maps.Copy(request.Header, signature)
 	}
@@ -60,10 +70,9 @@ func (s Skill) Launch(ctx context.Context, accessToken string) (Reply, error) {
 		err = fmt.Errorf("%s: %w", request.URL.Host, urlError.Err)
 	}
 	if err != nil {
-		return Reply{}, fmt.Errorf("the skill does not respond: %w", err)
+		return nil, fmt.Errorf("the skill does not respond: %w", err)
 	}
-	defer response.Body.Close()
-	return parseReply(response)
+	return response, nil
 }
 
 func parseReply(response *http.Response) (Reply, error) {

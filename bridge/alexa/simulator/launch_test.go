@@ -3,13 +3,42 @@ package simulator_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"alexa-oidc-bridge/bridge/alexa/simulator"
 )
+
+// TestSendEvent sends an event to what accepts it, and to what does not.
+func TestSendEvent(t *testing.T) {
+	t.Parallel()
+	signer, status, sent := newSigner(t), 0, ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Header.Get("Signature-256") == "" || string(body) != sent {
+			t.Errorf("%s, %v, %v", body, r.Header, err)
+		}
+		w.WriteHeader(status)
+	}))
+	defer server.Close()
+	event, err := simulator.SkillDisabled("amzn1.ask.skill.1", "amzn1.ask.account.A", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent = string(event)
+	skill := simulator.Skill{Endpoint: server.URL, Signer: signer}
+	for code, want := range map[int]string{200: "", 204: "", 400: "status 400", 503: "status 503"} {
+		status = code
+		if err := skill.SendEvent(t.Context(), event); (err == nil) != (want == "") ||
+			err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d: %v", code, err)
+		}
+	}
+}
 
 // TestSkill opens skills that answer in different ways.
 func TestSkill(t *testing.T) {

@@ -20,6 +20,7 @@ type Registry struct {
 	policies     map[string]bridge.AccountPolicy
 	backends     map[string]*Backend
 	skillIndexes map[string]uint32
+	alexaIDs     map[string]*bridge.Skill
 	headers      headerCache
 }
 
@@ -41,9 +42,13 @@ func New(skills []*bridge.Skill, providers []bridge.Provider, policies map[strin
 		providers:    map[string]bridge.Provider{},
 		backends:     map[string]*Backend{},
 		skillIndexes: map[string]uint32{},
+		alexaIDs:     map[string]*bridge.Skill{},
 	}
 	for _, skill := range skills {
 		r.skills[skill.ClientID] = skill
+		for _, id := range skill.SkillIDs {
+			r.alexaIDs[id] = skill
+		}
 	}
 	byClientID := func(a, b *bridge.Skill) int { return cmp.Compare(a.ClientID, b.ClientID) }
 	r.sorted = slices.SortedFunc(maps.Values(r.skills), byClientID)
@@ -71,6 +76,12 @@ func (r *Registry) newBackend(configured *bridge.Backend) *Backend {
 
 // Skill returns the skill with a client id, or nil.
 func (r *Registry) Skill(clientID string) *bridge.Skill { return r.skills[clientID] }
+
+// SkillByAlexaID returns the skill that Alexa calls by an id, amzn1.ask.skill.…, or nil.
+func (r *Registry) SkillByAlexaID(id string) *bridge.Skill { return r.alexaIDs[id] }
+
+// AlexaSkillIDs returns all ids by which Alexa calls a skill, sorted.
+func (r *Registry) AlexaSkillIDs() []string { return slices.Sorted(maps.Keys(r.alexaIDs)) }
 
 // SkillIndex returns a small number that stands for a configured skill in this registry.
 func (r *Registry) SkillIndex(clientID string) uint32 { return r.skillIndexes[clientID] }
