@@ -27,8 +27,8 @@ type Link struct {
 
 	CreatedAt  time.Time
 	LastUsedAt time.Time // zero: never looked up; exact to an hour
-	// CheckedAt is when the provider last said that the account lives. It may lie ahead, for an account that may be used
-	// for some time after it ended. Zero: the provider is never asked.
+	// CheckedAt is when the provider was last asked, and said that the account lives. It may lie ahead, for an account
+	// that may be used for some time after it ended. Zero: the provider is never asked.
 	CheckedAt time.Time
 	RevokedAt time.Time // zero: not revoked
 	Reason    Reason    // why it was revoked

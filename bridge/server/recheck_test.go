@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -247,6 +248,31 @@ func TestRecheckLimit(t *testing.T) {
 		b.Server.Recheck(b.Context())
 		b.WantActive(token)
 	}
+}
+
+// An answer is as old as its question, however long it took to arrive or to be stored: the account may have ended
+// meanwhile.
+func TestRecheckLimitCountsFromTheQuestion(t *testing.T) {
+	t.Parallel()
+	var slow atomic.Bool
+	b := startBridge(t, offline(func(p *bridge.AccountPolicy) { p.RecheckLimit = 3 * time.Hour }), func(b *testBridge) {
+		b.WrapProvider = func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				next.ServeHTTP(w, r)
+				if slow.Load() && r.URL.Path == "/oauth/token" {
+					b.Clock.Advance(time.Hour)
+				}
+			})
+		}
+	})
+	token := b.Link()
+	slow.Store(true)
+	b.recheck(time.Hour, token)
+	b.Provider.SetDown(true)
+	b.recheck(2*time.Hour-time.Second, token)
+	b.Clock.Advance(time.Second)
+	response, body := b.Do(lookupRequest(b, url.Values{"token": {token}}))
+	wantErrorResponse(t, response, body, http.StatusServiceUnavailable, "temporarily_unavailable")
 }
 
 func TestRecheckGrace(t *testing.T) {

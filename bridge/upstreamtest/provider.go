@@ -36,7 +36,8 @@ type Client struct {
 	ID          string
 	Secret      string // empty for a public client, which must use PKCE
 	RedirectURI string
-	LogoutURI   string // where logout tokens are sent; empty: nowhere
+	MoreURIs    []string // further redirect URIs, of servers that share the client
+	LogoutURI   string   // where logout tokens are sent; empty: nowhere
 }
 
 // Config describes a provider.
@@ -95,10 +96,11 @@ func Start(config Config) (*Provider, error) {
 func (p *Provider) newOP(clients []Client) error {
 	byID := map[string]*storage.Client{}
 	for _, client := range clients {
+		redirectURIs := append([]string{client.RedirectURI}, client.MoreURIs...)
 		if client.Secret == "" {
-			byID[client.ID] = storage.NativeClient(client.ID, client.RedirectURI)
+			byID[client.ID] = storage.NativeClient(client.ID, redirectURIs...)
 		} else {
-			byID[client.ID] = storage.WebClient(client.ID, client.Secret, client.RedirectURI)
+			byID[client.ID] = storage.WebClient(client.ID, client.Secret, redirectURIs...)
 		}
 	}
 	p.storage = storage.NewStorageWithClients(userStore{p}, byID)

@@ -27,15 +27,7 @@ import (
 var ada = upstreamtest.Person{Subject: "a2b4c6", Login: "ada", Password: "correct horse", GivenName: "Ada",
 	FamilyName: "Lovelace"}
 
-// colleague returns a person of the provider, one for each worker: only the newest pending consents of a person are
-// kept (bridge.MaxPendingConsents), and a fault can leave many behind.
-func colleague(n int) upstreamtest.Person {
-	person := ada
-	person.Subject, person.Login = fmt.Sprintf("colleague-%d", n), fmt.Sprintf("colleague%d", n)
-	return person
-}
-
-// cluster is several replicas on one database, with an OpenID Provider.
+// cluster is several replicas on one database, with two OpenID Providers.
 type cluster struct {
 	t             *testing.T
 	driver        string
@@ -43,15 +35,20 @@ type cluster struct {
 	replicas      []*replica
 	rotates       *skill // its refresh tokens rotate
 	stable        *skill
+	rechecked     *skill // of the flaky provider, whose answers about an account are good for recheckLimit
 	backendSecret string
+	scimToken     string
 	commandConfig string // path of the configuration of commands, which connect to the database without a proxy
 	provider      *upstreamtest.Provider
+	flaky         *flakyProvider
+	counts        counts
 }
 
 // skill is a skill as a client.
 type skill struct {
 	id, secret string
 	rotates    bool
+	limited    bool // its provider has a recheck_limit
 }
 
 // newCluster configures replicas on PostgreSQL, each with a proxy, or on a SQLite file if the server is nil. It
@@ -62,13 +59,13 @@ func newCluster(
 	t.Helper()
 	t.Setenv("BRIDGE_KEY", keys.Generate())
 	c := &cluster{t: t, driver: sqlstore.SQLite, maxStaleness: maxStaleness, backendSecret: keys.Generate(),
-		rotates: &skill{"rotates", keys.Generate(), true}, stable: &skill{"stable", keys.Generate(), false}}
+		scimToken: keys.Generate(), rotates: &skill{"rotates", keys.Generate(), true, false},
+		stable: &skill{"stable", keys.Generate(), false, false}, rechecked: &skill{"rechecked", keys.Generate(), false, true}}
 	dsn := file
 	if server != nil {
 		c.driver, dsn = sqlstore.PostgreSQL, server.DatabaseFor(t)
 	}
 	addresses := testmachine.FreeAddresses(t, 2*replicas)
-	var clients []upstreamtest.Client
 	for i := range replicas {
 		r := &replica{number: i, origin: "http://" + addresses[2*i], admin: addresses[2*i+1], dsn: dsn,
 			clients: &http.Client{Timeout: 4 * time.Second, Transport: newTransport()}, browsers: newTransport()}
@@ -77,19 +74,8 @@ func newCluster(
 			r.dsn = r.proxy.DSN(dsn)
 		}
 		c.replicas = append(c.replicas, r)
-		clients = append(clients, upstreamtest.Client{ID: r.String(), Secret: "upstream-secret",
-			RedirectURI: r.origin + "/callback/corp"})
 	}
-	people := []upstreamtest.Person{ada}
-	for n := range workers {
-		people = append(people, colleague(n))
-	}
-	var err error
-	c.provider, err = upstreamtest.Start(upstreamtest.Config{Clients: clients, People: people})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.provider.Close() })
+	c.startProviders()
 	folder := t.TempDir()
 	c.commandConfig = filepath.Join(folder, "commands.yaml")
 	c.writeConfig(c.commandConfig, c.replicas[0], dsn)
@@ -110,16 +96,28 @@ keys: ["${BRIDGE_KEY}"]
 storage: {driver: %s, dsn: %q}
 lookup: {max_staleness: %s}
 log: {level: debug}
-providers: [{id: corp, issuer: %q, client_id: %v, client_secret: upstream-secret}]
-backends: [{id: backend, secret: %s, skills: [rotates, stable]}]
+providers:
+  - {id: corp, issuer: %q, client_id: bridge, client_secret: secret-corp, offline: true, recheck_after: 5s,
+     scim: {token: %s}}
+  - {id: flaky, issuer: %q, client_id: bridge, client_secret: secret-flaky, offline: true, recheck_after: 1s,
+     recheck_limit: %s}
+backends: [{id: backend, secret: %s, skills: [rotates, stable, rechecked]}]
 skills:
-`, r.origin, strings.TrimPrefix(r.origin, "http://"), r.admin, c.driver, dsn, c.maxStaleness, c.provider.Issuer(), r,
-		c.backendSecret)
-	for s, refresh := range map[*skill]string{c.rotates: "rotate", c.stable: "stable"} {
+`, r.origin, strings.TrimPrefix(r.origin, "http://"), r.admin, c.driver, dsn, c.maxStaleness, c.provider.Issuer(),
+		c.scimToken, c.flaky.Issuer(), recheckLimit, c.backendSecret)
+	for _, s := range []*skill{c.rotates, c.stable, c.rechecked} {
+		provider, refresh := "corp", "stable"
+		if s.limited {
+			provider = "flaky"
+		}
+		if s.rotates {
+			refresh = "rotate"
+		}
 		text += fmt.Sprintf(`
-  - {client_id: %s, name: Contoso Pizza, grants: [implicit, authorization_code], client_secret: %s, claims: [name],
-     vendor_ids: [M2AAAAAAAAAAAA], max_links_per_person: 0, tokens: {refresh: %s, code_lifetime: 10m, access_lifetime: 24h}}
-`, s.id, s.secret, refresh)
+  - {client_id: %s, name: Contoso Pizza, provider: %s, grants: [implicit, authorization_code], client_secret: %s,
+     claims: [name], vendor_ids: [M2AAAAAAAAAAAA], max_links_per_person: 0,
+     tokens: {refresh: %s, code_lifetime: 10m, access_lifetime: 24h}}
+`, s.id, provider, s.secret, refresh)
 	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		c.t.Fatal(err)
@@ -222,14 +220,21 @@ func (r *response) definite() bool { return r.status != 0 && r.status != http.St
 
 // post sends a form as a client.
 func post(r *replica, path, id, secret string, form url.Values) *response {
+	return send(r, http.MethodPost, path, form.Encode(), func(request *http.Request) {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
+		request.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
+	})
+}
+
+// send sends a request, which a function authenticates.
+func send(r *replica, method, path, body string, authenticate func(*http.Request)) *response {
 	result := &response{replica: r, process: r.process.Load(), sent: time.Now()}
 	defer func() { result.received = time.Now() }()
-	request, err := http.NewRequest(http.MethodPost, r.origin+path, strings.NewReader(form.Encode()))
+	request, err := http.NewRequest(method, r.origin+path, strings.NewReader(body))
 	if err != nil {
 		panic(err)
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
-	request.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
+	authenticate(request)
 	received, err := r.clients.Do(request)
 	if err != nil {
 		return result

@@ -53,7 +53,11 @@ func (e *experiment) checkIdentity(token *accessToken, answer *lookupResponse) {
 	if l.id == "" {
 		l.id = answer.LinkID
 	}
-	want := lookupResponse{true, l.id, l.skill.id, l.person.Subject, e.provider.Issuer()}
+	issuer := e.provider.Issuer()
+	if l.skill.limited {
+		issuer = e.flaky.Issuer()
+	}
+	want := lookupResponse{true, l.id, l.skill.id, l.person.Subject, issuer}
 	if *answer != want {
 		e.linkViolation(l, "token %d: a response about another link: %+v", token.number, answer)
 	}
@@ -71,9 +75,12 @@ func (e *experiment) checkInactive(token *accessToken, a *response) {
 		if late := a.sent.Sub(l.revokedAt); token.active[a.process] && late < 3*time.Second {
 			e.counts.add("checked: cached token inactive within 3 s of the revocation")
 		}
-	case l.attempts == 0:
+	case l.attempts == 0 && !l.doomed:
 		e.linkViolation(l, "token %d inactive at %v though nothing revoked its link", token.number, a.replica)
 	default:
+		if l.attempts == 0 {
+			e.counts.add(endedByRecheck)
+		}
 		l.note(e, "%v token %d inactive: the link is revoked", a.replica, token.number)
 		l.markRevoked(a.received, nil)
 		l.inferred = true
@@ -86,6 +93,7 @@ func (e *experiment) checkActive(token *accessToken, a *response) {
 	if p != nil && a.sent.Sub(p.from) >= e.maxStaleness {
 		e.linkViolation(l, "token %d active at %v, which is partitioned for %v", token.number, a.replica, a.sent.Sub(p.from))
 	}
+	e.checkLimit(l, a)
 	e.checkCached(token, a, true)
 	if l.revokedAt.IsZero() {
 		e.counts.add(checkedLive)
@@ -125,7 +133,7 @@ func (e *experiment) checkRevoked(token *accessToken, a *response) {
 // nothing, since the revocation of another link may evict an entry; see [experiment.checkCachedShare].
 func (e *experiment) checkCached(token *accessToken, a *response, answered bool) {
 	p := a.replica.partitionDuring(a.sent, a.received)
-	if p == nil || !p.isolated || !token.active[a.process] || !token.link.live() {
+	if p == nil || !p.isolated || !token.active[a.process] || !token.link.live() || token.link.skill.limited {
 		return
 	}
 	age := a.received.Sub(p.from)

@@ -30,6 +30,9 @@ type link struct {
 	revokedAt   time.Time           // zero: not for certain
 	revokedBy   *process            // acknowledged the only attempt; nil: unknown
 	inferred    bool                // revokedAt comes from an inactive response, not from an acknowledgement
+	leaving     bool                // the directory repeats an attempt with an unknown outcome itself
+	doomed      bool                // the flaky provider ends the account, or has
+	doomedAt    time.Time           // when it had; zero: not yet
 	history     []string
 }
 
@@ -56,8 +59,8 @@ func (l *link) note(e *experiment, format string, arguments ...any) {
 	}
 }
 
-// live reports that the link is not revoked and that no request was sent that may revoke it. It needs the lock.
-func (l *link) live() bool { return l.attempts == 0 && l.revokedAt.IsZero() }
+// live reports that the link is not revoked and that nothing was done that may revoke it. It needs the lock.
+func (l *link) live() bool { return l.attempts == 0 && !l.doomed && l.revokedAt.IsZero() }
 
 // mayBeRevoked reports that a revocation has an unknown outcome. It needs the lock.
 func (l *link) mayBeRevoked() bool { return l.attempts > 0 && l.revokedAt.IsZero() }
@@ -99,7 +102,8 @@ type model struct {
 	mu    sync.Mutex
 	links []*link
 	added int
-	live  int // links that are not revoked for certain, as of the last forget
+	live  int      // links that are not revoked for certain, as of the last forget
+	ended []string // ids of links that were revoked for certain and are forgotten
 }
 
 func (m *model) add(l *link) {
@@ -121,6 +125,11 @@ func (m *model) all() []*link {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.links)
+}
+
+// of returns the links of a person.
+func (m *model) of(person upstreamtest.Person) []*link {
+	return slices.DeleteFunc(m.all(), func(l *link) bool { return l.person.Subject != person.Subject })
 }
 
 // pick returns a random link, half the time one of the newest, or nil.
@@ -147,7 +156,7 @@ func (m *model) pickLive(rng *rand.Rand) *link {
 	return nil
 }
 
-// forget removes links that were revoked before the time, and counts the live ones.
+// forget removes links that were revoked before the time, or whose accounts ended then, and counts the live ones.
 func (m *model) forget(before time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -157,8 +166,13 @@ func (m *model) forget(before time.Time) {
 		defer l.mu.Unlock()
 		if l.revokedAt.IsZero() {
 			m.live++
+			return !l.doomedAt.IsZero() && l.doomedAt.Before(before)
 		}
-		return !l.revokedAt.IsZero() && l.revokedAt.Before(before)
+		if !l.revokedAt.Before(before) {
+			return false
+		}
+		m.ended = append(m.ended, l.id)
+		return true
 	})
 }
 

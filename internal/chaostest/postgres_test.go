@@ -17,10 +17,12 @@ func TestPostgreSQL(t *testing.T) {
 	server := postgrestest.ForTest(t, postgrestest.Config{Durable: true})
 	c := newCluster(t, 3, server, "", options.maxStaleness)
 	runExperiment(c, options, postgresFaults(c, server), []step{
-		{5 * time.Second, "r1 refused", 8 * time.Second},
+		{2 * time.Second, "provider unreliable", 7 * time.Second},
+		{3 * time.Second, "r1 refused", 8 * time.Second},
 		{500 * time.Millisecond, "r0 killed", time.Second},
 		{1500 * time.Millisecond, "r2 frozen", 5 * time.Second},
-		{6500 * time.Millisecond, "PostgreSQL killed", 500 * time.Millisecond},
+		{3 * time.Second, "provider down", time.Second},
+		{3500 * time.Millisecond, "PostgreSQL killed", 500 * time.Millisecond},
 		{3 * time.Second, "r2 hung", 2 * time.Second},
 		{500 * time.Millisecond, "r0 cut", 0},
 		{2 * time.Second, "PostgreSQL stopped", time.Second},

@@ -131,6 +131,7 @@ func (e *experiment) refreshed(l *link, token int, a *response) {
 	if !l.revokedAt.IsZero() && a.sent.After(l.revokedAt) {
 		e.linkViolation(l, "refresh token %d was accepted at %v after the revocation", token, a.replica)
 	}
+	e.checkLimit(l, a)
 	l.addAccess(given.AccessToken)
 	if !l.skill.rotates {
 		if given.RefreshToken != l.refresh[token].text {

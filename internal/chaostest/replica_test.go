@@ -32,6 +32,7 @@ type replica struct {
 	browsers      *http.Transport
 	faultLock     sync.Mutex // held by a fault of this replica
 	down          atomic.Bool
+	kills         atomic.Int64
 	process       atomic.Pointer[process] // the current one, or the last
 	log           logTail
 }
@@ -128,6 +129,7 @@ func (r *replica) signal(signal os.Signal) { r.process.Load().cmd.Process.Signal
 // kill ends the process by SIGKILL.
 func (r *replica) kill() {
 	r.down.Store(true)
+	r.kills.Add(1)
 	r.process.Load().killed.Store(true)
 	r.signal(os.Kill)
 	r.process.Load().wait()

@@ -45,7 +45,7 @@ func (a *attempt) withdrawn(e *experiment) {
 	defer a.mu.Unlock()
 	a.attempts--
 	a.note(e, "which revoked nothing")
-	if a.inferred && a.attempts == 0 {
+	if a.inferred && a.attempts == 0 && !a.doomed {
 		e.linkViolation(a.link, "the link was revoked though no attempt can have revoked it")
 	}
 }
@@ -79,7 +79,8 @@ func (e *experiment) repeatRevocations(rng *rand.Rand) {
 		for _, l := range e.model.all() {
 			// Usually an attempt that is in progress is left alone.
 			now, r := time.Now(), e.pickReplica(rng)
-			if e.ctx.Err() == nil && l.locked((*link).mayBeRevoked) && rng.IntN(4) == 0 && r.undisturbed(now, now) {
+			mayRepeat := l.locked(func(l *link) bool { return l.mayBeRevoked() && !l.leaving })
+			if e.ctx.Err() == nil && mayRepeat && rng.IntN(4) == 0 && r.undisturbed(now, now) {
 				e.revoke(r, l.token(rng), rng)
 			}
 		}

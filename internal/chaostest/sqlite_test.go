@@ -24,7 +24,8 @@ func TestSQLite(t *testing.T) {
 	runExperiment(c, options, sqliteFaults(file), []step{
 		{time.Second, "r0 killed", 0},
 		{2 * time.Second, "file locked", 6 * time.Second},
-		{7 * time.Second, "r1 killed", 500 * time.Millisecond},
+		{6100 * time.Millisecond, "provider unreliable", 4 * time.Second},
+		{900 * time.Millisecond, "r1 killed", 500 * time.Millisecond},
 		{2 * time.Second, "disk full", 1500 * time.Millisecond},
 	})
 }

@@ -16,7 +16,7 @@ import (
 
 const (
 	workers  = 14
-	maxLinks = 60 // live ones
+	maxLinks = 75 // live ones
 )
 
 // rng returns a source of random choices for one goroutine, derived from the seed.
@@ -34,13 +34,16 @@ func (e *experiment) pickReplica(rng *rand.Rand) *replica {
 	return r
 }
 
-// work performs random operations, and links the skills for a person, until the experiment ends.
-func (e *experiment) work(rng *rand.Rand, person upstreamtest.Person) {
+// work performs random operations, and links the skills for people, until the experiment ends.
+func (e *experiment) work(rng *rand.Rand, people *staff) {
 	for e.pause(time.Duration(5+rng.IntN(40)) * time.Millisecond) {
 		r, l := e.pickReplica(rng), e.model.pick(rng)
+		if time.Now().After(people.until) {
+			e.leave(people, rng)
+		}
 		switch n := rng.IntN(200); {
 		case n < 10 || l == nil:
-			e.link(r, rng, person)
+			e.linkSome(r, rng, people.person())
 		case n < 16:
 			e.revokeSome(r, rng)
 		case n < 17:
@@ -158,14 +161,18 @@ func (e *experiment) waitUntilReady(r *replica) {
 	e.violation("%v is not ready though all faults are over", r)
 }
 
+// linkSome links a random skill of the provider without faults.
+func (e *experiment) linkSome(r *replica, rng *rand.Rand, person upstreamtest.Person) {
+	if e.model.countLive() < maxLinks {
+		e.link(r, rng, []*skill{e.rotates, e.rotates, e.stable}[rng.IntN(3)], person)
+	}
+}
+
 // link links a skill through a browser, and redeems the code at any replica.
-func (e *experiment) link(r *replica, rng *rand.Rand, person upstreamtest.Person) {
-	s, responseType := []*skill{e.rotates, e.rotates, e.stable}[rng.IntN(3)], "code"
+func (e *experiment) link(r *replica, rng *rand.Rand, s *skill, person upstreamtest.Person) {
+	responseType := "code"
 	if rng.IntN(4) == 0 {
 		responseType = "token"
-	}
-	if e.model.countLive() >= maxLinks {
-		return
 	}
 	f, err := s.signIn(r, responseType, person)
 	if !e.checkPage(r, err) {

@@ -51,6 +51,7 @@ func (r *Rechecker) ask(process context.Context, q *queue, recheck *bridge.Reche
 	if token.ClientID != q.provider.ClientID() { // the provider would refuse it, though the account lives
 		return r.cannotTell(ctx, q, recheck, policy, errOtherClient)
 	}
+	asked := r.Now() // the answer may take long to arrive and to be stored, and the account may end meanwhile
 	renewal, err := q.provider.Renew(ctx, upstream.Person{
 		RefreshToken: token.RefreshToken, Sub: link.Account.Subject, Subject: link.Subject,
 	})
@@ -69,7 +70,7 @@ func (r *Rechecker) ask(process context.Context, q *queue, recheck *bridge.Reche
 		return r.cannotTell(ctx, q, recheck, policy, err)
 	}
 	recheck.Unanswered, recheck.Stable = false, renewal.RefreshToken == ""
-	return r.judge(ctx, q, recheck, policy, renewal)
+	return r.judge(ctx, q, recheck, policy, renewal, asked)
 }
 
 var (
@@ -144,12 +145,12 @@ func retryIn(policy bridge.AccountPolicy, before int) time.Duration {
 	return min(first<<min(before, 12), max(first, min(policy.RecheckAfter, maxRetry)))
 }
 
-// judge returns the verdict on an account that lives.
+// judge returns the verdict on an account that lived when the provider was asked.
 func (r *Rechecker) judge(ctx context.Context, q *queue, recheck *bridge.Recheck, policy bridge.AccountPolicy,
-	renewal *upstream.Renewal) verdict {
-	now, link := r.Now(), &recheck.Link
+	renewal *upstream.Renewal, asked time.Time) verdict {
+	link := &recheck.Link
 	v := verdict{outcome: alive, result: bridge.RecheckResult{
-		CheckedAt: now, DueAt: policy.RecheckDue(now), Stable: recheck.Stable,
+		CheckedAt: asked, DueAt: policy.RecheckDue(asked), Stable: recheck.Stable,
 	}}
 	skill := r.Clients.Skill(link.ClientID)
 	if skill == nil || link.SubjectClaim != q.provider.SubjectClaim() || link.GroupsClaim != q.provider.GroupsClaim() ||
