@@ -45,9 +45,15 @@ type AccountPolicy struct {
 // providers expire when they are not used.
 const IdleRecheck = 24 * time.Hour
 
-// RecheckDue returns when the next recheck is due after an answer at a time.
+// RecheckDue returns when the next recheck is due after an answer at a time, if nobody uses the link. With a
+// RecheckLimit that is half of it at the latest: else the first lookup after a pause would get no answer, though the
+// provider gives one.
 func (p AccountPolicy) RecheckDue(answered time.Time) time.Time {
-	return answered.Add(max(p.RecheckAfter, IdleRecheck))
+	due := max(p.RecheckAfter, IdleRecheck)
+	if p.RecheckLimit > 0 {
+		due = min(due, p.RecheckLimit/2)
+	}
+	return answered.Add(due)
 }
 
 // LogoutAction is what a back-channel logout does to links, by its name in the configuration.

@@ -275,6 +275,19 @@ func TestRecheckLimitCountsFromTheQuestion(t *testing.T) {
 	wantErrorResponse(t, response, body, http.StatusServiceUnavailable, "temporarily_unavailable")
 }
 
+// A limit does not silence somebody who did not speak for longer than that, while the provider answers.
+func TestRecheckLimitWithoutUse(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, offline(func(p *bridge.AccountPolicy) { p.RecheckLimit = 4 * time.Hour }))
+	token := b.Link()
+	for range 9 {
+		b.Clock.Advance(time.Hour)
+		b.Server.Recheck(b.Context())
+	}
+	b.wantOutcome("alive", "4")
+	b.WantActive(token)
+}
+
 func TestRecheckGrace(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, offline(func(p *bridge.AccountPolicy) { p.DeadGrace, p.RecheckLimit = 72*time.Hour, 2*time.Hour }))

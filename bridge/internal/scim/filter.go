@@ -29,7 +29,7 @@ func parseFilter(text string) (parsed bridge.DirectoryFilter, matchable bool, er
 	}
 	expression, err := filter.ParseFilter([]byte(text))
 	if err != nil {
-		return parsed, false, badRequest(invalidFilter, "The filter is malformed.")
+		return parsed, false, errUnsupportedFilter() // the parser knows no emails[type eq "work"].value, which is RFC 7644
 	}
 	matchable, err = addExpression(&parsed, expression)
 	return parsed, matchable, err
