@@ -138,9 +138,18 @@ func (p *Provider) timeOf(stage string, claims rawClaims, name string, before, a
 	if ahead := at.Sub(p.now()); ahead < -before-clockSkew || ahead > after+clockSkew {
 		return time.Time{}, &Error{Kind: Outdated, Stage: stage,
 			Hint: "compare the clocks of this machine and of the provider",
-			Err:  fmt.Errorf("%s is %s from now", name, ahead.Round(time.Second))}
+			Err:  fmt.Errorf("%s is %s", name, fromNow(ahead))}
 	}
 	return at, nil
+}
+
+// fromNow says how far from now a time is, such as "12m0s ago".
+func fromNow(ahead time.Duration) string {
+	ahead = ahead.Round(time.Second)
+	if ahead < 0 {
+		return (-ahead).String() + " ago"
+	}
+	return ahead.String() + " ahead"
 }
 
 // ever is longer than any time of a JWT is from now.

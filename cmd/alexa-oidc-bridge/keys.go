@@ -40,8 +40,8 @@ So an older key may be removed when rotate exits with 0, 10 minutes after the la
 Backups keep what older keys sealed: keep such a key as long as a backup that you may restore.
 
 It prints how many it sealed again, how many the newest key had sealed already, how many none of the keys opens, and
-how many are left under older keys. It exits with 0 if nothing is left, and with 1 else, as for tokens that no key
-opens.`,
+how many are left under older keys. It exits with 0 if nothing is left, and otherwise with 1, also if there are tokens
+that no key opens.`,
 		Example: `  alexa-oidc-bridge keys rotate
   alexa-oidc-bridge keys rotate --dry-run`,
 		Args: cobra.NoArgs,

@@ -22,7 +22,8 @@ func linksCheckPolicyCommand() *cobra.Command {
 		Long: `check-policy applies a configuration that no server has yet to all live links in the database. It shows
 which of them a server with it would suspend, why, and by which rule: it would report them inactive, until the
 configuration is changed back. It reads the whole configuration, also where the database is, and changes nothing.
-Claims are as they were when the person linked, and only those that the skill had a link keep.
+Claims are as they were when the person linked, or when the provider was last asked (offline: true), and only those that
+the skill had a link keep.
 
 The exit code is 0 if the check was made, also if links would be suspended.`,
 		Example: `  alexa-oidc-bridge links check-policy --config new.yaml

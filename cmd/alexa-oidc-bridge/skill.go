@@ -60,7 +60,7 @@ skipOnEnablement and redirectUrls, get their defaults unless you add them. ` + "
 			return table.Flush()
 		},
 	}
-	show.Flags().BoolVar(&asJSON, "json", false, "print the object that `ask smapi update-account-linking-info` takes")
+	show.Flags().BoolVar(&asJSON, "json", false, "print the object that \"ask smapi update-account-linking-info\" takes")
 	show.Flags().BoolVar(&asManifest, "manifest", false, "print the part of the skill's manifest for events")
 	show.MarkFlagsMutuallyExclusive("json", "manifest")
 	show.Flags().BoolVar(&withSecret, "with-secret", false, "print the client secret; if there are several, the first")
