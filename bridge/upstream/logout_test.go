@@ -183,6 +183,25 @@ func TestVerifyLogout(t *testing.T) {
 	}
 }
 
+// The operator must see from the error whose clock is wrong.
+func TestLogoutTokenTimeInWords(t *testing.T) {
+	f := newFake(t)
+	p := f.provider()
+	for _, tt := range []struct {
+		iat  time.Duration
+		want string
+	}{
+		{-2 * time.Hour, "provider outdated at logout_token: iat is 2h0m0s ago"},
+		{2 * time.Hour, "provider outdated at logout_token: iat is 2h0m0s ahead"},
+	} {
+		token := logoutToken(f)
+		token.claims["iat"] = now().Add(tt.iat).Unix()
+		if _, err := p.VerifyLogout(t.Context(), token.signed(f.key)); err == nil || err.Error() != tt.want {
+			t.Errorf("iat %v: %v, want %q", tt.iat, err, tt.want)
+		}
+	}
+}
+
 func textOf(j *sentJWT, name string) string {
 	text, _ := j.claims[name].(string)
 	return text

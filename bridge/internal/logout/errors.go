@@ -100,7 +100,9 @@ func mapError(err error, invalid *oauth.Error) *httperror.Error {
 		if e.Stage != upstream.StageLogout && e.Stage != upstream.StageRevocation {
 			mapped = newError(slog.LevelWarn, outcomeUnavailable, errKeys)
 		}
-		mapped.Attrs = []any{"hint", e.Hint}
+		if e.Hint != "" {
+			mapped.Attrs = []any{"hint", e.Hint}
+		}
 		return mapped
 	}
 	switch {
