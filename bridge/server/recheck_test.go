@@ -107,22 +107,6 @@ func TestRecheckAgainAndAgain(t *testing.T) {
 	b.wantEnded(token, bridge.ReasonAccountGone)
 }
 
-// A link that nobody uses is rechecked once a day, so that its refresh token does not expire.
-func TestRecheckWithoutUse(t *testing.T) {
-	t.Parallel()
-	b := startBridge(t, offline())
-	token := b.Link()
-	for range 3 * 24 {
-		b.Clock.Advance(time.Hour)
-		b.Server.Recheck(b.Context())
-	}
-	b.wantOutcome("alive", "3")
-	b.ada(disabled)
-	b.Clock.Advance(24 * time.Hour)
-	b.Server.Recheck(b.Context())
-	b.wantEnded(token, bridge.ReasonAccountGone)
-}
-
 func TestRecheckByRefresh(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, withCodeGrant, offline(func(p *bridge.AccountPolicy) { p.RecheckLimit = 2 * time.Hour }))
@@ -273,19 +257,6 @@ func TestRecheckLimitCountsFromTheQuestion(t *testing.T) {
 	b.Clock.Advance(time.Second)
 	response, body := b.Do(lookupRequest(b, url.Values{"token": {token}}))
 	wantErrorResponse(t, response, body, http.StatusServiceUnavailable, "temporarily_unavailable")
-}
-
-// A limit does not silence somebody who did not speak for longer than that, while the provider answers.
-func TestRecheckLimitWithoutUse(t *testing.T) {
-	t.Parallel()
-	b := startBridge(t, offline(func(p *bridge.AccountPolicy) { p.RecheckLimit = 4 * time.Hour }))
-	token := b.Link()
-	for range 9 {
-		b.Clock.Advance(time.Hour)
-		b.Server.Recheck(b.Context())
-	}
-	b.wantOutcome("alive", "4")
-	b.WantActive(token)
 }
 
 func TestRecheckGrace(t *testing.T) {
