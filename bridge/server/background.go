@@ -16,8 +16,8 @@ import (
 )
 
 // Run does the work in the background until the context ends, and then finishes what it has started, but a question to
-// a provider only if it is answered within a second; see [Server.Finish]. It returns an error only if the process must be
-// restarted: [bridge.ErrStoreReplaced].
+// a provider only if it is answered within a second; see [Server.Finish]. It returns an error only if the process must
+// be restarted: [bridge.ErrStoreReplaced].
 func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

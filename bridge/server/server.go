@@ -188,9 +188,9 @@ func (s *Server) Retire() {
 	s.introspect.Retire()
 }
 
-// Finish ends the work in the background: it begins none, such as a recheck, and waits until what has begun has ended, or
-// the context. A question to a provider that is cut off loses its answer, which may have the only refresh token that is
-// good from then on. Call Run before. Requests are served as ever.
+// Finish ends the work in the background: it begins none, such as a recheck, and waits until what has begun has ended,
+// or the context. A question to a provider that is cut off loses its answer, which may have the only refresh token that
+// is good from then on. Call Run before. Requests are served as ever.
 func (s *Server) Finish(ctx context.Context) {
 	s.endWork()
 	select {
