@@ -64,8 +64,8 @@ type suspension struct {
 // policyPage is how many links are in memory at a time, beside those that are suspended.
 const policyPage = 1000
 
-// findSuspended returns the live links that a configuration suspends, the oldest first, and how many live ones there are.
-// It reads a page of them at a time.
+// findSuspended returns the live links that a configuration suspends, the oldest first, and how many live ones there
+// are. It reads a page of them at a time.
 func findSuspended(ctx context.Context, store *sqlstore.Store, config server.Config, page int) (
 	found []suspension, checked int, err error) {
 	check := config.LinkChecker()

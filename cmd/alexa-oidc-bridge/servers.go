@@ -60,7 +60,8 @@ func (s *servers) replace(next *runningServer) {
 	})
 }
 
-// finish lets all servers end what they do in the background, until the context ends. No other one may be run meanwhile.
+// finish lets all servers end what they do in the background, until the context ends. No other one may be run
+// meanwhile.
 func (s *servers) finish(ctx context.Context) {
 	s.newest.Load().Finish(ctx)
 	finished := make(chan struct{})
