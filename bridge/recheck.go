@@ -12,6 +12,8 @@ type RecheckStart struct {
 	CheckedBefore time.Time
 	// Lease is how long no other recheck of the link begins.
 	Lease time.Duration
+	// Dead lets the recheck begin only if the provider has refused the refresh token, as of [Recheck].DeadAt.
+	Dead bool
 }
 
 // Recheck is a recheck that has begun.
@@ -37,8 +39,11 @@ type RecheckResult struct {
 	DueAt time.Time
 	// Unanswered means that the refresh token may have been sent, and that nobody knows the answer.
 	Unanswered bool
-	Stable     bool      // as in Recheck; only with CheckedAt
-	DeadAt     time.Time // as in Recheck; only with CheckedAt
+	// Lost means, with Unanswered, that the provider refuses the refresh token, so that nobody will ever know the answer:
+	// for [Revocation].Recheck the link then has none. It stays so until there is an answer.
+	Lost   bool
+	Stable bool      // as in Recheck; only with CheckedAt
+	DeadAt time.Time // as in Recheck; only with CheckedAt
 	// Revoke, unless it is nil, revokes the link, and the sign-ins of its person. All else but LinkID and Lease is
 	// ignored.
 	Revoke *Revocation

@@ -120,7 +120,8 @@ type Store interface {
 	// ReasonClaimsChanged. ErrNotFound: the recheck does not run any more; nothing was recorded.
 	FinishRecheck(ctx context.Context, result RecheckResult) error
 
-	// DueRechecks returns the ids of up to limit links of a provider whose recheck is due, the longest overdue first.
+	// DueRechecks returns the ids of up to limit links of a provider whose recheck is due: those whose refresh
+	// token the provider has refused, then those whose person signed out, then the longest overdue.
 	DueRechecks(ctx context.Context, provider string, now time.Time, limit int) ([]string, error)
 
 	// UpstreamTokens returns up to limit refresh tokens of providers, in the order of their links, after that of a link.

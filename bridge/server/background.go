@@ -15,11 +15,24 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
-// Run does the work in the background until the context ends, and then finishes what it has started. It returns an
-// error only if the process must be restarted: [bridge.ErrStoreReplaced].
+// Run does the work in the background until the context ends, and then finishes what it has started, but a question to
+// a provider only if it is answered within a second; see [Server.Finish]. It returns an error only if the process must
+// be restarted: [bridge.ErrStoreReplaced].
 func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	go func() {
+		defer close(s.worked)
+		s.work(ctx)
+	}()
+	err := s.introspect.Run(ctx)
+	cancel()
+	<-s.worked
+	return err
+}
+
+// work does until the server is retired what no request waits for. The context ends later.
+func (s *Server) work(ctx context.Context) {
 	var group sync.WaitGroup
 	untilRetired, stop := context.WithCancel(s.retired)
 	defer context.AfterFunc(ctx, stop)()
@@ -29,10 +42,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, provider := range s.upstreams {
 		group.Go(func() { s.discover(untilRetired, provider) })
 	}
-	err := s.introspect.Run(ctx)
-	cancel()
 	group.Wait()
-	return err
 }
 
 const (

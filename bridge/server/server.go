@@ -92,7 +92,7 @@ type Deps struct {
 // Its configuration does not change. A program that gets another one makes another server, with the same Deps, and puts
 // it in the place of the first without dropping a request: it calls [Server.Run] of the new server, waits for
 // [Server.WaitReady], passes new requests to the new handlers, and calls [Server.Retire] of the old server. When the
-// requests that the old one has begun are finished, it ends the context of the old Run.
+// requests that the old one has begun are finished, it calls [Server.Finish], and ends the context of the old Run.
 type Server struct {
 	Public http.Handler // for Alexa, browsers and backends
 	Admin  http.Handler // for the operator's machines only
@@ -115,8 +115,9 @@ type Server struct {
 	policies   map[string]bridge.AccountPolicy // by provider
 	registry   *prometheus.Registry
 	limits     limits
-	retired    context.Context // ends with Retire
+	retired    context.Context // ends with Retire, or Finish
 	endWork    func()
+	worked     chan struct{} // closed when the work in the background has ended
 }
 
 // retention is how long is kept what has ended: links, and audit records.
@@ -148,6 +149,7 @@ func New(config Config, deps Deps) (*Server, error) {
 		retention: retention{config.EndedRetention, config.AuditRetention},
 		policies:  config.Accounts,
 		registry:  prometheus.NewRegistry(),
+		worked:    make(chan struct{}),
 	}
 	s.retired, s.endWork = context.WithCancel(context.Background())
 	s.limits = newLimits(config, deps.Log, deps.Now, deps.Counters)
@@ -184,6 +186,17 @@ func (s *Server) WaitReady(ctx context.Context) error { return s.introspect.Wait
 func (s *Server) Retire() {
 	s.endWork()
 	s.introspect.Retire()
+}
+
+// Finish ends the work in the background: it begins none, such as a recheck, and waits until what has begun has ended,
+// or the context. A question to a provider that is cut off loses its answer, which may have the only refresh token that
+// is good from then on. Call Run before. Requests are served as ever.
+func (s *Server) Finish(ctx context.Context) {
+	s.endWork()
+	select {
+	case <-s.worked:
+	case <-ctx.Done():
+	}
 }
 
 func (s *Server) newHandlers(config Config) (err error) {

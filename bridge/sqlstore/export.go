@@ -138,6 +138,7 @@ func scanUpstreamToken(rows *sql.Rows) (t transfer.UpstreamToken, err error) {
 	if err != nil {
 		return t, err
 	}
+	t.Unanswered = min(t.Unanswered, 1) // lost or not: elsewhere it is in doubt in any case
 	t.Sealed, err = base64.StdEncoding.DecodeString(sealed)
 	return t, err
 }

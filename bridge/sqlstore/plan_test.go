@@ -45,6 +45,7 @@ func TestPlans(t *testing.T) {
 			"disabled_alexa_users_by_time": {deleteDisabled, []any{1, 9}},
 			"links_without_upstream_sub":   {countUnnamed, []any{"corp", "x", 9}},
 			"upstream_tokens_by_due":       {selectDueRechecks, []any{"corp", 1, 9}},
+			"upstream_tokens_by_end":       {selectDueDead, []any{"corp", 1, 9}},
 			"audit_by_link":                {audit(bridge.AuditFilter{LinkID: "x"}), []any{"x", 1}},
 			"audit_by_subject":             {audit(bridge.AuditFilter{Subject: "x"}), []any{"x", 1}},
 			"audit_by_ref":                 {audit(bridge.AuditFilter{Ref: "x"}), []any{"x", 1}},

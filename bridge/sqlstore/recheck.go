@@ -43,15 +43,18 @@ func (tx *transaction) deleteUpstreamTokens(revoked []bridge.Link) error {
 	return nil
 }
 
-// makeDue makes the recheck due of the live links for which a condition holds. Its parameters begin with $2.
-func (tx *transaction) makeDue(at time.Time, condition string, args ...any) error {
+// makeDue makes the recheck due of the live links for which a condition holds, before all that are due: there may be
+// many. Its parameters begin with $2.
+func (tx *transaction) makeDue(condition string, args ...any) error {
+	const first = 1
 	_, err := tx.Exec(`UPDATE upstream_tokens SET due_at = $1 WHERE due_at > $1 AND dead_at = 0
-		AND link_id IN (SELECT id FROM links WHERE revoked_at = 0 AND `+condition+`)`, append([]any{seconds(at)}, args...)...)
+		AND link_id IN (SELECT id FROM links WHERE revoked_at = 0 AND `+condition+`)`, append([]any{first}, args...)...)
 	return err
 }
 
-// withoutUpstreamToken is the condition that a link has no refresh token of its provider.
-const withoutUpstreamToken = `NOT EXISTS (SELECT 1 FROM upstream_tokens WHERE upstream_tokens.link_id = links.id)`
+// withoutUpstreamToken is the condition that a link has no refresh token of its provider, or one that is lost.
+const withoutUpstreamToken = `NOT EXISTS (
+	SELECT 1 FROM upstream_tokens WHERE upstream_tokens.link_id = links.id AND unanswered <> 2)`
 
 // BeginRecheck begins a recheck; see [bridge.Store]. While it runs, it is due at the end of its lease: an earlier time
 // means that another one was asked for meanwhile.
@@ -59,7 +62,11 @@ func (s *Store) BeginRecheck(ctx context.Context, start bridge.RecheckStart) (br
 	now, until := seconds(start.Now), seconds(start.Now.Add(start.Lease))
 	// A read first: a link in use is asked about again and again, and must not make others wait for a write.
 	var links int
-	err := s.db.Reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+mayRecheck, start.LinkID, now, seconds(start.CheckedBefore)).
+	from := mayRecheck
+	if start.Dead {
+		from += ` AND dead_at > 0`
+	}
+	err := s.db.Reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+from, start.LinkID, now, seconds(start.CheckedBefore)).
 		Scan(&links)
 	if err == nil && links == 0 {
 		err = bridge.ErrNotFound
@@ -68,15 +75,15 @@ func (s *Store) BeginRecheck(ctx context.Context, start bridge.RecheckStart) (br
 		return bridge.Recheck{}, err
 	}
 	return writeResult(ctx, s, func(tx *transaction) (bridge.Recheck, error) {
-		recheck, err := scanRecheck(tx.QueryRow(`SELECT `+linkColumns+`, sealed, unanswered,
-			CASE WHEN stable = 1 THEN 1 ELSE 0 END, failures, dead_at FROM `+mayRecheck+tx.RowLock,
+		recheck, err := scanRecheck(tx.QueryRow(`SELECT `+linkColumns+`, sealed, CASE WHEN unanswered > 0 THEN 1 ELSE 0 END,
+			CASE WHEN stable = 1 THEN 1 ELSE 0 END, failures, dead_at FROM `+from+tx.RowLock,
 			start.LinkID, now, seconds(start.CheckedBefore)))
 		if err != nil {
 			return bridge.Recheck{}, err
 		}
 		recheck.Lease = rand.Text()
-		_, err = tx.Exec(`UPDATE upstream_tokens SET lease = $1, leased_until = $2, due_at = $2, unanswered = 1
-			WHERE link_id = $3`,
+		_, err = tx.Exec(`UPDATE upstream_tokens SET lease = $1, leased_until = $2, due_at = $2,
+			unanswered = CASE WHEN unanswered = 2 THEN 2 ELSE 1 END WHERE link_id = $3`,
 			recheck.Lease, until, start.LinkID)
 		return recheck, err
 	})
@@ -202,11 +209,16 @@ func updateRechecked(tx *transaction, result *bridge.RecheckResult) error {
 	return nil
 }
 
-// finishRecheck updates the refresh token of a result.
+// finishRecheck updates the refresh token of a result. One that is lost, which is unanswered = 2, stays so until there is
+// an answer.
 func finishRecheck(tx *transaction, result *bridge.RecheckResult) (changed int64, err error) {
-	const done = `UPDATE upstream_tokens SET lease = '', leased_until = 0, unanswered = $1,
+	const done = `UPDATE upstream_tokens SET lease = '', leased_until = 0,
+		unanswered = CASE WHEN unanswered = 2 AND CAST($1 AS BIGINT) = 1 THEN 2 ELSE CAST($1 AS BIGINT) END,
 		due_at = CASE WHEN due_at < leased_until THEN due_at ELSE CAST($2 AS BIGINT) END, `
 	due, unanswered := seconds(result.DueAt), bit(result.Unanswered)
+	if result.Unanswered && result.Lost {
+		unanswered = 2
+	}
 	if result.CheckedAt.IsZero() {
 		return tx.ExecCount(done+`failures = failures + 1 WHERE link_id = $3`, unanswered, due, result.LinkID)
 	}
@@ -224,12 +236,26 @@ func bit(set bool) int64 {
 
 // DueRechecks lists links; see [bridge.Store].
 func (s *Store) DueRechecks(ctx context.Context, provider string, now time.Time, limit int) ([]string, error) {
-	return engine.Texts(s.db.Reader.QueryContext(ctx, selectDueRechecks, provider, seconds(now), limit))
+	dead, err := engine.Texts(s.db.Reader.QueryContext(ctx, selectDueDead, provider, seconds(now), limit))
+	if err != nil || len(dead) == limit {
+		return dead, err
+	}
+	others, err := engine.Texts(s.db.Reader.QueryContext(ctx, selectDueRechecks, provider, seconds(now), limit-len(dead)))
+	return append(dead, others...), err
 }
 
-// selectDueRechecks passes by links that an earlier version of the program revoked, which left their refresh tokens.
-const selectDueRechecks = `SELECT link_id FROM upstream_tokens WHERE provider = $1 AND due_at <= $2
-	AND EXISTS (SELECT 1 FROM links WHERE id = link_id AND revoked_at = 0) ORDER BY due_at LIMIT $3`
+// selectDueDead selects links whose refresh tokens the provider has refused.
+const selectDueDead = selectDue + ` AND dead_at > 0` + inOrderDue
+
+// selectDueRechecks selects the others.
+const selectDueRechecks = selectDue + ` AND dead_at = 0` + inOrderDue
+
+// selectDue passes by links that an earlier version of the program revoked, which left their refresh tokens.
+const (
+	selectDue = `SELECT link_id FROM upstream_tokens WHERE provider = $1 AND due_at <= $2
+		AND EXISTS (SELECT 1 FROM links WHERE id = link_id AND revoked_at = 0)`
+	inOrderDue = ` ORDER BY due_at LIMIT $3`
+)
 
 // UpstreamTokens lists refresh tokens; see [bridge.Store].
 func (s *Store) UpstreamTokens(ctx context.Context, afterLinkID string, limit int) ([]bridge.SealedToken, error) {

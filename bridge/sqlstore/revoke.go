@@ -78,7 +78,7 @@ func (s *Store) revoke(ctx context.Context, filter, batch bridge.LinkFilter, by 
 		}
 		if err == nil && by.Recheck {
 			due, dueArgs := filterCondition(filter, 2)
-			err = tx.makeDue(by.At, due, dueArgs...)
+			err = tx.makeDue(due, dueArgs...)
 		}
 		return revoked, err
 	})

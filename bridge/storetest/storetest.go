@@ -93,6 +93,8 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		"a recheck that does not run any more records nothing":     (*suite).lostRecheck,
 		"a recheck that is asked for meanwhile is due":             (*suite).recheckMeanwhile,
 		"Revoke with Recheck":                                      (*suite).revokeWithRecheck,
+		"due rechecks have an order":                               (*suite).orderOfDue,
+		"a lost upstream token counts as none":                     (*suite).lostToken,
 		"upstream tokens end with their links":                     (*suite).upstreamTokensEnd,
 		"links without account names are counted":                  (*suite).unnamedLinks,
 		"upstream tokens are sealed anew":                          (*suite).reseal,

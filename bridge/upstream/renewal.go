@@ -67,6 +67,19 @@ func refusesRefreshToken(code, description string) bool {
 	return code == "invalid_grant" || code == "invalid_request" && refusedRefreshToken.MatchString(description)
 }
 
+// meaningOf returns what an error code of a token response means. Entra ID sends invalid_grant, and says by suberror that
+// the person has to do something: a second factor, new consent, a new password, or that a policy blocks the request.
+// That says nothing about the account: one that is disabled has no suberror.
+func meaningOf(code, suberror string) string {
+	switch suberror {
+	case "basic_action", "additional_action", "message_only", "consent_required", "user_password_expired":
+		if code == "invalid_grant" {
+			return "interaction_required"
+		}
+	}
+	return code
+}
+
 // traceSent returns a context for one request, and a function that reports whether the request may have reached the
 // provider. It has not if there was no connection to it: no address, nobody there, no certificate that is good.
 func traceSent(ctx context.Context) (traced context.Context, wasSent func() bool) {

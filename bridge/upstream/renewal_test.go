@@ -79,6 +79,16 @@ func TestRenewErrors(t *testing.T) {
 		{"consent_required", refuses(http.StatusBadRequest, "consent_required", ""), bad},
 		{"an unknown error", refuses(http.StatusBadRequest, "teapot", ""), bad},
 		{"interaction_required", refuses(http.StatusBadRequest, "interaction_required", "AADSTS50076"), "refused at token"},
+		{"a second factor, at Entra ID", override(tokenPath, reply(http.StatusBadRequest, encode(map[string]any{
+			"error": "invalid_grant", "suberror": "basic_action", "error_codes": []int{50076},
+			"error_description": "AADSTS50076: Due to a configuration change made by your administrator, or because you moved to " +
+				"a new location, you must use multi-factor authentication"}))), "refused at token"},
+		{"a policy blocks it, at Entra ID", override(tokenPath, reply(http.StatusBadRequest, encode(map[string]any{
+			"error": "invalid_grant", "suberror": "message_only", "error_description": "AADSTS53003: Access has been blocked"}))),
+			"refused at token"},
+		{"another suberror", override(tokenPath, reply(http.StatusBadRequest, encode(map[string]any{
+			"error": "invalid_grant", "suberror": "bad_token", "error_description": "AADSTS50173: the grant has been revoked"}))),
+			gone},
 		{"login_required", refuses(http.StatusBadRequest, "login_required", ""), "refused at token"},
 		{"too many requests", override(tokenPath, reply(http.StatusTooManyRequests, nil)), "rate limited at token"},
 		{"too many requests, with invalid_grant", refuses(http.StatusTooManyRequests, "invalid_grant", ""),

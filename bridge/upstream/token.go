@@ -82,13 +82,14 @@ func (s *signIn) tokenError(got response, body rawClaims) error {
 		}
 		return e
 	}
-	e := errorOfCode(StageToken, code, fmt.Errorf("status %d, error %q, description %q",
+	meant := meaningOf(code, body.string("suberror"))
+	e := errorOfCode(StageToken, meant, fmt.Errorf("status %d, error %q, description %q",
 		got.status, s.logText(code), s.logText(body.string("error_description"))))
 	e.Unanswered = e.Kind == OutOfReach // as of a status that says so
 	if code == "invalid_client" {
 		e.Hint = s.clientHint(body.string("error_description"))
 	}
-	if refusesRefreshToken(code, body.string("error_description")) {
+	if refusesRefreshToken(meant, body.string("error_description")) {
 		e.refusedToken = true
 	}
 	return e

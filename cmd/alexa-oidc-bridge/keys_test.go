@@ -38,15 +38,21 @@ func keysConfig(t *testing.T, driver, dsn string, texts ...string) (path string)
 // addTokens adds links whose refresh tokens are sealed by a key.
 func addTokens(t *testing.T, path string, secret []byte, linkIDs ...string) {
 	t.Helper()
+	addTokensOf(t, path, "https://login.example.com", secret, linkIDs...)
+}
+
+// addTokensOf is addTokens for links of an issuer.
+func addTokensOf(t *testing.T, path, issuer string, secret []byte, linkIDs ...string) {
+	t.Helper()
 	ring, now := keys.NewRing(secret), time.Now().Unix()
 	withTestStore(t, path, func(store *sqlstore.Store) {
 		_, err := store.Import(t.Context(), func(yield func(transfer.Row, error) bool) {
 			for _, id := range linkIDs {
 				for _, row := range []transfer.Row{
 					{Link: &transfer.Link{ID: id, ClientID: "pizza", Grant: bridge.GrantImplicit, CreatedAt: now, Provider: "corp",
-						Issuer: "https://login.example.com", Subject: id, CheckedAt: now, Claims: bridge.Claims{}}},
+						Issuer: issuer, Subject: id, CheckedAt: now, Claims: bridge.Claims{}}},
 					{UpstreamToken: &transfer.UpstreamToken{LinkID: id, Provider: "corp", DueAt: now,
-						Sealed: ring.SealUpstreamToken(id, keys.UpstreamToken{RefreshToken: "token of " + id})}},
+						Sealed: ring.SealUpstreamToken(id, keys.UpstreamToken{ClientID: "bridge", RefreshToken: "token of " + id})}},
 				} {
 					if !yield(row, nil) {
 						return

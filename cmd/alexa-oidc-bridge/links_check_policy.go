@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/server"
+	"alexa-oidc-bridge/bridge/sqlstore"
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
@@ -39,14 +41,14 @@ The exit code is 0 if the check was made, also if links would be suspended.`,
 			if err != nil {
 				return err
 			}
-			links, err := store.Links(cmd.Context(), bridge.LinkFilter{Live: true})
+			found, checked, err := findSuspended(cmd.Context(), store, loaded.Server, policyPage)
 			if err != nil {
 				err = failed(err, "check that the database can be read and is not locked by another program")
 			}
 			if err := closeAfter(store, err); err != nil {
 				return err
 			}
-			return reportSuspended(cmd, findSuspended(loaded.Server, links), len(links), asJSON)
+			return reportSuspended(cmd, found, checked, asJSON)
 		},
 	}
 	check.Flags().BoolVar(&asJSON, "json", false, "print an array of objects; the count is on standard error")
@@ -60,14 +62,30 @@ type suspension struct {
 	rule   string // in words
 }
 
-func findSuspended(config server.Config, links []bridge.Link) (found []suspension) {
+// policyPage is how many links are in memory at a time, beside those that are suspended.
+const policyPage = 1000
+
+// findSuspended returns the live links that a configuration suspends, the oldest first, and how many live ones there
+// are. It reads a page of them at a time.
+func findSuspended(ctx context.Context, store *sqlstore.Store, config server.Config, page int) (
+	found []suspension, checked int, err error) {
 	check := config.LinkChecker()
-	for i := range links {
-		if reason := check(&links[i]); reason != "" {
-			found = append(found, suspension{links[i], reason, describeRule(config, &links[i], reason)})
+	for filter := (bridge.LinkFilter{Live: true, Limit: page}); ; {
+		links, err := store.Links(ctx, filter)
+		if err != nil {
+			return nil, 0, err
 		}
+		for i := range links {
+			if reason := check(&links[i]); reason != "" {
+				found = append(found, suspension{links[i], reason, describeRule(config, &links[i], reason)})
+			}
+		}
+		checked += len(links)
+		if len(links) < page {
+			return found, checked, nil
+		}
+		filter.After = links[len(links)-1].Cursor()
 	}
-	return found
 }
 
 // describeRule says which rule of a configuration does not permit a link.

@@ -24,8 +24,8 @@ import (
 	"alexa-oidc-bridge/config"
 )
 
-// shutdownTimeout bounds how long requests may take to finish. Together with what follows, serve ends within 8
-// seconds.
+// shutdownTimeout bounds how long requests and questions to providers may take to finish. Together with what follows,
+// serve ends within 8 seconds.
 const shutdownTimeout = 5 * time.Second
 
 func serveCommand() *cobra.Command {
@@ -188,7 +188,7 @@ func announce(log *slog.Logger, loaded *config.Config, open listeners) {
 }
 
 // serveUntil serves both listeners until the context ends, a listener fails, or the database is replaced. When it
-// returns, requests of the public one are finished, and no reload is going on.
+// returns, requests of the public one are finished, and so are questions to providers; no reload is going on.
 func serveUntil(
 	ctx context.Context, reloader *reloader, public, admin *http.Server, open listeners, log *slog.Logger,
 ) error {
@@ -214,10 +214,13 @@ func serveUntil(
 	reloading.Wait()
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
+	var finishing sync.WaitGroup
+	finishing.Go(func() { reloader.servers.finish(deadline) })
 	if err := public.Shutdown(deadline); err != nil {
 		log.Warn("requests aborted", "error", err)
 		public.Close()
 	}
+	finishing.Wait()
 	return failure
 }
 

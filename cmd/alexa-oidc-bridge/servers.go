@@ -15,7 +15,8 @@ type servers struct {
 	newest     atomic.Pointer[runningServer]
 	background context.Context // of what runs in the background
 	running    sync.WaitGroup
-	failed     chan error // has the first error of a server that ran
+	retiring   sync.WaitGroup // of running, those that were replaced
+	failed     chan error     // has the first error of a server that ran
 }
 
 // runningServer is a server whose Run has been called.
@@ -52,10 +53,26 @@ func (s *servers) replace(next *runningServer) {
 		return
 	}
 	previous.Retire()
-	go func() {
+	s.retiring.Go(func() {
 		previous.requests.Lock() // for ever
+		previous.Finish(s.background)
 		previous.stop()
+	})
+}
+
+// finish lets all servers end what they do in the background, until the context ends. No other one may be run
+// meanwhile.
+func (s *servers) finish(ctx context.Context) {
+	s.newest.Load().Finish(ctx)
+	finished := make(chan struct{})
+	go func() {
+		s.retiring.Wait()
+		close(finished)
 	}()
+	select {
+	case <-finished:
+	case <-ctx.Done():
+	}
 }
 
 // handler passes each request to a handler of the newest server.

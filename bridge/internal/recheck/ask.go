@@ -111,7 +111,9 @@ func (r *Rechecker) cannotTell(ctx context.Context, q *queue, recheck *bridge.Re
 	const message = "account not checked"
 	r.Sampler.Log(ctx, r.Log, level, message, message, "link_id", recheck.Link.ID, "provider", recheck.Link.Provider.ID,
 		"failures", recheck.Failures+1, "retry_in", wait.String(), "error", err, "stage", stage, "hint", hint)
-	return verdict{outcome: unknown, result: bridge.RecheckResult{DueAt: r.Now().Add(wait), Unanswered: unanswered}}
+	return verdict{outcome: unknown, result: bridge.RecheckResult{
+		DueAt: r.Now().Add(wait), Unanswered: unanswered, Lost: isGone(err),
+	}}
 }
 
 // adviceFor returns how loud an error is logged, and what to do about it. What is set up wrongly is an ERROR.

@@ -38,8 +38,8 @@ const (
 	stopTimeout = time.Second
 	// maxUsed bounds the used links that wait for a recheck at one provider. Others are noticed when they are used again.
 	maxUsed = 10_000
-	// maxDue is how many links the store is asked for at a time.
-	maxDue = 100
+	// maxDue is how many links the store is asked for at a time. A sign-out, which is asked about first, waits for these.
+	maxDue = 20
 	// outagePause is how long a provider is left alone that did not answer outageFailures times in a row: it may fail for
 	// one person only.
 	outagePause    = 30 * time.Second
@@ -131,7 +131,7 @@ func (r *Rechecker) Run(begin, ctx context.Context) {
 // Once rechecks the links that were used, and those whose recheck is due, once.
 func (r *Rechecker) Once(ctx context.Context) {
 	for id, q := range r.queues {
-		r.recheckAll(ctx, ctx, q, r.due(ctx, id, q))
+		r.round(ctx, ctx, id, q)
 	}
 }
 
@@ -145,32 +145,43 @@ func (r *Rechecker) serve(begin, ctx context.Context, providerID string, q *queu
 			return
 		case <-ticker.C:
 		case <-q.wake:
+			if q.paused(r.Now()) {
+				continue
+			}
 		}
-		r.recheckAll(begin, ctx, q, r.due(begin, providerID, q))
+		r.round(begin, ctx, providerID, q)
 	}
 }
 
-// due returns the links to recheck: those that were used, and those that the store knows of.
-func (r *Rechecker) due(ctx context.Context, providerID string, q *queue) []string {
-	if q.paused(r.Now()) {
-		return nil
-	}
-	storeCtx, cancel := bridge.WithStoreTimeout(ctx)
+// round rechecks links of one provider: those that were used, and those that the store knows of. While the provider is
+// left alone, only those that are dead, which the store returns first: the provider need not be asked about them.
+func (r *Rechecker) round(begin, ctx context.Context, providerID string, q *queue) {
+	storeCtx, cancel := bridge.WithStoreTimeout(begin)
 	defer cancel()
 	due, err := r.Store.DueRechecks(storeCtx, providerID, r.Now(), maxDue)
-	if err != nil {
-		if ctx.Err() == nil {
-			const message = "rechecks put off"
-			r.Sampler.Log(ctx, r.Log, slog.LevelWarn, message, message, "provider", providerID, "error", err)
+	switch {
+	case err != nil && begin.Err() == nil:
+		const message = "rechecks put off"
+		r.Sampler.Log(begin, r.Log, slog.LevelWarn, message, message, "provider", providerID, "error", err)
+	case err == nil && q.paused(r.Now()):
+		r.endDead(begin, ctx, q, due)
+	case err == nil:
+		for _, linkID := range q.takeUsed(maxDue) {
+			if !slices.Contains(due, linkID) {
+				due = append(due, linkID)
+			}
 		}
-		return nil
+		r.recheckAll(begin, ctx, q, due)
 	}
-	for _, linkID := range q.takeUsed(maxDue) {
-		if !slices.Contains(due, linkID) {
-			due = append(due, linkID)
+}
+
+// endDead rechecks the first of some links, as long as these are dead.
+func (r *Rechecker) endDead(begin, ctx context.Context, q *queue, linkIDs []string) {
+	for _, linkID := range linkIDs {
+		if begin.Err() != nil || !r.recheck(ctx, q, linkID, true) {
+			return
 		}
 	}
-	return due
 }
 
 // recheckAll rechecks links, some at once, as fast as the limit for the provider permits. It begins none once the first
@@ -180,13 +191,13 @@ func (r *Rechecker) recheckAll(begin, ctx context.Context, q *queue, linkIDs []s
 	defer group.Wait()
 	slots := make(chan struct{}, atOnce)
 	for _, linkID := range linkIDs {
-		if begin.Err() != nil || q.paused(r.Now()) {
+		slots <- struct{}{}
+		if begin.Err() != nil || q.paused(r.Now()) { // only now: it may have taken long to get a slot
 			return
 		}
-		slots <- struct{}{}
 		group.Go(func() {
 			defer func() { <-slots }()
-			r.recheck(ctx, q, linkID)
+			r.recheck(ctx, q, linkID, false)
 		})
 	}
 }
@@ -207,20 +218,22 @@ func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 	return lasting, func() { stop(); cancel() }
 }
 
-// recheck rechecks one link.
-func (r *Rechecker) recheck(ctx context.Context, q *queue, linkID string) {
+// recheck rechecks one link, and reports whether it began. A link that is dead needs no answer of the provider.
+func (r *Rechecker) recheck(ctx context.Context, q *queue, linkID string, onlyDead bool) (began bool) {
 	ctx, cancel := lasting(ctx)
 	defer cancel()
 	policy := r.Clients.AccountPolicy(q.provider.ID())
-	recheck, err := r.begin(ctx, linkID, policy)
+	recheck, err := r.begin(ctx, linkID, policy, onlyDead)
 	switch {
 	case errors.Is(err, bridge.ErrNotFound): // another process was faster, or the link is revoked
-		return
+		return false
 	case err != nil:
 		r.logFailure(ctx, linkID, "recheck not begun", err)
-		return
+		return false
 	}
-	r.wait(ctx, q)
+	if recheck.DeadAt.IsZero() {
+		r.wait(ctx, q)
+	}
 	v := r.ask(ctx, q, &recheck, policy)
 	r.outcomes.WithLabelValues(q.provider.ID(), string(v.outcome)).Inc()
 	switch err := r.record(ctx, &recheck, policy, v); {
@@ -229,14 +242,16 @@ func (r *Rechecker) recheck(ctx context.Context, q *queue, linkID string) {
 	case err != nil && !errors.Is(err, bridge.ErrNotFound):
 		r.logFailure(ctx, linkID, "recheck not recorded", err)
 	}
+	return true
 }
 
-func (r *Rechecker) begin(ctx context.Context, linkID string, policy bridge.AccountPolicy) (bridge.Recheck, error) {
+func (r *Rechecker) begin(ctx context.Context, linkID string, policy bridge.AccountPolicy, onlyDead bool) (
+	bridge.Recheck, error) {
 	ctx, cancel := bridge.WithStoreTimeout(ctx)
 	defer cancel()
 	now := r.Now()
 	return r.Store.BeginRecheck(ctx, bridge.RecheckStart{
-		LinkID: linkID, Now: now, CheckedBefore: now.Add(-policy.RecheckAfter), Lease: lease,
+		LinkID: linkID, Now: now, CheckedBefore: now.Add(-policy.RecheckAfter), Lease: lease, Dead: onlyDead,
 	})
 }
 

@@ -13,8 +13,8 @@ import (
 const (
 	// maxOperations is how many operations a request may have.
 	maxOperations = 256
-	// maxPath is how long a path may be in bytes.
-	maxPath = 1024
+	// maxPath is how long a path may be in bytes. The parser takes quadratic time for a long name.
+	maxPath = 256
 )
 
 // operation is one operation of a PATCH request.
