@@ -70,8 +70,8 @@ func (e *experiment) endAccount(person, next upstreamtest.Person) {
 // checkLimit checks a successful response against the recheck_limit, which counts from the last answer about an
 // account, and so ends soon after the account itself. It needs the link's lock.
 func (e *experiment) checkLimit(l *link, a *response) {
-	const wholeSeconds = time.Second
-	if late := a.sent.Sub(l.doomedAt); !l.doomedAt.IsZero() && late > recheckLimit+wholeSeconds {
+	const clockGrain = time.Second
+	if late := a.sent.Sub(l.doomedAt); !l.doomedAt.IsZero() && late > recheckLimit+clockGrain {
 		e.linkViolation(l, "still good at %v %v after its account was removed", a.replica, late)
 	}
 }
