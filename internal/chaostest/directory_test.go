@@ -130,8 +130,8 @@ func (e *experiment) directoryID(rng *rand.Rand, userName string) string {
 	return list.Resources[0].ID
 }
 
-// tell sends a request of the directory until it gets the status for done. If an earlier one has an unknown outcome, the
-// status for done before will do, too, and no process acknowledged the request as the only one.
+// tell sends a request of the directory until it gets the status for done. If an earlier one has an unknown outcome,
+// the status for done before will do, too, and no process acknowledged the request as the only one.
 func (e *experiment) tell(rng *rand.Rand, method, path, body string, done, doneBefore int) *response {
 	authenticate := func(request *http.Request) {
 		request.Header.Set("Content-Type", "application/scim+json")

@@ -164,8 +164,8 @@ func subjectOf(idToken string) string {
 	return claims.Subject
 }
 
-// lost returns how many sign-ins of a person have a refresh token that was lost, or none that can be refused for certain
-// if the account is gone, and how many others nobody has asked about for some time.
+// lost returns how many sign-ins of a person have a refresh token that was lost, or, if the account is gone, one whose
+// refusal proves nothing, and how many others nobody has asked about for some time.
 func (p *flakyProvider) lost(subject string, gone bool, since time.Time) (broken, silent int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
