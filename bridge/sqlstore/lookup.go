@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/sqlstore/internal/engine"
@@ -114,4 +115,12 @@ func (l *lookups) query(ctx context.Context, batch []*pendingLookup) (*sql.Rows,
 		hashes[i] = string(batch[min(i, len(batch)-1)].hash)
 	}
 	return l.many.QueryContext(ctx, hashes...)
+}
+
+// CountLiveTokens counts the tokens of a link that are good at a time, if the link is live.
+func (s *Store) CountLiveTokens(ctx context.Context, linkID string, now time.Time) (tokens int, err error) {
+	err = s.db.Reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM tokens JOIN links ON links.id = tokens.link_id
+		WHERE links.id = $1 AND links.revoked_at = 0 AND tokens.superseded_at = 0
+		AND (tokens.expires_at = 0 OR tokens.expires_at > $2)`, linkID, seconds(now)).Scan(&tokens)
+	return tokens, err
 }

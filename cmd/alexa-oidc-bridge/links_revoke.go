@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/user"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,8 +19,7 @@ import (
 )
 
 func linksRevokeCommand() *cobra.Command {
-	var filter bridge.LinkFilter
-	var reason, actor string
+	e := &ending{done: "revoked", prefix: "revoked", onlyLive: true, end: (*sqlstore.Store).Revoke}
 	revoke := &cobra.Command{
 		Use:   "revoke [link_id ...]",
 		Short: "Revoke links by id, or all that match the flags",
@@ -29,55 +28,35 @@ reaches this database treats their tokens as inactive within a second. If some i
 revoked and the exit code is 1.
 
 With --subject it also revokes what the person has signed in to and not answered yet, also if no link matches: to link, they
-must sign in again. Without --provider it refuses a subject that links of several providers have.`,
+must sign in again. Without --provider it refuses a subject that links of several providers have.
+
+Links are revoked a hundred at a time. What was printed when the command was interrupted is revoked, and nothing else. At a
+terminal it asks before it revokes links by flags, unless --yes or --expect is given; without a terminal it never asks.`,
 		Example: `  alexa-oidc-bridge links revoke lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa
-  alexa-oidc-bridge links revoke --provider corp --subject 8a7f5c31 --reason "left the company"`,
-		RunE: func(cmd *cobra.Command, ids []string) error {
-			filter.IDs = ids
-			by, err := revocationOf(cmd, filter, reason, actor)
-			if err != nil {
-				return err
-			}
-			var revoked, matching []bridge.Link // matching: live or revoked
-			err = withStore(cmd, func(store *sqlstore.Store) (err error) {
-				if err := checkOneProvider(cmd.Context(), store, filter); err != nil {
-					return err
-				}
-				if revoked, err = store.Revoke(cmd.Context(), filter, by); err == nil {
-					matching, err = store.Links(cmd.Context(), filter)
-				}
-				return err
-			})
-			for _, link := range revoked { // also after an error
-				fmt.Fprintln(cmd.OutOrStdout(), "revoked", upstream.LogText(link.ID))
-			}
-			if err != nil {
-				return err
-			}
-			return reportRevoked(cmd, filter, revoked, matching)
-		},
+  alexa-oidc-bridge links revoke --provider corp --subject 8a7f5c31 --reason "left the company"
+  alexa-oidc-bridge links revoke --skill pizza --unused-for 180d --dry-run
+  alexa-oidc-bridge links revoke --skill pizza --unused-for 180d --expect 12`,
+		RunE: e.run,
 	}
-	addLinkFilter(revoke, &filter)
-	revoke.Flags().StringVar(&reason, "reason", string(bridge.ReasonOperator), "the `reason`, stored with the links")
-	revoke.Flags().StringVar(&actor, "actor", "", "who revokes, a `name` in printable ASCII, stored with the links (default command:USER@HOST)")
+	e.addFlags(revoke, "the `reason`, stored with the links", "who revokes, a `name` in printable ASCII, stored with the links")
 	return revoke
 }
 
 // revocationOf returns the revocation that the arguments of a command ask for. An empty actor is who runs the command,
 // unless it was given.
-func revocationOf(cmd *cobra.Command, filter bridge.LinkFilter, reason, actor string) (bridge.Revocation, error) {
+func revocationOf(cmd *cobra.Command, reason, actor string, now time.Time) (bridge.Revocation, error) {
 	if !cmd.Flags().Changed("actor") {
 		actor = commandActor()
 	}
-	by := bridge.Revocation{Reason: bridge.Reason(reason), Actor: bridge.Actor(actor), At: time.Now()}
-	return by, errors.Join(checkGrant(filter.Grant), checkNamed(cmd, filter), checkReason(reason), checkActor(actor))
+	by := bridge.Revocation{Reason: bridge.Reason(reason), Actor: bridge.Actor(actor), At: now}
+	return by, errors.Join(checkReason(reason), checkActor(actor))
 }
 
 // checkNamed rejects arguments that would revoke links by accident.
 func checkNamed(cmd *cobra.Command, filter bridge.LinkFilter) error {
 	byFlags := false
-	for _, name := range []string{"skill", "subject", "email", "provider", "grant"} {
-		value, _ := cmd.Flags().GetString(name)
+	for _, name := range linkFlagNames {
+		value := cmd.Flag(name).Value.String()
 		byFlags = byFlags || value != ""
 		if cmd.Flags().Changed(name) && value == "" {
 			return misused("--"+name+" is empty", "set a value; an empty one would match every link")
@@ -85,7 +64,7 @@ func checkNamed(cmd *cobra.Command, filter bridge.LinkFilter) error {
 	}
 	switch {
 	case !byFlags && len(filter.IDs) == 0:
-		return misused("no links are named", "give link ids, or --skill, --subject, --email, --provider or --grant")
+		return misused("no links are named", "give link ids, or --"+strings.Join(linkFlagNames, ", --"))
 	case byFlags && len(filter.IDs) > 0:
 		return misused("link ids and flags are given", "give link ids or flags, not both")
 	case slices.Contains(filter.IDs, ""):
@@ -123,7 +102,7 @@ func commandActor() string {
 	return actor[:min(len(actor), bridge.MaxActor)]
 }
 
-var reservedActor = regexp.MustCompile(`(?i)^\s*(system|person|skill|backend|provider|api)\b`)
+var reservedActor = regexp.MustCompile(`(?i)^\s*(system|person|skill|backend|provider|api|alexa)\b`)
 
 // checkActor rejects an actor that cannot be stored, and one that would be taken for somebody else than an operator.
 func checkActor(actor string) error {
@@ -131,52 +110,7 @@ func checkActor(actor string) error {
 		return misused("the actor cannot be kept", "use 1 to 200 printable ASCII characters")
 	}
 	if reservedActor.MatchString(actor) {
-		return misused("the actor is not an operator", "use a name that does not begin with system, person, skill, backend, provider or api")
+		return misused("the actor is not an operator", "use a name that does not begin with system, person, skill, backend, provider, api or alexa")
 	}
 	return nil
-}
-
-// reportRevoked reports how many links were revoked by flags, or which ids were already revoked or are unknown.
-func reportRevoked(cmd *cobra.Command, filter bridge.LinkFilter, revoked, matching []bridge.Link) error {
-	ids := filter.IDs
-	if len(ids) == 0 {
-		fmt.Fprintln(cmd.OutOrStdout(), "links revoked:", len(revoked))
-		return reportNone(cmd, filter, matching)
-	}
-	unknown := 0
-	for _, id := range ids {
-		switch {
-		case hasLink(revoked, id):
-		case hasLink(matching, id):
-			fmt.Fprintln(cmd.OutOrStdout(), "already revoked", upstream.LogText(id))
-		default:
-			unknown++
-			fmt.Fprintln(cmd.ErrOrStderr(), "unknown", upstream.LogText(id))
-		}
-	}
-	return failedIfUnknown(unknown, len(ids))
-}
-
-func hasLink(links []bridge.Link, id string) bool {
-	return slices.ContainsFunc(links, func(link bridge.Link) bool { return link.ID == id })
-}
-
-// reportNone fails if no link matches. Also then, sign-ins of a subject were revoked.
-func reportNone(cmd *cobra.Command, filter bridge.LinkFilter, matching []bridge.Link) error {
-	if len(matching) > 0 {
-		return nil
-	}
-	if filter.Subject != "" {
-		fmt.Fprintln(cmd.OutOrStdout(), "open sign-ins of the subject were revoked: to link, they must sign in again")
-	}
-	return failed(errors.New("no link matches, live or revoked"),
-		"see links list; --email finds only links whose skill keeps the email claim")
-}
-
-func failedIfUnknown(unknown, given int) error {
-	if unknown == 0 {
-		return nil
-	}
-	return failed(fmt.Errorf("%d of %d links are unknown", unknown, given),
-		"see links list for the ids, and check that storage.dsn is the right database")
 }

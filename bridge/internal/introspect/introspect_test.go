@@ -160,3 +160,40 @@ func TestLastUsedDuringOutage(t *testing.T) {
 		t.Errorf("%d uses written, want %d", store.touched, links)
 	}
 }
+
+// A use keeps since when its Alexa user uses the link, also if it could not be written at first.
+func TestLastUsedKeepsTie(t *testing.T) {
+	begin := time.Unix(1_800_000_000, 0)
+	use := func(user bridge.Hash, after time.Duration) bridge.Use {
+		at := begin.Add(after)
+		return bridge.Use{LinkID: "lnk_a", At: at, AlexaUser: user, TiedAt: at}
+	}
+	for name, test := range map[string]struct {
+		uses     []bridge.Use // after one by ada
+		user     bridge.Hash  // wanted
+		tied, at time.Duration
+	}{
+		"nobody":  {[]bridge.Use{use("", time.Second)}, "ada", 0, time.Second},
+		"again":   {[]bridge.Use{use("", time.Second), use("ada", 2*time.Second)}, "ada", 0, 2 * time.Second},
+		"another": {[]bridge.Use{use("grace", time.Second), use("", 2*time.Second)}, "grace", time.Second, 2 * time.Second},
+	} {
+		for _, fails := range []bool{false, true} {
+			uses := newLastUsed(endpoint.Deps{})
+			uses.add(use("ada", 0))
+			taken := uses.take()
+			if !fails {
+				uses.putBack(taken)
+			}
+			for _, use := range test.uses {
+				uses.add(use)
+			}
+			if fails {
+				uses.putBack(taken)
+			}
+			want := bridge.Use{LinkID: "lnk_a", At: begin.Add(test.at), AlexaUser: test.user, TiedAt: begin.Add(test.tied)}
+			if got := uses.take(); len(got) != 1 || got[0] != want {
+				t.Errorf("%s, failed first %v: %+v, want %+v", name, fails, got, want)
+			}
+		}
+	}
+}
