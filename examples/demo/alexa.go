@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -37,9 +38,11 @@ type fakeAlexa struct {
 
 // account is the state of the skill for the customer.
 type account struct {
+	attempt   int                // counts how often the skill was enabled, linked or disabled
 	Grant     bridge.Grant       // by which the skill is linked
 	Pending   *simulator.Request // the authorization request without a response yet, or nil
-	UserID    string             // a new one each time the skill is enabled
+	UserID    string             // a new one each time the skill is enabled; empty: it is not
+	Disabled  bool               // the person disabled the skill while it was linked, and has not linked it since
 	Token     string             // the access token; empty: not linked
 	Refresh   string             // the refresh token; empty: none
 	ExpiresAt time.Time          // of the access token; zero: never
@@ -56,7 +59,7 @@ type ending string
 
 // Endings. A link may live on for some seconds after the company disabled the account or signed the person out.
 const (
-	endingRevoked     ending = "revoked" // by the operator, or by a company that has enabled the account again since
+	endingRevoked     ending = "revoked" // by anybody, or by a company that has enabled the account again since
 	endingDisabled    ending = "account disabled"
 	endingSignedOut   ending = "signed out"
 	endingDeactivated ending = "account deactivated"
@@ -96,12 +99,15 @@ func (a *fakeAlexa) snapshot() account {
 func (a *fakeAlexa) update(was account, change func(*account)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.account.UserID == was.UserID {
+	if a.account.attempt == was.attempt {
 		change(&a.account)
 	}
 }
 
-// enable starts to link and returns the URL that the Alexa app opens.
+// newUserID returns what Alexa calls a person who enables a skill, even one who had enabled it before.
+func newUserID() string { return "amzn1.ask.account." + rand.Text() + rand.Text() + rand.Text() }
+
+// enable enables the skill unless it is, starts to link, and returns the URL that the Alexa app opens.
 func (a *fakeAlexa) enable(grant bridge.Grant) string {
 	title, request := "Link the account by the implicit grant",
 		a.linking().NewRequest(bridge.ResponseTypeToken, a.origins.implicitRedirectURI())
@@ -109,18 +115,30 @@ func (a *fakeAlexa) enable(grant bridge.Grant) string {
 		title = "Link the account by the code grant"
 		request = a.linking().NewRequest(bridge.ResponseTypeCode, a.origins.codeRedirectURI())
 	}
-	begun := account{Grant: grant, Pending: &request,
-		UserID: "amzn1.ask.account." + rand.Text() + rand.Text() + rand.Text()}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.account = begun
+	a.account = account{attempt: a.account.attempt + 1, Grant: grant, Pending: &request,
+		UserID: cmp.Or(a.account.UserID, newUserID())}
 	a.transcript.startSection(title)
 	return request.URL()
 }
 
-// ask sends what a person said to the skill and returns its reply. It first refreshes an expired access token.
+// enableByVoice enables the skill without a link, unless it is enabled.
+func (a *fakeAlexa) enableByVoice() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.account.UserID == "" {
+		a.account.attempt++
+		a.account.UserID = newUserID()
+		a.transcript.add(enableByVoiceStep())
+	}
+}
+
+// ask sends what a person said to the skill and returns its reply. A skill that is not enabled is enabled by that, and
+// an expired access token is refreshed first.
 func (a *fakeAlexa) ask(ctx context.Context) (reply, error) {
 	a.transcript.startSection("Ask the skill")
+	a.enableByVoice()
 	if err := a.refresh(ctx); err != nil {
 		return reply{}, err
 	}
@@ -182,13 +200,15 @@ func (a *fakeAlexa) hourLater() {
 	a.transcript.add(hourLaterStep())
 }
 
-// disable forgets the tokens, as Alexa does when a person disables the skill.
-func (a *fakeAlexa) disable() {
+// disable forgets the tokens, as Alexa does when a person disables the skill, and returns the account as it was.
+func (a *fakeAlexa) disable(title string) account {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.account = account{Grant: a.account.Grant}
-	a.transcript.startSection("Disable the skill")
+	was := a.account
+	a.account = account{attempt: was.attempt + 1, Grant: was.Grant, Disabled: was.Token != ""}
+	a.transcript.startSection(title)
 	a.transcript.add(disableStep())
+	return was
 }
 
 // linkEnding records for the page what ends the link. The real Alexa is not notified.
@@ -199,6 +219,20 @@ func (a *fakeAlexa) linkEnding(by ending) {
 		a.account.Ending = by
 	}
 	a.account.LastReply = nil
+}
+
+// linkEnded records for the page that something ended the link that did not come from the page, such as a command. was
+// is the account when that was found out.
+func (a *fakeAlexa) linkEnded(was account) {
+	a.update(was, func(now *account) {
+		if now.Token == "" || now.Token != was.Token || now.Ending != "" {
+			return
+		}
+		now.Ending = endingRevoked
+		if !now.refused() {
+			now.LastReply = nil
+		}
+	})
 }
 
 // accountEnabled records for the page that the company enabled the account of the person again, and whether the link

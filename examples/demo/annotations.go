@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"alexa-oidc-bridge/bridge"
@@ -16,7 +17,20 @@ type annotation struct {
 	from        party
 	why         string
 	responseWhy string // of a response that comes after other requests
+	linksWhy    string // the same if it sends the browser to the page of links; empty: as responseWhy
+	section     string // the title of a section that begins with the request, unless the last one has it; empty: none
 }
+
+// titleGateway is the title of the section in which the skill's backend tells the bridge that the skill is disabled.
+const titleGateway = "The skill’s backend finds the skill disabled"
+
+// Paths of the bridge.
+const (
+	linksPath    = "/links"
+	eventsPath   = "/alexa/events"
+	disabledPath = "/alexa/disabled"
+	revokePath   = "/api/links/revoke"
+)
 
 func findAnnotation(to party, r *http.Request, body []byte) (annotation, bool) {
 	asked, parameters := r.Method+" "+r.URL.Path, r.URL.RawQuery+"&"+string(body)
@@ -29,10 +43,12 @@ func findAnnotation(to party, r *http.Request, body []byte) (annotation, bool) {
 }
 
 func (a annotation) matches(asked string) bool {
-	return asked == a.request || strings.HasPrefix(asked, a.request) && strings.HasSuffix(a.request, "/Users/")
+	return asked == a.request || strings.HasPrefix(asked, a.request) && strings.HasSuffix(a.request, "/")
 }
 
-func annotations() []annotation { return append(linkAnnotations(), accountAnnotations()...) }
+func annotations() []annotation {
+	return slices.Concat(linkAnnotations(), accountAnnotations(), endAnnotations())
+}
 
 // linkAnnotations are those of requests that make a link or use it.
 func linkAnnotations() []annotation {
@@ -55,7 +71,9 @@ func linkAnnotations() []annotation {
 			why: "The bridge finds the sign-in in this browser’s cookie. Another browser with the same URL would have no " +
 				"cookie, and get an error.",
 			responseWhy: "Now the bridge knows who the person is, and checks the skill’s “allow”. A person who may link is " +
-				"asked for consent; one who may not is sent back to Alexa with access_denied."},
+				"asked for consent; one who may not is sent back to Alexa with access_denied.",
+			linksWhy: "Now the bridge knows who the person is. For 10 minutes this browser can see the links of the person, and " +
+				"end them."},
 		{to: partyProvider, request: "POST /oauth/token", contains: "grant_type=authorization_code", from: partyBridge,
 			why: "The bridge exchanges the code for an ID token, with its client secret and the PKCE verifier, and checks the " +
 				"signature, issuer, audience and nonce. The company’s tokens stay here: Amazon never gets one."},
@@ -105,6 +123,34 @@ func accountAnnotations() []annotation {
 	}
 }
 
+// endAnnotations are those of requests that are about the end of a link, and not about the company account.
+func endAnnotations() []annotation {
+	const page, program = "The page of the person’s links", "A program of the operator ends links"
+	return []annotation{
+		{to: partyBridge, request: "GET " + linksPath, contains: "provider=", from: partyBrowser, section: page,
+			why: "Only the person can see their links, so the bridge redirects the browser to the company’s sign-in."},
+		{to: partyBridge, request: "GET " + linksPath, from: partyBrowser, section: page,
+			why: "The page lists the links of the person who has signed in with this browser. There is nobody yet, or it was " +
+				"more than 10 minutes ago: then it asks to sign in."},
+		{to: partyBridge, request: "POST " + linksPath + "/unlink", from: partyBrowser, section: page,
+			why: "The person ends a link. The token of the form shows that it comes from this page: no other website can send " +
+				"it. The link ends before the bridge responds, and Alexa is not notified."},
+		{to: partyBridge, request: "POST " + eventsPath, contains: "SkillAccountLinked", from: partyAlexa,
+			why: "The skill has subscribed to Alexa’s events. Alexa signs each by its certificate. This one says that the user " +
+				"speaks by this access token from now on; the bridge keeps a hash of the user id with the link."},
+		{to: partyBridge, request: "POST " + eventsPath, contains: "SkillDisabled", from: partyAlexa,
+			why: "A signed event again: this user has disabled the skill. It has no token, so the bridge ends the links that it " +
+				"knows to be of this user."},
+		{to: partyBridge, request: "POST " + disabledPath, from: partySkill, section: titleGateway,
+			why: "The skill’s backend tells the bridge, by the id of the link that each lookup returns. The link ends."},
+		{to: partyBridge, request: "POST " + revokePath, from: partyOperator, section: program,
+			why: "A program sends this to the admin API, which is not on the public address, with a token that may do no more " +
+				"than what “may” says. The links end before the bridge responds. Alexa is not notified, and still sends its token."},
+		{to: partyBridge, request: "POST /api/links/", from: partyOperator, section: program,
+			why: "The same for one link, by its id."},
+	}
+}
+
 // fragmentStep is the end of the implicit grant. It is not recorded, because browsers do not send the fragment to
 // servers.
 func fragmentStep(origin, fragment, outcome string) step {
@@ -147,9 +193,28 @@ func unlinkedStep() step {
 func disableStep() step {
 	return step{
 		From: partyBrowser, To: partyAlexa,
-		Why: "When a person disables a skill, Alexa forgets its tokens. The bridge is not notified here: the link stays " +
-			"in its database until the operator revokes it, though nobody has its tokens any more.",
+		Why: "When a person disables a skill, Alexa forgets its tokens. The link itself is in the bridge’s database, and ends " +
+			"when somebody tells the bridge.",
 		Request: []string{"The person disables the skill."}, Response: []string{"Alexa has forgotten its tokens."},
+	}
+}
+
+func enableByVoiceStep() step {
+	return step{
+		From: partyBrowser, To: partyAlexa,
+		Why: "The skill was not enabled. To speak its name enables it, and Alexa calls the person by another user id than " +
+			"before. There is no link, so the request to the skill contains no token.",
+		Request: []string{"The person speaks the name of the skill."}, Response: []string{"The skill is enabled, not linked."},
+	}
+}
+
+func gatewayStep() step {
+	return step{
+		From: partySkill, To: partyAlexa,
+		Why: "Some skills send something to Alexa by themselves, such as that an order is on its way. Alexa’s event gateway " +
+			"answers that the person has disabled the skill.",
+		Request:  []string{"POST https://api.amazonalexa.com/v3/events (not really sent)"},
+		Response: []string{"403 Forbidden", "SKILL_DISABLED_EXCEPTION"},
 	}
 }
 

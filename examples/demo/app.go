@@ -42,8 +42,10 @@ func newApp(w *demo) http.Handler {
 	mux.HandleFunc("GET "+codePath, a.codeArrived)
 	mux.HandleFunc("POST /ask", a.ask)
 	mux.HandleFunc("POST /later", a.later)
-	mux.HandleFunc("POST /disable", a.disable)
-	mux.HandleFunc("POST /revoke", a.revoke)
+	mux.HandleFunc("POST "+string(actionDisableSkill), a.do("Alexa’s event was not accepted", w.alexa.disableSkill, ""))
+	mux.HandleFunc("POST "+string(actionGateway), a.do("The skill was not disabled", w.disableUnnoticed, ""))
+	mux.HandleFunc("POST "+string(actionRevoke), a.do("The link was not revoked", w.revokeLinks, endingRevoked))
+	mux.HandleFunc("POST "+string(actionAPI), a.do("The link was not revoked", w.revokeByAPI, endingRevoked))
 	mux.HandleFunc("POST "+string(actionDisable), a.change(w.company.disable, endingDisabled))
 	mux.HandleFunc("POST "+string(actionSignOut), a.change(w.company.signOut, endingSignedOut))
 	mux.HandleFunc("POST "+string(actionDeactivate), a.change(w.company.deactivate, endingDeactivated))
@@ -90,6 +92,7 @@ type homePage struct {
 	Sections []section // latest first
 	People   []employee
 	Origins  origins
+	Commands commands
 }
 
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
@@ -99,12 +102,17 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, http.StatusInternalServerError, "The links cannot be read", err)
 		return
 	}
+	if link != nil && !link.Live {
+		a.demo.alexa.linkEnded(account)
+		account = a.demo.alexa.snapshot()
+	}
 	sections := a.demo.transcript.snapshot()
 	slices.Reverse(sections)
 	a.show(w, http.StatusOK, "home.html", homePage{
 		Skill: skillName, Account: account, Link: link, Notice: noticeOf(account),
 		Guide:    guideOf(account),
 		Sections: sections, People: a.demo.company.snapshot(), Origins: a.demo.origins,
+		Commands: a.demo.commands(link),
 	})
 }
 
@@ -131,13 +139,22 @@ func (a *app) arrived(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, http.StatusBadRequest, "The account was not linked", err)
 		return
 	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	a.linked(w, r)
 }
 
 // codeArrived is the redirect URI of the authorization code grant. The response is in the query.
 func (a *app) codeArrived(w http.ResponseWriter, r *http.Request) {
 	if err := a.demo.alexa.arriveWithCode(r.Context(), r.URL.RawQuery); err != nil {
 		a.fail(w, http.StatusBadRequest, "The account was not linked", err)
+		return
+	}
+	a.linked(w, r)
+}
+
+// linked ends a request by which the account may have been linked.
+func (a *app) linked(w http.ResponseWriter, r *http.Request) {
+	if err := a.demo.alexa.sendLinked(r.Context()); err != nil {
+		a.fail(w, http.StatusBadGateway, "Alexa’s event was not accepted", err)
 		return
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
@@ -156,18 +173,18 @@ func (a *app) later(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-func (a *app) disable(w http.ResponseWriter, r *http.Request) {
-	a.demo.alexa.disable()
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-}
-
-func (a *app) revoke(w http.ResponseWriter, r *http.Request) {
-	if err := a.demo.revokeLinks(r.Context()); err != nil {
-		a.fail(w, http.StatusInternalServerError, "The link was not revoked", err)
-		return
+// do serves a way to end the link. Without by, Alexa knows of it.
+func (a *app) do(failure string, end func(context.Context) error, by ending) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := end(r.Context()); err != nil {
+			a.fail(w, http.StatusBadGateway, failure, err)
+			return
+		}
+		if by != "" {
+			a.demo.alexa.linkEnding(by)
+		}
+		http.Redirect(w, r, "/", http.StatusSeeOther)
 	}
-	a.demo.alexa.linkEnding(endingRevoked)
-	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
 // change serves a change of an account by the company.

@@ -19,13 +19,14 @@ func newCodeVisit(t *testing.T) *visit {
 	t.Helper()
 	v := newVisit(t)
 	v.grant = bridge.GrantAuthorizationCode
-	for _, name := range []string{"skill_secret", "backend_secret", "provider_secret", "bridge_key", "scim_token"} {
+	for _, name := range []string{"skill_secret", "backend_secret", "provider_secret", "bridge_key", "scim_token", "admin_secret"} {
 		secret, err := os.ReadFile(filepath.Join(v.demo.folder, name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		text := strings.TrimSpace(string(secret))
-		v.secrets = append(v.secrets, text, base64.StdEncoding.EncodeToString([]byte(skillClientID+":"+text)))
+		v.secrets = append(v.secrets, text, base64.StdEncoding.EncodeToString([]byte(skillClientID+":"+text)),
+			base64.StdEncoding.EncodeToString([]byte(backendID+":"+text)))
 	}
 	return v
 }

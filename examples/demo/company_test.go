@@ -158,7 +158,7 @@ func TestDirectoryActivates(t *testing.T) {
 	v.link("ada")
 	ada := url.Values{"login": {"ada"}}
 	v.want(v.press("/company/deactivate", ada), http.StatusOK, "201 Created")
-	v.want(v.press("/company/enable", ada), http.StatusOK, `"value": true`, "The link is revoked")
+	v.want(v.press("/company/enable", ada), http.StatusOK, `"value": true`, "The link has ended")
 	v.linkAgain("ada")
 	v.press("/company/deactivate", ada)
 	sections := v.demo.transcript.snapshot()

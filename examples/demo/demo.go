@@ -30,8 +30,11 @@ type demo struct {
 	transcript *transcript
 	origins    origins
 	store      *sqlstore.Store
+	signer     *simulator.Signer // of Alexa
 	alexa      *fakeAlexa
+	backend    *lookup.Client // of the skill
 	company    *company
+	secrets    secrets
 	settings   settings
 
 	listeners listeners
@@ -77,26 +80,24 @@ func (d *demo) start(port int, log io.Writer) error {
 	if err := d.listen(port); err != nil {
 		return err
 	}
-	secrets, err := writeSecrets(d.folder)
-	if err != nil {
+	if d.secrets, err = writeSecrets(d.folder); err != nil {
 		return err
 	}
-	provider, err := d.startProvider(secrets.provider)
+	if d.signer, err = simulator.NewSigner(simulator.SignerConfig{}); err != nil {
+		return err
+	}
+	provider, err := d.startProvider(d.secrets.provider)
 	if err != nil {
 		return fmt.Errorf("the company's sign-in does not start: %w", err)
 	}
 	if err := d.startBridge(log); err != nil {
 		return fmt.Errorf("the bridge does not start: %w", err)
 	}
-	d.company = newCompany(provider, newDirectory(d.origins, secrets.scim), d.transcript, d.people)
-	client := &lookup.Client{Endpoint: d.origins.Bridge + "/lookup", ID: backendID, Secret: secrets.backend}
-	signer, err := simulator.NewSigner(simulator.SignerConfig{})
-	if err != nil {
-		return err
-	}
-	verifier := &alexa.Verifier{SkillIDs: []string{alexaSkillID}, Roots: signer.Roots(), Transport: signer.Transport()}
-	d.serve(d.listeners.skill, d.transcript.record(partySkill, newSkill(verifier, client, skillName)))
-	d.alexa = newFakeAlexa(d.origins, secrets.skill, signer, d.transcript)
+	d.company = newCompany(provider, newDirectory(d.origins, d.secrets.scim), d.transcript, d.people)
+	d.backend = newBackend(d.origins, d.secrets.backend)
+	verifier := &alexa.Verifier{SkillIDs: []string{alexaSkillID}, Roots: d.signer.Roots(), Transport: d.signer.Transport()}
+	d.serve(d.listeners.skill, d.transcript.record(partySkill, newSkill(verifier, d.backend, skillName)))
+	d.alexa = newFakeAlexa(d.origins, d.secrets.skill, d.signer, d.transcript)
 	d.serve(d.listeners.alexa, newApp(d))
 	return nil
 }
@@ -154,7 +155,9 @@ func (d *demo) startBridge(log io.Writer) error {
 	}
 	d.onStop(d.store.Close)
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: loaded.Log.Level}))
-	b, err := server.New(loaded.Server, server.Deps{Store: d.store, Log: logger})
+	b, err := server.New(loaded.Server, server.Deps{
+		Store: d.store, Log: logger, AlexaRoots: d.signer.Roots(), AlexaTransport: d.signer.Transport(),
+	})
 	if err != nil {
 		return err
 	}
@@ -170,7 +173,7 @@ func (d *demo) startBridge(log io.Writer) error {
 		return nil
 	})
 	d.serve(d.listeners.bridge, d.transcript.record(partyBridge, b.Public))
-	d.serve(d.listeners.admin, b.Admin)
+	d.serve(d.listeners.admin, d.transcript.record(partyBridge, b.Admin))
 	return nil
 }
 
@@ -181,23 +184,11 @@ func (d *demo) configure() (*config.Config, error) {
 		Listen:              d.listeners.bridge.Addr().String(),
 		AdminListen:         d.listeners.admin.Addr().String(),
 		Issuer:              d.settings.Issuer,
+		SkillID:             alexaSkillID,
 		ImplicitRedirectURI: d.origins.implicitRedirectURI(),
 		CodeRedirectURI:     d.origins.codeRedirectURI(),
 	}
 	return d.settings.load(d.folder)
-}
-
-// revokeLinks revokes all links of the skill, as `alexa-oidc-bridge links revoke --skill` does.
-func (d *demo) revokeLinks(ctx context.Context) error {
-	d.transcript.startSection("The operator revokes the link")
-	ended, err := d.store.Revoke(ctx, bridge.LinkFilter{ClientID: skillClientID}, bridge.Revocation{
-		Reason: bridge.ReasonOperator, Actor: "command:demo", At: time.Now(),
-	})
-	if err != nil {
-		return err
-	}
-	d.transcript.add(revokeStep(ended))
-	return nil
 }
 
 // lastLink is a link as the page shows it.

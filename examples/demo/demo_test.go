@@ -52,13 +52,18 @@ func TestOnce(t *testing.T) {
 		"code_verifier=", "grant_type=refresh_token", `"expires_in": 3600`, `"error": "invalid_grant"`, "Your account is not linked any more.",
 		"without a new token: invalid_grant",
 		"PATCH http://127.0.0.1:", "Authorization: Bearer ", `"value": false`, `"active": false,`,
-		"the directory told the bridge"} {
+		"GET http://127.0.0.1:", "POST http://127.0.0.1:", "Signature-256: ", "AlexaSkillEvent.SkillAccountLinked",
+		"AlexaSkillEvent.SkillDisabled", "SKILL_DISABLED_EXCEPTION", "decision=all", `"revoked": 1,`,
+		"the link ended as unlinked, by person", "the link ended as operator, by command:demo",
+		"the link ended as operator, by api:demo", "the link ended as skill_disabled, by alexa",
+		"the link ended as skill_disabled, by backend:pizza-backend",
+		"the link ended as deprovisioned, by provider:contoso"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("no %s in the transcript", want)
 		}
 	}
-	if hellos := strings.Count(stdout.String(), `"text": "Hello Ada"`); hellos != 4 {
-		t.Errorf("%d greetings, want two by the implicit grant and two by the code grant", hellos)
+	if hellos := strings.Count(stdout.String(), `"text": "Hello Ada"`); hellos != 8 {
+		t.Errorf("%d greetings, want two by the code grant and six by the implicit grant", hellos)
 	}
 	if found := secretRun.FindString(stdout.String()); found != "" {
 		t.Errorf("a secret is in the transcript: %s", found)

@@ -20,6 +20,9 @@ func describeRequest(to party, r *http.Request, body []byte) []string {
 	if kind, credentials, found := strings.Cut(r.Header.Get("Authorization"), " "); found {
 		lines = append(lines, "Authorization: "+kind+" "+shorten(credentials))
 	}
+	if signature := r.Header.Get("Signature-256"); signature != "" {
+		lines = append(lines, "Signature-256: "+shorten(signature))
+	}
 	if to == partyBridge {
 		lines = append(lines, describeCookies(r, body)...)
 	}

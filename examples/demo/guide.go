@@ -39,6 +39,10 @@ const (
 	actionAsk    action = "/ask"
 	actionLater  action = "/later"
 	actionRevoke action = "/revoke"
+	actionAPI    action = "/revoke/api"
+
+	actionDisableSkill action = "/disable"
+	actionGateway      action = "/gateway"
 
 	actionDisable    action = "/company/disable"
 	actionSignOut    action = "/company/sign-out"
@@ -73,6 +77,14 @@ func nextOf(a account) guide {
 		return guide{Stage: stageAgain, Action: actionLink,
 			Text: "That is all: no link, no token. You can link again by the other grant, or as the guest, who does not meet " +
 				"the skill’s “allow”."}
+	case a.Disabled && a.UserID == "":
+		return guide{Stage: stageAgain, Action: actionAsk,
+			Text: "The skill is disabled, Alexa has forgotten its tokens, and the link has ended at the bridge. Ask the skill: " +
+				"to speak its name enables it again, without a link."}
+	case a.Disabled:
+		return guide{Stage: stageAgain, Action: actionLink,
+			Text: "That is all: no link, no token. You can link again: the skill is enabled, and Alexa calls you by another " +
+				"user id than before."}
 	case a.Token == "" && a.UserID == "":
 		return guide{Stage: stageLink, Action: actionLink,
 			Text: "Choose a grant and press “Enable to use”. You will sign in at a simulated company, whose page lists who " +
@@ -92,8 +104,8 @@ func nextOf(a account) guide {
 			Text: "It knows you. Alexa’s access token is valid for an hour: let the hour pass, and ask again."}
 	}
 	return guide{Stage: stageEnd, Action: actionRevoke,
-		Text: "It knows you. Now end the link: revoke it as the operator, or do something to the company account, such as " +
-			"disabling it."}
+		Text: "It knows you. Now end the link in one of the ways on this page: as the person, as the operator, or by the " +
+			"company account."}
 }
 
 const refreshFails = "Ask the skill again. Alexa will try to refresh its access token, and fail."
@@ -124,7 +136,7 @@ func nextAfterEnd(a account) guide {
 	case a.Ending == endingDeactivated:
 		g.Text = "The directory has told the bridge, which ended the link at once. Alexa does not know. Ask the skill."
 	default:
-		g.Text = "The link is revoked, but Alexa does not know. Ask the skill again."
+		g.Text = "The link has ended, but Alexa does not know. Ask the skill again."
 	}
 	return g
 }

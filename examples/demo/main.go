@@ -1,7 +1,7 @@
 // Command demo shows what alexa-oidc-bridge does, on one computer, without Amazon and without a company's sign-in:
 //
 //	go run ./examples/demo          prints a URL; open it, enable the skill by either grant, link, and ask; then end the
-//	                                link as the operator, or as the company that disables the account
+//	                                link as the person, as the operator, or as the company that disables the account
 //	go run ./examples/demo -once    does the same without a browser and prints what happened
 //
 // The bridge is real, with its configuration file and its database, and so is the OpenID Provider. Alexa is
@@ -10,6 +10,8 @@
 //	demo.go          starts and stops all parties; settings.go writes the bridge's configuration (config.yaml.tmpl)
 //	alexa.go         Alexa: starts to link and sends requests (envelope.go) to the skill
 //	arrival.go       Alexa's redirect URIs; tokens.go redeems codes and refreshes access tokens
+//	events.go        the events by which Alexa tells the bridge who has linked, and who has disabled the skill
+//	operator.go      the operator, who revokes links by the command and over the admin API
 //	company.go       the company's administrator, who disables accounts; directory.go tells the bridge by SCIM
 //	skill.go         the skill's backend, which looks up tokens
 //	app.go           the pages of the demo; guide.go says what to do next

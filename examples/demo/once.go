@@ -11,17 +11,18 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/alexa/simulator"
+	"alexa-oidc-bridge/bridge/upstreamtest"
 )
 
-// playOnce does what a person would do in a browser, and what an operator would do, and prints what happened. It
-// fails if a reply is not the expected one.
+// playOnce does what a person would do in a browser, and what others would do to end the link, and prints what
+// happened. It fails if a reply is not the expected one.
 func playOnce(ctx context.Context, d *demo, out io.Writer) error {
 	name := d.people[0].GivenName
-	fmt.Fprintf(out, `%s links %s by the implicit grant and asks it who she is. The operator revokes the link, and she
-asks again. Then she does the same by the authorization code grant, where Alexa refreshes its token. At last she links
-once more, and the company deactivates her account in its directory.
+	fmt.Fprintf(out, `%s links %s by the authorization code grant and asks it who she is. Alexa refreshes its token. The
+operator revokes the link, and she asks again. Then she links by the implicit grant, again and again, and each time the
+link ends in another way.
 `, name, skillName)
-	err := d.play(ctx, "Hello "+name)
+	err := d.play(ctx, reply{Speech: "Hello " + name})
 	d.transcript.write(out)
 	if err != nil {
 		return err
@@ -31,20 +32,44 @@ With a link, by either grant, the skill says:  Hello %s
 An hour later, by the code grant:              Hello %[1]s, with a new access token
 After the revocation, with a %s card: %s
 An hour after that, by the code grant:         the same, without a new token: invalid_grant
-After her account was deactivated:             the same; the directory told the bridge
 `, name, cardLinkAccount, linkAccountSpeech(skillName))
+	for _, way := range d.ways() {
+		fmt.Fprintf(out, "%-47sthe same; the link ended as %s, by %s\n", way.name+":", way.reason, way.actor)
+	}
 	return nil
 }
 
-func (d *demo) play(ctx context.Context, greeting string) error {
-	if err := d.playImplicit(ctx, reply{Speech: greeting}); err != nil {
-		return fmt.Errorf("implicit grant: %w", err)
+// way is a way to end a link.
+type way struct {
+	name   string
+	end    func(ctx context.Context) error
+	reason bridge.Reason
+	actor  bridge.Actor
+}
+
+// ways returns all ways but those that take a while. After the last one the person cannot sign in any more.
+func (d *demo) ways() []way {
+	return []way{
+		{"After she unlinked on her page", d.unlinkOnce, bridge.ReasonUnlinked, bridge.ActorPerson},
+		{"After the operator’s command", d.revokeLinks, bridge.ReasonOperator, "command:demo"},
+		{"After a request to the admin API", d.revokeByAPI, bridge.ReasonOperator, bridge.ActorAPI(adminName)},
+		{"After she disabled the skill, by an event", d.alexa.disableSkill, bridge.ReasonSkillDisabled,
+			bridge.ActorAlexa},
+		{"After she disabled it, by the backend", d.disableUnnoticed, bridge.ReasonSkillDisabled,
+			bridge.ActorBackend(backendID)},
+		{"After her account was deactivated, by SCIM", d.deactivateOnce, bridge.ReasonDeprovisioned,
+			bridge.ActorProvider(providerID)},
 	}
-	if err := d.playCode(ctx, reply{Speech: greeting}); err != nil {
+}
+
+func (d *demo) play(ctx context.Context, greeting reply) error {
+	if err := d.playCode(ctx, greeting); err != nil {
 		return fmt.Errorf("code grant: %w", err)
 	}
-	if err := d.playCompany(ctx, reply{Speech: greeting}); err != nil {
-		return fmt.Errorf("company account: %w", err)
+	for _, way := range d.ways() {
+		if err := d.playEnd(ctx, greeting, way); err != nil {
+			return fmt.Errorf("%s: %w", way.name, err)
+		}
 	}
 	return nil
 }
@@ -52,18 +77,40 @@ func (d *demo) play(ctx context.Context, greeting string) error {
 // notLinked is the reply to somebody whose account is not linked.
 func notLinked() reply { return reply{Speech: linkAccountSpeech(skillName), Card: cardLinkAccount} }
 
-func (d *demo) playImplicit(ctx context.Context, greeting reply) error {
+// playEnd links, ends the link, and asks before and after that.
+func (d *demo) playEnd(ctx context.Context, greeting reply, way way) error {
 	if err := d.linkOnce(ctx, bridge.GrantImplicit); err != nil {
 		return fmt.Errorf("linking: %w", err)
 	}
 	if err := d.askOnce(ctx, greeting); err != nil {
 		return fmt.Errorf("asking: %w", err)
 	}
-	if err := d.revokeLinks(ctx); err != nil {
-		return fmt.Errorf("revoking the link: %w", err)
+	link, err := d.lastLink(ctx)
+	if err != nil {
+		return err
+	}
+	if err := way.end(ctx); err != nil {
+		return fmt.Errorf("ending the link: %w", err)
+	}
+	if err := d.wantEnded(ctx, link.ID, way); err != nil {
+		return err
 	}
 	if err := d.askOnce(ctx, notLinked()); err != nil {
-		return fmt.Errorf("asking after the revocation: %w", err)
+		return fmt.Errorf("asking after the end: %w", err)
+	}
+	return nil
+}
+
+// wantEnded returns an error unless a link ended in a way.
+func (d *demo) wantEnded(ctx context.Context, id string, way way) error {
+	links, err := d.store.Links(ctx, bridge.LinkFilter{IDs: []string{id}})
+	switch {
+	case err != nil:
+		return err
+	case len(links) != 1 || links[0].RevokedAt.IsZero():
+		return errors.New("the link has not ended")
+	case links[0].Reason != way.reason || links[0].Actor != way.actor:
+		return fmt.Errorf("the link ended as %s, by %s", links[0].Reason, links[0].Actor)
 	}
 	return nil
 }
@@ -98,21 +145,23 @@ func (d *demo) playCode(ctx context.Context, greeting reply) error {
 	return nil
 }
 
-// playCompany ends a link by the directory of the company.
-func (d *demo) playCompany(ctx context.Context, greeting reply) error {
-	if err := d.linkOnce(ctx, bridge.GrantImplicit); err != nil {
-		return fmt.Errorf("linking: %w", err)
+func (d *demo) deactivateOnce(ctx context.Context) error {
+	return d.company.deactivate(ctx, d.people[0].Login)
+}
+
+// unlinkOnce ends all links of the person on the bridge's page of links, by a simulated phone.
+func (d *demo) unlinkOnce(context.Context) error {
+	phone := simulator.NewPhone()
+	login, err := phone.Open(d.origins.Bridge + linksPath + "?provider=" + providerID)
+	if err := arrivedAt(login, err, d.origins.Provider, "the company's sign-in"); err != nil {
+		return err
 	}
-	if err := d.askOnce(ctx, greeting); err != nil {
-		return fmt.Errorf("asking: %w", err)
+	links, err := phone.Submit(login, signIn(d.people[0]))
+	if err := arrivedAt(links, err, d.origins.Bridge, "the page of links"); err != nil {
+		return err
 	}
-	if err := d.company.deactivate(ctx, d.people[0].Login); err != nil {
-		return fmt.Errorf("deactivating the account: %w", err)
-	}
-	if err := d.askOnce(ctx, notLinked()); err != nil {
-		return fmt.Errorf("asking after the account was deactivated: %w", err)
-	}
-	return nil
+	done, err := phone.Submit(links, url.Values{"decision": {"all"}})
+	return arrivedAt(done, err, d.origins.Bridge, "the page of links")
 }
 
 // linkOnce links the account by a simulated phone.
@@ -123,9 +172,7 @@ func (d *demo) linkOnce(ctx context.Context, grant bridge.Grant) error {
 	if err := arrivedAt(login, err, d.origins.Provider, "the company's sign-in"); err != nil {
 		return err
 	}
-	ada := d.people[0]
-	consent, err := phone.Submit(login, url.Values{"login": {ada.Login}, "password": {ada.Password},
-		"action": {"sign-in"}})
+	consent, err := phone.Submit(login, signIn(d.people[0]))
 	if err := arrivedAt(consent, err, d.origins.Bridge, "the consent page"); err != nil {
 		return err
 	}
@@ -139,7 +186,12 @@ func (d *demo) linkOnce(ctx context.Context, grant bridge.Grant) error {
 	if problem := d.alexa.snapshot().Problem; problem != "" {
 		return errors.New(problem)
 	}
-	return nil
+	return d.alexa.sendLinked(ctx)
+}
+
+// signIn returns the form of the company's sign-in.
+func signIn(as upstreamtest.Person) url.Values {
+	return url.Values{"login": {as.Login}, "password": {as.Password}, "action": {"sign-in"}}
 }
 
 func (d *demo) arriveOnce(ctx context.Context, grant bridge.Grant, at *url.URL) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"net/http"
 )
@@ -19,11 +20,18 @@ func (t *transcript) record(to party, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		if annotation.section != "" {
+			t.ensureSection(annotation.section)
+		}
 		addResponse := t.addRequest(step{From: annotation.from, To: to, Why: annotation.why,
 			Request: describeRequest(to, r, body)})
 		recording := &recordingWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(recording, r)
-		addResponse(describeResponse(recording.status, w.Header(), recording.body.Bytes()), annotation.responseWhy)
+		why := annotation.responseWhy
+		if w.Header().Get("Location") == linksPath {
+			why = cmp.Or(annotation.linksWhy, why)
+		}
+		addResponse(describeResponse(recording.status, w.Header(), recording.body.Bytes()), why)
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	_ "embed"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,7 @@ const (
 	providerID       = "contoso"
 	providerClientID = "alexa-bridge"
 	vendorID         = "MDEMO00PIZZA"
+	adminName        = "demo"
 
 	configurationFile = "config.yaml"
 )
@@ -29,7 +31,7 @@ var configurationText string
 
 // settings are the values of config.yaml.tmpl.
 type settings struct {
-	PublicURL, Listen, AdminListen, Issuer, ImplicitRedirectURI, CodeRedirectURI string
+	PublicURL, Listen, AdminListen, Issuer, SkillID, ImplicitRedirectURI, CodeRedirectURI string
 }
 
 // load writes the configuration into the folder and loads it as the bridge does. It ignores warnings, such as the one
@@ -77,19 +79,28 @@ func unsetOverrides() error {
 
 // secrets authenticate the parties.
 type secrets struct {
-	provider, skill, backend, scim string
+	provider, skill, backend, scim, admin string
 }
 
-// writeSecrets writes new random secrets to the files that the configuration refers to.
+// Files with a header that authenticates a program. A command refers to them, so that no secret is in it.
+const (
+	adminHeader   = "admin.header"
+	backendHeader = "backend.header"
+)
+
+// writeSecrets writes new random secrets to the files that the configuration and the commands of the page refer to.
 func writeSecrets(folder string) (secrets, error) {
 	made := secrets{
 		provider: keys.Generate(), skill: keys.Generate(), backend: keys.Generate(), scim: keys.Generate(),
+		admin: keys.Generate(),
 	}
-	for name, secret := range map[string]string{
+	basic := base64.StdEncoding.EncodeToString([]byte(backendID + ":" + made.backend))
+	for name, text := range map[string]string{
 		"bridge_key": keys.Generate(), "provider_secret": made.provider,
-		"skill_secret": made.skill, "backend_secret": made.backend, "scim_token": made.scim,
+		"skill_secret": made.skill, "backend_secret": made.backend, "scim_token": made.scim, "admin_secret": made.admin,
+		adminHeader: "Authorization: Bearer " + made.admin, backendHeader: "Authorization: Basic " + basic,
 	} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(secret+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text+"\n"), 0o600); err != nil {
 			return secrets{}, err
 		}
 	}

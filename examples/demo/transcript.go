@@ -48,7 +48,7 @@ func (s section) Older() int { return max(0, len(s.Steps)-recentSteps) }
 
 // Limits of what is kept.
 const (
-	maxSections = 30
+	maxSections = 60
 	maxSteps    = 60
 )
 
@@ -61,8 +61,21 @@ type transcript struct {
 func (t *transcript) startSection(title string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.startLocked(title)
+}
+
+func (t *transcript) startLocked(title string) {
 	t.sections = append(t.sections, &section{Title: title})
 	t.sections = t.sections[max(0, len(t.sections)-maxSections):]
+}
+
+// ensureSection starts a section unless the last one has the title.
+func (t *transcript) ensureSection(title string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := len(t.sections); n == 0 || t.sections[n-1].Title != title {
+		t.startLocked(title)
+	}
 }
 
 // add adds a step that is complete.
