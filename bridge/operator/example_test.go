@@ -40,10 +40,10 @@ func ExampleLinks() {
 	// }
 }
 
-// A time is written as a duration before now, a day or a time.
+// A time is written as a duration before now, a day or a time, which may not be the zero time.
 func ExampleParseTime() {
 	now := time.Date(2026, 11, 29, 9, 30, 0, 0, time.UTC)
-	for _, text := range []string{"24h", "2026-11-29", "2026-11-29T09:30:00Z", "yesterday"} {
+	for _, text := range []string{"24h", "2026-11-29", "2026-11-29T09:30:00Z", "0001-01-01"} {
 		begin, end, ok := operator.ParseTime(text, now)
 		fmt.Println(begin.Format(time.RFC3339), end.Sub(begin), ok)
 	}
@@ -51,5 +51,5 @@ func ExampleParseTime() {
 	// 2026-11-28T09:30:00Z 0s true
 	// 2026-11-29T00:00:00Z 24h0m0s true
 	// 2026-11-29T09:30:00Z 1s true
-	// 0001-01-01T00:00:00Z 0s false
+	// 0001-01-01T00:00:00Z 24h0m0s false
 }
