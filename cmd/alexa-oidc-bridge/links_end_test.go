@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -199,4 +202,39 @@ func TestLinksShow(t *testing.T) {
 	if code, _, _ := runCommand("links", "show", "--config", config); code != 2 {
 		t.Errorf("without an id: exit code %d", code)
 	}
+}
+
+// TestEndInterrupted interrupts a command while it ends links. What it printed has ended, and nothing else.
+func TestEndInterrupted(t *testing.T) {
+	t.Parallel()
+	for command, done := range map[string]string{"revoke": "revoked", "forget": "forgotten"} {
+		config := filledFile(t, 3*endBatch)
+		ctx, interrupt := context.WithCancel(t.Context())
+		cmd := rootCommand()
+		out := &firstWrite{do: interrupt}
+		cmd.SetOut(out)
+		cmd.SetErr(io.Discard)
+		cmd.SetArgs([]string{"links", command, "--skill", "pizza", "--config", config})
+		err := cmd.ExecuteContext(ctx)
+		failure, ok := errors.AsType[*failure](err)
+		ended := strings.Count(out.String(), "lnk_")
+		if !ok || failure.code != exitFailed || failure.Error() != fmt.Sprintf("interrupted: %d links were %s, and no others", ended, done) {
+			t.Errorf("%s: %v", command, err)
+		}
+		_, list, _ := runCommand("links", "list", "--live", "--config", config)
+		if live := strings.Count(list, "\n") - 1; ended == 0 || ended > endBatch || live != 3*endBatch-ended {
+			t.Errorf("%s: %d links have ended, %d are live", command, ended, live)
+		}
+	}
+}
+
+// firstWrite calls a function at its first write.
+type firstWrite struct {
+	bytes.Buffer
+	do func()
+}
+
+func (w *firstWrite) Write(p []byte) (int, error) {
+	w.do()
+	return w.Buffer.Write(p)
 }
