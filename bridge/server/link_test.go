@@ -105,6 +105,12 @@ func TestImplicitLifetime(t *testing.T) {
 	}
 	b.Clock.Advance(time.Hour)
 	b.WantInactive(response.Get("access_token"))
+	if _, err := b.Store.Sweep(t.Context(), bridge.Sweep{Now: b.Clock.Now(), Limit: 100}); err != nil {
+		t.Fatal(err)
+	}
+	if link := b.Links()[0]; link.Reason != bridge.ReasonExpired || link.Actor != bridge.ActorSystem {
+		t.Errorf("the link ended as %q, by %q", link.Reason, link.Actor)
+	}
 }
 
 // Without a consent page the person must sign in anew, and is linked at the callback.
