@@ -60,6 +60,8 @@ func testAdminRejections(t *testing.T, document *apiDocument) {
 		{"POST", bulk, `{"filter":{"sub":"ada","provider":"corp"}}`, "name is unknown"},
 		{"POST", bulk, `{"filter":{"created_before":"0001-01-01T00:00:00Z"}}`, "created_before must be"}, // of no date
 		{"POST", bulk, `{"filter":{"unused_since":"0001-01-01"}}`, "unused_since must be"},
+		{"POST", bulk, `{"filter":{"created_before":"0"}}`, "created_before must be in the past"},
+		{"POST", bulk, `{"filter":{"unused_since":"9999-12-31"}}`, "unused_since must be in the past"},
 		{"POST", bulk, `{"filter":{"Subject":"ada","provider":"corp"}}`, "name is unknown"},
 		{"POST", bulk, `{"filter":{"live":"true"}}`, "name is unknown"},
 		{"POST", bulk, `{"filter":{"provider":"a","provider":"corp"}}`, "repeated"},

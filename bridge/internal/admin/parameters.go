@@ -80,14 +80,24 @@ func setCriterion(filter *bridge.LinkFilter, name, value string, now time.Time) 
 			err = badRequest("grant must be implicit or authorization_code.")
 		}
 	case "created_before":
-		filter.CreatedBefore, _, err = parseTime(name, value, now)
+		filter.CreatedBefore, err = parsePast(name, value, now)
 	case "unused_since":
-		filter.UnusedSince, _, err = parseTime(name, value, now)
+		filter.UnusedSince, err = parsePast(name, value, now)
 	default:
 		err = badRequest("A name is unknown. Links are selected by skill, subject, email, provider, grant, created_before " +
 			"and unused_since; see /api/openapi.json.")
 	}
 	return err
+}
+
+// parsePast reads a time before which something of a link must be. One that is not past, such as 0h of a number that
+// was never set, or the last time that a program knows, would match every link.
+func parsePast(name, text string, now time.Time) (time.Time, error) {
+	begin, _, err := parseTime(name, text, now)
+	if err == nil && !begin.Before(now) {
+		err = badRequest("%s must be in the past: no link has a later time, so it would match all.", name)
+	}
+	return begin, err
 }
 
 func parseTime(name, text string, now time.Time) (begin, end time.Time, err error) {
