@@ -31,8 +31,9 @@ func TestHome(t *testing.T) {
 	}{
 		{"start", press("/disable"), []string{chosen, "There is none now."}, []string{button}},
 		{"linked", link, []string{button, folds, `class="older"`}, []string{preview}},
-		{"disabled", press("/disable"), []string{button, chosen}, nil},
 		{"revoked", press("/revoke"), []string{"There is none now."}, []string{button}},
+		{"linked again", link, []string{button}, nil},
+		{"disabled", press("/disable"), []string{"There is none now.", chosen}, []string{button}},
 	} {
 		page := at.open()
 		v.want(page, http.StatusOK, at.want...)
