@@ -137,8 +137,8 @@ func waitForLock(t *testing.T, db *sql.DB) {
 // TestRefreshIsolation refreshes on databases whose default isolation is stricter.
 func TestRefreshIsolation(t *testing.T) {
 	t.Parallel()
+	server := postgrestest.ForTest(t, postgrestest.Config{})
 	for _, isolation := range []string{"repeatable read", "serializable"} {
-		server := postgrestest.ForTest(t, postgrestest.Config{})
 		dsn := server.DatabaseFor(t)
 		grantMany(t, openDSN(t, dsn), 8)
 		refreshMany(t, openDSN(t, dsn+"&default_transaction_isolation="+strings.ReplaceAll(isolation, " ", "%20")))
