@@ -120,6 +120,9 @@ func TestEndPlans(t *testing.T) {
 		if code != 0 || !strings.HasSuffix(stdout, "lnk_used\nlinks "+done+": 2\n") {
 			t.Errorf("expected: exit code %d\n%s%s", code, stdout, stderr)
 		}
+		if _, stdout, _ = end("--older-than", "90d", "--dry-run"); !strings.HasSuffix(stdout, "links that would be "+done+": 0\n") {
+			t.Errorf("dry run afterwards: %s", stdout)
+		}
 		code, stdout, stderr = end("lnk_unused", "lnk_young", "lnk_unknown", "--dry-run")
 		if code != 1 || !strings.Contains(stdout, "lnk_young") || !strings.Contains(stderr, "unknown lnk_unknown") {
 			t.Errorf("dry run of ids: exit code %d\n%s%s", code, stdout, stderr)
