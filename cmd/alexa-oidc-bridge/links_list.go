@@ -85,7 +85,9 @@ func (a *jsonArray) end() error {
 	if a.count == 0 {
 		end = "[]\n"
 	}
-	a.w.WriteString(end) // its error comes again
+	if _, err := a.w.WriteString(end); err != nil {
+		return err
+	}
 	return a.w.Flush()
 }
 
