@@ -75,3 +75,24 @@ func TestPanvaRecheckWhileDown(t *testing.T) {
 	p.recheck(time.Hour/2, token)
 	p.wantEnded(token, bridge.ReasonAccountGone)
 }
+
+// The directory ends a link at once, while the provider would still renew the sign-in.
+func TestPanvaDeprovision(t *testing.T) {
+	t.Parallel()
+	p := startPanva(t, everyMinute(), func(b *testBridge) {
+		policy := b.Config.Accounts["corp"]
+		withSCIM(bridge.SCIMExternalID, "sub")(b)
+		policy.SCIM = b.Config.Accounts["corp"].SCIM
+		b.Config.Accounts["corp"] = policy
+	})
+	phone, request := simulator.NewPhone(), p.Request()
+	token := p.WantToken(request, p.Decide(phone, p.SignIn(phone, request, testbridge.Ada()), "link"))
+	p.recheck(time.Minute, token)
+	p.wantOutcome("alive", "1")
+	user := p.WantSCIM(http.StatusCreated, http.MethodPost, "/Users",
+		`{"userName": "ada", "externalId": "`+testbridge.Ada().Subject+`", "active": true}`)
+	p.WantActive(token)
+	p.WantSCIM(http.StatusOK, http.MethodPatch, "/Users/"+user["id"].(string),
+		`{"Operations": [{"op": "Replace", "path": "active", "value": "False"}]}`)
+	p.wantEnded(token, bridge.ReasonDeprovisioned)
+}
