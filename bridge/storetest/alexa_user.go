@@ -254,3 +254,19 @@ func (s *suite) concurrentTies() {
 	}
 	s.verifyFeed()
 }
+
+// tieWhileDisabled lets one tie meet the event that the skill is disabled, for many users.
+func (s *suite) tieWhileDisabled() {
+	for i := range 30 {
+		user, made := bridge.HashOf(fmt.Sprint("user ", i)), s.link()
+		tie := s.newTie(made, 0, func(t *bridge.AlexaTie) { t.AlexaUser = user })
+		filter := bridge.LinkFilter{ClientID: "pizza", AlexaUser: user, TiedBefore: s.now}
+		s.must(errors.Join(concurrently(2, func(i int) error {
+			if i == 0 {
+				return errOf(s.store.TieAlexaUser(s.Context(), tie))
+			}
+			return errOf(s.store.Revoke(s.Context(), filter, s.by(bridge.ReasonSkillDisabled)))
+		})...))
+		s.wantRevoked(made.Token, bridge.ReasonSkillDisabled)
+	}
+}

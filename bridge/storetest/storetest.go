@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) bridge.Store) {
 		"a disabled skill ends what is told of later":              (*suite).disableBefore,
 		"Sweep forgets who disabled a skill":                       (*suite).sweepDisabled,
 		"Forget erases ties":                                       (*suite).forgetTie,
+		"a tie that meets a disabled skill":                        (*suite).tieWhileDisabled,
 		"concurrent ties and a disabled skill leave no live link":  (*suite).concurrentTies,
 		"MaxLinks revokes the oldest":                              (*suite).maxLinks,
 		"TouchLinks writes once an hour":                           (*suite).touchLinks,
