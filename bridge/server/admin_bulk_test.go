@@ -56,16 +56,21 @@ func TestAdminBulkInParts(t *testing.T) {
 	a.importLinks(10_001)
 	const filter = `{"filter":{"provider":"corp"}`
 	a.wantError(409, "unexpected_count", "more than 10000", "POST", "/api/links/revoke", filter+`,"expect":10000}`)
-	for _, part := range []struct{ body, want string }{
-		{filter + `,"dry_run":true}`, "map[dry_run:true more:true would_revoke:10000]"},
-		{filter + `}`, "map[dry_run:false more:true revoked:10000]"},
-		{filter + `,"dry_run":true,"expect":1}`, "map[dry_run:true more:false would_revoke:1]"},
-		{filter + `}`, "map[dry_run:false more:false revoked:1]"},
-		{filter + `}`, "map[dry_run:false more:false revoked:0]"},
-	} {
-		if got := fmt.Sprint(a.want(200, "POST", "/api/links/revoke", part.body)); got != part.want {
-			t.Errorf("%s: %s, want %s", part.body, got, part.want)
+	if dry := fmt.Sprint(a.want(200, "POST", "/api/links/revoke", filter+`,"dry_run":true}`)); dry !=
+		"map[dry_run:true more:true would_revoke:10000]" {
+		t.Errorf("a dry run: %s", dry)
+	}
+	revoked := 0
+	for more := true; more; { // on a slow machine a request revokes fewer
+		part := a.want(200, "POST", "/api/links/revoke", filter+`}`)
+		n := int(part["revoked"].(float64))
+		if more = part["more"].(bool); n > 10_000 || n == 0 && more {
+			t.Fatalf("a part: %v", part)
 		}
+		revoked += n
+	}
+	if left := len(a.liveIDs()); revoked != 10_001 || left != 0 {
+		t.Errorf("%d links were revoked and %d are left, want 10001 and 0", revoked, left)
 	}
 }
 
