@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/alexa/simulator"
 	"alexa-oidc-bridge/bridge/upstreamtest"
 	"alexa-oidc-bridge/internal/testbridge"
 )
@@ -232,6 +233,20 @@ func TestRecheckLimit(t *testing.T) {
 		b.Server.Recheck(b.Context())
 		b.WantActive(token)
 	}
+}
+
+// The first answer of the provider is that of the sign-in, however long the person then takes to decide.
+func TestRecheckLimitCountsFromTheSignIn(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, offline(func(p *bridge.AccountPolicy) { p.RecheckLimit = 10 * time.Minute }))
+	phone, request := simulator.NewPhone(), b.Request()
+	page := b.SignIn(phone, request, testbridge.Ada())
+	b.Clock.Advance(9 * time.Minute)
+	token := b.WantToken(request, b.Decide(phone, page, "link"))
+	b.WantActive(token)
+	b.Clock.Advance(2 * time.Minute)
+	response, body := b.Do(lookupRequest(b, url.Values{"token": {token}}))
+	wantErrorResponse(t, response, body, http.StatusServiceUnavailable, "temporarily_unavailable")
 }
 
 // An answer is as old as its question, however long it took to arrive or to be stored: the account may have ended

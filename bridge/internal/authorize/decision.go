@@ -156,11 +156,14 @@ func (h *Handler) createLink(r *http.Request, f *flow, skill *bridge.Skill) (bri
 	ctx, cancel := bridge.WithStoreTimeout(r.Context())
 	defer cancel()
 	if result.RefreshToken != "" {
-		made.Link.CheckedAt = link.CreatedAt
+		made.Link.CheckedAt = result.AnsweredAt // the page of consent may have waited
+		if result.AnsweredAt.IsZero() {
+			made.Link.CheckedAt = link.CreatedAt
+		}
 		made.UpstreamToken = h.Keys.SealUpstreamToken(link.ID, keys.UpstreamToken{
 			ClientID: h.Upstreams[f.provider].ClientID(), RefreshToken: result.RefreshToken,
 		})
-		made.RecheckAt = h.Clients.AccountPolicy(f.provider).RecheckDue(link.CreatedAt)
+		made.RecheckAt = h.Clients.AccountPolicy(f.provider).RecheckDue(made.Link.CheckedAt)
 	}
 	if err := h.Store.Link(ctx, f.handle(), made); err != nil {
 		return bridge.NewLink{}, fmt.Errorf("%w: %w", errNotLinked, err)

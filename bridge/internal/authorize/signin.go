@@ -25,6 +25,8 @@ type signInResult struct {
 	Fresh        bool // the provider says that the person authenticated for this flow
 	// SignedInAt is when the person signed in; zero: the result was stored by a version that did not record it.
 	SignedInAt time.Time
+	// AnsweredAt is when the provider was asked, by whose answer the account lives; zero as of SignedInAt.
+	AnsweredAt time.Time
 }
 
 const sealPurpose = "pending consent"
@@ -116,6 +118,7 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 			identity.AuthTime.Before(h.Now().Add(clockSkew)),
 
 		SignedInAt: f.signedInAt(identity.AuthTime, came),
+		AnsweredAt: came,
 	}
 	if policy.Offline {
 		result.RefreshToken = identity.RefreshToken
