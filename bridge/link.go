@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,6 +55,11 @@ func NewLinkID() string {
 	return "lnk_" + strings.ToLower(linkIDEncoding.EncodeToString(id))
 }
 
+var linkIDPattern = regexp.MustCompile(`^lnk_[a-z0-9]{1,60}$`)
+
+// WellFormedLinkID reports whether a text has the form of a link's ID. If not, no link has it.
+func WellFormedLinkID(id string) bool { return linkIDPattern.MatchString(id) }
+
 // Cursor returns the place of the link in the order of [Store.Links], for LinkFilter.After. It is opaque, and not a
 // secret.
 func (l Link) Cursor() string {
@@ -76,8 +82,8 @@ func ParseLinkCursor(cursor string) (createdAt time.Time, id string, err error) 
 
 var cursorEncoding = base64.RawURLEncoding.Strict()
 
-// LinkFilter selects links. All fields that are set must match; the zero value selects all links. Its times are in whole
-// seconds, rounded down, as those of links are.
+// LinkFilter selects links. All fields that are set must match; the zero value selects all links. Its times are in
+// whole seconds, rounded down, as those of links are.
 type LinkFilter struct {
 	IDs      []string
 	ClientID string

@@ -15,10 +15,10 @@ import (
 //
 // The errors are [ErrNotFound], [ErrRevoked], [ErrReplayed], [ErrMismatch], [ErrScope], [ErrSuspended],
 // [ErrSignInRevoked], [ErrAmbiguous], [ErrTokenUsed], [ErrCursor], [ErrUserExists], [ErrDirectoryFull],
-// [ErrStoreReplaced] and [*DecidedError], to be recognised with errors.Is and errors.As. A Store is safe for concurrent use, by several
-// processes, too. It keeps times in whole seconds, rounded down. A link that is revoked for [ReasonNotRedeemed] or
-// [ReasonReplaced] loses its claims at once: nobody needs them, and a person can make such links without end. Package
-// storetest verifies these promises.
+// [ErrStoreReplaced] and [*DecidedError], to be recognised with errors.Is and errors.As. A Store is safe for concurrent
+// use, by several processes, too. It keeps times in whole seconds, rounded down. A link that is revoked for
+// [ReasonNotRedeemed] or [ReasonReplaced] loses its claims at once: nobody needs them, and a person can make such links
+// without end. Package storetest verifies these promises.
 type Store interface {
 	// CreatePendingConsent stores the result of a sign-in until the person decides. If there is one with the handle
 	// already, it stays as it is, and the error is nil. If the person has more than MaxPendingConsents then that are
@@ -95,8 +95,9 @@ type Store interface {
 	// matches any more: call it until then, each time After the last link that it returned. It cannot be combined with
 	// OnePerson or Recheck.
 	//
-	// With AlexaUser and TiedBefore it also remembers for DisabledMemory that the user disabled the skill then: a link that
-	// is tied to them later, by an event or a use of that time or before, is revoked for the same reason by the same actor.
+	// With AlexaUser and TiedBefore it also remembers for DisabledMemory that the user disabled the skill then: a link
+	// that is tied to them later, by an event or a use of that time or before, is revoked for the same reason by the same
+	// actor.
 	Revoke(ctx context.Context, filter LinkFilter, revocation Revocation) ([]Link, error)
 
 	// Forget erases the links that match a filter, live or revoked, with all that they own, and returns them. It
@@ -166,10 +167,10 @@ type Store interface {
 	// Sweep removes up to sweep.Limit rows of each kind that are not needed any more, and returns how many: expired
 	// tokens and pending consents, codes and superseded refresh tokens after ReplayMemory, events after EventMemory, and
 	// revocations of sign-ins after SignInMemory, used tokens after they have expired, Alexa users who disabled a skill
-	// after DisabledMemory, and audit records after AuditRetention. It revokes links whose code was not redeemed, RedeemGrace after it expired, and links whose last
-	// token has expired, by ActorSystem; these count, too. After EndedRetention it erases revoked links, as Forget does,
-	// up to sweep.Limit with all that they own; their audit records stay as they are. Several sweeps may run at the same
-	// time.
+	// after DisabledMemory, and audit records after AuditRetention. It revokes links whose code was not redeemed,
+	// RedeemGrace after it expired, and links whose last token has expired, by ActorSystem; these count, too. After
+	// EndedRetention it erases revoked links, as Forget does, up to sweep.Limit with all that they own; their audit
+	// records stay as they are. Several sweeps may run at the same time.
 	Sweep(ctx context.Context, sweep Sweep) (int, error)
 
 	// ReadFeed returns the revocations after a position of the feed. Every revocation is in the feed, by whichever

@@ -19,7 +19,8 @@ func (b *builder) adminTokens(forms []adminForm) []bridge.AdminToken {
 		b.reject(!adminNamePattern.MatchString(form.Name), member(path, "name"), "not a name",
 			"use 1 to 64 of the characters a to z, 0 to 9 and -; links and the audit log show who ended a link as api:NAME")
 		if slices.ContainsFunc(tokens, func(other bridge.AdminToken) bool { return other.Name == form.Name }) {
-			b.problem(member(path, "name"), "not unique", "give each token a different name; one that is replaced takes a list of secrets")
+			b.problem(member(path, "name"), "not unique",
+				"give each token a different name; one that is replaced takes a list of secrets")
 		}
 		tokens = append(tokens, bridge.AdminToken{
 			Name:    form.Name,

@@ -49,12 +49,7 @@ func TestLinksPages(t *testing.T) {
 		page.Choices, page.Notice.Event = page.Choices[:choices], event
 		return func(w http.ResponseWriter) error { return p.LinksSignIn(w, status, page) }
 	}
-	for name, test := range map[string]struct {
-		write   func(http.ResponseWriter) error
-		status  int
-		want    []string
-		without []string
-	}{
+	for name, test := range map[string]pageTest{
 		"three links": {noticed(""), 200, []string{"Ada Lovelace ada@contoso.com Skills that know you",
 			"Contoso Pizza Linked 27 November 2026 Never used yet Unlink",
 			"Contoso Lights Linked 3 November 2026 Last used 28 November 2026 Unlink", `name="link_id" value="lnk_2"`,
@@ -74,22 +69,7 @@ func TestLinksPages(t *testing.T) {
 		"signed out": {signIn(200, 1, templates.NoticeSignedOut), 200, []string{"You are signed out of this page."}, nil},
 		"expired":    {signIn(403, 1, templates.NoticeExpired), 403, []string{"Nothing was changed.", "10 minutes"}, nil},
 	} {
-		t.Run(name, func(t *testing.T) {
-			status, page := render(t, test.write)
-			if status != test.status {
-				t.Errorf("status %d, want %d", status, test.status)
-			}
-			for _, want := range test.want {
-				if !strings.Contains(page, want) && !strings.Contains(visibleText(page), want) {
-					t.Errorf("the page lacks %q:\n%s", want, visibleText(page))
-				}
-			}
-			for _, unwanted := range test.without {
-				if strings.Contains(page, unwanted) {
-					t.Errorf("the page has %q:\n%s", unwanted, visibleText(page))
-				}
-			}
-		})
+		t.Run(name, func(t *testing.T) { wantPage(t, test) })
 	}
 }
 

@@ -88,17 +88,38 @@ func newPages(t *testing.T, operator templates.Operator) *templates.Pages {
 	return p
 }
 
+// pageTest is a page with the status and the texts that it has, in its HTML or as a person reads it, and has not.
+type pageTest struct {
+	write   func(http.ResponseWriter) error
+	status  int
+	want    []string
+	without []string
+}
+
+func wantPage(t *testing.T, test pageTest) {
+	t.Helper()
+	status, page := render(t, test.write)
+	if status != test.status {
+		t.Errorf("status %d, want %d", status, test.status)
+	}
+	for _, want := range test.want {
+		if !strings.Contains(page, want) && !strings.Contains(visibleText(page), want) {
+			t.Errorf("the page lacks %q:\n%s", want, visibleText(page))
+		}
+	}
+	for _, unwanted := range test.without {
+		if strings.Contains(page, unwanted) {
+			t.Errorf("the page has %q:\n%s", unwanted, visibleText(page))
+		}
+	}
+}
+
 // Each page has its status, says what happened, and offers what the person can do.
 func TestPages(t *testing.T) {
 	p := newPages(t, templates.Operator{})
 	reloaded := refusedPage()
 	reloaded.Account = false
-	for name, test := range map[string]struct {
-		write   func(http.ResponseWriter) error
-		status  int
-		want    []string
-		without []string
-	}{
+	for name, test := range map[string]pageTest{
 		"consent": {pageWriters(p)["consent"], 200, []string{"Link Contoso Pizza to Alexa?",
 			"An ID by which it recognizes you", "The permission orders", `value="link">Link<`,
 			`value="cancel">Cancel<`, `value="switch">Use another account<`},
@@ -116,22 +137,7 @@ func TestPages(t *testing.T) {
 		"home": {pageWriters(p)["home"], 200, []string{"Contoso Pizza Contoso Lights", "This server links Alexa skills"},
 			[]string{"It is run by", "<form"}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			status, page := render(t, test.write)
-			if status != test.status {
-				t.Errorf("status %d, want %d", status, test.status)
-			}
-			for _, want := range test.want {
-				if !strings.Contains(page, want) && !strings.Contains(visibleText(page), want) {
-					t.Errorf("the page lacks %q:\n%s", want, visibleText(page))
-				}
-			}
-			for _, unwanted := range test.without {
-				if strings.Contains(page, unwanted) {
-					t.Errorf("the page has %q:\n%s", unwanted, visibleText(page))
-				}
-			}
-		})
+		t.Run(name, func(t *testing.T) { wantPage(t, test) })
 	}
 }
 

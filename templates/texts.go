@@ -81,12 +81,12 @@ func errorTexts() map[ErrorPage]errorText {
 		},
 		PageProviderDown: {
 			"Your company’s sign‑in does not answer",
-			"We could not reach the sign-in service just now. Nothing was linked.",
+			"We could not reach the sign-in service just now. Nothing was changed.",
 			"Wait a moment and try again. Skills that are linked already go on working.",
 		},
 		PageProviderBusy: {
 			"Your company’s sign‑in is busy",
-			"Many people are signing in just now. Nothing was linked.",
+			"Many people are signing in just now. Nothing was changed.",
 			"Wait a moment and try again. Skills that are linked already go on working.",
 		},
 		PageEmbeddedBrowser: {

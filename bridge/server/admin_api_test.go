@@ -121,7 +121,8 @@ func (a *adminAPI) send(method, target, body string, changes ...func(*http.Reque
 		return request
 	}
 	response, text := a.Do(create())
-	if isJSON := response.Header.Get("Content-Type") == "application/json"; isJSON && strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\n' || r > '~' }) {
+	unescaped := func(r rune) bool { return r < ' ' && r != '\n' || r > '~' }
+	if isJSON := response.Header.Get("Content-Type") == "application/json"; isJSON && strings.ContainsFunc(text, unescaped) {
 		a.Errorf("%s %s: the response is not printable ASCII: %q", method, target, text)
 	}
 	if a.document != nil {

@@ -192,8 +192,8 @@ func TestAdminAPIIsOff(t *testing.T) {
 	}
 }
 
-// TestAdminAPIHasNoWarningOfProxy verifies that failures on the admin listener, which no proxy stands before, do not warn
-// that one should be trusted.
+// TestAdminAPIHasNoWarningOfProxy verifies that failures on the admin listener, which no proxy stands before, do not
+// warn that one should be trusted.
 func TestAdminAPIHasNoWarningOfProxy(t *testing.T) {
 	t.Parallel()
 	a := startAdmin(t, nil, func(b *testBridge) {

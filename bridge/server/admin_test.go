@@ -132,7 +132,8 @@ func testAdminLink(t *testing.T, document *apiDocument) {
 	a.WantLogged(map[string]any{"msg": "admin API request", "ref": record.Ref, "actor": "api:hr",
 		"route": "POST /api/links/{id}/revoke", "address": "127.0.0.1"})
 
-	if again := a.want(200, "POST", path+"/revoke", `{"reason":"again"}`, bearer(revokerSecret)); fmt.Sprint(again) != fmt.Sprint(ended) {
+	again := a.want(200, "POST", path+"/revoke", `{"reason":"again"}`, bearer(revokerSecret))
+	if fmt.Sprint(again) != fmt.Sprint(ended) {
 		t.Errorf("revoked again: %v, want %v", again, ended)
 	}
 	response, body := a.send("POST", path+"/forget", "")
@@ -140,7 +141,9 @@ func testAdminLink(t *testing.T, document *apiDocument) {
 		t.Errorf("forgotten: status %d, %v, %q", response.StatusCode, response.Header, body)
 	}
 	a.WantLinks(0)
-	for _, gone := range []string{path, "/api/links/lnk_unknown", "/api/links/LNK_" + path[15:], "/api/links/x%00", "/api/links/revokes"} {
+	for _, gone := range []string{
+		path, "/api/links/lnk_unknown", "/api/links/LNK_" + path[15:], "/api/links/x%00", "/api/links/revokes",
+	} {
 		a.wantError(404, "not_found", "no link", "GET", gone, "")
 		a.wantError(404, "not_found", "no link", "POST", gone+"/revoke", "")
 		a.wantError(404, "not_found", "no link", "POST", gone+"/forget", "")

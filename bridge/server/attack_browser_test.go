@@ -54,29 +54,42 @@ func cookieAttacks() []attack {
 	return list
 }
 
-// consentAttacks forge or repeat a decision.
-func consentAttacks() []attack {
-	forged := func(change func(v *target, request *http.Request, form url.Values)) func(*target) string {
+// forger returns an attack that sends a form of the victim's own browser, with a change.
+type forger func(change func(v *target, request *http.Request, form url.Values)) func(*target) string
+
+// forgery returns a forger of the form of a path, which a function fills in as the person would.
+func forgery(path string, fill func(*target) (*simulator.Phone, url.Values)) forger {
+	return func(change func(v *target, request *http.Request, form url.Values)) func(*target) string {
 		return func(v *target) string {
-			phone, page := v.consentOf()
-			right, err := page.FormRequest(url.Values{"decision": {"link"}})
-			if err != nil {
-				v.Fatal(err)
-			}
-			request := withCookies(phone, v.NewRequest("POST", "/consent", right.Form))
-			form := right.Form
+			phone, form := fill(v)
+			request := withCookies(phone, v.NewRequest("POST", path, form))
 			change(v, request, form)
-			request.Body = v.NewRequest("POST", "/consent", form).Body
+			request.Body = v.NewRequest("POST", path, form).Body
 			request.ContentLength = int64(len(form.Encode()))
 			return v.refused(request)
 		}
 	}
-	set := func(name, value string) func(*target) string {
-		return forged(func(_ *target, _ *http.Request, form url.Values) { form.Set(name, value) })
-	}
-	header := func(name, value string) func(*target) string {
-		return forged(func(_ *target, request *http.Request, _ url.Values) { request.Header.Set(name, value) })
-	}
+}
+
+func (f forger) set(name, value string) func(*target) string {
+	return f(func(_ *target, _ *http.Request, form url.Values) { form.Set(name, value) })
+}
+
+func (f forger) header(name, value string) func(*target) string {
+	return f(func(_ *target, request *http.Request, _ url.Values) { request.Header.Set(name, value) })
+}
+
+// consentAttacks forge or repeat a decision.
+func consentAttacks() []attack {
+	forged := forgery("/consent", func(v *target) (*simulator.Phone, url.Values) {
+		phone, page := v.consentOf()
+		right, err := page.FormRequest(url.Values{"decision": {"link"}})
+		if err != nil {
+			v.Fatal(err)
+		}
+		return phone, right.Form
+	})
+	set, header := forged.set, forged.header
 	return []attack{
 		{"consent", "no cookie", forged(func(_ *target, r *http.Request, _ url.Values) { r.Header.Del("Cookie") })},
 		{"consent", "another browser's cookie", forged(func(v *target, r *http.Request, _ url.Values) {

@@ -20,22 +20,10 @@ func linksAttacks() []attack {
 
 // linksForgeries change a form of Ada's own browser, which would end one of her links.
 func linksForgeries() []attack {
-	forged := func(change func(v *target, request *http.Request, form url.Values)) func(*target) string {
-		return func(v *target) string {
-			phone, form := v.linksForm(testbridge.Ada().Login)
-			request := withCookies(phone, v.NewRequest("POST", "/links/unlink", form))
-			change(v, request, form)
-			request.Body = v.NewRequest("POST", "/links/unlink", form).Body
-			request.ContentLength = int64(len(form.Encode()))
-			return v.refused(request)
-		}
-	}
-	set := func(name, value string) func(*target) string {
-		return forged(func(_ *target, _ *http.Request, form url.Values) { form.Set(name, value) })
-	}
-	header := func(name, value string) func(*target) string {
-		return forged(func(_ *target, request *http.Request, _ url.Values) { request.Header.Set(name, value) })
-	}
+	forged := forgery("/links/unlink", func(v *target) (*simulator.Phone, url.Values) {
+		return v.linksForm(testbridge.Ada().Login)
+	})
+	set, header := forged.set, forged.header
 	return []attack{
 		{"links", "no cookie", forged(func(_ *target, r *http.Request, _ url.Values) { r.Header.Del("Cookie") })},
 		{"links", "no token", set("token", "")},

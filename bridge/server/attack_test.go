@@ -30,8 +30,8 @@ type target struct {
 	links   int           // that are live
 }
 
-// TestAttacks makes every attempt on one bridge, and prints how many there were of each class. What got through fails the
-// test, and so does a link that appears or ends, or an internal error.
+// TestAttacks makes every attempt on one bridge, and prints how many there were of each class. What got through fails
+// the test, and so does a link that appears or ends, or an internal error.
 func TestAttacks(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, withCodeGrant, withLightsCodeGrant)

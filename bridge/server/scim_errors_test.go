@@ -115,6 +115,7 @@ func TestSCIMUnauthorized(t *testing.T) {
 		"a wrong token":           header("Authorization", "Bearer "+strings.ToLower(directoryToken)),
 		"an empty token":          header("Authorization", "Bearer "),
 		"Basic":                   basicAuth("corp", directoryToken),
+		"another scheme":          header("Authorization", "Token "+directoryToken),
 		"a backend":               basicAuth("pizza-backend", "x"),
 		"an access token":         header("Authorization", "Bearer "+token),
 		"another directory's":     header("Authorization", "Bearer "+otherDirectoryToken),

@@ -57,13 +57,15 @@ const mayTie = `id = $3 AND revoked_at = 0 AND issuer <> '` + bridge.TestIssuer 
 // tie ties a link to an Alexa user, whom the transaction has locked, if it may. If the user disabled the skill then or
 // later, it revokes the link.
 func (tx *transaction) tie(linkID string, user bridge.Hash, at, now time.Time, origin bridge.Origin) error {
-	n, err := tx.ExecCount(`UPDATE links SET alexa_user = $1, tied_at = $2 WHERE `+mayTie, string(user), seconds(at), linkID)
+	n, err := tx.ExecCount(`UPDATE links SET alexa_user = $1, tied_at = $2 WHERE `+mayTie,
+		string(user), seconds(at), linkID)
 	if err != nil || n == 0 {
 		return err
 	}
 	by := bridge.Revocation{Origin: origin}
 	var recorded int64
-	err = tx.QueryRow(`SELECT reason, actor, recorded_at FROM disabled_alexa_users WHERE alexa_user = $1 AND disabled_at >= $2`,
+	err = tx.QueryRow(`SELECT reason, actor, recorded_at FROM disabled_alexa_users
+		WHERE alexa_user = $1 AND disabled_at >= $2`,
 		string(user), seconds(at)).Scan(&by.Reason, &by.Actor, &recorded)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
@@ -126,8 +128,8 @@ func untied(tx *transaction, uses []bridge.Use) (users []string, err error) {
 			continue
 		}
 		var links int
-		err := tx.QueryRow(`SELECT COUNT(*) FROM links WHERE `+mayTie, string(use.AlexaUser), seconds(tiedAt(use)), use.LinkID).
-			Scan(&links)
+		err := tx.QueryRow(`SELECT COUNT(*) FROM links WHERE `+mayTie,
+			string(use.AlexaUser), seconds(tiedAt(use)), use.LinkID).Scan(&links)
 		if err != nil {
 			return nil, err
 		}

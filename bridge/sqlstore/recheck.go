@@ -14,6 +14,10 @@ import (
 	"alexa-oidc-bridge/bridge/sqlstore/internal/engine"
 )
 
+// Of upstream_tokens, unanswered is 1 while an answer of the provider is missing, and 2 once it has refused the refresh
+// token meanwhile: it may have replaced the token by that answer, so that nobody can ask by it. stable is 1 if the
+// provider answered without a new refresh token, and 2 for ever once it has replaced one.
+
 // insertUpstreamToken adds the refresh token of a provider to a link that was just inserted.
 func insertUpstreamToken(tx *transaction, made *bridge.NewLink) error {
 	if made.UpstreamToken == nil {
@@ -110,8 +114,7 @@ func scanRecheck(row interface{ Scan(...any) error }) (recheck bridge.Recheck, e
 	return recheck, err
 }
 
-// ReplaceUpstreamToken replaces a refresh token; see [bridge.Store]. A provider that has replaced one is never taken
-// for one that does not, which is stable = 2.
+// ReplaceUpstreamToken replaces a refresh token; see [bridge.Store].
 func (s *Store) ReplaceUpstreamToken(ctx context.Context, linkID, lease string, sealed []byte) error {
 	return s.write(ctx, func(tx *transaction) error {
 		return found(tx.ExecCount(`UPDATE upstream_tokens SET sealed = $1, unanswered = 0, stable = 2
@@ -152,7 +155,8 @@ func (s *Store) FinishRecheck(ctx context.Context, result bridge.RecheckResult) 
 // revokeRechecked revokes the link of a result and the sign-ins of its person, which are locked first.
 func revokeRechecked(tx *transaction, result *bridge.RecheckResult) error {
 	var person bridge.LinkFilter // neither changes
-	err := tx.QueryRow(`SELECT subject, provider FROM links WHERE id = $1`, result.LinkID).Scan(&person.Subject, &person.Provider)
+	err := tx.QueryRow(`SELECT subject, provider FROM links WHERE id = $1`, result.LinkID).
+		Scan(&person.Subject, &person.Provider)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = bridge.ErrNotFound
 	}
@@ -209,8 +213,7 @@ func updateRechecked(tx *transaction, result *bridge.RecheckResult) error {
 	return nil
 }
 
-// finishRecheck updates the refresh token of a result. One that is lost, which is unanswered = 2, stays so until there is
-// an answer.
+// finishRecheck updates the refresh token of a result.
 func finishRecheck(tx *transaction, result *bridge.RecheckResult) (changed int64, err error) {
 	const done = `UPDATE upstream_tokens SET lease = '', leased_until = 0,
 		unanswered = CASE WHEN unanswered = 2 AND CAST($1 AS BIGINT) = 1 THEN 2 ELSE CAST($1 AS BIGINT) END,

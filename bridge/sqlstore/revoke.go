@@ -57,7 +57,8 @@ func (s *Store) Revoke(ctx context.Context, filter bridge.LinkFilter, by bridge.
 }
 
 // revoke revokes the links of a batch, and the sign-ins of the person whom the filter names.
-func (s *Store) revoke(ctx context.Context, filter, batch bridge.LinkFilter, by bridge.Revocation) ([]bridge.Link, error) {
+func (s *Store) revoke(ctx context.Context, filter, batch bridge.LinkFilter, by bridge.Revocation) (
+	[]bridge.Link, error) {
 	condition, args := filterCondition(batch, 4)
 	if by.Recheck {
 		condition += ` AND ` + withoutUpstreamToken
@@ -101,9 +102,9 @@ func (tx *transaction) useToken(token bridge.Hash, expiresAt time.Time) error {
 	return err
 }
 
-// How many links a transaction revokes, or erases, at most if there is a limit, so that no other write waits long for it.
-// On SQLite, of other writes 90 in 100 waited less than 15 ms while 25 links were revoked at a time, and 50 ms with 100,
-// which was not faster.
+// How many links a transaction revokes, or erases, at most if there is a limit, so that no other write waits long for
+// it. On SQLite, of other writes 90 in 100 waited less than 15 ms while 25 links were revoked at a time, and 50 ms with
+// 100, which was not faster.
 const (
 	revokeSize = 25
 	forgetSize = 2 * eraseSize

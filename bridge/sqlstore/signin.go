@@ -7,8 +7,8 @@ import (
 	"alexa-oidc-bridge/bridge"
 )
 
-// revokeSignIns revokes the sign-ins of the person whom a filter names, under each of the names. A filter with ids names
-// links, and not a person.
+// revokeSignIns revokes the sign-ins of the person whom a filter names, under each of the names. A filter with ids
+// names links, and not a person.
 func (tx *transaction) revokeSignIns(filter bridge.LinkFilter, at time.Time) error {
 	if len(filter.IDs) > 0 {
 		return nil

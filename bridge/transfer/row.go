@@ -140,7 +140,7 @@ func (s *sequence) addLink(l *Link) error {
 	s.id, s.isLink, s.owned = l.ID, true, 0
 	s.counts.Links++
 	return cmp.Or(
-		want(linkIDPattern.MatchString(l.ID), "link_id is malformed"),
+		want(bridge.WellFormedLinkID(l.ID), "link_id is malformed"),
 		want(l.Grant == bridge.GrantImplicit || l.Grant == bridge.GrantAuthorizationCode, "grant is unknown"),
 		want(l.AlexaUser == "" || isHash(l.AlexaUser), "alexa_user is not a hash"),
 		want(l.CreatedAt != 0, "created_at is missing"),
@@ -181,7 +181,7 @@ func (s *sequence) addTombstone(t *Tombstone) error {
 	s.id, s.isLink = t.LinkID, false
 	s.counts.Tombstones++
 	return cmp.Or(
-		want(linkIDPattern.MatchString(t.LinkID), "link_id is malformed"),
+		want(bridge.WellFormedLinkID(t.LinkID), "link_id is malformed"),
 		want(t.EndedAt > 0, "ended_at is missing"),
 		wantTimes(t.EndedAt))
 }
@@ -215,9 +215,6 @@ func wantText(texts ...string) error {
 	return want(!strings.ContainsFunc(strings.Join(texts, ""), unicode.IsControl), "a text has a control character")
 }
 
-var (
-	linkIDPattern = regexp.MustCompile(`^lnk_[a-z0-9]{1,60}$`)
-	hashPattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-)
+var hashPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 func isHash(hash bridge.Hash) bool { return hashPattern.MatchString(string(hash)) }

@@ -48,7 +48,8 @@ type Config struct {
 	Timeout      time.Duration  // of one request to the provider; 0: 10 s
 	RedirectURI  string         // our callback for this provider
 	// Offline asks for a refresh token at each sign-in, unless that is NoOffline: by the scope offline_access and
-	// prompt=consent (OIDC Core §11), or in the provider's own way if AuthParams has access_type=offline. A prompt in AuthParams stays.
+	// prompt=consent (OIDC Core §11), or in the provider's own way if AuthParams has access_type=offline. A prompt in
+	// AuthParams stays.
 	Offline bool
 }
 

@@ -67,9 +67,9 @@ func refusesRefreshToken(code, description string) bool {
 	return code == "invalid_grant" || code == "invalid_request" && refusedRefreshToken.MatchString(description)
 }
 
-// meaningOf returns what an error code of a token response means. Entra ID sends invalid_grant, and says by suberror that
-// the person has to do something: a second factor, new consent, a new password, or that a policy blocks the request.
-// That says nothing about the account: one that is disabled has no suberror.
+// meaningOf returns what an error code of a token response means. Entra ID sends invalid_grant, and says by suberror
+// that the person has to do something: a second factor, new consent, a new password, or that a policy blocks the
+// request. That says nothing about the account: one that is disabled has no suberror.
 func meaningOf(code, suberror string) string {
 	switch suberror {
 	case "basic_action", "additional_action", "message_only", "consent_required", "user_password_expired":

@@ -25,8 +25,8 @@ storage section of the configuration, so that links can be revoked in an emergen
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	links.AddCommand(linksListCommand(), linksShowCommand(), linksRevokeCommand(), linksForgetCommand(), linksExportCommand(),
-		linksImportCommand(), linksMintCommand(), linksCheckPolicyCommand())
+	links.AddCommand(linksListCommand(), linksShowCommand(), linksRevokeCommand(), linksForgetCommand(),
+		linksExportCommand(), linksImportCommand(), linksMintCommand(), linksCheckPolicyCommand())
 	return links
 }
 

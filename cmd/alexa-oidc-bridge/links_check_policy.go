@@ -41,7 +41,7 @@ The exit code is 0 if the check was made, also if links would be suspended.`,
 			if err != nil {
 				return err
 			}
-			found, checked, err := findSuspended(cmd.Context(), store, loaded.Server, policyPage)
+			found, checked, err := findSuspended(cmd.Context(), store, loaded.Server)
 			if err != nil {
 				err = failed(err, "check that the database can be read and is not locked by another program")
 			}
@@ -62,30 +62,21 @@ type suspension struct {
 	rule   string // in words
 }
 
-// policyPage is how many links are in memory at a time, beside those that are suspended.
-const policyPage = 1000
-
 // findSuspended returns the live links that a configuration suspends, the oldest first, and how many live ones there
-// are. It reads a page of them at a time.
-func findSuspended(ctx context.Context, store *sqlstore.Store, config server.Config, page int) (
+// are. Beside those that are suspended, a page of them is in memory at a time.
+func findSuspended(ctx context.Context, store *sqlstore.Store, config server.Config) (
 	found []suspension, checked int, err error) {
 	check := config.LinkChecker()
-	for filter := (bridge.LinkFilter{Live: true, Limit: page}); ; {
-		links, err := store.Links(ctx, filter)
-		if err != nil {
-			return nil, 0, err
-		}
+	err = eachPage(ctx, store, bridge.LinkFilter{Live: true}, func(links []bridge.Link) error {
 		for i := range links {
 			if reason := check(&links[i]); reason != "" {
 				found = append(found, suspension{links[i], reason, describeRule(config, &links[i], reason)})
 			}
 		}
 		checked += len(links)
-		if len(links) < page {
-			return found, checked, nil
-		}
-		filter.After = links[len(links)-1].Cursor()
-	}
+		return nil
+	})
+	return found, checked, err
 }
 
 // describeRule says which rule of a configuration does not permit a link.

@@ -115,7 +115,8 @@ func (e *ending) find(ctx context.Context, cmd *cobra.Command, store *sqlstore.S
 	return found, err
 }
 
-// endAll ends links in batches, and prints each link that was ended. It stops between two batches when the context ends.
+// endAll ends links in batches, and prints each link that was ended. It stops between two batches when the context
+// ends.
 func (e *ending) endAll(ctx context.Context, cmd *cobra.Command, store *sqlstore.Store, filter bridge.LinkFilter,
 	by bridge.Revocation) (ended []string, err error) {
 	progress := newProgress(cmd.ErrOrStderr(), "links "+e.done+" so far", time.Now)

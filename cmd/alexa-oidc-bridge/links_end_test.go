@@ -45,7 +45,8 @@ func TestLinksByAge(t *testing.T) {
 		"--email ADA@contoso.com --limit 3":    "lnk_unused lnk_used lnk_young",
 		"--provider corp --older-than 4752h1s": "lnk_unused lnk_used",
 	} {
-		code, stdout, stderr := runCommand(append([]string{"links", "list", "--json", "--config", config}, strings.Fields(args)...)...)
+		command := append([]string{"links", "list", "--json", "--config", config}, strings.Fields(args)...)
+		code, stdout, stderr := runCommand(command...)
 		var links []struct {
 			ID string `json:"link_id"`
 		}
@@ -61,7 +62,8 @@ func TestLinksByAge(t *testing.T) {
 	for _, args := range []string{"--older-than 0", "--older-than -1h", "--unused-for x", "--unused-for 1.5d", "--limit -1",
 		"--older-than d", "--older-than 99999999d"} {
 		for _, command := range []string{"list", "revoke"} {
-			if code, stdout, _ := runCommand(append([]string{"links", command, "--config", config}, strings.Fields(args)...)...); code != 2 {
+			words := append([]string{"links", command, "--config", config}, strings.Fields(args)...)
+			if code, stdout, _ := runCommand(words...); code != 2 {
 				t.Errorf("%s %s: exit code %d\n%s", command, args, code, stdout)
 			}
 		}
@@ -72,7 +74,9 @@ func TestLinksByAge(t *testing.T) {
 func TestLinksInPages(t *testing.T) {
 	t.Parallel()
 	config := filledFile(t, 2*pageSize+3)
-	for limit, want := range map[int]int{0: 2*pageSize + 3, pageSize: pageSize, pageSize + 1: pageSize + 1, 2 * pageSize: 2 * pageSize} {
+	for limit, want := range map[int]int{
+		0: 2*pageSize + 3, pageSize: pageSize, pageSize + 1: pageSize + 1, 2 * pageSize: 2 * pageSize,
+	} {
 		_, stdout, _ := runCommand("links", "list", "--json", "--limit", fmt.Sprint(limit), "--config", config)
 		var links []map[string]any
 		if err := json.Unmarshal([]byte(stdout), &links); err != nil || len(links) != want {
@@ -120,7 +124,8 @@ func TestEndPlans(t *testing.T) {
 		if code != 0 || !strings.HasSuffix(stdout, "lnk_used\nlinks "+done+": 2\n") {
 			t.Errorf("expected: exit code %d\n%s%s", code, stdout, stderr)
 		}
-		if _, stdout, _ = end("--older-than", "90d", "--dry-run"); !strings.HasSuffix(stdout, "links that would be "+done+": 0\n") {
+		_, stdout, _ = end("--older-than", "90d", "--dry-run")
+		if !strings.HasSuffix(stdout, "links that would be "+done+": 0\n") {
 			t.Errorf("dry run afterwards: %s", stdout)
 		}
 		code, stdout, stderr = end("lnk_unused", "lnk_young", "lnk_unknown", "--dry-run")
@@ -137,7 +142,8 @@ func TestEndMany(t *testing.T) {
 	for _, command := range []string{"revoke", "forget"} {
 		config := filledFile(t, n)
 		code, stdout, stderr := runCommand("links", command, "--skill", "pizza", "--config", config)
-		if code != 0 || strings.Count(stdout, "lnk_") != n || !strings.HasSuffix(stdout, fmt.Sprintf(": %d\n", n)) || stderr != "" {
+		if code != 0 || stderr != "" || strings.Count(stdout, "lnk_") != n ||
+			!strings.HasSuffix(stdout, fmt.Sprintf(": %d\n", n)) {
 			t.Errorf("%s: exit code %d, %d lines: %s", command, code, strings.Count(stdout, "\n"), stderr)
 		}
 	}
@@ -221,7 +227,8 @@ func TestEndInterrupted(t *testing.T) {
 		err := cmd.ExecuteContext(ctx)
 		failure, ok := errors.AsType[*failure](err)
 		ended := strings.Count(out.String(), "lnk_")
-		if !ok || failure.code != exitFailed || failure.Error() != fmt.Sprintf("interrupted: %d links were %s, and no others", ended, done) {
+		want := fmt.Sprintf("interrupted: %d links were %s, and no others", ended, done)
+		if !ok || failure.code != exitFailed || failure.Error() != want {
 			t.Errorf("%s: %v", command, err)
 		}
 		_, list, _ := runCommand("links", "list", "--live", "--config", config)

@@ -30,7 +30,8 @@ func addLinkFlags(cmd *cobra.Command, args *linkFlags) {
 		"only links with this e-mail `address`, if the skill keeps the email claim")
 	flags.StringVar(&filter.Provider, "provider", "", "only links of the provider with this `id`")
 	flags.StringVar((*string)(&filter.Grant), "grant", "", "only links of this `grant`: implicit or authorization_code")
-	flags.Var(&args.olderThan, "older-than", "only links that were made longer ago than this `duration`, such as 90d or 12h")
+	flags.Var(&args.olderThan, "older-than",
+		"only links that were made longer ago than this `duration`, such as 90d or 12h")
 	flags.Var(&args.unusedFor, "unused-for",
 		"only links that were neither made nor used for this `duration`, such as 90d or 12h")
 }
@@ -88,7 +89,8 @@ func (a *age) Set(text string) error {
 const pageSize = 500
 
 // eachPage calls a function with the links that match a filter, a page at a time.
-func eachPage(ctx context.Context, store *sqlstore.Store, filter bridge.LinkFilter, do func([]bridge.Link) error) error {
+func eachPage(ctx context.Context, store *sqlstore.Store, filter bridge.LinkFilter,
+	do func([]bridge.Link) error) error {
 	left := filter.Limit // 0: no limit
 	for {
 		filter.Limit = pageSize

@@ -38,7 +38,8 @@ terminal it asks before it revokes links by flags, unless --yes or --expect is g
   alexa-oidc-bridge links revoke --skill pizza --unused-for 180d --expect 12`,
 		RunE: e.run,
 	}
-	e.addFlags(revoke, "the `reason`, stored with the links", "who revokes, a `name` in printable ASCII, stored with the links")
+	e.addFlags(revoke, "the `reason`, stored with the links",
+		"who revokes, a `name` in printable ASCII, stored with the links")
 	return revoke
 }
 
@@ -110,7 +111,8 @@ func checkActor(actor string) error {
 		return misused("the actor cannot be kept", "use 1 to 200 printable ASCII characters")
 	}
 	if reservedActor.MatchString(actor) {
-		return misused("the actor is not an operator", "use a name that does not begin with system, person, skill, backend, provider, api or alexa")
+		return misused("the actor is not an operator",
+			"use a name that does not begin with system, person, skill, backend, provider, api or alexa")
 	}
 	return nil
 }

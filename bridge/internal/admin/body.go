@@ -31,7 +31,8 @@ func readBody(r *http.Request, set func(name string, value json.RawMessage) erro
 	if len(body) == 0 {
 		return nil
 	}
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" {
 		return reject(http.StatusUnsupportedMediaType, oauth.InvalidRequest, "The content type must be application/json.")
 	}
 	if !utf8.Valid(body) || !json.Valid(body) {

@@ -145,7 +145,7 @@ func (h *Handler) count(q *request, filter bridge.LinkFilter) (n int, more bool,
 func (h *Handler) revokeInBatches(q *request, b *bulk) (n int, more bool, err error) {
 	by := h.revocation(q)
 	by.Reason = b.reason
-	for began := time.Now(); n < maxBulk && time.Since(began) < bulkTime; {
+	for n < maxBulk && h.Now().Sub(q.now) < bulkTime {
 		b.filter.Limit = maxBulk - n // of which the store revokes some
 		revoked, err := h.revokeBatch(q, b.filter, by)
 		if err != nil {

@@ -2,7 +2,8 @@
 // the admin listener only.
 //
 // What decides which links end is read strictly: an unknown, a repeated and an empty parameter are errors, since each
-// would let more links end than was meant. Paths and schemas are in openapi.json, which tests compare with the handlers.
+// would let more links end than was meant. Paths and schemas are in openapi.json, which tests compare with the
+// handlers.
 package admin
 
 import (
@@ -66,8 +67,8 @@ type request struct {
 	now   time.Time
 }
 
-// serve authenticates a request, answers it, and writes what the answer is: JSON, or nothing if it is nil. An empty right
-// is one that every token has.
+// serve authenticates a request, answers it, and writes what the answer is: JSON, or nothing if it is nil. An empty
+// right is one that every token has.
 func (h *Handler) serve(right bridge.AdminRight, answer func(*request) (any, error)) httperror.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		token, err := h.authenticate(r)
@@ -95,7 +96,7 @@ func (h *Handler) authenticate(r *http.Request) (*bridge.AdminToken, error) {
 	}
 	secret, found := oauth.BearerToken(r)
 	token := bridge.FindAdminToken(h.Tokens, secret)
-	if token == nil || !found { // else with another scheme
+	if token == nil {
 		return nil, unauthorized(found)
 	}
 	return token, nil

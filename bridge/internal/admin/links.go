@@ -2,7 +2,6 @@ package admin
 
 import (
 	"encoding/json"
-	"regexp"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/operator"
@@ -91,15 +90,13 @@ func (h *Handler) forgetLink(q *request) (any, error) {
 	return nil, err
 }
 
-var linkIDPattern = regexp.MustCompile(`^lnk_[a-z0-9]{1,64}$`)
-
 // linkID returns the id in the path of a request that has no query.
 func linkID(q *request) (string, error) {
 	if err := rejectQuery(q.Request); err != nil {
 		return "", err
 	}
 	id := q.PathValue("id")
-	if !linkIDPattern.MatchString(id) {
+	if !bridge.WellFormedLinkID(id) {
 		return "", errNoLink()
 	}
 	return id, nil

@@ -1,6 +1,7 @@
 package authorize
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -156,10 +157,7 @@ func (h *Handler) createLink(r *http.Request, f *flow, skill *bridge.Skill) (bri
 	ctx, cancel := bridge.WithStoreTimeout(r.Context())
 	defer cancel()
 	if result.RefreshToken != "" {
-		made.Link.CheckedAt = result.AnsweredAt // the page of consent may have waited
-		if result.AnsweredAt.IsZero() {
-			made.Link.CheckedAt = link.CreatedAt
-		}
+		made.Link.CheckedAt = cmp.Or(result.AnsweredAt, link.CreatedAt) // the consent page may have waited
 		made.UpstreamToken = h.Keys.SealUpstreamToken(link.ID, keys.UpstreamToken{
 			ClientID: h.Upstreams[f.provider].ClientID(), RefreshToken: result.RefreshToken,
 		})

@@ -53,6 +53,19 @@ func (h *Handler) withinLimits(r *http.Request, f *flow, provider *upstream.Prov
 	return err
 }
 
+// identify exchanges the code of a flow after which nothing is stored, within the limits.
+func (h *Handler) identify(r *http.Request, f *flow, provider *upstream.Provider, response upstream.Response,
+	wish upstream.Wish) (identity *upstream.Identity, err error) {
+	err = h.withinLimits(r, f, provider, func(ctx context.Context) (err error) {
+		if err := h.countCode(f, response); err != nil {
+			return err
+		}
+		identity, err = provider.Identify(ctx, f.login(), response, wish)
+		return err
+	})
+	return identity, err
+}
+
 func (h *Handler) acquireExchange(r *http.Request, f *flow) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(r.Context(), exchangeQueueTimeout)
 	defer cancel()

@@ -29,7 +29,7 @@ func (h *Handler) SignIn(w http.ResponseWriter, r *http.Request, provider string
 
 // finishLinks learns who signed in to see their links. The flow ends with that: its cookie is removed.
 func (h *Handler) finishLinks(w http.ResponseWriter, r *http.Request, f *flow, response upstream.Response) error {
-	person, err := h.identify(r, f, response)
+	person, err := h.person(r, f, response)
 	if err != nil {
 		return linksError(r, f, err)
 	}
@@ -41,8 +41,8 @@ func (h *Handler) finishLinks(w http.ResponseWriter, r *http.Request, f *flow, r
 // errUnverifiedSubject means that the person is known by an e-mail address that anybody might have entered there.
 var errUnverifiedSubject = errors.New("subject_claim: the provider does not say that the e-mail address is verified")
 
-// identify exchanges the provider's response for a person.
-func (h *Handler) identify(r *http.Request, f *flow, response upstream.Response) (*bridge.Identity, error) {
+// person exchanges the provider's response for a person.
+func (h *Handler) person(r *http.Request, f *flow, response upstream.Response) (*bridge.Identity, error) {
 	upstreamProvider, provider := h.Upstreams[f.provider], h.Clients.Provider(f.provider)
 	if upstreamProvider == nil {
 		return nil, errors.New("the provider was removed from the configuration since the sign-in began")
@@ -52,14 +52,7 @@ func (h *Handler) identify(r *http.Request, f *flow, response upstream.Response)
 	if needsVerified {
 		wish.Needed = []string{bridge.ClaimEmailVerified}
 	}
-	var identity *upstream.Identity
-	err := h.withinLimits(r, f, upstreamProvider, func(ctx context.Context) (err error) {
-		if err := h.countCode(f, response); err != nil {
-			return err
-		}
-		identity, err = upstreamProvider.Identify(ctx, f.login(), response, wish)
-		return err
-	})
+	identity, err := h.identify(r, f, upstreamProvider, response, wish)
 	if err != nil {
 		return nil, err
 	}

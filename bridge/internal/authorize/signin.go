@@ -25,7 +25,7 @@ type signInResult struct {
 	Fresh        bool // the provider says that the person authenticated for this flow
 	// SignedInAt is when the person signed in; zero: the result was stored by a version that did not record it.
 	SignedInAt time.Time
-	// AnsweredAt is when the provider was asked, by whose answer the account lives; zero as of SignedInAt.
+	// AnsweredAt is when the provider was asked, and so when the account lived; zero: as of SignedInAt.
 	AnsweredAt time.Time
 }
 

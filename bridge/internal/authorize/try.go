@@ -102,14 +102,7 @@ func (h *Handler) finishTest(w http.ResponseWriter, r *http.Request, f *flow, re
 		return h.testFailed(w, r, f, errors.New("the configuration has changed since the sign-in began"))
 	}
 	known := h.Clients.Provider(f.provider)
-	var identity *upstream.Identity
-	err := h.withinLimits(r, f, provider, func(ctx context.Context) (err error) {
-		if err := h.countCode(f, response); err != nil {
-			return err
-		}
-		identity, err = provider.Identify(ctx, f.login(), response, wishOf(skill, known, h.Clients.AccountPolicy(f.provider)))
-		return err
-	})
+	identity, err := h.identify(r, f, provider, response, wishOf(skill, known, h.Clients.AccountPolicy(f.provider)))
 	if err != nil {
 		return h.testFailed(w, r, f, err)
 	}

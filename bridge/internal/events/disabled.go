@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 
 	"alexa-oidc-bridge/bridge"
@@ -16,8 +15,6 @@ import (
 
 // gatewayEvent is what metrics and the log call what Alexa's event gateway answers for a skill that was disabled.
 const gatewayEvent = "SKILL_DISABLED_EXCEPTION"
-
-var linkIDPattern = regexp.MustCompile(`^lnk_[a-z0-9]{1,64}$`)
 
 // Disabled serves POST /alexa/disabled, by which a backend ends a link of which Alexa's event gateway says that the
 // skill is disabled. A token and a link that are unknown, ended or another skill's are answered with 200 and change
@@ -80,7 +77,7 @@ func checkParameters(form url.Values) error {
 
 func (h *Handler) revokeByID(ctx context.Context, id string, backend *clients.Backend, by bridge.Revocation) (
 	bridge.Link, error) {
-	if !linkIDPattern.MatchString(id) {
+	if !bridge.WellFormedLinkID(id) {
 		return bridge.Link{}, bridge.ErrNotFound
 	}
 	links, err := h.Store.Links(ctx, bridge.LinkFilter{IDs: []string{id}, Live: true})

@@ -82,8 +82,9 @@ func mapError(err error) *httperror.Error {
 		return reject(outcomeOtherSkill, "if it is one of yours, add its id to skill_ids, and the skill to those of "+
 			"the backend that forwards", "The event is of another skill.")
 	case errors.Is(err, alexa.ErrNotFromAlexa):
-		return reject(outcomeNotFromAlexa, "if you miss an event: the proxy must pass on the body and the headers as they are",
-			"The request is not from Alexa.")
+		return reject(outcomeNotFromAlexa,
+			"if you miss an event: the proxy must pass on the body and the headers as they are",
+			"The request is not from Alexa, or it is too old.")
 	case errors.Is(err, alexa.ErrNotEvent):
 		return reject(outcomeNotAnEvent, "this URL is for events only: set it as events.endpoint of the manifest, "+
 			"and not as the endpoint of the skill", "The request is not a skill event.")

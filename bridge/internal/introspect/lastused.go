@@ -125,7 +125,8 @@ func (l *lastUsed) take() []bridge.Use {
 	return uses
 }
 
-// putBack puts back uses that could not be written. If there is a newer one of the same link, it only gets the Alexa user.
+// putBack puts back uses that could not be written. If there is a newer one of the same link, it only gets the Alexa
+// user.
 func (l *lastUsed) putBack(uses []bridge.Use) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -59,6 +59,9 @@ func BearerToken(r *http.Request) (string, bool) {
 	if len(authorization) != 1 {
 		return "", false
 	}
-	scheme, token, found := strings.Cut(authorization[0], " ")
-	return token, found && strings.EqualFold(scheme, "Bearer") && token != ""
+	scheme, token, _ := strings.Cut(authorization[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", false
+	}
+	return token, token != ""
 }

@@ -2,8 +2,9 @@
 // the sign-in. It works in the background: no lookup and no refresh waits for it.
 //
 // A recheck of a link is due when the link is used and the last answer is older than the policy says, once a day or
-// sooner if it is not used, and after a sign-out at the provider. Of all processes one asks, by a lease in the store. There are
-// three answers: the account lives, it is gone, or nobody can tell; the last one ends no link, however often it comes.
+// sooner if it is not used, and after a sign-out at the provider. Of all processes one asks, by a lease in the store.
+// There are three answers: the account lives, it is gone, or nobody can tell; the last one ends no link, however often
+// it comes.
 package recheck
 
 import (
