@@ -112,6 +112,7 @@ func idArgs(ids []string) []any {
 func (s *Store) eraseEnded(ctx context.Context, until time.Time, limit int) (int, error) {
 	removed := 0
 	for links := 0; links < limit; {
+		started := time.Now()
 		batch, err := writeResult(ctx, s, func(tx *transaction) (erased, error) {
 			return eraseBatch(tx, until, min(eraseSize, limit-links))
 		})
@@ -122,6 +123,9 @@ func (s *Store) eraseEnded(ctx context.Context, until time.Time, limit int) (int
 		links += batch.links
 		if !batch.more {
 			break
+		}
+		if err := s.yield(ctx, started); err != nil {
+			return removed, err
 		}
 	}
 	return removed, nil

@@ -55,12 +55,29 @@ func (s *Store) sweepStep(ctx context.Context, step sweepStep, sweep bridge.Swee
 		size = min(size, deleteSize)
 	}
 	for removed := 0; ; {
-		limit := min(size, sweep.Limit-removed)
+		started, limit := time.Now(), min(size, sweep.Limit-removed)
 		n, err := writeResult(ctx, s, func(tx *transaction) (int64, error) { return step.run(tx, sweep.Now, limit) })
 		removed += int(n)
 		if err != nil || int(n) < limit || removed >= sweep.Limit {
 			return removed, err
 		}
+		if err := s.yield(ctx, started); err != nil {
+			return removed, err
+		}
+	}
+}
+
+// yield leaves the disk to others after a transaction of a sweep, for as long as that took. A sweep that uses all of a
+// disk's bandwidth makes some writes of others wait for more than 50 ms, however short its transactions are.
+func (s *Store) yield(ctx context.Context, started time.Time) error {
+	if err := s.db.Checkpoint(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-time.After(time.Since(started)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

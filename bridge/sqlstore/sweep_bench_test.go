@@ -35,6 +35,8 @@ func BenchmarkSweepEnded(b *testing.B) {
 			for name, rank := range map[string]int{"median": 500, "p99": 990, "p99.9": 999, "longest": 1000} {
 				b.ReportMetric(float64(waited[(len(waited)-1)*rank/1000].Microseconds())/1000, "ms-"+name)
 			}
+			within, _ := slices.BinarySearch(waited, 50*time.Millisecond)
+			b.ReportMetric(float64(len(waited)-within), "over-50ms")
 			if left := len(tableRows(b, store, "links")); left != 0 {
 				b.Errorf("%d links are left", left)
 			}

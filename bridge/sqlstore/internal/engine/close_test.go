@@ -56,3 +56,27 @@ func beginReading(t *testing.T, path string) *sql.Tx {
 	}
 	return tx
 }
+
+// TestCheckpoint copies only the database file after a checkpoint. Everything that was written is in it.
+func TestCheckpoint(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bridge.db")
+	db := openPath(t, path)
+	if err := writeConsent(t.Context(), db, "last write"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	backup := filepath.Join(t.TempDir(), "bridge.db")
+	if err := os.WriteFile(backup, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !hasConsent(t, openPath(t, backup), "last write") {
+		t.Error("the file lacks the last write")
+	}
+}

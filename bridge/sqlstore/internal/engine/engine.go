@@ -84,6 +84,16 @@ func (d *DB) Close() error {
 // once, each time after a rollback, and must not keep results of an earlier call.
 func (d *DB) Write(ctx context.Context, do func(*Tx) error) error { return d.writer.write(ctx, do) }
 
+// Checkpoint copies the write-ahead log of SQLite to the file while others read and write. Whoever writes much calls it
+// now and then: else the commit by which the log becomes long does it, and others wait. PostgreSQL does it by itself.
+func (d *DB) Checkpoint(ctx context.Context) error {
+	if d.Options.Driver != SQLite {
+		return nil
+	}
+	_, err := checkpoint(ctx, d.Reader)
+	return err
+}
+
 // Snapshot runs queries that all see the database as it is at the first of them.
 func (d *DB) Snapshot(ctx context.Context, read func(*sql.Tx) error) error {
 	tx, err := d.Reader.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})

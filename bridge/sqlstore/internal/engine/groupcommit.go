@@ -77,9 +77,8 @@ func (g *groupCommit) close() (complete bool, err error) {
 	close(g.jobs)
 	<-g.done
 	// SQLite does not do this when the file was moved away. Another process that reads may keep it from being complete.
-	var busy, inLog, moved int
-	err = g.db.QueryRow(`PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &inLog, &moved)
-	return err == nil && inLog == moved, errors.Join(err, g.db.Close())
+	complete, err = checkpoint(context.Background(), g.db)
+	return complete, errors.Join(err, g.db.Close())
 }
 
 func (g *groupCommit) run() {

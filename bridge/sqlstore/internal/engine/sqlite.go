@@ -113,6 +113,14 @@ func rejectForeign(ctx context.Context, path string) error {
 	return nil // any other error shows again when the file is opened
 }
 
+// checkpoint copies the write-ahead log to the file as far as no reader needs the file as it is, while others read and
+// write, and reports whether all of it was copied.
+func checkpoint(ctx context.Context, db *sql.DB) (complete bool, err error) {
+	var busy, inLog, moved int
+	err = db.QueryRowContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &inLog, &moved)
+	return err == nil && inLog == moved, err
+}
+
 // FileURI returns the URI by which SQLite opens exactly this path.
 func FileURI(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }
 
