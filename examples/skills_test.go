@@ -52,6 +52,7 @@ func TestSkillPython(t *testing.T) {
 	command := []string{"python3", "skill.py"}
 	s.skill.Endpoint = startSkill(t, "skill-python", command, s.environment())
 	s.play("Hello Ada Lovelace")
+	s.disable()
 
 	s.skill.Endpoint = startSkill(t, "skill-python", command, append(s.environment(), "ALLOW_TEST_LINKS=yes"))
 	s.wantReply("a test link, allowed", s.mint(), simulator.Reply{Speech: "Hello Test"})

@@ -34,6 +34,7 @@ import uuid
 _MAX_RESPONSE = 1 << 20  # bytes
 _MAX_IDLE = 8  # connections
 _MAX_TIME = 253_402_300_799  # the end of the year 9999, in seconds since 1970
+_FORM = "application/x-www-form-urlencoded"
 
 
 class Error(Exception):
@@ -149,62 +150,101 @@ class Client:
             person = self._remembered(key)
             if person:
                 return person
-            call = self._running.get(key) or self._start(key, body, request.token)
-        if not call.done.wait(self._timeout):
-            call.abort()
-            self._forget(key, call)
-            raise Unavailable(f"the bridge is unavailable: no response within {self._timeout} seconds")
-        if call.error:
-            raise type(call.error)(*call.error.args) from call.error  # every waiter has an exception of its own
-        return call.person
+            call = self._running.get(key)
+            if not call:
+                call = self._running[key] = self._start(lambda made: self._ask(key, body, request.token, made))
+        try:
+            return self._wait(call)
+        except Unavailable:
+            self._forget(key, call)  # it may still run
+            raise
 
-    def _start(self, key, body, token):
-        call = _Call(token)
-        thread = threading.Thread(target=self._run, args=(key, body, call), daemon=True)
+    def forward_event(self, event):
+        """Send a skill event, such as AlexaSkillEvent.SkillDisabled, to the bridge: parsed, as text, or as bytes.
+
+        It is for a skill on AWS Lambda, where Alexa signs no events, so that the backend vouches for them. When it
+        raises, let the function fail, so that Alexa sends the event again.
+        """
+        text = event if isinstance(event, (str, bytes, bytearray)) else json.dumps(event)
+        self._tell("/alexa/events", text.encode() if isinstance(text, str) else text, "application/json")
+
+    def report_disabled(self, link_id):
+        """End the link of a person, by its link_id, because Alexa's event gateway answered SKILL_DISABLED_EXCEPTION.
+
+        A link that has ended, or that is unknown, is no error.
+        """
+        self._tell("/alexa/disabled", urllib.parse.urlencode({"link_id": link_id}).encode(), _FORM)
+
+    def _tell(self, path, body, content_type):
+        """Send something to another endpoint of the bridge, whose URL begins as that of /lookup."""
+        if not self._url.path.endswith("/lookup"):
+            raise Error(f"the endpoint does not end in /lookup, so the URL of {path} is not known")
+        url = self._url._replace(path=self._url.path.removesuffix("/lookup") + path)
+        status, _ = self._wait(self._start(lambda call: self._post(url, body, content_type, call)))
+        if status != 200 and _may_pass(status):
+            raise Unavailable(f"the bridge is unavailable: status {status} of {path}")
+        if status != 200:
+            raise Error(f"status {status} of {path}; the log of the bridge says why")
+
+    def _start(self, ask):
+        """Run a function of the call in a thread of its own, and return the call."""
+        call = _Call()
+        thread = threading.Thread(target=self._run, args=(ask, call), daemon=True)
         try:
             thread.start()
         except RuntimeError as error:
             raise Unavailable(f"the bridge is not asked: {error}") from error
-        self._running[key] = call
         return call
+
+    def _run(self, ask, call):
+        try:
+            call.result = ask(call)
+        except Error as error:
+            call.error = error
+        except http.client.HTTPException as error:  # its text may have what was received
+            call.error = Unavailable(f"the bridge is unavailable: {type(error).__name__}")
+        except Exception as error:  # nothing is known, whatever happened
+            call.error = Unavailable(f"the bridge is unavailable: {type(error).__name__}: {error}")
+        finally:
+            call.done.set()
+
+    def _wait(self, call):
+        if not call.done.wait(self._timeout):
+            call.abort()
+            raise Unavailable(f"the bridge is unavailable: no response within {self._timeout} seconds")
+        if call.error:
+            raise type(call.error)(*call.error.args) from call.error  # every waiter has an exception of its own
+        return call.result
+
+    def _ask(self, key, body, token, call):
+        try:
+            start = time.time()  # the link may end before the response comes
+            person = _parse_response(*self._post(self._url, body, _FORM, call), token)
+            if person.test and not self._allow_test:
+                raise NotLinked("the account is not linked: it is a test link, and allow_test is not set")
+            if self._cache_for > 0:
+                with self._lock:
+                    self._remember(key, person, start)
+            return person
+        finally:
+            self._forget(key, call)
 
     def _forget(self, key, call):
         with self._lock:
             if self._running.get(key) is call:
                 del self._running[key]
 
-    def _run(self, key, body, call):
-        try:
-            call.person = self._ask(key, body, call)
-        except Error as error:
-            call.error = error
-        except Exception as error:  # nothing is known, whatever happened
-            why = _clean(f"{type(error).__name__}: {error}", call.token)
-            call.error = Unavailable(f"the bridge is unavailable: {why}")
-        finally:
-            self._forget(key, call)
-            call.done.set()
-
-    def _ask(self, key, body, call):
-        start = time.time()  # the link may end before the response comes
-        person = _parse_response(*self._post(body, call), call.token)
-        if person.test and not self._allow_test:
-            raise NotLinked("the account is not linked: it is a test link, and allow_test is not set")
-        if self._cache_for > 0:
-            with self._lock:
-                self._remember(key, person, start)
-        return person
-
-    def _post(self, body, call):
+    def _post(self, url, body, content_type, call):
         """Return the status and the body of the bridge's response. No redirect is followed."""
         while True:
             connection, reused = self._connection()
             call.connection = connection
             try:
-                response = self._send(connection, body)
+                response = self._send(connection, url, body, content_type)
             except BaseException as error:
                 connection.close()
-                if reused and isinstance(error, ConnectionError):  # the bridge may close a connection while it is idle; a new one shows whether it is there
+                # The bridge may close a connection while it is idle. A new one shows whether it is there.
+                if reused and isinstance(error, ConnectionError):
                     continue
                 raise
             try:
@@ -220,11 +260,10 @@ class Client:
             self._release(connection, response)
             return response.status, text
 
-    def _send(self, connection, body):
-        path = urllib.parse.urlunsplit(("", "", self._url.path or "/", self._url.query, ""))
-        connection.request("POST", path, body, {
-            "Authorization": self._authorization, "Content-Type": "application/x-www-form-urlencoded",
-        })
+    def _send(self, connection, url, body, content_type):
+        path = urllib.parse.urlunsplit(("", "", url.path or "/", url.query, ""))
+        headers = {"Authorization": self._authorization, "Content-Type": content_type}
+        connection.request("POST", path, body, headers)
         return connection.getresponse()
 
     def _connection(self):
@@ -299,12 +338,11 @@ class Client:
 
 
 class _Call:
-    """A lookup that is running in a thread of its own, so that nothing keeps those who wait beyond the timeout."""
+    """A request that runs in a thread of its own, so that nothing keeps those who wait beyond the timeout."""
 
-    def __init__(self, token):
-        self.token = token
+    def __init__(self):
         self.done = threading.Event()
-        self.person = self.error = self.connection = None
+        self.result = self.error = self.connection = None
 
     def abort(self):
         """End a response that comes too slowly. What is not there yet ends by the timeout of the connection."""
@@ -468,8 +506,13 @@ def _is_time(value):
     return value is None or 0 <= value <= _MAX_TIME and value == int(value)
 
 
+def _may_pass(status):
+    """Return whether what a status says may be otherwise soon."""
+    return status >= 500 or status in (408, 429) or status < 400
+
+
 def _status_error(status, response, token):
-    if status >= 500 or status in (408, 429) or status < 400:
+    if _may_pass(status):
         return Unavailable(f"the bridge is unavailable: status {status}")
     code, description = (_clean(response.get(name), token) for name in ("error", "error_description"))
     return Error(f"status {status}: {code!r}: {description!r}")

@@ -24,6 +24,8 @@ client = lookup.Client(
 def handler(event, context):
     """Respond to a request of Alexa."""
     request = lookup.parse_request(event)
+    if request.type.startswith("AlexaSkillEvent."):  # that somebody linked or disabled the skill concerns the bridge
+        client.forward_event(event)
     if not request.spoken:  # such as the end of a session
         return {"version": "1.0", "response": {}}
     try:
@@ -51,6 +53,10 @@ class _Server(http.server.BaseHTTPRequestHandler):
             response = handler(self.rfile.read(length), None)
         except ValueError:
             self.send_error(400, "This is not a request of Alexa")
+            return
+        except lookup.Error as error:
+            logging.error("event not forwarded: %s", error)
+            self.send_error(503, "The event could not be forwarded")
             return
         body = json.dumps(response).encode()
         self.send_response(200)

@@ -1,6 +1,7 @@
 """Tests of the kit: python3 -m unittest"""
 
 import base64
+import collections
 import contextlib
 import http.server
 import json
@@ -41,6 +42,9 @@ class Bridge(http.server.ThreadingHTTPServer):
         return made
 
 
+Asked = collections.namedtuple("Asked", "path headers body form")
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -51,8 +55,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.requests += 1
-        form = dict(urllib.parse.parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
-        self.server.asked.append((dict(self.headers), form))
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        form = dict(urllib.parse.parse_qsl(body))
+        self.server.asked.append(Asked(self.path, dict(self.headers), body, form))
         self.server.respond(self, form)
 
     def reply(self, status, body="", headers=()):
@@ -166,7 +171,7 @@ class ClientTest(unittest.TestCase):
             with bridge(lambda handler, form: handler.reply(200, answer)) as server:
                 client = server.client(backend_id="back/end", secret="s: %", send_alexa_user_id=sends)
                 found = client.lookup(request("a+b /c", "amzn1.ask.account.ADA"))
-                headers, form = server.asked[0]
+                _, headers, _, form = server.asked[0]
             self.assertEqual(found, lookup.Person(
                 "https://login.example.com", "ada", {"name": "Ada", "groups": ["a"]}, "lnk_1", "pizza",
                 "corp", "orders", "https://link.example.com", 1795219200, 1795222800, False))
@@ -340,7 +345,7 @@ class ClientTest(unittest.TestCase):
         with ours, theirs:
             context = ssl.create_default_context()
             with context.wrap_socket(ours, server_hostname="a", do_handshake_on_connect=False) as encrypted:
-                call = lookup._Call("token")
+                call = lookup._Call()
                 call.connection = unittest.mock.Mock(sock=encrypted)
                 call.abort()
                 self.assertIsNotNone(encrypted._sslobj)
@@ -372,8 +377,8 @@ class ClientTest(unittest.TestCase):
                 return super().wait(timeout)
 
         class Call(lookup._Call):
-            def __init__(self, token):
-                super().__init__(token)
+            def __init__(self):
+                super().__init__()
                 self.done = Waiters()
 
         def respond(handler, form):
@@ -394,6 +399,55 @@ class ClientTest(unittest.TestCase):
             client.lookup(request("b"))
             client.lookup(request("b"))  # nothing is remembered
             self.assertEqual(len(server.asked), 3)
+
+
+class TellTest(unittest.TestCase):
+    def test_an_event_is_forwarded_and_a_disabled_skill_reported(self):
+        event = {"request": {"type": "AlexaSkillEvent.SkillDisabled", "requestId": "ä"}}
+        text = json.dumps(event)
+        with bridge(lambda handler, form: handler.reply(200)) as server:
+            client = server.client()
+            client.forward_event(event)
+            client.forward_event(f" {text}\n")
+            client.forward_event(text.encode())
+            client.report_disabled("lnk_a&b")
+            self.assertEqual([(path, body, headers["Content-Type"]) for path, headers, body, _ in server.asked], [
+                ("/alexa/events", text, "application/json"),
+                ("/alexa/events", f" {text}\n", "application/json"),
+                ("/alexa/events", text, "application/json"),
+                ("/alexa/disabled", "link_id=lnk_a%26b", "application/x-www-form-urlencoded"),
+            ])
+            self.assertEqual({asked.headers["Authorization"] for asked in server.asked}, {"Basic YTpi"})
+
+    def test_what_the_bridge_is_told_may_fail(self):
+        for status, kind in ((201, lookup.Unavailable), (302, lookup.Unavailable), (400, lookup.Error),
+                             (401, lookup.Error), (429, lookup.Unavailable), (503, lookup.Unavailable)):
+            def respond(handler, form):
+                handler.reply(status, '{"error":"the-event"}')
+            with self.subTest(status), bridge(respond) as server:
+                with self.assertRaisesRegex(lookup.Error, f"status {status} of /alexa/events") as caught:
+                    server.client().forward_event({"request": "the-event"})
+                self.assertIs(type(caught.exception), kind)
+                self.assertNotIn("the-event", "".join(traceback.format_exception(caught.exception)))
+                self.assertEqual(len(server.asked), 1)
+
+    def test_what_is_not_http_is_not_in_the_error(self):
+        def respond(handler, form):
+            handler.wfile.write(b"the-event\r\n\r\n")
+            handler.close_connection = True
+        with bridge(respond) as server, self.assertRaises(lookup.Unavailable) as caught:
+            server.client().forward_event({"request": "the-event"})
+        self.assertNotIn("the-event", "".join(traceback.format_exception(caught.exception)))
+
+    def test_no_response_in_time(self):
+        with bridge(lambda handler, form: handler.server.stopped.wait()) as server:
+            with self.assertRaisesRegex(lookup.Unavailable, "no response within 0.05 seconds"):
+                server.client(timeout=0.05).report_disabled("lnk_a")
+
+    def test_an_endpoint_that_is_not_lookup(self):
+        client = lookup.Client("http://127.0.0.1:1/lookups", "a", "b")
+        with self.assertRaisesRegex(lookup.Error, "does not end in /lookup"):
+            client.report_disabled("lnk_a")
 
 
 class CacheTest(unittest.TestCase):
