@@ -27,6 +27,7 @@ func testAdminRejections(t *testing.T, document *apiDocument) {
 		{"GET", "/api/links?subject=%zz", "", "well-formed"},
 		{"GET", "/api/links?grant=code", "", "grant must be"},
 		{"GET", "/api/links?live=yes", "", "live must be"},
+		{"GET", "/api/links?alive=true", "", "in a list also by live;"},
 		{"GET", "/api/links?limit=0", "", "limit must be"},
 		{"GET", "/api/links?limit=1001", "", "limit must be"},
 		{"GET", "/api/links?limit=x", "", "limit must be"},
@@ -58,7 +59,7 @@ func testAdminRejections(t *testing.T, document *apiDocument) {
 		{"POST", bulk, `{"filter":{"subject":"","provider":"corp"}}`, "value is empty"},
 		{"POST", bulk, `{"filter":{"subject":5}}`, "must be a text"},
 		{"POST", bulk, `{"filter":{"sub":"ada","provider":"corp"}}`, "name is unknown"},
-		{"POST", bulk, `{"filter":{"created_before":"0001-01-01T00:00:00Z"}}`, "created_before must be"}, // of no date
+		{"POST", bulk, `{"filter":{"created_before":"0001-01-01T00:00:00Z"}}`, "(0001-01-01T00:00:00Z is none)"}, // of no date
 		{"POST", bulk, `{"filter":{"unused_since":"0001-01-01"}}`, "unused_since must be"},
 		{"POST", bulk, `{"filter":{"created_before":"0"}}`, "created_before must be in the past"},
 		{"POST", bulk, `{"filter":{"unused_since":"9999-12-31"}}`, "unused_since must be in the past"},

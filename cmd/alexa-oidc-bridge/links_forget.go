@@ -22,7 +22,8 @@ With --subject it also revokes what the person has signed in to and not answered
 At a terminal it asks before it erases links by flags, unless --yes or --expect is given; without a terminal it never asks.
 
 This cannot be undone. What it does not reach are logs, backups and earlier exports: see docs/lifecycle.md. If some ids are
-unknown, such as those of links that were erased before, the other links are erased and the exit code is 1.`,
+unknown, such as those of links that were erased before, the other links are erased and the exit code is 1. It is also 1 if no link
+matches the flags.`,
 		Example: `  alexa-oidc-bridge links forget lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa
   alexa-oidc-bridge links forget --provider corp --subject 8a7f5c31 --reason "asked to be erased"`,
 		RunE: e.run,

@@ -37,8 +37,11 @@ func (e *ending) report(ctx context.Context, cmd *cobra.Command, store *sqlstore
 	if filter.Subject != "" && !e.dryRun {
 		fmt.Fprintln(cmd.OutOrStdout(), "open sign-ins of the subject were revoked: to link, they must sign in again")
 	}
-	return failed(errors.New("no link matches, live or revoked"),
-		"see links list; --email finds only links whose skill keeps the email claim")
+	hint := "see links list for what there is"
+	if filter.Email != "" {
+		hint = "see links list; --email finds only links whose skill keeps the email claim"
+	}
+	return failed(errors.New("no link matches, live or revoked"), hint)
 }
 
 func (e *ending) reportIDs(ctx context.Context, cmd *cobra.Command, store *sqlstore.Store, ids, ended []string) error {

@@ -25,7 +25,7 @@ func linksRevokeCommand() *cobra.Command {
 		Short: "Revoke links by id, or all that match the flags",
 		Long: `revoke revokes the links with the given ids, or all live links that match every given flag. Every server that
 reaches this database treats their tokens as inactive within a second. If some ids are unknown, the other links are
-revoked and the exit code is 1.
+revoked and the exit code is 1. It is also 1 if no link matches the flags, live or revoked.
 
 With --subject it also revokes what the person has signed in to and not answered yet, also if no link matches: to link, they
 must sign in again. Without --provider it refuses a subject that links of several providers have.

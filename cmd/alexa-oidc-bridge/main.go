@@ -37,13 +37,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.Execute()
+	cmd, err := root.ExecuteC()
 	if err == nil {
 		return exitDone
 	}
 	failed, ok := errors.AsType[*failure](err)
 	if !ok { // an error of cobra: an unknown command or flag, or wrong arguments
-		failed = &failure{exitUsage, err, "see alexa-oidc-bridge --help"}
+		failed = &failure{exitUsage, err, "see " + cmd.CommandPath() + " --help"}
 	}
 	fmt.Fprintf(stderr, "alexa-oidc-bridge: %v\n", failed.what)
 	if failed.hint != "" {

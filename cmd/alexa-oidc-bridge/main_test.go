@@ -41,10 +41,10 @@ func TestUsage(t *testing.T) {
 		{"", 0, "Usage:", ""},
 		{"--help", 0, "check ", ""},
 		{"links", 0, "revoke", ""},
-		{"frobnicate", 2, "", "unknown command"},
+		{"frobnicate", 2, "", "see alexa-oidc-bridge --help"},
 		{"serve --frobnicate", 2, "", "unknown flag"},
-		{"serve now", 2, "", "see alexa-oidc-bridge --help"},
-		{"secret x", 2, "", "see alexa-oidc-bridge --help"},
+		{"serve now", 2, "", "see alexa-oidc-bridge serve --help"},
+		{"links revoke --unused-for 90", 2, "", "see alexa-oidc-bridge links revoke --help"},
 		{"serve", 2, "", "none.yaml cannot be used"},
 		{"check", 2, "", "none.yaml cannot be used"},
 		{"health", 2, "", "none.yaml cannot be used"},
@@ -192,8 +192,12 @@ func TestLinksRevoke(t *testing.T) {
 		t.Errorf("the rest: exit code %d, %s", code, stdout)
 	}
 	code, _, stderr = runCommand("links", "revoke", "--email", "nobody@contoso.com", "--config", path)
-	if code != 1 || !strings.Contains(stderr, "no link matches") {
+	if code != 1 || !strings.Contains(stderr, "no link matches") || !strings.Contains(stderr, "keeps the email claim") {
 		t.Errorf("nobody: exit code %d, %s", code, stderr)
+	}
+	code, _, stderr = runCommand("links", "revoke", "--skill", "lights", "--config", path)
+	if code != 1 || !strings.Contains(stderr, "no link matches") || strings.Contains(stderr, "email") {
+		t.Errorf("of another skill: exit code %d, %s", code, stderr)
 	}
 	if code, _, _ = runCommand("links", "revoke", "--provider", "corp", "--config", path); code != 0 {
 		t.Errorf("all ended before: exit code %d", code)

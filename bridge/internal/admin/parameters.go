@@ -85,7 +85,7 @@ func setCriterion(filter *bridge.LinkFilter, name, value string, now time.Time) 
 		filter.UnusedSince, err = parsePast(name, value, now)
 	default:
 		err = badRequest("A name is unknown. Links are selected by skill, subject, email, provider, grant, created_before " +
-			"and unused_since; see /api/openapi.json.")
+			"and unused_since, in a list also by live; see /api/openapi.json.")
 	}
 	return err
 }
@@ -103,8 +103,8 @@ func parsePast(name, text string, now time.Time) (time.Time, error) {
 func parseTime(name, text string, now time.Time) (begin, end time.Time, err error) {
 	begin, end, ok := operator.ParseTime(text, now)
 	if !ok {
-		err = badRequest("%s must be a time such as 2026-11-29T09:30:00Z, a day such as 2026-11-29, or a duration before "+
-			"now such as 24h.", name)
+		err = badRequest("%s must be a time such as 2026-11-29T09:30:00Z (0001-01-01T00:00:00Z is none), a day such as "+
+			"2026-11-29, or a duration before now such as 24h.", name)
 	}
 	return begin, end, err
 }
