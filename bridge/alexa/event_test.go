@@ -98,6 +98,7 @@ func TestParseEventRefuses(t *testing.T) {
 		"a time that is none":        {linkedEvent(t, created, `"eventCreationTime":"yesterday"`), false},
 		"a time without a zone":      {linkedEvent(t, created, `"eventCreationTime":"2026-11-29T12:00:00"`), false},
 		"a time before all":          {linkedEvent(t, created, `"eventCreationTime":-1`), false},
+		"a time before 1970":         {linkedEvent(t, created, `"eventCreationTime":"1969-12-31T23:59:59Z"`), false},
 		"a time after all":           {linkedEvent(t, created, `"eventCreationTime":1e300`), false},
 		"a time that is true":        {linkedEvent(t, created, `"eventCreationTime":true`), false},
 		"a timestamp that is a list": {linkedEvent(t, timestamp, `"timestamp":[]`), false},

@@ -72,6 +72,7 @@ func TestEventsRejected(t *testing.T) {
 		{"no skill", edit(pizzaID, ""), nil, 400, "not_from_alexa"},
 		{"not JSON", "SkillDisabled", nil, 400, "not_from_alexa"},
 		{"created tomorrow", creation(now.Add(24 * time.Hour)), nil, 400, "bad_request"},
+		{"created before 1970", creation(time.Unix(-1, 0)), nil, 400, "bad_request"},
 		{"created at no time", edit(created, `"eventCreationTime":null`), nil, 400, "bad_request"},
 		{"created at a malformed time", edit(created, `"eventCreationTime":"yesterday"`), nil, 400, "bad_request"},
 		{"no user", edit(alexaUser, ""), nil, 400, "bad_request"},
