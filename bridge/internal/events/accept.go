@@ -1,6 +1,7 @@
 package events
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -77,7 +78,8 @@ func (h *Handler) verifySignature(r *http.Request, body []byte) error {
 		return err
 	}
 	defer release()
-	return h.verifier.Verify(r.Context(), r.Header, body)
+	// A fetch goes on when its client has gone, and so does what it counts for.
+	return h.verifier.Verify(context.WithoutCancel(r.Context()), r.Header, body)
 }
 
 // authenticate authenticates the backend that forwards a request, whose time is judged all the same.
