@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"encoding/json"
 	"errors"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -222,5 +223,26 @@ func TestAccount(t *testing.T) {
 		if got := tt.policy.Account(bridge.Identity{Subject: "Subject", Claims: tt.claims}, "sub", "sid"); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestReasonIsOwn verifies that every reason of the source is one of the bridge's own, but for that of an operator.
+func TestReasonIsOwn(t *testing.T) {
+	source, err := os.ReadFile("reason.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := regexp.MustCompile(`Reason = "(\w+)"`).FindAllStringSubmatch(string(source), -1)
+	if len(reasons) < 30 {
+		t.Fatalf("%d reasons in the source", len(reasons))
+	}
+	for _, match := range reasons {
+		reason := bridge.Reason(match[1])
+		if got, want := reason.IsOwn(), reason != bridge.ReasonOperator; got != want {
+			t.Errorf("%s: %v, want %v", reason, got, want)
+		}
+	}
+	if bridge.Reason("left the company").IsOwn() {
+		t.Error("a text of an operator's is one")
 	}
 }

@@ -1,5 +1,7 @@
 package bridge
 
+import "slices"
+
 // Reason is one word for why a person could not link, or why a link was revoked or is suspended. It goes to logs,
 // metrics and the store, never to a person.
 type Reason string
@@ -65,4 +67,18 @@ func (r Reason) AuditEvent() AuditEvent {
 		return AuditUnlinked
 	}
 	return AuditRevoked
+}
+
+// IsOwn reports whether the bridge itself gives the reason, for what it has seen. A link that an operator ends must not
+// have it: the audit log would tell of another event, and some reasons erase the claims.
+func (r Reason) IsOwn() bool {
+	return slices.Contains([]Reason{
+		ReasonEmailMissing, ReasonEmailUnverified, ReasonEmailDomain, ReasonGroups, ReasonGroupsOverage, ReasonClaim,
+		ReasonProviderRefused, ReasonProviderSetup, ReasonCancelled, ReasonRequestTooLarge, ReasonSignInRevoked,
+		ReasonUnknownSkill, ReasonOtherProvider, ReasonTestTokens,
+		ReasonReplaced, ReasonCodeReplayed, ReasonRefreshReplayed, ReasonNotRedeemed, ReasonExpired, ReasonClient,
+		ReasonLoggedOut, ReasonDeprovisioned, ReasonAccountRevoked, ReasonAccountGone, ReasonSubjectChanged, ReasonErased,
+		ReasonUnlinked, ReasonSkillDisabled,
+		ReasonClaimsChanged, ReasonAccountUnknown, ReasonAccountAlive,
+	}, r)
 }

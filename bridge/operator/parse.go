@@ -19,7 +19,7 @@ func ParseReference(text string) (ref string, ok bool) {
 }
 
 // IsPrintable reports whether a text can be kept as the reason why a link ended, or as who ended it: 1 to 200 printable
-// ASCII characters.
+// ASCII characters. The reason must also not be one of the bridge's own; see [bridge.Reason.IsOwn].
 func IsPrintable(text string) bool { return printablePattern.MatchString(text) }
 
 // ParseTime returns where the time that a text names begins, and where it ends: a day later, or a second, for which the

@@ -46,6 +46,9 @@ func testAdminRejections(t *testing.T, document *apiDocument) {
 		{"POST", one + "/revoke", `{"reason":""}`, "reason must be"},
 		{"POST", one + "/revoke", `{"reason":null}`, "reason must be"},
 		{"POST", one + "/revoke", `{"reason":"caf\u00e9"}`, "reason must be"},
+		{"POST", one + "/revoke", `{"reason":"replaced"}`, "in other words"}, // which erases the claims
+		{"POST", one + "/forget", `{"reason":"unlinked"}`, "in other words"},
+		{"POST", bulk, `{"filter":{"provider":"corp"},"reason":"deprovisioned"}`, "in other words"},
 		{"POST", one + "/revoke", `{"reason":"a","reason":"b"}`, "repeated"},
 		{"POST", one + "/revoke", `[]`, "object is expected"},
 		{"POST", one + "/revoke", `null`, "object is expected"},

@@ -87,6 +87,9 @@ func checkReason(reason string) error {
 	if !operator.IsPrintable(reason) {
 		return misused("the reason cannot be kept", "use 1 to 200 printable ASCII characters")
 	}
+	if bridge.Reason(reason).IsOwn() {
+		return misused("the reason is a word that the bridge itself uses for a reason", "say it in other words")
+	}
 	return nil
 }
 

@@ -85,5 +85,9 @@ func readReason(value json.RawMessage) (bridge.Reason, error) {
 	if err := json.Unmarshal(value, &text); err != nil || text == nil || !operator.IsPrintable(*text) {
 		return "", badRequest("reason must be a text of 1 to 200 printable ASCII characters.")
 	}
-	return bridge.Reason(*text), nil
+	reason := bridge.Reason(*text)
+	if reason.IsOwn() {
+		return "", badRequest("reason must not be a word that the bridge itself uses for a reason: say it in other words.")
+	}
+	return reason, nil
 }
