@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os/signal"
 	"syscall"
 	"time"
@@ -54,7 +55,12 @@ func (e *ending) run(cmd *cobra.Command, ids []string) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	return withStore(cmd, func(store *sqlstore.Store) error {
+	out := &output{w: cmd.OutOrStdout()}
+	if !e.dryRun {
+		signal.Ignore(syscall.SIGPIPE)
+		cmd.SetOut(out)
+	}
+	err = withStore(cmd, func(store *sqlstore.Store) error {
 		if err := checkOneProvider(ctx, store, filter); err != nil {
 			return err
 		}
@@ -64,6 +70,23 @@ func (e *ending) run(cmd *cobra.Command, ids []string) error {
 		}
 		return e.report(ctx, cmd, store, filter, ended)
 	})
+	if err == nil && out.err != nil {
+		err = failed(fmt.Errorf("the output could not be written: %w", out.err), "all was done; see links list")
+	}
+	return err
+}
+
+// output writes until a write fails, and keeps that error: all links end, also if nobody reads any more which.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	if o.err == nil {
+		_, o.err = o.w.Write(p)
+	}
+	return len(p), nil
 }
 
 func (e *ending) checkExpect() error {

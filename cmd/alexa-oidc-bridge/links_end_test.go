@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -247,4 +249,28 @@ type firstWrite struct {
 func (w *firstWrite) Write(p []byte) (int, error) {
 	w.do()
 	return w.Buffer.Write(p)
+}
+
+// TestEndUnread ends links while nobody reads which.
+func TestEndUnread(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"revoke", "forget"} {
+		config := filledFile(t, 3*endBatch)
+		reader, writer, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader.Close()
+		cmd, _, stderr := commandProcess("", "links", command, "--skill", "pizza", "--config", config)
+		cmd.Stdout = writer
+		exit, _ := errors.AsType[*exec.ExitError](cmd.Run())
+		writer.Close()
+		if exit == nil || exit.ExitCode() != exitFailed || !strings.Contains(stderr.String(), "output could not be written") {
+			t.Errorf("%s: %v, %s", command, exit, stderr)
+		}
+		_, list, _ := runCommand("links", "list", "--live", "--config", config)
+		if live := strings.Count(list, "\n") - 1; live != 0 {
+			t.Errorf("%s: %d links are live", command, live)
+		}
+	}
 }
