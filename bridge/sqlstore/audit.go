@@ -61,8 +61,12 @@ func newRecordID(at time.Time, place int) string {
 	return recordTime(at.Add(time.Duration(place)*time.Microsecond)) + rand.Text()[:10]
 }
 
-// recordTime returns what the ids of records at a time begin with.
-func recordTime(at time.Time) string { return fmt.Sprintf("%016d", max(0, at.UnixMicro())) }
+// recordTime returns what the ids of records at a time begin with. They are compared as text, and so has each time as
+// many digits: 16 are enough until the year 2286.
+func recordTime(at time.Time) string {
+	const longest = 9_999_999_999_999_999
+	return fmt.Sprintf("%016d", min(max(0, at.UnixMicro()), longest))
+}
 
 // Record adds a record to the audit log; see [bridge.Store].
 func (s *Store) Record(ctx context.Context, record bridge.AuditRecord) error {
