@@ -39,7 +39,8 @@ such as 2026-11-29, which begins and ends in UTC, or a time such as 2026-11-29T0
   alexa-oidc-bridge audit --link lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := errors.Join(checkNotEmpty(cmd), args.parse(time.Now())); err != nil {
+			err := checkNotEmpty(cmd, "ref", "link", "subject", "skill", "provider", "event", "since", "until")
+			if err := errors.Join(err, args.parse(time.Now())); err != nil {
 				return err
 			}
 			return showAudit(cmd, args)
@@ -67,9 +68,9 @@ func eventNames() string {
 	return strings.Join(names, ", ")
 }
 
-// checkNotEmpty rejects an empty flag, such as that of a variable that is not set: every record would match.
-func checkNotEmpty(cmd *cobra.Command) error {
-	for _, name := range []string{"ref", "link", "subject", "skill", "provider", "event", "since", "until"} {
+// checkNotEmpty rejects an empty flag, such as that of a variable that is not set: every record, or link, would match.
+func checkNotEmpty(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
 		if flag := cmd.Flag(name); flag.Changed && flag.Value.String() == "" {
 			return misused("--"+name+" is empty", "set a value, or leave the flag out")
 		}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -27,7 +28,7 @@ func linksListCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter, err := args.selected(time.Now())
-			if err != nil {
+			if err := errors.Join(checkNotEmpty(cmd, linkFlagNames...), err); err != nil {
 				return err
 			}
 			if filter.Limit < 0 {

@@ -56,6 +56,8 @@ func TestUsage(t *testing.T) {
 		{"links revoke lnk_x --skill pizza", 2, "", "not both"},
 		{"links revoke --grant code", 2, "", "not the name of a grant"},
 		{"links list --grant code", 2, "", "not the name of a grant"},
+		{"links list --subject=", 2, "", "--subject is empty"},
+		{"links list --live --email= --skill=pizza", 2, "", "--email is empty"},
 		{"links revoke lnk_x --reason=", 2, "", "the reason cannot be kept"},
 		{"links revoke lnk_x --reason=replaced", 2, "", "the reason is a word that the bridge itself uses"},
 		{"links revoke lnk_x --actor=", 2, "", "the actor cannot be kept"},
