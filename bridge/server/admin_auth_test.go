@@ -204,3 +204,24 @@ func TestAdminAPIHasNoWarningOfProxy(t *testing.T) {
 		t.Errorf("the log: %s", a.Logs)
 	}
 }
+
+// TestAdminPaths asks for what is on the admin listener by other spellings of its path, which a rule of a proxy would
+// not see, and sends a request behind which a proxy could see another one.
+func TestAdminPaths(t *testing.T) {
+	t.Parallel()
+	a := startAdmin(t, nil)
+	for _, path := range []string{
+		"//api/links", "/./api/links", "/x/../api/links", "/api/links/", "/%61pi/links", "/api%2flinks", "//metrics", "/%6detrics",
+	} {
+		response, _ := a.send("GET", path, "")
+		if response.StatusCode != http.StatusNotFound || response.Header.Get("Location") != "" {
+			t.Errorf("%s: status %d, %v", path, response.StatusCode, response.Header)
+		}
+	}
+	for length, want := range map[int64]bool{2: false, -1: true} { // -1: in chunks
+		response, _ := a.send("POST", "/api/links/lnk_x/revoke", "{}", func(r *http.Request) { r.ContentLength = length })
+		if response.Close != want {
+			t.Errorf("length %d: the connection is closed: %v, want %v", length, response.Close, want)
+		}
+	}
+}

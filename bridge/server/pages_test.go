@@ -166,4 +166,7 @@ func TestUncleanPaths(t *testing.T) {
 			t.Errorf("%s: status %d, %v", path, response.StatusCode, response.Header)
 		}
 	}
+	if response, _ := b.Do(b.NewRequest(http.MethodPost, "/%6cookup", nil)); response.StatusCode != http.StatusNotFound {
+		t.Errorf("/%%6cookup: status %d", response.StatusCode)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -66,22 +67,30 @@ func (s *Server) publicHandler() http.Handler {
 		return serve(pattern, httperror.Directories, s.limits.perFailure(pattern, next), methods...)
 	}, other)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(r.TransferEncoding) > 0 {
-			// A length may have been there, too, which a proxy could have believed. net/http removes it and goes on; RFC
-			// 9112 §6.1 demands that what follows is not read.
-			w.Header().Set("Connection", "close")
-		}
+		closeChunked(w, r)
 		switch {
-		case r.URL.Path == "/lookup": // on the path of every utterance, so it does not wait for the mux
+		case r.URL.Path == "/lookup" && r.URL.RawPath == "": // of every utterance, so it does not wait for the mux
 			lookup.ServeHTTP(w, r)
-		case strings.HasPrefix(r.URL.Path, "/") && path.Clean(r.URL.Path) != r.URL.Path:
-			other.ServeHTTP(w, r) // the mux would redirect, with a body that repeats the state
-		case r.URL.RawPath != "":
-			other.ServeHTTP(w, r) // escaped without need, so that a rule of a proxy for the path would not see it
-		default:
+		case isPlain(r.URL):
 			mux.ServeHTTP(w, r)
+		default:
+			other.ServeHTTP(w, r) // the mux would redirect, with a body that repeats the state
 		}
 	})
+}
+
+// closeChunked lets a connection end after a request in chunks. A length may have been there, too, which a proxy could
+// have believed. net/http removes it and goes on; RFC 9112 §6.1 demands that what follows is not read.
+func closeChunked(w http.ResponseWriter, r *http.Request) {
+	if len(r.TransferEncoding) > 0 {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+// isPlain reports whether the path of a URL is clean, and nothing in it is escaped without need. A rule of a proxy
+// could see another path than the mux does.
+func isPlain(u *url.URL) bool {
+	return u.RawPath == "" && (!strings.HasPrefix(u.Path, "/") || path.Clean(u.Path) == u.Path)
 }
 
 // routeName returns what metrics and the log call a pattern of the mux.
@@ -95,7 +104,14 @@ func (s *Server) adminHandler() http.Handler {
 	mux.Handle("GET /metrics",
 		promhttp.HandlerFor(prometheus.Gatherers{s.deps.Counters, s.registry}, promhttp.HandlerOpts{}))
 	s.handleAdminAPI(mux)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		closeChunked(w, r)
+		if !isPlain(r.URL) {
+			http.NotFound(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // ready serves GET /readyz. A provider that is down does not count: links that exist work without it.
