@@ -128,12 +128,14 @@ func (e *ending) find(ctx context.Context, cmd *cobra.Command, store *sqlstore.S
 	found tally, err error) {
 	filter.Live = e.onlyLive
 	table := newLinkTable(cmd.OutOrStdout())
-	err = eachPage(ctx, store, filter, func(page []bridge.Link) error {
-		found.add(page)
-		if e.dryRun {
-			return table.add(page)
-		}
-		return nil
+	err = eachPart(filter, func(part bridge.LinkFilter) error {
+		return eachPage(ctx, store, part, func(page []bridge.Link) error {
+			found.add(page)
+			if e.dryRun {
+				return table.add(page)
+			}
+			return nil
+		})
 	})
 	return found, err
 }
@@ -144,20 +146,23 @@ func (e *ending) endAll(ctx context.Context, cmd *cobra.Command, store *sqlstore
 	by bridge.Revocation) (ended []string, err error) {
 	progress := newProgress(cmd.ErrOrStderr(), "links "+e.done+" so far", time.Now)
 	filter.Limit = endBatch
-	for {
-		links, err := e.end(store, context.WithoutCancel(ctx), filter, by)
-		for _, link := range links {
-			fmt.Fprintln(cmd.OutOrStdout(), e.prefix, upstream.LogText(link.ID))
-			ended = append(ended, link.ID)
+	err = eachPart(filter, func(part bridge.LinkFilter) error {
+		for {
+			links, err := e.end(store, context.WithoutCancel(ctx), part, by)
+			for _, link := range links {
+				fmt.Fprintln(cmd.OutOrStdout(), e.prefix, upstream.LogText(link.ID))
+				ended = append(ended, link.ID)
+			}
+			if err != nil || len(links) == 0 {
+				return err
+			}
+			if ctx.Err() != nil {
+				return failed(fmt.Errorf("interrupted: %d links were %s, and no others", len(ended), e.done),
+					"run the command again for the others")
+			}
+			part.After = links[len(links)-1].Cursor()
+			progress.report(len(ended))
 		}
-		if err != nil || len(links) == 0 {
-			return ended, err
-		}
-		if ctx.Err() != nil {
-			return ended, failed(fmt.Errorf("interrupted: %d links were %s, and no others", len(ended), e.done),
-				"run the command again for the others")
-		}
-		filter.After = links[len(links)-1].Cursor()
-		progress.report(len(ended))
-	}
+	})
+	return ended, err
 }

@@ -151,6 +151,23 @@ func TestEndMany(t *testing.T) {
 	}
 }
 
+// TestEndManyIDs ends links by more ids than a query of SQLite can have.
+func TestEndManyIDs(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"revoke", "forget"} {
+		config := databaseOf(t, linkOf("first", "corp", "https://login.example.com", 0),
+			linkOf("last", "corp", "https://login.example.com", 0))
+		args := []string{"links", command, "--config", config, "lnk_first"}
+		for i := range 33_000 {
+			args = append(args, fmt.Sprint("lnk_unknown", i))
+		}
+		code, stdout, stderr := runCommand(append(args, "lnk_last", "--expect", "2")...)
+		if code != 1 || strings.Count(stdout, "lnk_") != 2 || !strings.Contains(stderr, "33000 of 33002 links are unknown") {
+			t.Errorf("%s: exit code %d, %s%.200s", command, code, stdout, stderr[max(0, len(stderr)-200):])
+		}
+	}
+}
+
 // TestProgress says once a second how far a command has come.
 func TestProgress(t *testing.T) {
 	var out bytes.Buffer

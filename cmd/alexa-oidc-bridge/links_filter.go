@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -82,6 +83,23 @@ func (a *age) Set(text string) error {
 		return errAge
 	}
 	*a = age(parsed)
+	return nil
+}
+
+// maxIDs is how many ids one query has. SQLite takes for each a time that grows with their number, and refuses 32,767.
+const maxIDs = 100
+
+// eachPart calls a function with a filter, or, if that has many ids, with some of them at a time.
+func eachPart(filter bridge.LinkFilter, do func(bridge.LinkFilter) error) error {
+	if len(filter.IDs) == 0 {
+		return do(filter)
+	}
+	for ids := range slices.Chunk(filter.IDs, maxIDs) {
+		filter.IDs = ids
+		if err := do(filter); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

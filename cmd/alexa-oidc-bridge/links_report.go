@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,15 +44,25 @@ func (e *ending) report(ctx context.Context, cmd *cobra.Command, store *sqlstore
 }
 
 func (e *ending) reportIDs(ctx context.Context, cmd *cobra.Command, store *sqlstore.Store, ids, ended []string) error {
-	known, err := store.Links(ctx, bridge.LinkFilter{IDs: ids})
+	known, now := map[string]bool{}, map[string]bool{}
+	err := eachPart(bridge.LinkFilter{IDs: ids}, func(part bridge.LinkFilter) error {
+		links, err := store.Links(ctx, part)
+		for _, link := range links {
+			known[link.ID] = true
+		}
+		return err
+	})
 	if err != nil {
 		return err
+	}
+	for _, id := range ended {
+		now[id] = true
 	}
 	unknown := 0
 	for _, id := range ids {
 		switch {
-		case slices.Contains(ended, id):
-		case slices.ContainsFunc(known, func(link bridge.Link) bool { return link.ID == id }):
+		case now[id]:
+		case known[id]:
 			fmt.Fprintln(cmd.OutOrStdout(), "already", e.done, upstream.LogText(id))
 		default:
 			unknown++
