@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,4 +128,35 @@ func TestAdminRevokeBySubjectEndsSignIns(t *testing.T) {
 	a.want(200, "POST", "/api/links/revoke", `{"filter":{"subject":"`+testbridge.Ada().Subject+`","provider":"corp"}}`)
 	a.WantPage(a.Decide(phone, page, "link"), http.StatusForbidden, "Please sign in once more")
 	a.WantLinks(0)
+}
+
+// TestAdminListsOneAtATime requests many lists at once. One is read at a time, and other requests do not wait for it.
+func TestAdminListsOneAtATime(t *testing.T) {
+	t.Parallel()
+	a := startAdmin(t, nil)
+	var reading atomic.Int32
+	hookStore(a.testBridge).be(func(_ context.Context, method string) error {
+		if method != "Links" && method != "Audit" {
+			return nil
+		}
+		if n := reading.Add(1); n > 1 {
+			t.Errorf("%d lists are read at once", n)
+		}
+		response, text := a.send("POST", "/api/links/revoke", `{"filter":{"skill":"nobody"}}`)
+		if reading.Add(-1); response.StatusCode != http.StatusOK {
+			t.Errorf("meanwhile: status %d: %s", response.StatusCode, text)
+		}
+		return nil
+	})
+	var requests sync.WaitGroup
+	for range 8 {
+		for _, path := range []string{"/api/links", "/api/audit"} {
+			requests.Go(func() {
+				if response, text := a.send("GET", path, ""); response.StatusCode != http.StatusOK {
+					t.Errorf("%s: status %d: %s", path, response.StatusCode, text)
+				}
+			})
+		}
+	}
+	requests.Wait()
 }

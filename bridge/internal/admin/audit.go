@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,9 +26,11 @@ func (h *Handler) listAudit(q *request) (any, error) {
 	}
 	limit := filter.Limit
 	filter.Limit++ // to learn whether there are more
-	ctx, cancel := bridge.WithStoreTimeout(q.Context())
-	defer cancel()
-	records, err := h.Store.Audit(ctx, filter)
+	var records []bridge.AuditRecord
+	err = h.readList(q, func(ctx context.Context) (err error) {
+		records, err = h.Store.Audit(ctx, filter)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

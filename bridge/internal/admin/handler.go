@@ -7,6 +7,7 @@
 package admin
 
 import (
+	"context"
 	_ "embed"
 	"encoding/json"
 	"net/http"
@@ -30,10 +31,13 @@ type Deps struct {
 }
 
 // Handler serves the admin API. It is safe for concurrent use.
-type Handler struct{ Deps }
+type Handler struct {
+	Deps
+	list chan struct{} // has an element while a list is read
+}
 
 // New returns a handler.
-func New(deps Deps) *Handler { return &Handler{deps} }
+func New(deps Deps) *Handler { return &Handler{deps, make(chan struct{}, 1)} }
 
 // Route is a pattern of [http.ServeMux] with its methods and its handler. No methods: all.
 type Route struct {
@@ -86,6 +90,20 @@ func (h *Handler) serve(right bridge.AdminRight, answer func(*request) (any, err
 		h.Log.Info("admin API request", "ref", reference.FromContext(r.Context()), "route", r.Method+" "+r.Pattern,
 			"actor", q.actor, "address", h.Origin(r).Address)
 		return write(w, body)
+	}
+}
+
+// readList calls a function that searches the store, which may take long: one at a time, because SQLite has few
+// connections that read, and sign-ins and lookups need them. Requests that end links do not wait for it.
+func (h *Handler) readList(q *request, read func(context.Context) error) error {
+	ctx, cancel := bridge.WithStoreTimeout(q.Context())
+	defer cancel()
+	select {
+	case h.list <- struct{}{}:
+		defer func() { <-h.list }()
+		return read(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

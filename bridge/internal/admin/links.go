@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 
 	"alexa-oidc-bridge/bridge"
@@ -35,7 +36,11 @@ func (h *Handler) listLinks(q *request) (any, error) {
 	}
 	limit := filter.Limit
 	filter.Limit++ // to learn whether there are more
-	links, err := h.find(q, filter)
+	var links []bridge.Link
+	err = h.readList(q, func(ctx context.Context) (err error) {
+		links, err = h.Store.Links(ctx, filter)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
