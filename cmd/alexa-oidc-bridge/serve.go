@@ -116,7 +116,6 @@ func serve(ctx context.Context, loaded *config.Config, log *slog.Logger, again r
 	err = serveUntil(ctx, reloader, public, admin, listeners, log)
 	stopBackground()
 	servers.running.Wait()
-	admin.Close()
 	err = errors.Join(err, closeStore(store))
 	log.Info("stopped")
 	return err
@@ -188,7 +187,7 @@ func announce(log *slog.Logger, loaded *config.Config, open listeners) {
 }
 
 // serveUntil serves both listeners until the context ends, a listener fails, or the database is replaced. When it
-// returns, requests of the public one are finished, and so are questions to providers; no reload is going on.
+// returns, requests are finished, and so are questions to providers; no reload is going on.
 func serveUntil(
 	ctx context.Context, reloader *reloader, public, admin *http.Server, open listeners, log *slog.Logger,
 ) error {
@@ -216,9 +215,11 @@ func serveUntil(
 	defer cancel()
 	var finishing sync.WaitGroup
 	finishing.Go(func() { reloader.servers.finish(deadline) })
-	if err := public.Shutdown(deadline); err != nil {
-		log.Warn("requests aborted", "error", err)
-		public.Close()
+	for _, server := range []*http.Server{public, admin} { // that for the operator last
+		if err := server.Shutdown(deadline); err != nil {
+			log.Warn("requests aborted", "error", err)
+			server.Close()
+		}
 	}
 	finishing.Wait()
 	return failure

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -141,6 +143,36 @@ func TestServeLogs(t *testing.T) {
 	}
 	log.Wait(t, 0, `"msg":"stopping"`)
 	if err := end(); err == nil || !strings.Contains(log.String(), "the database was replaced while it was open") {
+		t.Errorf("%v\n%s", err, log)
+	}
+}
+
+// TestServeFinishesAdminRequests stops serve while a program revokes a link, whose answer it must get.
+func TestServeFinishesAdminRequests(t *testing.T) {
+	t.Parallel()
+	path, secret := writeServeConfig(t, "127.0.0.1:0"), keys.Generate()
+	mustWriteFile(t, path, mustReadFile(t, path)+"admin_tokens: [{name: hr, secret: "+secret+", may: [revoke]}]\n")
+	log, loaded, end := startServe(t, path)
+	client, err := net.Dial("tcp", loaded.AdminListen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	const head = "POST /api/links/lnk_x/revoke HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+	fmt.Fprintf(client, head+"Content-Length: 2\r\nAuthorization: Bearer %s\r\n\r\n", secret)
+	reader := bufio.NewReader(client)
+	if line, err := reader.ReadString('\n'); !strings.Contains(line, "100 Continue") { // the handler waits for the body
+		t.Fatal(line, err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- end() }()
+	log.Wait(t, 0, `"msg":"stopping"`)
+	fmt.Fprint(client, "{}")
+	text, err := io.ReadAll(reader)
+	if !strings.Contains(string(text), "404 Not Found") {
+		t.Errorf("%v: %s", err, text)
+	}
+	if err := <-ended; err != nil || strings.Contains(log.String(), "requests aborted") {
 		t.Errorf("%v\n%s", err, log)
 	}
 }
