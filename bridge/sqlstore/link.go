@@ -137,7 +137,8 @@ func insertPair(tx *transaction, linkID string, tokens bridge.NewTokens, now tim
 const noLimit = int64(1) << 62
 
 // revokeOldest revokes the oldest live links of the same person and skill beyond the limit. The given link counts as
-// the newest; links whose code was not redeemed do not count.
+// the newest; links whose code was not redeemed do not count, nor those whose subject is from another claim: it may be
+// another person's.
 func revokeOldest(tx *transaction, link *bridge.Link, limit int, now time.Time, origin bridge.Origin) error {
 	if limit == 0 {
 		return nil
@@ -145,10 +146,10 @@ func revokeOldest(tx *transaction, link *bridge.Link, limit int, now time.Time, 
 	return tx.lockPerson(link.ClientID, link.Issuer, link.Subject, func() error {
 		by := bridge.Revocation{Reason: bridge.ReasonReplaced, Actor: bridge.ActorPerson, At: now, Origin: origin}
 		_, err := tx.revokeLinks(by, `id IN (
-			SELECT id FROM links WHERE client_id = $4 AND issuer = $5 AND subject = $6 AND revoked_at = 0 AND id <> $7
-			AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.link_id = links.id AND codes.redeemed_at = 0)
-			ORDER BY created_at DESC, id DESC LIMIT $8 OFFSET $9)`,
-			link.ClientID, link.Issuer, link.Subject, link.ID, noLimit, limit-1)
+			SELECT id FROM links WHERE client_id = $4 AND issuer = $5 AND subject = $6 AND subject_claim = $7 AND revoked_at = 0
+			AND id <> $8 AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.link_id = links.id AND codes.redeemed_at = 0)
+			ORDER BY created_at DESC, id DESC LIMIT $9 OFFSET $10)`,
+			link.ClientID, link.Issuer, link.Subject, link.SubjectClaim, link.ID, noLimit, limit-1)
 		return err
 	})
 }

@@ -220,6 +220,7 @@ func (s *suite) filters() {
 
 func (s *suite) maxLinks() {
 	stranger := s.link(ofOnePerson, func(n *bridge.NewLink) { n.Link.Issuer = "https://elsewhere.example.com" })
+	other := s.link(ofOnePerson, func(n *bridge.NewLink) { n.Link.SubjectClaim = "employee_id" })
 	var tokens []bridge.Hash
 	for i, limit := range []int{0, 0, 0, 2} {
 		tokens = append(tokens, s.link(ofOnePerson, func(n *bridge.NewLink) {
@@ -230,6 +231,7 @@ func (s *suite) maxLinks() {
 	s.wantRevoked(tokens[1], bridge.ReasonReplaced)
 	s.wantActive("a newer link was revoked", tokens[2], tokens[3])
 	s.wantActive("a link of the same subject at another issuer was revoked", stranger.Token)
+	s.wantActive("a link of the same subject by another claim was revoked", other.Token)
 }
 
 func (s *suite) touchLinks() {
