@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -61,6 +62,25 @@ func TestServeLimits(t *testing.T) {
 	if err != nil || !strings.Contains(string(metrics), "\nbridge_connections 4\n") ||
 		!strings.Contains(string(metrics), "\nbridge_connections_closed_total{reason=") {
 		t.Errorf("metrics: %v\n%s", err, regexp.MustCompile(`(?m)^bridge_conn.*`).FindAll(metrics, -1))
+	}
+	var oldest net.Conn
+	for i := range 5 {
+		conn, err := net.Dial("tcp", loaded.AdminListen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+		if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			oldest = conn
+		}
+	}
+	oldest.SetReadDeadline(time.Now().Add(time.Minute))
+	if _, err := io.Copy(io.Discard, oldest); err != nil {
+		t.Errorf("the first connection of five to the admin listener is open: %v", err)
 	}
 	if err := end(); err != nil {
 		t.Error(err)

@@ -112,6 +112,10 @@ func serve(ctx context.Context, loaded *config.Config, log *slog.Logger, again r
 	public := newHTTPServer(servers.handler(func(s *server.Server) http.Handler { return s.Public }), log)
 	admin := newHTTPServer(servers.handler(func(s *server.Server) http.Handler { return s.Admin }), log)
 	public.ConnState = limiter.ConnState
+	admin.ConnState = connlimit.New(connlimit.Config{
+		Connections: min(loaded.Limits.Connections, adminConnections), Trusted: loaded.Server.TrustedProxies,
+		Log: log.With("listener", "admin"), Now: time.Now,
+	}).ConnState
 	reloader := &reloader{again, loaded, deps, servers, reloads}
 	err = serveUntil(ctx, reloader, public, admin, listeners, log)
 	stopBackground()
@@ -120,6 +124,10 @@ func serve(ctx context.Context, loaded *config.Config, log *slog.Logger, again r
 	log.Info("stopped")
 	return err
 }
+
+// adminConnections is how many connections the admin listener holds at once. More could take the file descriptors of
+// the public one.
+const adminConnections = 128
 
 // closeTimeout bounds how long closing the database may take.
 const closeTimeout = 1500 * time.Millisecond
