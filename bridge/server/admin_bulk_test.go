@@ -33,6 +33,10 @@ func testAdminBulk(t *testing.T, document *apiDocument) {
 		"map[dry_run:true more:false would_revoke:3]" {
 		t.Errorf("a dry run: %v", dry)
 	}
+	if dry := a.want(200, "POST", path, `{"filter":{"provider":"other"},"dry_run":true}`); fmt.Sprint(dry) !=
+		"map[dry_run:true more:false would_revoke:1]" {
+		t.Errorf("a dry run for a provider that is not configured any more: %v", dry)
+	}
 	if len(a.liveIDs()) != 4 {
 		t.Fatalf("%d links live, want 4", len(a.liveIDs()))
 	}
@@ -142,7 +146,7 @@ func TestAdminListsOneAtATime(t *testing.T) {
 		if n := reading.Add(1); n > 1 {
 			t.Errorf("%d lists are read at once", n)
 		}
-		response, text := a.send("POST", "/api/links/revoke", `{"filter":{"skill":"nobody"}}`)
+		response, text := a.send("POST", "/api/links/revoke", `{"filter":{"skill":"pizza"}}`)
 		if reading.Add(-1); response.StatusCode != http.StatusOK {
 			t.Errorf("meanwhile: status %d: %s", response.StatusCode, text)
 		}

@@ -38,6 +38,9 @@ func (h *Handler) revokeLinks(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := h.checkNames(q, b.filter); err != nil {
+		return nil, err
+	}
 	if err := h.checkSubject(q, b.filter); err != nil {
 		return nil, err
 	}
@@ -116,6 +119,30 @@ func readExpect(value json.RawMessage) (*int, error) {
 			"request until more is false.", maxBulk)
 	}
 	return expect, nil
+}
+
+// checkNames rejects a filter with a provider or a skill that is not configured and has no links, ended ones included.
+// It is mistyped, and to answer that nothing matched would let a link live on that its program believes to have ended.
+func (h *Handler) checkNames(q *request, filter bridge.LinkFilter) error {
+	if id := filter.Provider; id != "" && h.Clients.Provider(id).ID == "" {
+		if err := h.checkUsed(q, "provider", bridge.LinkFilter{Provider: id}); err != nil {
+			return err
+		}
+	}
+	if id := filter.ClientID; id != "" && h.Clients.Skill(id) == nil {
+		return h.checkUsed(q, "skill", bridge.LinkFilter{ClientID: id})
+	}
+	return nil
+}
+
+// checkUsed rejects a filter's member if no link has what it names.
+func (h *Handler) checkUsed(q *request, member string, filter bridge.LinkFilter) error {
+	filter.Limit = 1
+	links, err := h.find(q, filter)
+	if err == nil && len(links) == 0 {
+		err = badRequest("%s: nothing is configured under this id, and no link has it.", member)
+	}
+	return err
 }
 
 func (h *Handler) checkSubject(q *request, filter bridge.LinkFilter) error {
