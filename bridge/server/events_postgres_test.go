@@ -11,7 +11,7 @@ import (
 // TestEventOnceOnPostgreSQL has two servers on one PostgreSQL database.
 func TestEventOnceOnPostgreSQL(t *testing.T) {
 	t.Parallel()
-	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
+	dsn := postgrestest.Shared(t).DatabaseFor(t)
 	first, second := startEventReplicas(t)
 	first.onPostgreSQL(dsn)
 	second.onPostgreSQL(dsn)

@@ -28,7 +28,7 @@ func (b *testBridge) onPostgreSQL(dsn string) {
 // replica takes the new refresh token that the other one stored.
 func TestReplicasRecheckOnce(t *testing.T) {
 	t.Parallel()
-	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
+	dsn := postgrestest.Shared(t).DatabaseFor(t)
 	first := startBridge(t, offline())
 	second := startBridge(t, offline(), func(b *testBridge) {
 		b.Config.Providers[0].Issuer, b.Clock = first.Provider.Issuer(), first.Clock

@@ -32,7 +32,12 @@ func openFile(t testing.TB, path string) *Store {
 }
 
 // newSQLite opens a new, empty SQLite database.
-func newSQLite(t testing.TB) *Store { return openFile(t, filepath.Join(t.TempDir(), "bridge.db")) }
+func newSQLite(t testing.TB) *Store {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "bridge.db")
+	copyMigrated(t, path)
+	return openFile(t, path)
+}
 
 // eachDatabase runs a test on each kind of database, with a function that opens a new, empty one. PostgreSQL needs
 // the build tag strict.

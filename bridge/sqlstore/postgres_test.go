@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/sqlstore/internal/engine"
 	"alexa-oidc-bridge/bridge/storetest"
 	"alexa-oidc-bridge/internal/postgrestest"
 )
@@ -19,40 +20,65 @@ import (
 // databases returns functions that open a new, empty database, by driver. PostgreSQL's collation sorts the ids of links
 // in another order than SQLite.
 func databases(t testing.TB) map[string]func(testing.TB) *Store {
-	server := postgrestest.ForTest(t, postgrestest.Config{ICULocale: "da-DK"})
+	postgrestest.Shared(t) // or skip the test
 	return map[string]func(testing.TB) *Store{
 		SQLite:     newSQLite,
-		PostgreSQL: func(t testing.TB) *Store { return openDSN(t, server.DatabaseFor(t)) },
+		PostgreSQL: func(t testing.TB) *Store { return openDSN(t, newDanish(t)) },
 	}
+}
+
+// danish is a database that has the tables, but no epoch yet. It is copied, as the file that migrated returns is.
+var danish struct {
+	once sync.Once
+	dsn  string
+}
+
+// newDanish returns a new database without links, whose collation is Danish.
+func newDanish(t testing.TB) (dsn string) {
+	t.Helper()
+	server := postgrestest.Shared(t)
+	danish.once.Do(func() {
+		dsn := server.LocalizedFor(t, "da-DK")
+		db, err := engine.Open(context.Background(), engine.Options{Driver: PostgreSQL, DSN: dsn, Create: true})
+		must(t, err)
+		must(t, db.Close())
+		danish.dsn = dsn
+	})
+	return server.CopyFor(t, danish.dsn)
 }
 
 func openDSN(t testing.TB, dsn string) *Store {
 	return openStore(t, Options{Driver: PostgreSQL, DSN: dsn})
 }
 
-// newPostgreSQL starts a server and opens a database in it. The connection that it returns is beside the store.
-func newPostgreSQL(t *testing.T) (*fixture, *postgrestest.Server, *sql.DB) {
+// newPostgreSQL opens a new database. The connection that it returns is beside the store.
+func newPostgreSQL(t *testing.T) (*fixture, *sql.DB) {
 	t.Helper()
-	server := postgrestest.ForTest(t, postgrestest.Config{})
-	dsn := server.DatabaseFor(t)
+	dsn := postgrestest.Shared(t).DatabaseFor(t)
 	beside, err := sql.Open("pgx", dsn)
 	must(t, err)
 	t.Cleanup(func() { beside.Close() })
-	return newFixture(t, openDSN(t, dsn)), server, beside
+	return newFixture(t, openDSN(t, dsn)), beside
+}
+
+// cut terminates the connections of a store.
+func cut(t *testing.T, store *Store) {
+	t.Helper()
+	must(t, postgrestest.Shared(t).Cut(store.db.Options.DSN))
 }
 
 // TestPostgreSQL runs the suite on a database whose collation is a language's, as in production, and not that of
 // bytes.
 func TestPostgreSQL(t *testing.T) {
 	t.Parallel()
-	server := postgrestest.ForTest(t, postgrestest.Config{ICULocale: "en-US"})
-	storetest.Run(t, func(t *testing.T) bridge.Store { return openDSN(t, server.DatabaseFor(t)) })
+	postgrestest.Shared(t) // or skip the test
+	storetest.Run(t, func(t *testing.T) bridge.Store { return openDSN(t, newDanish(t)) })
 }
 
 // TestReplicasStartAtOnce verifies that replicas that create one database at the same time all start, with one epoch.
 func TestReplicasStartAtOnce(t *testing.T) {
 	t.Parallel()
-	server := postgrestest.ForTest(t, postgrestest.Config{})
+	server := postgrestest.Shared(t)
 	for range 3 {
 		dsn := server.DatabaseFor(t)
 		stores, errs := make([]*Store, 6), make([]error, 6)
@@ -82,7 +108,7 @@ func TestReplicasStartAtOnce(t *testing.T) {
 // TestNotify verifies that a revocation in one process wakes another.
 func TestNotify(t *testing.T) {
 	t.Parallel()
-	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
+	dsn := postgrestest.Shared(t).DatabaseFor(t)
 	here, there := openDSN(t, dsn), newFixture(t, openDSN(t, dsn))
 	there.grant("one")
 	must(t, errOf(here.ReadFeed(t.Context(), bridge.Position{})))
@@ -100,23 +126,37 @@ func TestNotify(t *testing.T) {
 }
 
 // TestSeveralHosts verifies that of several hosts one that does not answer is passed over within the timeout of a
-// reader of the feed.
+// reader of the feed. On a busy machine the other host may not answer in time either, but does so in the end.
 func TestSeveralHosts(t *testing.T) {
 	t.Parallel()
-	server := postgrestest.ForTest(t, postgrestest.Config{})
+	server := postgrestest.Shared(t)
 	hung := server.ProxyForTest(t)
 	hung.Set(postgrestest.Hang)
-	store := openDSN(t, strings.Replace(server.DatabaseFor(t), "@", "@"+hung.Address()+",", 1))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	must(t, errOf(store.ReadFeed(ctx, bridge.Position{})))
+	dsn := server.DatabaseFor(t)
+	must(t, openDSN(t, dsn).Close())
+	read := func() error {
+		options := Options{Driver: PostgreSQL, DSN: strings.Replace(dsn, "@", "@"+hung.Address()+",", 1)}
+		store, err := Open(t.Context(), options)
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		return errOf(store.ReadFeed(ctx, bridge.Position{}))
+	}
+	err := read()
+	for try := 0; err != nil && try < 20; try++ {
+		err = read()
+	}
+	must(t, err)
 }
 
 // TestConnectionsCut verifies that every method works again after all connections were cut, and that a cut is never
 // reported as an answer.
 func TestConnectionsCut(t *testing.T) {
 	t.Parallel()
-	f, server, _ := newPostgreSQL(t)
+	f, _ := newPostgreSQL(t)
 	store := f.store
 	f.grant("one")
 	var position bridge.Position
@@ -124,7 +164,7 @@ func TestConnectionsCut(t *testing.T) {
 		feed, err := store.ReadFeed(t.Context(), position)
 		must(t, err)
 		position = feed.Position
-		must(t, server.Cut())
+		cut(t, store)
 		for try := 0; ; try++ {
 			_, feedErr := store.ReadFeed(t.Context(), position)
 			_, linksErr := store.Links(t.Context(), bridge.LinkFilter{})
@@ -143,14 +183,14 @@ func TestConnectionsCut(t *testing.T) {
 // TestFrozenInTransaction verifies that the server releases the locks of a process that stops in a transaction.
 func TestFrozenInTransaction(t *testing.T) {
 	t.Parallel()
-	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
-	frozen := openDSN(t, dsn+"&idle_in_transaction_session_timeout=200ms")
-	f := newFixture(t, openDSN(t, dsn))
+	dsn := postgrestest.Shared(t).DatabaseFor(t)
+	f, frozen := newFixture(t, openDSN(t, dsn)), openDSN(t, dsn)
 	f.grant("one")
 	begun, thaw, result := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
 		result <- frozen.write(context.Background(), func(tx *transaction) error {
 			_, err := tx.revokeLinks(bridge.Revocation{Reason: "frozen", At: begin}, `id = $4`, "lnk_one")
+			err = errors.Join(err, tx.ExecOnce(`SET LOCAL idle_in_transaction_session_timeout = '200ms'`))
 			close(begun)
 			<-thaw
 			return err
@@ -169,7 +209,7 @@ func TestFrozenInTransaction(t *testing.T) {
 // they succeed when it answers again.
 func TestHangs(t *testing.T) {
 	t.Parallel()
-	server := postgrestest.ForTest(t, postgrestest.Config{})
+	server := postgrestest.Shared(t)
 	proxy := server.ProxyForTest(t)
 	store := openDSN(t, proxy.DSN(server.DatabaseFor(t)))
 	newFixture(t, store).grant("one")

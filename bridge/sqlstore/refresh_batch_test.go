@@ -17,7 +17,7 @@ import (
 // TestRefreshBatch verifies that a batch does the ordinary refreshes and leaves all others undone.
 func TestRefreshBatch(t *testing.T) {
 	t.Parallel()
-	f, _, _ := newPostgreSQL(t)
+	f, _ := newPostgreSQL(t)
 	for _, name := range []string{"one", "other", "revoked", "rotated", "superseded"} {
 		f.grant(name)
 	}
@@ -63,7 +63,7 @@ func TestRefreshBatch(t *testing.T) {
 // error, so that each is tried again in a transaction.
 func TestRefreshBatchError(t *testing.T) {
 	t.Parallel()
-	f, _, _ := newPostgreSQL(t)
+	f, _ := newPostgreSQL(t)
 	grantMany(t, f.store, 3)
 	batch := []*pendingRefresh{{refresh: stableRefresh("many 0", "many 1 access")}, {refresh: stableRefresh("many 2", "new")}}
 	if err := f.store.refreshBatch(t.Context(), batch); err != nil || batch[0].done || batch[1].done {
@@ -75,7 +75,7 @@ func TestRefreshBatchError(t *testing.T) {
 // TestRefreshBatchGuards revokes, supersedes and locks between the two statements of a batch.
 func TestRefreshBatchGuards(t *testing.T) {
 	t.Parallel()
-	f, _, beside := newPostgreSQL(t)
+	f, beside := newPostgreSQL(t)
 	var batch []*pendingRefresh
 	for _, name := range []string{"live", "revoked", "superseded", "locked"} {
 		f.grant(name)
@@ -107,7 +107,7 @@ func TestRefreshBatchGuards(t *testing.T) {
 // TestRefreshWaitsForRevoke verifies that a refresh of a link that is being revoked waits for the commit, and fails.
 func TestRefreshWaitsForRevoke(t *testing.T) {
 	t.Parallel()
-	f, _, beside := newPostgreSQL(t)
+	f, beside := newPostgreSQL(t)
 	f.grant("one")
 	revoking, err := beside.Begin()
 	must(t, err)
@@ -137,7 +137,7 @@ func waitForLock(t *testing.T, db *sql.DB) {
 // TestRefreshIsolation refreshes on databases whose default isolation is stricter.
 func TestRefreshIsolation(t *testing.T) {
 	t.Parallel()
-	server := postgrestest.ForTest(t, postgrestest.Config{})
+	server := postgrestest.Shared(t)
 	for _, isolation := range []string{"repeatable read", "serializable"} {
 		dsn := server.DatabaseFor(t)
 		grantMany(t, openDSN(t, dsn), 8)
@@ -148,11 +148,11 @@ func TestRefreshIsolation(t *testing.T) {
 // TestRefreshWhenConnectionsAreCut verifies that a batch whose query fails is left to transactions.
 func TestRefreshWhenConnectionsAreCut(t *testing.T) {
 	t.Parallel()
-	f, server, _ := newPostgreSQL(t)
+	f, _ := newPostgreSQL(t)
 	f.grant("one")
 	for i := range 5 {
 		must(t, errOf(f.store.Refresh(t.Context(), *stableRefresh("one", fmt.Sprint("before ", i)))))
-		must(t, server.Cut())
+		cut(t, f.store)
 		access := fmt.Sprint("after ", i)
 		must(t, errOf(f.store.Refresh(t.Context(), *stableRefresh("one", access))))
 		wantAccessAfterCut(t, f.store, bridge.HashOf(access), "lnk_one")

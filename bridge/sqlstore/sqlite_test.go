@@ -11,6 +11,8 @@ import (
 func TestSQLite(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) bridge.Store {
-		return openFile(t, filepath.Join(t.TempDir(), "a name with %20 ? and #.db"))
+		path := filepath.Join(t.TempDir(), "a name with %20 ? and #.db")
+		copyMigrated(t, path)
+		return openFile(t, path)
 	})
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func TestCheckOnlinePostgreSQLSchema(t *testing.T) {
-	dsn := postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
+	dsn := postgrestest.Shared(t).DatabaseFor(t)
 	path := onlineConfig(t, nobody(t), withKeys(t, goodKey))
 	use := func(old, dsn string) {
 		mustWriteFile(t, path, strings.Replace(mustReadFile(t, path), old, dsn, 1))

@@ -17,12 +17,16 @@ import (
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/sqlstore"
 	"alexa-oidc-bridge/bridge/transfer"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
 // emptyDatabase creates a database without links, and returns a configuration in which everything but storage is
 // wrong.
 func emptyDatabase(t *testing.T, driver, dsn string) (config string) {
 	t.Helper()
+	if driver == sqlstore.SQLite {
+		testbridge.CreateDatabase(t, dsn)
+	}
 	store, err := sqlstore.Open(t.Context(), sqlstore.Options{Driver: driver, DSN: dsn, Create: true})
 	if err != nil {
 		t.Fatal(err)

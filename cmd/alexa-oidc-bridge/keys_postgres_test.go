@@ -10,5 +10,5 @@ import (
 )
 
 func TestKeysRotateOnPostgreSQL(t *testing.T) {
-	testKeysRotate(t, sqlstore.PostgreSQL, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t))
+	testKeysRotate(t, sqlstore.PostgreSQL, postgrestest.Shared(t).DatabaseFor(t))
 }

@@ -11,11 +11,13 @@ import (
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/sqlstore"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
 // policyLinks makes links of Ada, who has all claims, of a person who has none, and one that was revoked.
 func policyLinks(t *testing.T, database string) (links []bridge.Link) {
 	t.Helper()
+	testbridge.CreateDatabase(t, database)
 	store, err := sqlstore.Open(t.Context(), sqlstore.Options{Driver: sqlstore.SQLite, DSN: database, Create: true})
 	if err != nil {
 		t.Fatal(err)

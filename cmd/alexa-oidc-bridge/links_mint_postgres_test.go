@@ -10,5 +10,5 @@ import (
 )
 
 func TestLinksMintOnPostgreSQL(t *testing.T) {
-	testMint(t, mintConfig(t, sqlstore.PostgreSQL, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)))
+	testMint(t, mintConfig(t, sqlstore.PostgreSQL, postgrestest.Shared(t).DatabaseFor(t)))
 }

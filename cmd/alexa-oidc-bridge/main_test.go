@@ -14,6 +14,7 @@ import (
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/keys"
 	"alexa-oidc-bridge/bridge/sqlstore"
+	"alexa-oidc-bridge/internal/testbridge"
 )
 
 // TestMain runs the program instead of the tests in processes that tests start.
@@ -118,6 +119,7 @@ func newDatabase(t *testing.T) (configPath string, links []bridge.Link) {
 		t.Fatal(err)
 	}
 	options := sqlstore.Options{Driver: sqlstore.SQLite, DSN: filepath.Join(dir, "bridge.db"), Create: true}
+	testbridge.CreateDatabase(t, options.DSN)
 	store, err := sqlstore.Open(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 )
 
 func TestLinksMoveToPostgreSQL(t *testing.T) {
-	testMove(t, emptyDatabase(t, sqlstore.PostgreSQL, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)))
+	testMove(t, emptyDatabase(t, sqlstore.PostgreSQL, postgrestest.Shared(t).DatabaseFor(t)))
 }
 
 // TestImportKilled verifies that an import that is killed at any moment leaves whole links only, and that running it
@@ -28,7 +28,7 @@ func TestImportKilled(t *testing.T) {
 	mustRun(t, fmt.Sprintf("links exported: %d\n", n), "links", "export", path, "--config", from)
 	targets := map[string]string{
 		sqlstore.SQLite:     emptyFile(t),
-		sqlstore.PostgreSQL: emptyDatabase(t, sqlstore.PostgreSQL, postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)),
+		sqlstore.PostgreSQL: emptyDatabase(t, sqlstore.PostgreSQL, postgrestest.Shared(t).DatabaseFor(t)),
 	}
 	for driver, to := range targets {
 		for _, enough := range []int{1, n / 2} {

@@ -48,17 +48,23 @@ func runTests(m *testing.M) (code int, err error) {
 	defer keeper.Wait()
 	defer end.Close()
 	program, processGroup = filepath.Join(folder, "alexa-oidc-bridge"), keeper.Process.Pid
-	race := fmt.Sprintf("-race=%v", raceEnabled())
-	build := exec.Command("go", "build", race, "-o", program, "../../cmd/alexa-oidc-bridge")
+	arguments := append(append([]string{"build"}, raceFlags()...), "-o", program, "../../cmd/alexa-oidc-bridge")
+	build := exec.Command("go", arguments...)
 	if output, err := build.CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("build the program: %w\n%s", err, output)
 	}
 	return m.Run(), nil
 }
 
-func raceEnabled() bool {
-	info, ok := debug.ReadBuildInfo()
-	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+// raceFlags are the flags that say what of these tests the race detector checks.
+func raceFlags() (flags []string) {
+	info, _ := debug.ReadBuildInfo()
+	for _, setting := range info.Settings {
+		if slices.Contains([]string{"-race", "-gcflags"}, setting.Key) {
+			flags = append(flags, setting.Key+"="+setting.Value)
+		}
+	}
+	return flags
 }
 
 // command returns a process of the program that does not outlive the tests.

@@ -38,7 +38,7 @@ func postgresFaults(c *cluster, server *postgrestest.Server) []*fault {
 		{"PostgreSQL killed", database, outages, outage(server, server.Kill)},
 		{"connections cut", database, []time.Duration{0}, func(e *experiment, _ time.Duration) error {
 			defer e.forAll((*timeline).disturb)()
-			return server.Cut()
+			return server.Cut(c.replicas[0].dsn)
 		}},
 	}
 	partitions := []time.Duration{time.Second, 8 * time.Second, 25 * time.Second, 45 * time.Second}

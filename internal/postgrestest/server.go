@@ -1,27 +1,34 @@
 // Package postgrestest starts PostgreSQL servers for tests and benchmarks.
 //
-//	server := postgrestest.ForTest(t, postgrestest.Config{})
-//	dsn := server.DatabaseFor(t)
+//	dsn := postgrestest.Shared(t).DatabaseFor(t)
 //
-// The caller may stop, kill and restart its server, and may put a [Proxy] between itself and the server.
+// Starting a server takes seconds, so the tests of a package share one, with a database for each. A test that stops,
+// kills or restarts its server, or needs a [Config], starts its own by [ForTest]. With both, it may put a [Proxy]
+// between itself and the server.
 //
 // A server has a temporary folder, listens on a loopback port and requires a password. When the process that started
-// it exits, even by SIGKILL, the server is stopped and its folder removed.
+// it exits, also by a panic or SIGKILL, the server is stopped and its folder removed.
 package postgrestest
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"alexa-oidc-bridge/internal/testmachine"
 )
@@ -34,8 +41,6 @@ type Config struct {
 	// TLS gives the server a certificate for 127.0.0.1; see [Server.VerifyFull]. Plain connections are still
 	// accepted.
 	TLS bool
-	// ICULocale, such as "en-US", is the collation of text. Empty: text is sorted by bytes. It needs PostgreSQL 15.
-	ICULocale string
 }
 
 // Server is a PostgreSQL server. Its methods may be called from several goroutines, except those that start or end
@@ -46,41 +51,89 @@ type Server struct {
 	Password     string // of the databases' owner; contains characters that a URL must escape
 
 	prefix []string // of a command line that runs one of PostgreSQL's programs
+	keeper *exec.Cmd
+	input  io.Closer    // of the keeper, which ends the server once it is closed
+	faults bytes.Buffer // what the keeper reports
 }
 
-// ForTest starts a server and waits until it accepts connections. When the test ends, the server is stopped, and the
-// end of its log is logged if the test failed. Without PostgreSQL it skips the test, or fails it if
-// BRIDGE_TEST_STRICT=1 is set.
+var errNotInstalled = errors.New("no PostgreSQL server found; install the package postgresql")
+
+// shared starts the server of this process when it is called first.
+var shared = sync.OnceValues(func() (*Server, error) { return start(Config{}) })
+
+// Shared returns the server that all tests of this process share, which must not stop, kill or restart it. It runs
+// until the process exits. When the test ends, the end of the server's log is logged if the test failed. Without
+// PostgreSQL it skips the test, or fails it if BRIDGE_TEST_STRICT=1 is set.
+func Shared(t testing.TB) *Server {
+	t.Helper()
+	s, err := shared()
+	useServer(t, s, err)
+	return s
+}
+
+// ForTest is [Shared] for a server that no other test has, and that is stopped when the test ends.
 func ForTest(t testing.TB, config Config) *Server {
 	t.Helper()
-	address := testmachine.FreeAddresses(t, 1)[0]
-	_, port, _ := strings.Cut(address, ":")
-	s := &Server{Password: "p@ss/" + rand.Text() + "%:", Address: address, prefix: findPrograms(t)}
-	s.prefix = append(s.prefix, "PGUSER=postgres", "PGDATABASE=postgres", "PGPORT="+port)
-	s.createFolder(t, config)
-	s.prefix = append(s.prefix, "PGDATA="+s.SocketFolder, "PGHOST="+s.SocketFolder)
-	err := s.StartAgain()
+	s, err := start(config)
 	if err == nil {
-		err = s.run("psql", "-X", "-c", "CREATE ROLE bridge LOGIN PASSWORD '"+s.Password+"'")
+		t.Cleanup(func() {
+			if err := s.end(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
+	useServer(t, s, err)
+	return s
+}
+
+func useServer(t testing.TB, s *Server, err error) {
+	t.Helper()
+	testmachine.Need(t, !errors.Is(err, errNotInstalled), errNotInstalled.Error())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("end of the PostgreSQL log:\n%s", s.Log())
+		}
+	})
+}
+
+// start starts a server and waits until it accepts connections.
+func start(config Config) (*Server, error) {
+	prefix, programsErr := findPrograms()
+	addresses, addressErr := testmachine.FindAddresses(1)
+	if err := errors.Join(programsErr, addressErr); err != nil {
+		return nil, err
+	}
+	_, port, _ := strings.Cut(addresses[0], ":")
+	s := &Server{Password: "p@ss/" + rand.Text() + "%:", Address: addresses[0], prefix: append(prefix, "PGPORT="+port)}
+	err := s.createFolder(config)
+	if err == nil {
+		s.prefix = append(s.prefix, "PGDATA="+s.SocketFolder)
+		err = s.StartAgain()
+	}
+	if err == nil {
+		err = s.execute("CREATE ROLE bridge LOGIN PASSWORD '" + s.Password + "'")
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.end())
+	}
+	return s, nil
 }
 
 // findPrograms returns what makes a command line run PostgreSQL's programs, which refuse to be run by root. It
 // prefers the newest of Debian's, which are not on the PATH.
-func findPrograms(t testing.TB) (prefix []string) {
-	t.Helper()
+func findPrograms() (prefix []string, err error) {
 	folders, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
-	_, err := exec.LookPath("pg_ctl")
-	testmachine.Need(t, err == nil || len(folders) > 0, "no PostgreSQL server found; install the package postgresql")
+	if _, err := exec.LookPath("pg_ctl"); err != nil && len(folders) == 0 {
+		return nil, errNotInstalled
+	}
 	if os.Getuid() == 0 {
 		prefix = []string{"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"}
 	}
 	slices.Reverse(folders)
-	return append(prefix, "env", "PATH="+strings.Join(append(folders, os.Getenv("PATH")), ":"))
+	return append(prefix, "env", "PATH="+strings.Join(append(folders, os.Getenv("PATH")), ":")), nil
 }
 
 func (s *Server) command(line ...string) *exec.Cmd {
@@ -101,14 +154,13 @@ func (s *Server) run(line ...string) error {
 // server and removes the folder once its input is closed, also by our exit. Processes of the server may still write
 // when pg_ctl has returned.
 const keeper = `set -e
-folder=$(mktemp -dt postgrestest-XXXXXXXX) settings=$1
+folder=$(mktemp -dt postgrestest-XXXXXXXX)
 trap 'for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$folder" 2>/dev/null && exit; sleep 0.2; done; exit 1' EXIT
-shift
 export PGDATA="$folder/data"
-initdb --auth-local=trust --auth-host=scram-sha-256 -E UTF8 --no-locale --no-sync --no-instructions "$@" >/dev/null
+initdb --auth-local=trust --auth-host=scram-sha-256 -E UTF8 --no-locale --no-sync --no-instructions >/dev/null
 cd "$PGDATA"
-printf "unix_socket_directories = '%s'\n%s\n" "$PGDATA" "$settings" >postgresql.auto.conf
-case $settings in *"ssl = on"*)
+printf "unix_socket_directories = '%s'\n%s\n" "$PGDATA" "$1" >postgresql.auto.conf
+case $1 in *"ssl = on"*)
 	openssl req -x509 -newkey rsa:2048 -noenc -days 1 -keyout server.key -out server.crt -subj /CN=postgrestest \
 		-addext subjectAltName=IP:127.0.0.1 >&2
 esac
@@ -117,40 +169,48 @@ read _ || true
 pg_ctl -m immediate stop >/dev/null 2>&1 || true # it may have ended`
 
 // createFolder starts the keeper and waits for the data folder.
-func (s *Server) createFolder(t testing.TB, config Config) {
-	t.Helper()
-	settings := "listen_addresses = '127.0.0.1'\nmax_connections = 200"
+func (s *Server) createFolder(config Config) error {
+	settings := "listen_addresses = '127.0.0.1'\nmax_connections = 1000\nlog_line_prefix = '%m [%p] %d '"
 	if !config.Durable {
-		settings += "\nfsync = off\nfull_page_writes = off"
+		settings += "\nfsync = off\nfull_page_writes = off\nautovacuum = off"
 	}
 	if config.TLS {
 		settings += "\nssl = on"
 	}
-	process := s.command("sh", "-c", keeper, "keeper", settings)
-	if config.ICULocale != "" {
-		process.Args = append(process.Args, "--locale-provider=icu", "--icu-locale="+config.ICULocale)
+	s.keeper = s.command("sh", "-c", keeper, "keeper", settings)
+	s.keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C at the terminal must not end it
+	s.keeper.Stderr = &s.faults
+	input, inputErr := s.keeper.StdinPipe()
+	output, outputErr := s.keeper.StdoutPipe()
+	s.input = input
+	if err := errors.Join(inputErr, outputErr, s.keeper.Start()); err != nil {
+		return err
 	}
-	process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C at the terminal must not end it
-	process.Stderr = t.Output()
-	input, inputErr := process.StdinPipe()
-	output, outputErr := process.StdoutPipe()
-	if err := errors.Join(inputErr, outputErr, process.Start()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("end of the PostgreSQL log:\n%s", s.Log())
-		}
-		input.Close()
-		if err := process.Wait(); err != nil {
-			t.Error(err)
-		}
-	})
 	folder, err := bufio.NewReader(output).ReadString('\n')
-	if err != nil {
-		t.Fatal("no data folder was created")
-	}
 	s.SocketFolder = strings.TrimSpace(folder)
+	return err
+}
+
+// end stops the server and removes its folder.
+func (s *Server) end() error {
+	s.input.Close()
+	if err := s.keeper.Wait(); err != nil {
+		return fmt.Errorf("the data folder of PostgreSQL: %w\n%s", err, &s.faults)
+	}
+	return nil
+}
+
+// execute executes a statement as the superuser.
+func (s *Server) execute(statement string, args ...any) error {
+	ctx := context.Background()
+	_, port, _ := strings.Cut(s.Address, ":")
+	conn, err := pgx.Connect(ctx, fmt.Sprintf("host='%s' port=%s user=postgres dbname=postgres", s.SocketFolder, port))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, statement, args...)
+	return err
 }
 
 // StartAgain starts a stopped or killed server with its data, and waits until it accepts connections.
@@ -167,18 +227,43 @@ func (s *Server) Stop() error { return s.run("pg_ctl", "stop", "-s", "-m", "fast
 // Kill ends the server without a checkpoint ("immediate" shutdown), as a crash does. The next start recovers.
 func (s *Server) Kill() error { return s.run("pg_ctl", "stop", "-s", "-m", "immediate") }
 
-// Cut terminates all client sessions and waits until they have ended. The server accepts new ones.
-func (s *Server) Cut() error {
-	return s.run("psql", "-X", "-c", `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
-		WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`)
+// Cut terminates all sessions of a database and waits until they have ended. The server accepts new ones.
+func (s *Server) Cut(dsn string) error {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return err
+	}
+	return s.execute(`SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1`, config.Database)
 }
 
 // DatabaseFor creates an empty database and returns the DSN, a URL with a query, of its owner, who is no superuser.
+// Text is sorted by bytes.
 func (s *Server) DatabaseFor(t testing.TB) string {
 	t.Helper()
+	return s.createDatabase(t, "template0", "")
+}
+
+// LocalizedFor is DatabaseFor with text sorted as in a language, such as "en-US". It needs PostgreSQL 15.
+func (s *Server) LocalizedFor(t testing.TB, locale string) string {
+	t.Helper()
+	return s.createDatabase(t, "template0", "LOCALE_PROVIDER icu ICU_LOCALE '"+locale+"'")
+}
+
+// CopyFor creates a copy of a database to which nobody is connected, and returns the DSN.
+func (s *Server) CopyFor(t testing.TB, dsn string) string {
+	t.Helper()
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.createDatabase(t, config.Database, "")
+}
+
+// createDatabase creates a copy of a template, to which nobody may be connected. This can be done in parallel.
+func (s *Server) createDatabase(t testing.TB, template, options string) string {
+	t.Helper()
 	name := "test_" + strings.ToLower(rand.Text())
-	// Databases can be created in parallel from template0, since it accepts no connections.
-	if err := s.run("psql", "-X", "-c", "CREATE DATABASE "+name+" OWNER bridge TEMPLATE template0"); err != nil {
+	if err := s.execute("CREATE DATABASE " + name + " OWNER bridge TEMPLATE " + template + " " + options); err != nil {
 		t.Fatal(err)
 	}
 	owner := url.UserPassword("bridge", s.Password)

@@ -95,6 +95,7 @@ func Start(tb testing.TB, change func(*Bridge)) *Bridge {
 	}
 	web.Config.ErrorLog = slog.NewLogLogger(b.logger().Handler(), slog.LevelError)
 	b.KeepSecret(BackendSecret, LightsSecret, ClientSecret, Ada().Password, Hedy().Password)
+	CreateDatabase(tb, b.Database)
 	b.open()
 	web.Start()
 	tb.Cleanup(func() {

@@ -2,6 +2,7 @@
 package testmachine
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -22,10 +23,19 @@ func Need(t testing.TB, met bool, reason string) {
 	}
 }
 
-// FreeAddresses returns loopback addresses below the ports of outgoing connections (from 32768 on Linux), one of which
-// could otherwise take the port before a server listens on it.
-func FreeAddresses(t testing.TB, n int) (addresses []string) {
+// FreeAddresses is [FindAddresses] for a test, which ends if there are none.
+func FreeAddresses(t testing.TB, n int) []string {
 	t.Helper()
+	addresses, err := FindAddresses(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return addresses
+}
+
+// FindAddresses returns loopback addresses below the ports of outgoing connections (from 32768 on Linux), one of which
+// could otherwise take the port before a server listens on it.
+func FindAddresses(n int) (addresses []string, err error) {
 	for range 100 * n {
 		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(10000)))
 		if err != nil {
@@ -33,9 +43,8 @@ func FreeAddresses(t testing.TB, n int) (addresses []string) {
 		}
 		defer listener.Close() // at the end, so that no address is found twice
 		if addresses = append(addresses, listener.Addr().String()); len(addresses) == n {
-			return addresses
+			return addresses, nil
 		}
 	}
-	t.Fatal("no free ports")
-	return nil
+	return nil, errors.New("no free ports")
 }

@@ -5,10 +5,14 @@ package engine
 import (
 	"context"
 	"database/sql"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +26,7 @@ import (
 
 func newDSN(t *testing.T) string {
 	t.Helper()
-	return postgrestest.ForTest(t, postgrestest.Config{}).DatabaseFor(t)
+	return postgrestest.Shared(t).DatabaseFor(t)
 }
 
 func openDSN(t *testing.T, dsn string) *DB {
@@ -72,21 +76,21 @@ func TestContextEndsInTransaction(t *testing.T) {
 
 func TestPostgreSQLOpenErrors(t *testing.T) {
 	t.Parallel()
-	server := postgrestest.ForTest(t, postgrestest.Config{})
+	server := postgrestest.Shared(t)
 	foreign := server.DatabaseFor(t)
 	execute(t, foreign, `CREATE TABLE photos (id BIGINT)`)
 	unsafe := server.DatabaseFor(t)
-	execute(t, unsafe, `ALTER ROLE CURRENT_USER SET synchronous_commit = off`)
-	defer execute(t, unsafe, `ALTER ROLE CURRENT_USER RESET synchronous_commit`)
-	const safe = "&options=-csynchronous_commit%3Don"
+	execute(t, unsafe, `DO $$ BEGIN
+		EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database());
+	END $$`)
 	for name, tt := range map[string]struct {
 		dsn    string
 		create bool
 		want   error
 	}{
-		"no such database":   {strings.Replace(foreign, "/test_", "/nowhere_", 1) + safe, true, ErrNoDatabase},
-		"another program's":  {foreign + safe, true, ErrSchema},
-		"empty, not created": {server.DatabaseFor(t) + safe, false, ErrSchema},
+		"no such database":   {strings.Replace(foreign, "/test_", "/nowhere_", 1), true, ErrNoDatabase},
+		"another program's":  {foreign, true, ErrSchema},
+		"empty, not created": {server.DatabaseFor(t), false, ErrSchema},
 		"async commits":      {unsafe, true, ErrUnsafe},
 	} {
 		db, err := Open(t.Context(), Options{PostgreSQL, tt.dsn, tt.create})
@@ -103,7 +107,6 @@ func TestPostgreSQLOpenErrors(t *testing.T) {
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.ForTest(t, postgrestest.Config{TLS: true})
-	other := postgrestest.ForTest(t, postgrestest.Config{TLS: true})
 	dsn := server.VerifyFull(server.DatabaseFor(t))
 	var encrypted bool
 	err := openDSN(t, dsn).Reader.QueryRowContext(t.Context(), `SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`).Scan(&encrypted)
@@ -111,7 +114,7 @@ func TestTLS(t *testing.T) {
 		t.Errorf("encrypted: %v, %v", encrypted, err)
 	}
 	for name, wrong := range map[string]string{
-		"another authority":      strings.Replace(dsn, url.QueryEscape(server.CAFile()), url.QueryEscape(other.CAFile()), 1),
+		"another authority":      strings.Replace(dsn, url.QueryEscape(server.CAFile()), url.QueryEscape(otherAuthority(t)), 1),
 		"the system authorities": strings.Replace(dsn, "sslrootcert="+url.QueryEscape(server.CAFile()), "", 1),
 	} {
 		if wrong == dsn {
@@ -122,6 +125,19 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%s: connected", name)
 		}
 	}
+}
+
+// otherAuthority returns the path of a certificate for 127.0.0.1 that is not the server's.
+func otherAuthority(t *testing.T) string {
+	t.Helper()
+	other := httptest.NewTLSServer(nil)
+	defer other.Close()
+	path := filepath.Join(t.TempDir(), "other.crt")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: other.Certificate().Raw})
+	if err := os.WriteFile(path, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // TestMissingCertificate verifies that the error names the file and does not contain the password.
@@ -189,7 +205,9 @@ func TestDeadlock(t *testing.T) {
 // TestSlowSnapshot verifies that a snapshot may pause for longer than other transactions.
 func TestSlowSnapshot(t *testing.T) {
 	t.Parallel()
-	dsn := newDSN(t) + "&idle_in_transaction_session_timeout=100ms"
+	dsn := newDSN(t)
+	openDSN(t, dsn) // migrates in transactions, which may pause too
+	dsn += "&idle_in_transaction_session_timeout=1s"
 	db := openDSN(t, dsn)
 	err := db.Snapshot(t.Context(), func(tx *sql.Tx) error {
 		conn, err := pgx.Connect(t.Context(), dsn) // another session, which the server ends after the timeout
