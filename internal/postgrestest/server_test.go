@@ -16,7 +16,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"alexa-oidc-bridge/internal/postgrestest"
-	"alexa-oidc-bridge/internal/testmachine"
 )
 
 func connect(t *testing.T, dsn string) *pgx.Conn {
@@ -100,12 +99,13 @@ func TestSharedServer(t *testing.T) {
 		if postgrestest.Shared(t) != server {
 			t.Fatal("a second server was started")
 		}
-		os.Stdout.WriteString(server.Address + " " + server.SocketFolder + "\n")
+		os.Stdout.WriteString("started " + server.Address + " " + server.SocketFolder + "\n")
 		if end == "panic" {
 			panic("of a test")
 		}
 		select {}
 	}
+	postgrestest.Shared(t) // or skip the test
 	for _, end := range []string{"kill", "panic"} {
 		parent := exec.Command(os.Args[0], "-test.run=^TestSharedServer$")
 		parent.Env = append(os.Environ(), role+"="+end)
@@ -121,11 +121,11 @@ func TestSharedServer(t *testing.T) {
 			parent.Process.Kill()
 		}
 		parent.Wait()
-		address, folder, found := strings.Cut(strings.TrimSpace(line), " ")
-		if !found {
-			testmachine.Need(t, false, "the other process started no server: "+line)
+		fields := strings.Fields(line)
+		if len(fields) != 3 || fields[0] != "started" {
+			t.Fatalf("%s: the other process did not start one server: %s", end, line)
 		}
-		wantEnded(t, address, folder)
+		wantEnded(t, fields[1], fields[2])
 	}
 }
 
