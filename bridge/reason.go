@@ -30,7 +30,7 @@ const (
 
 // Reasons why a link was revoked.
 const (
-	ReasonOperator        Reason = "operator"         // by a command
+	ReasonOperator        Reason = "operator"         // by a command, or a program that uses the admin API
 	ReasonReplaced        Reason = "replaced"         // by a newer link of the same person
 	ReasonCodeReplayed    Reason = "code_replayed"    // its code was presented again, too late for a lost response
 	ReasonRefreshReplayed Reason = "refresh_replayed" // a superseded refresh token was presented: two parties hold it

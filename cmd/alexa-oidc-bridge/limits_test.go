@@ -18,7 +18,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestServeLimits opens more connections than limits.connections, and looks for what the log and the metrics say.
+// TestServeLimits opens more connections than limits.connections on either listener, and looks for what the log and
+// the metrics say.
 func TestServeLimits(t *testing.T) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		t.Skip("GOMEMLIMIT wins")
@@ -41,17 +42,7 @@ func TestServeLimits(t *testing.T) {
 	if err := json.Unmarshal([]byte(first), &serving); err != nil {
 		t.Fatal(err)
 	}
-	for range 5 {
-		conn, err := net.Dial("tcp", serving.Listen)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-		if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
-			t.Fatal(err)
-		}
-	}
+	connectFive(t, serving.Listen)
 	log.Wait(t, 0, `"msg":"too many connections from one peer: its idle ones are closed","connections":4`)
 	response, err := http.Get("http://" + loaded.AdminListen + "/metrics")
 	if err != nil {
@@ -63,21 +54,7 @@ func TestServeLimits(t *testing.T) {
 		!strings.Contains(string(metrics), "\nbridge_connections_closed_total{reason=") {
 		t.Errorf("metrics: %v\n%s", err, regexp.MustCompile(`(?m)^bridge_conn.*`).FindAll(metrics, -1))
 	}
-	var oldest net.Conn
-	for i := range 5 {
-		conn, err := net.Dial("tcp", loaded.AdminListen)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		fmt.Fprint(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-		if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
-			t.Fatal(err)
-		}
-		if i == 0 {
-			oldest = conn
-		}
-	}
+	oldest := connectFive(t, loaded.AdminListen)
 	oldest.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := io.Copy(io.Discard, oldest); err != nil {
 		t.Errorf("the first connection of five to the admin listener is open: %v", err)
@@ -85,6 +62,26 @@ func TestServeLimits(t *testing.T) {
 	if err := end(); err != nil {
 		t.Error(err)
 	}
+}
+
+// connectFive opens five connections that become idle, and returns the first one.
+func connectFive(t *testing.T, address string) (first net.Conn) {
+	t.Helper()
+	for i := range 5 {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = conn
+		}
+	}
+	return first
 }
 
 func TestSoftLimit(t *testing.T) {

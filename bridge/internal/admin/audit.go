@@ -26,10 +26,8 @@ func (h *Handler) listAudit(q *request) (any, error) {
 	}
 	limit := filter.Limit
 	filter.Limit++ // to learn whether there are more
-	var records []bridge.AuditRecord
-	err = h.readList(q, func(ctx context.Context) (err error) {
-		records, err = h.Store.Audit(ctx, filter)
-		return err
+	records, err := readList(h, q, func(ctx context.Context) ([]bridge.AuditRecord, error) {
+		return h.Store.Audit(ctx, filter)
 	})
 	if err != nil {
 		return nil, err

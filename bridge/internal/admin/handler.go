@@ -93,9 +93,9 @@ func (h *Handler) serve(right bridge.AdminRight, answer func(*request) (any, err
 	}
 }
 
-// readList calls a function that searches the store, which may take long: one at a time, because SQLite has few
-// connections that read, and sign-ins and lookups need them. Requests that end links do not wait for it.
-func (h *Handler) readList(q *request, read func(context.Context) error) error {
+// readList returns what a function reads that searches the store, which may take long: one at a time, because SQLite
+// has few connections that read, and sign-ins and lookups need them. Requests that end links do not wait for it.
+func readList[T any](h *Handler, q *request, read func(context.Context) ([]T, error)) ([]T, error) {
 	ctx, cancel := bridge.WithStoreTimeout(q.Context())
 	defer cancel()
 	select {
@@ -103,7 +103,7 @@ func (h *Handler) readList(q *request, read func(context.Context) error) error {
 		defer func() { <-h.list }()
 		return read(ctx)
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 

@@ -36,11 +36,7 @@ func (h *Handler) listLinks(q *request) (any, error) {
 	}
 	limit := filter.Limit
 	filter.Limit++ // to learn whether there are more
-	var links []bridge.Link
-	err = h.readList(q, func(ctx context.Context) (err error) {
-		links, err = h.Store.Links(ctx, filter)
-		return err
-	})
+	links, err := readList(h, q, func(ctx context.Context) ([]bridge.Link, error) { return h.Store.Links(ctx, filter) })
 	if err != nil {
 		return nil, err
 	}
