@@ -87,7 +87,8 @@ func TestBackupEpoch(t *testing.T) {
 		epochs[feed.Position.Epoch] = true
 		wantContents(t, "the copy", contents(t, restored, exported...), contents(t, store, exported...))
 	}
-	if again, err := store.ReadFeed(t.Context(), original.Position); err != nil || again.Broken || again.Position != original.Position {
+	if again, err := store.ReadFeed(t.Context(), original.Position); err != nil || again.Broken ||
+		again.Position != original.Position {
 		t.Errorf("the original: %+v, %v", again, err)
 	}
 }

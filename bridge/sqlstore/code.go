@@ -29,8 +29,8 @@ func (s *Store) Redeem(ctx context.Context, redemption bridge.Redemption) (bridg
 
 // selectCode returns a code, or ErrNotFound. It locks the link and the code.
 func selectCode(tx *transaction, hash bridge.Hash) (code bridge.AuthorizationCode, err error) {
-	row := tx.QueryRow(`SELECT `+linkColumns+`, codes.redirect_uri, codes.code_challenge, codes.expires_at, codes.redeemed_at
-		FROM links JOIN codes ON codes.link_id = links.id WHERE codes.hash = $1`+tx.RowLock, string(hash))
+	row := tx.QueryRow(`SELECT `+linkColumns+`, codes.redirect_uri, codes.code_challenge, codes.expires_at,
+		codes.redeemed_at FROM links JOIN codes ON codes.link_id = links.id WHERE codes.hash = $1`+tx.RowLock, string(hash))
 	var expires, redeemed int64
 	code.Link, err = scanLink(row, &code.RedirectURI, &code.CodeChallenge, &expires, &redeemed)
 	code.Hash, code.ExpiresAt, code.RedeemedAt = hash, timeOf(expires), timeOf(redeemed)
@@ -41,7 +41,8 @@ func selectCode(tx *transaction, hash bridge.Hash) (code bridge.AuthorizationCod
 }
 
 func redeem(tx *transaction, link *bridge.Link, redemption *bridge.Redemption) error {
-	_, err := tx.Exec(`UPDATE codes SET redeemed_at = $1 WHERE hash = $2`, seconds(redemption.Now), string(redemption.Code))
+	_, err := tx.Exec(`UPDATE codes SET redeemed_at = $1 WHERE hash = $2`,
+		seconds(redemption.Now), string(redemption.Code))
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,8 @@ const (
 )
 
 // Forget erases links; see [bridge.Store].
-func (s *Store) Forget(ctx context.Context, filter bridge.LinkFilter, revocation bridge.Revocation) ([]bridge.Link, error) {
+func (s *Store) Forget(ctx context.Context, filter bridge.LinkFilter, revocation bridge.Revocation) (
+	[]bridge.Link, error) {
 	return s.inBatches(ctx, filter, forgetSize, func(batch bridge.LinkFilter) ([]bridge.Link, error) {
 		return writeResult(ctx, s, func(tx *transaction) ([]bridge.Link, error) {
 			if err := tx.revokeSignIns(filter, revocation.At); err != nil {
@@ -35,7 +36,8 @@ func (s *Store) Forget(ctx context.Context, filter bridge.LinkFilter, revocation
 
 func forgetMatching(tx *transaction, filter bridge.LinkFilter, by bridge.Revocation) ([]bridge.Link, error) {
 	condition, args := filterCondition(filter, 1)
-	rows, err := tx.Query(`SELECT `+linkColumns+` FROM links WHERE `+condition+` ORDER BY created_at, id`+tx.RowLock, args...)
+	rows, err := tx.Query(`SELECT `+linkColumns+` FROM links WHERE `+condition+`
+		ORDER BY created_at, id`+tx.RowLock, args...)
 	if err != nil {
 		return nil, err
 	}

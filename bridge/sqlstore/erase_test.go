@@ -23,6 +23,7 @@ func TestImportTombstones(t *testing.T) {
 		grave := tombstoneOf(link)
 		ended := implicitLink(0)
 		ended[0].Link.RevokedAt = begin.Unix() + 1
+		longBefore, longAfter := slices.Concat(grave, between, link), slices.Concat(link, between, grave)
 		tests := map[string]struct {
 			before, rows []transfer.Row
 			want         Imported
@@ -31,8 +32,8 @@ func TestImportTombstones(t *testing.T) {
 			"in the database":                {grave, link, Imported{Erased: 1}, 0},
 			"before":                         {nil, slices.Concat(grave, link), Imported{Erased: 1}, 0},
 			"after":                          {nil, slices.Concat(link, grave), Imported{Added: 1, Erased: 1}, 1},
-			"long before":                    {nil, slices.Concat(grave, between, link), Imported{Added: importSize, Erased: 1}, 0},
-			"long after":                     {nil, slices.Concat(link, between, grave), Imported{Added: importSize + 1, Erased: 1}, 1},
+			"long before":                    {nil, longBefore, Imported{Added: importSize, Erased: 1}, 0},
+			"long after":                     {nil, longAfter, Imported{Added: importSize + 1, Erased: 1}, 1},
 			"before and after":               {nil, slices.Concat(grave, link, grave, link), Imported{Erased: 2}, 0},
 			"of a live link of the database": {link, grave, Imported{Erased: 1}, 1},
 			"of a revoked link":              {ended, grave, Imported{Erased: 1}, 0},
@@ -52,12 +53,15 @@ func TestImportTombstones(t *testing.T) {
 					t.Errorf("events: %+v", feed.Events)
 				}
 				for _, event := range feed.Events {
-					if want := (bridge.Event{LinkID: "lnk_0000000", ClientID: "pizza", Reason: bridge.ReasonErased, Actor: bridge.ActorSystem}); event != want {
+					want := bridge.Event{LinkID: "lnk_0000000", ClientID: "pizza", Reason: bridge.ReasonErased,
+						Actor: bridge.ActorSystem}
+					if event != want {
 						t.Errorf("event %+v, want %+v", event, want)
 					}
 				}
 				wantTombstones(t, store, grave[0])
-				if links, err := store.Links(t.Context(), bridge.LinkFilter{IDs: []string{"lnk_0000000"}}); err != nil || len(links) != 0 {
+				if links, err := store.Links(t.Context(), bridge.LinkFilter{IDs: []string{"lnk_0000000"}}); err != nil ||
+					len(links) != 0 {
 					t.Errorf("%+v, %v", links, err)
 				}
 				if _, err := store.Lookup(t.Context(), link[1].Token.Hash); !errors.Is(err, bridge.ErrNotFound) {

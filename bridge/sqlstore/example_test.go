@@ -19,7 +19,8 @@ func Example() {
 	}
 	defer os.RemoveAll(folder)
 	ctx := context.Background()
-	store, err := sqlstore.Open(ctx, sqlstore.Options{Driver: sqlstore.SQLite, DSN: filepath.Join(folder, "bridge.db"), Create: true})
+	store, err := sqlstore.Open(ctx, sqlstore.Options{Driver: sqlstore.SQLite, DSN: filepath.Join(folder, "bridge.db"),
+		Create: true})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -28,7 +29,8 @@ func Example() {
 	// A person has signed in and presses "Link" on the consent page.
 	now := time.Unix(1_800_000_000, 0)
 	handle, token := bridge.HashOf("handle in the cookie"), bridge.HashOf("access token")
-	err = store.CreatePendingConsent(ctx, bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(bridge.PendingConsentLifetime)})
+	err = store.CreatePendingConsent(ctx, bridge.PendingConsent{Handle: handle,
+		ExpiresAt: now.Add(bridge.PendingConsentLifetime)})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -41,7 +43,9 @@ func Example() {
 	// The skill's backend looks the token up, before and after an operator revokes the link.
 	found, err := store.Lookup(ctx, token)
 	fmt.Println(found.Link.Subject, found.Active(now), err)
-	if _, err := store.Revoke(ctx, bridge.LinkFilter{Subject: "ada"}, bridge.Revocation{Reason: bridge.ReasonOperator, At: now}); err != nil {
+	_, err = store.Revoke(ctx, bridge.LinkFilter{Subject: "ada"},
+		bridge.Revocation{Reason: bridge.ReasonOperator, At: now})
+	if err != nil {
 		log.Fatal(err)
 	}
 	found, err = store.Lookup(ctx, token)

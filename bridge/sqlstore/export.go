@@ -56,8 +56,8 @@ func eachRow(ctx context.Context, tx *sql.Tx, selectPage selectPageFunc, yield f
 }
 
 func selectTombstones(ctx context.Context, tx *sql.Tx, after string) (page []transfer.Row, last string, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT link_id, ended_at FROM tombstones WHERE link_id > $1 ORDER BY link_id LIMIT $2`,
-		after, pageSize)
+	rows, err := tx.QueryContext(ctx, `SELECT link_id, ended_at FROM tombstones
+		WHERE link_id > $1 ORDER BY link_id LIMIT $2`, after, pageSize)
 	if err != nil {
 		return nil, "", err
 	}
@@ -74,7 +74,8 @@ func selectTombstones(ctx context.Context, tx *sql.Tx, after string) (page []tra
 
 // selectLinks selects links with what they own.
 func selectLinks(ctx context.Context, tx *sql.Tx, after string) (page []transfer.Row, last string, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT `+linkColumns+` FROM links WHERE id > $1 ORDER BY id LIMIT $2`, after, pageSize)
+	rows, err := tx.QueryContext(ctx, `SELECT `+linkColumns+` FROM links WHERE id > $1 ORDER BY id LIMIT $2`,
+		after, pageSize)
 	if err != nil {
 		return nil, "", err
 	}
@@ -84,7 +85,8 @@ func selectLinks(ctx context.Context, tx *sql.Tx, after string) (page []transfer
 	}
 	last = links[len(links)-1].ID
 	owned := map[string][]transfer.Row{}
-	err = eachOwned(ctx, tx, `link_id, hash, kind, created_at, expires_at, parent, place, superseded_at FROM tokens`, after, last,
+	err = eachOwned(ctx, tx,
+		`link_id, hash, kind, created_at, expires_at, parent, place, superseded_at FROM tokens`, after, last,
 		func(rows *sql.Rows) error {
 			var t transfer.Token
 			err := rows.Scan(&t.LinkID, &t.Hash, &t.Kind, &t.CreatedAt, &t.ExpiresAt, &t.Parent, &t.Place, &t.SupersededAt)
@@ -94,7 +96,8 @@ func selectLinks(ctx context.Context, tx *sql.Tx, after string) (page []transfer
 	if err != nil {
 		return nil, "", err
 	}
-	err = eachOwned(ctx, tx, `link_id, hash, redirect_uri, code_challenge, expires_at, redeemed_at FROM codes`, after, last,
+	err = eachOwned(ctx, tx,
+		`link_id, hash, redirect_uri, code_challenge, expires_at, redeemed_at FROM codes`, after, last,
 		func(rows *sql.Rows) error {
 			var c transfer.Code
 			err := rows.Scan(&c.LinkID, &c.Hash, &c.RedirectURI, &c.CodeChallenge, &c.ExpiresAt, &c.RedeemedAt)

@@ -34,7 +34,8 @@ func (s *Store) WaitForEvents(ctx context.Context) {
 
 func selectFeed(ctx context.Context, conn *sql.Conn, after bridge.Position) (bridge.Feed, error) {
 	var now bridge.Position
-	err := conn.QueryRowContext(ctx, `SELECT epoch, position, mark FROM feed WHERE id = 1`).Scan(&now.Epoch, &now.Count, &now.Mark)
+	err := conn.QueryRowContext(ctx, `SELECT epoch, position, mark FROM feed WHERE id = 1`).
+		Scan(&now.Epoch, &now.Count, &now.Mark)
 	if err != nil {
 		return bridge.Feed{}, err
 	}
@@ -55,7 +56,8 @@ func selectFeed(ctx context.Context, conn *sql.Conn, after bridge.Position) (bri
 // to the second. To find that out, it counts the events and reads the one at the first position, unless that is the
 // beginning.
 func selectEvents(ctx context.Context, conn *sql.Conn, after, until bridge.Position) ([]bridge.Event, error) {
-	rows, err := conn.QueryContext(ctx, `SELECT position, mark, link_id, client_id, reason, actor FROM events WHERE position >= $1 AND position <= $2 ORDER BY position`,
+	rows, err := conn.QueryContext(ctx, `SELECT position, mark, link_id, client_id, reason, actor FROM events
+		WHERE position >= $1 AND position <= $2 ORDER BY position`,
 		after.Count, until.Count)
 	if err != nil {
 		return nil, err

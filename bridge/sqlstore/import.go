@@ -54,7 +54,8 @@ const importSize = 1000
 // interrupted is completed by running it again. What Import returns was done also when there is an error, which is
 // that of the rows, a [*RowError], or the database's. The rows before an error of theirs are imported up to the last
 // complete link.
-func (s *Store) Import(ctx context.Context, rows iter.Seq2[transfer.Row, error], now func() time.Time) (Imported, error) {
+func (s *Store) Import(ctx context.Context, rows iter.Seq2[transfer.Row, error], now func() time.Time) (
+	Imported, error) {
 	var state importing
 	var batch []transfer.Row
 	lastLink := 0 // where the last link or tombstone of the batch begins
@@ -160,7 +161,8 @@ func (i *importing) addLink(l *transfer.Link) error {
 // keepErased removes a link that was just inserted, if it has a tombstone. A query before the INSERT could miss one
 // that another transaction adds meanwhile, for which the INSERT waits.
 func (i *importing) keepErased(id string) error {
-	n, err := i.tx.ExecCount(`DELETE FROM links WHERE id = $1 AND EXISTS (SELECT 1 FROM tombstones WHERE link_id = $1)`, id)
+	n, err := i.tx.ExecCount(`DELETE FROM links WHERE id = $1
+		AND EXISTS (SELECT 1 FROM tombstones WHERE link_id = $1)`, id)
 	i.isNew = n == 0
 	i.done.Erased += int(n)
 	i.done.Added += 1 - int(n)

@@ -132,7 +132,7 @@ func TestImportRevokes(t *testing.T) {
 func TestImportErrors(t *testing.T) {
 	skipIfShort(t)
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
-		existing := bridge.HashOf("token of lnk_0000000")
+		existing, earlier := bridge.HashOf("token of lnk_0000000"), bridge.HashOf("token of lnk_0000010")
 		code := transfer.Row{Code: &transfer.Code{LinkID: "lnk_0000020", Hash: bridge.HashOf("a code"),
 			ExpiresAt: begin.Unix()}}
 		with := func(change func(rows []transfer.Row)) []transfer.Row {
@@ -146,7 +146,7 @@ func TestImportErrors(t *testing.T) {
 			want error
 		}{
 			"a token that exists":                 {with(func(r []transfer.Row) { r[1].Token.Hash = existing }), 4, ErrTaken},
-			"a token of another link of the file": {with(func(r []transfer.Row) { r[1].Token.Hash = bridge.HashOf("token of lnk_0000010") }), 4, ErrTaken},
+			"a token of another link of the file": {with(func(r []transfer.Row) { r[1].Token.Hash = earlier }), 4, ErrTaken},
 			"a token twice":                       {append(implicitLink(20), implicitLink(20)[1]), 5, ErrTaken},
 			"a code that exists":                  {append(implicitLink(20), code), 5, ErrTaken},
 			"a token of another link": {with(func(r []transfer.Row) { r[1].Token.LinkID = "lnk_0000010" }), 4,

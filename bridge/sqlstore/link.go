@@ -112,7 +112,8 @@ type newToken struct {
 // row, so that the link is not revoked between this statement and the commit.
 func insertToken(tx *transaction, token newToken) error {
 	n, err := tx.ExecCount(`INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
-		SELECT $1, id, $2, CAST($3 AS BIGINT), CAST($4 AS BIGINT), $5, CAST($6 AS BIGINT), 0 FROM links WHERE id = $7 AND revoked_at = 0`,
+		SELECT $1, id, $2, CAST($3 AS BIGINT), CAST($4 AS BIGINT), $5, CAST($6 AS BIGINT), 0
+		FROM links WHERE id = $7 AND revoked_at = 0`,
 		string(token.hash), token.kind, seconds(token.created), seconds(token.expires), string(token.parent), token.place,
 		token.linkID)
 	if err == nil && n == 0 {

@@ -23,7 +23,8 @@ func TestNoTokenForARevokedLink(t *testing.T) {
 		if err := add("live"); err != nil {
 			t.Errorf("of a live link: %v", err)
 		}
-		must(t, errOf(store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{link.ID}}, bridge.Revocation{Reason: bridge.ReasonOperator, At: begin})))
+		must(t, errOf(store.Revoke(t.Context(), bridge.LinkFilter{IDs: []string{link.ID}},
+			bridge.Revocation{Reason: bridge.ReasonOperator, At: begin})))
 		if err := add("revoked"); !errors.Is(err, bridge.ErrRevoked) {
 			t.Errorf("of a revoked link: %v", err)
 		}

@@ -35,7 +35,8 @@ func wantToken(t testing.TB, found bridge.AccessToken, err error, id string) {
 	switch {
 	case id == "" && !errors.Is(err, sql.ErrNoRows) && !errors.Is(err, bridge.ErrNotFound):
 		t.Errorf("found link %q, %v; want none", found.Link.ID, err)
-	case id != "" && (err != nil || found.Link.ID != id || found.Link.Subject == "" || found.IssuedAt.IsZero() || found.ExpiresAt.IsZero()):
+	case id != "" && (err != nil || found.Link.ID != id || found.Link.Subject == "" ||
+		found.IssuedAt.IsZero() || found.ExpiresAt.IsZero()):
 		t.Errorf("found %+v, %v; want link %s", found, err, id)
 	}
 }
@@ -95,7 +96,8 @@ func replaceLinks(t *testing.T, store *Store, column, expression string) {
 // with one whose row cannot be read.
 func TestLookupBesideAMalformedLink(t *testing.T) {
 	t.Parallel()
-	for column, value := range map[string]string{"subject": "abs(-9223372036854775808)", "claims": "'{'", "created_at": "'soon'"} {
+	malformed := map[string]string{"subject": "abs(-9223372036854775808)", "claims": "'{'", "created_at": "'soon'"}
+	for column, value := range malformed {
 		store := newSQLite(t)
 		ids := grantMany(t, store, 3)
 		hashes := slices.Sorted(maps.Keys(ids))

@@ -19,7 +19,8 @@ func (s *Store) Refresh(ctx context.Context, refresh bridge.Refresh) (bridge.Lin
 		}
 	}
 	return writeResult(ctx, s, func(tx *transaction) (bridge.Link, error) {
-		token, err := scanPresented(tx.QueryRow(selectPresented+` = $1`+tx.RowLock, string(refresh.Token))) // locks link and token
+		// This locks the link and the token.
+		token, err := scanPresented(tx.QueryRow(selectPresented+` = $1`+tx.RowLock, string(refresh.Token)))
 		if err != nil {
 			return bridge.Link{}, err
 		}
@@ -70,14 +71,16 @@ func addRefreshed(tx *transaction, token *bridge.RefreshToken, refresh *bridge.R
 		return err
 	}
 	// The oldest children beyond the limit. None of them was presented, or this token would be superseded.
-	_, err = tx.Exec(`DELETE FROM tokens WHERE parent = $1 AND place <= $2`, string(token.Hash), place-bridge.MaxSuccessors)
+	_, err = tx.Exec(`DELETE FROM tokens WHERE parent = $1 AND place <= $2`,
+		string(token.Hash), place-bridge.MaxSuccessors)
 	return err
 }
 
 // supersede supersedes the parent and the siblings of a presented token: presenting it confirms that the response
 // with it arrived.
 func supersede(tx *transaction, token *bridge.RefreshToken, now time.Time) error {
-	_, err := tx.Exec(`UPDATE tokens SET superseded_at = $1 WHERE superseded_at = 0 AND (hash = $2 OR parent = $2) AND hash <> $3 AND link_id = $4`,
+	_, err := tx.Exec(`UPDATE tokens SET superseded_at = $1
+		WHERE superseded_at = 0 AND (hash = $2 OR parent = $2) AND hash <> $3 AND link_id = $4`,
 		seconds(now), string(token.Parent), string(token.Hash), token.Link.ID)
 	return err
 }
@@ -156,7 +159,8 @@ func addAccessTokens(ctx context.Context, db *sql.DB, ordinary map[string]*pendi
 		created = append(created, seconds(pending.refresh.Now))
 		expires = append(expires, seconds(pending.refresh.Tokens.AccessExpiresAt))
 	}
-	added, err := engine.Texts(db.QueryContext(ctx, `INSERT INTO tokens (hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
+	added, err := engine.Texts(db.QueryContext(ctx, `INSERT INTO tokens
+		(hash, link_id, kind, created_at, expires_at, parent, place, superseded_at)
 		SELECT given.access, links.id, '`+kindAccess+`', given.created, given.expires, '', 0, 0
 		FROM unnest($1::TEXT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[]) AS given (presented, access, created, expires)
 		JOIN tokens ON tokens.hash = given.presented JOIN links ON links.id = tokens.link_id

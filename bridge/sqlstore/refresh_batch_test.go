@@ -30,11 +30,12 @@ func TestRefreshBatch(t *testing.T) {
 		change(refresh)
 		return refresh
 	}
+	// The child of "rotated" was not presented.
 	want := map[*bridge.Refresh]string{
 		stableRefresh("one", "first"):                                                                          "lnk_one",
 		stableRefresh("one", "second"):                                                                         "lnk_one",
 		stableRefresh("other", "third"):                                                                        "lnk_other",
-		stableRefresh("rotated", "fourth"):                                                                     "lnk_rotated", // whose child was not presented
+		stableRefresh("rotated", "fourth"):                                                                     "lnk_rotated",
 		stableRefresh("child", "of child"):                                                                     "",
 		stableRefresh("superseded", "of superseded"):                                                           "",
 		stableRefresh("revoked", "of revoked"):                                                                 "",
@@ -65,7 +66,8 @@ func TestRefreshBatchError(t *testing.T) {
 	t.Parallel()
 	f, _ := newPostgreSQL(t)
 	grantMany(t, f.store, 3)
-	batch := []*pendingRefresh{{refresh: stableRefresh("many 0", "many 1 access")}, {refresh: stableRefresh("many 2", "new")}}
+	batch := []*pendingRefresh{{refresh: stableRefresh("many 0", "many 1 access")},
+		{refresh: stableRefresh("many 2", "new")}}
 	if err := f.store.refreshBatch(t.Context(), batch); err != nil || batch[0].done || batch[1].done {
 		t.Errorf("done %v and %v, %v", batch[0].done, batch[1].done, err)
 	}
@@ -86,7 +88,8 @@ func TestRefreshBatchGuards(t *testing.T) {
 		t.Fatalf("%d of %d are ordinary, %v", len(ordinary), len(batch), err)
 	}
 	f.revoke("revoked", bridge.ReasonOperator)
-	must(t, errOf(beside.Exec(`UPDATE tokens SET superseded_at = 1 WHERE hash = $1`, string(bridge.HashOf("superseded refresh")))))
+	must(t, errOf(beside.Exec(`UPDATE tokens SET superseded_at = 1 WHERE hash = $1`,
+		string(bridge.HashOf("superseded refresh")))))
 	lock, err := beside.Begin()
 	must(t, err)
 	must(t, errOf(lock.Exec(`SELECT FROM links WHERE id = 'lnk_locked' FOR UPDATE`)))
@@ -129,7 +132,8 @@ func TestRefreshWaitsForRevoke(t *testing.T) {
 func waitForLock(t *testing.T, db *sql.DB) {
 	t.Helper()
 	for waiting := 0; waiting == 0; {
-		err := db.QueryRow(`SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(&waiting)
+		err := db.QueryRow(`SELECT COUNT(*) FROM pg_stat_activity
+			WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(&waiting)
 		must(t, err)
 	}
 }

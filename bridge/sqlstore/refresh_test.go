@@ -13,8 +13,9 @@ import (
 
 // stableRefresh is a refresh that does not rotate, for an access token with a name.
 func stableRefresh(name, access string) *bridge.Refresh {
-	return &bridge.Refresh{Token: bridge.HashOf(name + " refresh"), ClientID: "pizza", Now: begin.Add(time.Hour), Permits: honourAll,
-		Tokens: bridge.NewTokens{Access: bridge.HashOf(access), AccessExpiresAt: begin.Add(2 * time.Hour)}}
+	return &bridge.Refresh{Token: bridge.HashOf(name + " refresh"), ClientID: "pizza", Now: begin.Add(time.Hour),
+		Permits: honourAll,
+		Tokens:  bridge.NewTokens{Access: bridge.HashOf(access), AccessExpiresAt: begin.Add(2 * time.Hour)}}
 }
 
 // wantAccess looks up an access token that a refresh added to a link, or "" if it must not exist.
@@ -24,7 +25,8 @@ func wantAccess(t testing.TB, store *Store, access bridge.Hash, id string) {
 	if id == "" && !errors.Is(err, bridge.ErrNotFound) {
 		t.Errorf("the access token exists: %+v, %v", found, err)
 	}
-	if id != "" && (err != nil || found.Link.ID != id || !found.IssuedAt.Equal(begin.Add(time.Hour)) || !found.ExpiresAt.Equal(begin.Add(2*time.Hour))) {
+	if id != "" && (err != nil || found.Link.ID != id || !found.IssuedAt.Equal(begin.Add(time.Hour)) ||
+		!found.ExpiresAt.Equal(begin.Add(2*time.Hour))) {
 		t.Errorf("%+v, %v; want an access token of %s", found, err, id)
 	}
 }

@@ -37,7 +37,8 @@ func wantNoFile(t testing.TB, path string) {
 
 func wantReplaced(t testing.TB, store *Store, want bool) {
 	t.Helper()
-	if _, err := store.ReadFeed(t.Context(), bridge.Position{}); errors.Is(err, bridge.ErrStoreReplaced) != want || err != nil && !want {
+	if _, err := store.ReadFeed(t.Context(), bridge.Position{}); errors.Is(err, bridge.ErrStoreReplaced) != want ||
+		err != nil && !want {
 		t.Errorf("ReadFeed: %v; want ErrStoreReplaced: %v", err, want)
 	}
 }

@@ -70,7 +70,8 @@ func (s *Store) writeUser(ctx context.Context, ending bridge.Deprovisioning,
 
 // deprovision revokes the links and the sign-ins of one user under the names in several of their states, or returns
 // ErrAmbiguous.
-func (tx *transaction) deprovision(ending bridge.Deprovisioning, states ...bridge.DirectoryUser) ([]bridge.Link, error) {
+func (tx *transaction) deprovision(ending bridge.Deprovisioning, states ...bridge.DirectoryUser) (
+	[]bridge.Link, error) {
 	var filters []bridge.LinkFilter
 	for _, state := range states {
 		if filter, ok := ending.Links(state); ok {
@@ -128,7 +129,8 @@ func lockUser(tx *transaction, provider, id string, added int) (bridge.Directory
 	if err != nil {
 		return bridge.DirectoryUser{}, err
 	}
-	user, err := scanUser(tx.QueryRow(`SELECT `+userColumns+` FROM scim_users WHERE provider = $1 AND id = $2`, provider, id))
+	user, err := scanUser(tx.QueryRow(`SELECT `+userColumns+` FROM scim_users WHERE provider = $1 AND id = $2`,
+		provider, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = bridge.ErrNotFound
 	}
@@ -147,8 +149,8 @@ func updateUser(tx *transaction, user bridge.DirectoryUser) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`UPDATE scim_users SET user_name = $1, user_name_key = $2, external_id = $3, active = $4, modified_at = $5
-		WHERE provider = $6 AND id = $7`,
+	_, err = tx.Exec(`UPDATE scim_users SET user_name = $1, user_name_key = $2, external_id = $3, active = $4,
+		modified_at = $5 WHERE provider = $6 AND id = $7`,
 		user.UserName, key, user.ExternalID, user.Active, seconds(user.ModifiedAt), user.Provider, user.ID)
 	return err
 }

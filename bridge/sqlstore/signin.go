@@ -38,7 +38,8 @@ func checkSignIn(tx *transaction, made *bridge.NewLink) error {
 		}
 		var revocations int
 		err := tx.QueryRow(`SELECT COUNT(*) FROM revoked_sign_ins
-			WHERE provider IN ('', $1) AND revoked_at >= $2 AND subject IN `+placeholders(3, len(names)), args...).Scan(&revocations)
+			WHERE provider IN ('', $1) AND revoked_at >= $2 AND subject IN `+placeholders(3, len(names)), args...).
+			Scan(&revocations)
 		if err == nil && revocations > 0 {
 			err = bridge.ErrSignInRevoked
 		}

@@ -92,16 +92,19 @@ type sweepStep struct {
 // deletes the row by which another would find the link.
 const (
 	// unredeemedLinks selects links whose code was not redeemed in time.
-	unredeemedLinks = `id IN (SELECT link_id FROM codes WHERE redeemed_at = 0 AND expires_at <= %[1]s ORDER BY expires_at, hash LIMIT %[2]s)`
+	unredeemedLinks = `id IN (SELECT link_id FROM codes WHERE redeemed_at = 0 AND expires_at <= %[1]s
+		ORDER BY expires_at, hash LIMIT %[2]s)`
 
 	deleteUnredeemed = `DELETE FROM codes WHERE hash IN
 		(SELECT hash FROM codes WHERE redeemed_at = 0 AND expires_at <= $1
-		AND EXISTS (SELECT 1 FROM links WHERE links.id = codes.link_id AND links.revoked_at > 0) ORDER BY expires_at, hash LIMIT $2)`
+		AND EXISTS (SELECT 1 FROM links WHERE links.id = codes.link_id AND links.revoked_at > 0)
+		ORDER BY expires_at, hash LIMIT $2)`
 	deleteRedeemed = `DELETE FROM codes WHERE hash IN
 		(SELECT hash FROM codes WHERE redeemed_at > 0 AND redeemed_at <= $1 ORDER BY redeemed_at, hash LIMIT $2)`
 
 	// expiredLinks selects links of tokens that will be deleted, if they have no other token that is good.
-	expiredLinks = `id IN (SELECT link_id FROM tokens WHERE expires_at > 0 AND expires_at <= %[1]s ORDER BY expires_at, hash LIMIT %[2]s)
+	expiredLinks = `id IN (SELECT link_id FROM tokens WHERE expires_at > 0 AND expires_at <= %[1]s
+		ORDER BY expires_at, hash LIMIT %[2]s)
 		AND NOT EXISTS (SELECT 1 FROM tokens WHERE tokens.link_id = links.id AND tokens.superseded_at = 0
 		AND (tokens.expires_at = 0 OR tokens.expires_at > %[1]s))`
 
@@ -116,7 +119,8 @@ const (
 		(SELECT handle FROM pending_consents WHERE expires_at <= $1 ORDER BY expires_at, handle LIMIT $2)`
 
 	deleteRevokedSignIns = `DELETE FROM revoked_sign_ins WHERE (subject, provider) IN
-		(SELECT subject, provider FROM revoked_sign_ins WHERE revoked_at <= $1 ORDER BY revoked_at, subject, provider LIMIT $2)`
+		(SELECT subject, provider FROM revoked_sign_ins WHERE revoked_at <= $1
+		ORDER BY revoked_at, subject, provider LIMIT $2)`
 
 	deleteUsedTokens = `DELETE FROM used_tokens WHERE hash IN
 		(SELECT hash FROM used_tokens WHERE expires_at <= $1 ORDER BY expires_at, hash LIMIT $2)`
@@ -139,7 +143,8 @@ func (step sweepStep) run(tx *transaction, now time.Time, limit int) (int64, err
 	}
 	// An UPDATE that changes nothing locks the links before the condition is evaluated again: meanwhile a code may
 	// have been redeemed or a token refreshed.
-	_, err := tx.Exec(`UPDATE links SET revoked_at = 0 WHERE revoked_at = 0 AND `+fmt.Sprintf(step.sql, "$1", "$2"), until, limit)
+	_, err := tx.Exec(`UPDATE links SET revoked_at = 0 WHERE revoked_at = 0 AND `+fmt.Sprintf(step.sql, "$1", "$2"),
+		until, limit)
 	if err != nil {
 		return 0, err
 	}

@@ -110,7 +110,8 @@ func (tx *transaction) lockPerson(clientID, issuer, subject string, do func() er
 	if err := do(); err != nil {
 		return err
 	}
-	_, err = tx.Exec(`DELETE FROM persons_locked WHERE client_id = $1 AND issuer = $2 AND subject = $3`, clientID, issuer, subject)
+	_, err = tx.Exec(`DELETE FROM persons_locked WHERE client_id = $1 AND issuer = $2 AND subject = $3`,
+		clientID, issuer, subject)
 	return err
 }
 

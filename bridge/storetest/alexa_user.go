@@ -85,8 +85,8 @@ func (s *suite) ties() {
 	s.wantTied("another user since", made, "another user", 20*time.Second)
 	s.use(made, 19*time.Second)
 	s.wantTied("used before that", made, "another user", 20*time.Second)
-	s.must(s.store.TouchLinks(s.Context(), []bridge.Use{{LinkID: made.Link.ID, At: s.now.Add(time.Hour), AlexaUser: alexaUser,
-		TiedAt: s.now.Add(time.Minute)}}))
+	s.must(s.store.TouchLinks(s.Context(), []bridge.Use{{LinkID: made.Link.ID, At: s.now.Add(time.Hour),
+		AlexaUser: alexaUser, TiedAt: s.now.Add(time.Minute)}}))
 	s.wantTied("used since that", made, alexaUser, time.Minute)
 	s.verifyFeed()
 }
@@ -237,7 +237,8 @@ func (s *suite) concurrentTies() {
 		made := links[min(i, len(links)-1)]
 		if i%2 == 0 {
 			return s.store.TouchLinks(s.Context(), []bridge.Use{
-				{LinkID: made.Link.ID, At: s.now, AlexaUser: alexaUser}, {LinkID: links[0].Link.ID, At: s.now, AlexaUser: alexaUser}})
+				{LinkID: made.Link.ID, At: s.now, AlexaUser: alexaUser},
+				{LinkID: links[0].Link.ID, At: s.now, AlexaUser: alexaUser}})
 		}
 		tie := bridge.AlexaTie{Token: made.Token, ClientID: "pizza", AlexaUser: alexaUser, At: s.now, Now: s.now,
 			Event: bridge.HashOf(fmt.Sprint("concurrent ", i)), EventExpiresAt: s.now.Add(time.Hour)}

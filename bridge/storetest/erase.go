@@ -34,8 +34,8 @@ func (s *suite) manyPendingConsents() {
 	s.wantPending("too old", false, handles[:3]...)
 	s.wantPending("the newest", true, handles[3:]...)
 	s.wantPending("not counted", true, append(nobodys, decided, other)...)
-	s.must(s.store.CreatePendingConsent(s.Context(),
-		bridge.PendingConsent{Handle: handles[3], Person: "a person", ExpiresAt: s.now.Add(time.Hour)})) // which is stored already
+	s.must(s.store.CreatePendingConsent(s.Context(), // which is stored already
+		bridge.PendingConsent{Handle: handles[3], Person: "a person", ExpiresAt: s.now.Add(time.Hour)}))
 	s.wantPending("after one was stored again", true, handles[3:]...)
 }
 
@@ -67,8 +67,10 @@ func (s *suite) wantErased(links []string, tokens ...bridge.Hash) {
 	for _, token := range tokens {
 		s.wantError(s.refresh(token), bridge.ErrNotFound)
 		s.wantError(s.refresh(token, stable), bridge.ErrNotFound)
-		s.wantError(errOf(s.store.RevokeByToken(s.Context(), token, []string{"pizza"}, s.by(bridge.ReasonClient))), bridge.ErrNotFound)
-		s.wantError(s.redeem(bridge.Redemption{Code: token, ClientID: "pizza", Now: s.now, Permits: honourAll}), bridge.ErrNotFound)
+		s.wantError(errOf(s.store.RevokeByToken(s.Context(), token, []string{"pizza"}, s.by(bridge.ReasonClient))),
+			bridge.ErrNotFound)
+		s.wantError(s.redeem(bridge.Redemption{Code: token, ClientID: "pizza", Now: s.now, Permits: honourAll}),
+			bridge.ErrNotFound)
 	}
 	s.must(s.store.TouchLinks(s.Context(), []bridge.Use{{LinkID: links[0], At: s.now, AlexaUser: "user"}}))
 }
@@ -108,9 +110,10 @@ func (s *suite) forget() {
 	s.wantErased([]string{want.ID}, implicit.Token)
 	s.wantActive("another link was erased", other.Token)
 
-	s.wantForgotten(bridge.LinkFilter{Subject: onePerson}, []string{grant.ID, unredeemed.Link.ID}, []string{unredeemed.Link.ID})
-	s.wantErased([]string{grant.ID, unredeemed.Link.ID}, redemption.Code, redemption.Tokens.Access, redemption.Tokens.Refresh,
-		child.Access, child.Refresh, unredeemed.Code.Hash)
+	s.wantForgotten(bridge.LinkFilter{Subject: onePerson}, []string{grant.ID, unredeemed.Link.ID},
+		[]string{unredeemed.Link.ID})
+	s.wantErased([]string{grant.ID, unredeemed.Link.ID}, redemption.Code, redemption.Tokens.Access,
+		redemption.Tokens.Refresh, child.Access, child.Refresh, unredeemed.Code.Hash)
 	s.wantForgotten(bridge.LinkFilter{IDs: []string{want.ID, grant.ID}}, nil, nil) // again
 	s.wantActive("another link was erased", other.Token)
 }
@@ -123,7 +126,8 @@ func (s *suite) forgetMany() {
 	}
 	slices.Sort(ids)
 	s.must(errOf(s.store.Revoke(s.Context(), bridge.LinkFilter{IDs: ids[:n/2]}, s.by(bridge.ReasonOperator))))
-	forgotten, err := s.store.Forget(s.Context(), bridge.LinkFilter{Subject: onePerson, Live: true}, s.by(bridge.ReasonOperator))
+	forgotten, err := s.store.Forget(s.Context(), bridge.LinkFilter{Subject: onePerson, Live: true},
+		s.by(bridge.ReasonOperator))
 	if err != nil || len(forgotten) != n/2 {
 		s.Errorf("forgot %d live links, %v", len(forgotten), err)
 	}
@@ -189,7 +193,8 @@ func (s *suite) sweepEnded() {
 	left(100)
 	position := s.position()
 	sweep(ended.Add(retention), retention, 100)
-	s.wantErased([]string{grant.ID, implicit.Link.ID}, redemption.Code, redemption.Tokens.Access, redemption.Tokens.Refresh, implicit.Token)
+	s.wantErased([]string{grant.ID, implicit.Link.ID}, redemption.Code, redemption.Tokens.Access,
+		redemption.Tokens.Refresh, implicit.Token)
 	left(1)
 	s.wantActive("a live link was erased", live.Token)
 	s.wantEvents("erasing", position)

@@ -13,7 +13,8 @@ func (s *suite) pendingConsent() {
 	handle := s.createPending("a person")
 	s.must(s.store.CreatePendingConsent(s.Context(),
 		bridge.PendingConsent{Handle: handle, Sealed: []byte("other"), ExpiresAt: s.now.Add(time.Hour)})) // the first stays
-	want := bridge.PendingConsent{Handle: handle, Person: "a person", Sealed: []byte("sealed\x00"), ExpiresAt: s.now.Add(10 * time.Minute)}
+	want := bridge.PendingConsent{Handle: handle, Person: "a person", Sealed: []byte("sealed\x00"),
+		ExpiresAt: s.now.Add(10 * time.Minute)}
 	verify := func() {
 		s.Helper()
 		got, err := s.store.PendingConsent(s.Context(), handle, s.now)
@@ -42,7 +43,8 @@ func (s *suite) pendingConsentExpires() {
 // mint makes a test link, which ends as any other, and no link that could be taken for a person's.
 func (s *suite) mint() {
 	skill := &bridge.Skill{
-		ClientID: "pizza", Provider: "corp", Grants: []bridge.Grant{bridge.GrantAuthorizationCode}, Scopes: []string{"a", "b"},
+		ClientID: "pizza", Provider: "corp", Grants: []bridge.Grant{bridge.GrantAuthorizationCode},
+		Scopes: []string{"a", "b"},
 	}
 	claims := bridge.Claims{"name": "Ada"}
 	made, token := bridge.NewTestLink(skill, "test-ada", claims, "command:ada@host", s.now, time.Hour)

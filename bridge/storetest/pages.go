@@ -75,7 +75,8 @@ func (s *suite) pages() {
 func (s *suite) endSome() {
 	var ids []string
 	for i := range 5 {
-		ids = append(ids, s.link(func(n *bridge.NewLink) { n.Link.CreatedAt = s.now.Add(time.Duration(i) * time.Second) }).Link.ID)
+		made := s.link(func(n *bridge.NewLink) { n.Link.CreatedAt = s.now.Add(time.Duration(i) * time.Second) })
+		ids = append(ids, made.Link.ID)
 	}
 	s.mustRevoke(ids[1])
 	revoke := func(filter bridge.LinkFilter) ([]bridge.Link, error) {

@@ -120,7 +120,8 @@ func (s *suite) dropClaims() {
 	unredeemed := s.link(withCode)
 	s.mustRevoke(operator.Link.ID)
 	s.link(ofOnePerson, func(n *bridge.NewLink) { n.Link.CreatedAt, n.MaxLinks = s.now.Add(time.Second), 2 })
-	s.must(errOf(s.store.Sweep(s.Context(), bridge.Sweep{Now: unredeemed.Code.ExpiresAt.Add(bridge.RedeemGrace), Limit: 100})))
+	s.must(errOf(s.store.Sweep(s.Context(),
+		bridge.Sweep{Now: unredeemed.Code.ExpiresAt.Add(bridge.RedeemGrace), Limit: 100})))
 	for _, tt := range []struct {
 		made   bridge.NewLink
 		reason bridge.Reason

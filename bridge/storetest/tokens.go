@@ -219,7 +219,8 @@ func (s *suite) revokeByToken() {
 	s.wantError(revoke(bridge.HashOf("unknown"), s.now, "pizza"), bridge.ErrNotFound)
 	s.wantError(revoke(tokens.Access, s.now.Add(time.Hour), "pizza"), bridge.ErrNotFound) // expired
 	s.wantActive("the link was revoked", tokens.Access)
-	revoked, err := s.store.RevokeByToken(s.Context(), tokens.Refresh, []string{"lights", "pizza"}, s.by(bridge.ReasonClient))
+	revoked, err := s.store.RevokeByToken(s.Context(), tokens.Refresh, []string{"lights", "pizza"},
+		s.by(bridge.ReasonClient))
 	if err != nil || revoked.ID != link.ID {
 		s.Errorf("%+v, %v", revoked, err)
 	}

@@ -13,8 +13,9 @@ import (
 
 func Example() {
 	rows := func(yield func(transfer.Row, error) bool) {
-		_ = yield(transfer.Row{Link: &transfer.Link{ID: "lnk_ada", ClientID: "pizza", Grant: bridge.GrantImplicit, CreatedAt: 1800000000}}, nil) &&
-			yield(transfer.Row{Token: &transfer.Token{LinkID: "lnk_ada", Hash: bridge.HashOf("a token"), Kind: "access", CreatedAt: 1800000000}}, nil)
+		link := transfer.Link{ID: "lnk_ada", ClientID: "pizza", Grant: bridge.GrantImplicit, CreatedAt: 1800000000}
+		token := transfer.Token{LinkID: "lnk_ada", Hash: bridge.HashOf("a token"), Kind: "access", CreatedAt: 1800000000}
+		_ = yield(transfer.Row{Link: &link}, nil) && yield(transfer.Row{Token: &token}, nil)
 	}
 	var file bytes.Buffer
 	counts, err := transfer.Write(&file, rows, time.Unix(1_800_000_000, 0))

@@ -169,8 +169,8 @@ func checkHeader(line []byte) error {
 		return errNotExport
 	}
 	if found.Version < oldestVersion || found.Version > version {
-		return fmt.Errorf("the file has version %d, this program reads versions %d to %d; export the links again with this program",
-			found.Version, oldestVersion, version)
+		return fmt.Errorf("the file has version %d, this program reads versions %d to %d; "+
+			"export the links again with this program", found.Version, oldestVersion, version)
 	}
 	return decode(line, &found)
 }
@@ -191,8 +191,8 @@ func (r *reader) checkCounts(line []byte) error {
 func decode(line []byte, value any) error {
 	err := json.Unmarshal(line, value)
 	if again, errAgain := encode(value); err != nil || errAgain != nil || !bytes.Equal(again, line) {
-		return errors.New("links export does not write such a line: a field is unknown, missing, repeated or in another place, " +
-			"or a value has another type or form")
+		return errors.New("links export does not write such a line: a field is unknown, missing, repeated " +
+			"or in another place, or a value has another type or form")
 	}
 	return nil
 }

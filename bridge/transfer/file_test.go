@@ -110,12 +110,15 @@ func TestWriteAndRead(t *testing.T) {
 
 // TestReadVersion2 reads what version 2 wrote, which had no actor, no e-mail claim and no names of an account.
 func TestReadVersion2(t *testing.T) {
-	file := strings.NewReplacer(`"version":3`, `"version":2`, `"email_claim":"mail",`, "", `,"actor":"command:ada@host"`, "",
-		`,"upstream_sub":"ä sub","upstream_sid":"sid","directory_id":"id","account_email":"ada@contoso.com","checked_at":1800000003,"tied_at":1800000001`, "").
+	file := strings.NewReplacer(`"version":3`, `"version":2`, `"email_claim":"mail",`, "",
+		`,"actor":"command:ada@host"`, "",
+		`,"upstream_sub":"ä sub","upstream_sid":"sid","directory_id":"id","account_email":"ada@contoso.com"`+
+			`,"checked_at":1800000003,"tied_at":1800000001`, "").
 		Replace(mustWrite(t, testRows(0)))
 	want := testRows(0)
 	want[0].Link.EmailClaim, want[0].Link.Actor = "", ""
-	want[0].Link.UpstreamSub, want[0].Link.UpstreamSID, want[0].Link.DirectoryID, want[0].Link.AccountEmail = "", "", "", ""
+	want[0].Link.UpstreamSub, want[0].Link.UpstreamSID = "", ""
+	want[0].Link.DirectoryID, want[0].Link.AccountEmail = "", ""
 	want[0].Link.CheckedAt, want[0].Link.TiedAt = 0, 0
 	rows, err := readAll(file)
 	if err != nil || !reflect.DeepEqual(rows, want) {

@@ -32,6 +32,8 @@ func TestReadErrors(t *testing.T) {
 		return strings.Join(slices.Insert(slices.Clone(lines), line-1, text), "")
 	}
 	hash := string(bridge.HashOf("access of lnk_0000001"))
+	kind, created, lastUsed := `"kind":"access"`, `"created_at":1800000000`, `"last_used_at":`
+	longTombstone := `{"tombstone":{"link_id":"lnk_x","ended_at":1,"x":1}}` + "\n"
 	tests := map[string]struct {
 		file string
 		line int
@@ -72,13 +74,13 @@ func TestReadErrors(t *testing.T) {
 		"a field in another case":         {edit(2, `"revoked_at"`, `"Revoked_At"`), 2, "unknown"},
 		"a repeated field":                {edit(2, `"reason":"left"`, `"reason":"x","reason":"left"`), 2, "repeated"},
 		"a repeated claim":                {edit(2, `"email":`, `"email":"x","email":`), 2, "repeated"},
-		"fields in another order":         {edit(3, `"kind":"access","created_at":1800000000`, `"created_at":1800000000,"kind":"access"`), 3, "another place"},
+		"fields in another order":         {edit(3, kind+","+created, created+","+kind), 3, "another place"},
 		"a space":                         {edit(2, `"reason":"`, `"reason": "`), 2, "form"},
 		"an object after the object":      {edit(2, "\n", " {}\n"), 2, "form"},
 		"a number as a string":            {edit(2, `"revoked_at":1800000002`, `"revoked_at":"1800000002"`), 2, "type"},
 		"a fraction":                      {edit(2, `"revoked_at":1800000002`, `"revoked_at":1800000002.5`), 2, "type"},
 		"a negative time":                 {edit(2, `"revoked_at":1800000002`, `"revoked_at":-1`), 2, "out of range"},
-		"a time in the year 10000":        {edit(2, `"last_used_at":1800000001`, `"last_used_at":253402300800`), 2, "out of range"},
+		"a time in the year 10000":        {edit(2, lastUsed+"1800000001", lastUsed+"253402300800"), 2, "out of range"},
 		"a time of a token":               {edit(3, `"expires_at":1800003600`, `"expires_at":-1`), 3, "out of range"},
 		"a time of a code":                {edit(5, `"redeemed_at":1800000005`, `"redeemed_at":-1`), 5, "out of range"},
 		"a place below zero":              {edit(4, `"place":2`, `"place":-1`), 4, "out of range"},
@@ -94,17 +96,17 @@ func TestReadErrors(t *testing.T) {
 		"an unknown kind":                 {edit(3, `"kind":"access"`, `"kind":"code"`), 3, "kind"},
 		"a wrong number of tombstones":    {edit(10, `"codes":2`, `"codes":2,"tombstones":1`), 10, "1 tombstones"},
 		"no tombstones, and their number": {edit(10, `"codes":2`, `"codes":2,"tombstones":0`), 10, "form"},
-		"a malformed tombstone":           {insert(6, `{"tombstone":{"link_id":"x","ended_at":1}}`+"\n"), 6, "link_id"},
-		"a tombstone without a time":      {insert(6, `{"tombstone":{"link_id":"lnk_x","ended_at":0}}`+"\n"), 6, "ended_at"},
-		"a tombstone of the year 10000":   {insert(6, `{"tombstone":{"link_id":"lnk_x","ended_at":253402300800}}`+"\n"), 6, "out of range"},
-		"more in a tombstone":             {insert(6, `{"tombstone":{"link_id":"lnk_x","ended_at":1,"x":1}}`+"\n"), 6, "unknown"},
-		"a tombstone and a link in one":   {edit(6, `}}`+"\n", `},"tombstone":{"link_id":"lnk_x","ended_at":1}}`+"\n"), 6, "exactly one"},
+		"a malformed tombstone":           {insert(6, tombstoneLine("x", 1)), 6, "link_id"},
+		"a tombstone without a time":      {insert(6, tombstoneLine("lnk_x", 0)), 6, "ended_at"},
+		"a tombstone of the year 10000":   {insert(6, tombstoneLine("lnk_x", 253402300800)), 6, "out of range"},
+		"more in a tombstone":             {insert(6, longTombstone), 6, "unknown"},
+		"a tombstone and a link in one":   {edit(6, `}}`+"\n", "},"+tombstoneLine("lnk_x", 1)[1:]), 6, "exactly one"},
 		"an upstream token that is none":  {insert(6, upstream(`""`, 1, 1, 1)), 6, "sealed"},
 		"an unknown answer, or two":       {insert(6, upstream(`"AA=="`, 2, 1, 1)), 6, "out of range"},
 		"neither stable nor not":          {insert(6, upstream(`"AA=="`, 0, -1, 1)), 6, "out of range"},
 		"failures below zero":             {insert(6, upstream(`"AA=="`, 0, 1, -1)), 6, "out of range"},
 		"an upstream token elsewhere":     {insert(9, upstream(`"AA=="`, 0, 1, 1)), 9, "does not follow its link"},
-		"a token after a tombstone":       {insert(4, `{"tombstone":{"link_id":"lnk_0000000","ended_at":1}}`+"\n"), 5, "does not follow its link"},
+		"a token after a tombstone":       {insert(4, tombstoneLine("lnk_0000000", 1)), 5, "does not follow its link"},
 		"a line too long":                 {edit(2, "orders", strings.Repeat("x", MaxLine)), 2, "more than 65536 bytes"},
 	}
 	for name, tt := range tests {
@@ -145,8 +147,13 @@ func TestEndlessLine(t *testing.T) {
 	}
 }
 
+// tombstoneLine returns the line of a tombstone.
+func tombstoneLine(linkID string, endedAt int64) string {
+	return fmt.Sprintf(`{"tombstone":{"link_id":%q,"ended_at":%d}}`+"\n", linkID, endedAt)
+}
+
 // upstream returns the line of an upstream token of the first link.
 func upstream(sealed string, unanswered, stable, failures int) string {
-	return fmt.Sprintf(`{"upstream_token":{"link_id":"lnk_0000000","provider":"corp","sealed":%s,"due_at":1,"unanswered":%d,`+
-		`"stable":%d,"failures":%d,"dead_at":0}}`+"\n", sealed, unanswered, stable, failures)
+	return fmt.Sprintf(`{"upstream_token":{"link_id":"lnk_0000000","provider":"corp","sealed":%s,"due_at":1,`+
+		`"unanswered":%d,"stable":%d,"failures":%d,"dead_at":0}}`+"\n", sealed, unanswered, stable, failures)
 }

@@ -30,7 +30,8 @@ func waitForJobs(db *DB, n int) {
 }
 
 func insertConsent(tx *Tx, handle string) error {
-	_, err := tx.Exec(`INSERT INTO pending_consents (handle, sealed, expires_at, decision, decided_at) VALUES ($1, '', 9, '', 0)`, handle)
+	_, err := tx.Exec(`INSERT INTO pending_consents (handle, sealed, expires_at, decision, decided_at)
+		VALUES ($1, '', 9, '', 0)`, handle)
 	return err
 }
 

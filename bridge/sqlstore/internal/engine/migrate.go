@@ -37,7 +37,8 @@ type dialect struct {
 var (
 	sqliteDialect   = dialect{goose.DialectSQLite3, `SELECT name FROM sqlite_master WHERE type = 'table'`}
 	postgresDialect = dialect{goose.DialectPostgres,
-		`SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'`}
+		`SELECT table_name FROM information_schema.tables
+		WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'`}
 )
 
 // migrate checks the schema, and migrates it if it may. When several processes migrate at once, all but one fail, and
@@ -93,7 +94,8 @@ func schemaVersion(ctx context.Context, db *sql.DB, dialect dialect) (int64, err
 	case err != nil || len(tables) == 0:
 		return 0, err
 	case !slices.Contains(tables, schemaTable):
-		return 0, fmt.Errorf("%w: it holds the tables of another program; give the bridge a database or a schema of its own", ErrSchema)
+		return 0, fmt.Errorf("%w: it holds the tables of another program; give the bridge a database or a schema of its own",
+			ErrSchema)
 	}
 	var version int64
 	err = db.QueryRowContext(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM `+schemaTable).Scan(&version)

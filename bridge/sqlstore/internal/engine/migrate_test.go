@@ -27,16 +27,18 @@ func testMigrate(t *testing.T, db *sql.DB, dialect dialect, options Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	schema, err := goose.NewProvider(dialect.goose, db, folder, goose.WithTableName(schemaTable), goose.WithDisableGlobalRegistry(true))
+	schema, err := goose.NewProvider(dialect.goose, db, folder, goose.WithTableName(schemaTable),
+		goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := schema.UpTo(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
-	insert := `INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, groups_claim, subject, claims,
-		email, scope, alexa_user, created_at, last_used_at, revoked_at, reason)
-		VALUES ($1, 'pizza', 'implicit', 'corp', 'https://login.example.com', 'sub', 'groups', 'ada', '{}', '', '', '', 1, 0, $2, '')`
+	insert := `INSERT INTO links (id, client_id, grant_type, provider, issuer, subject_claim, groups_claim, subject,
+		claims, email, scope, alexa_user, created_at, last_used_at, revoked_at, reason)
+		VALUES ($1, 'pizza', 'implicit', 'corp', 'https://login.example.com', 'sub', 'groups', 'ada',
+		'{}', '', '', '', 1, 0, $2, '')`
 	for id, revokedAt := range map[string]int{"lnk_live": 0, "lnk_revoked": 1} {
 		if _, err := db.ExecContext(t.Context(), insert, id, revokedAt); err != nil {
 			t.Fatal(err)
@@ -51,20 +53,24 @@ func testMigrate(t *testing.T, db *sql.DB, dialect dialect, options Options) {
 	if _, err := db.ExecContext(t.Context(), insert, "lnk_later", 0); err != nil {
 		t.Error(err)
 	}
-	_, err = db.ExecContext(t.Context(), `INSERT INTO pending_consents (handle, sealed, expires_at, decision, decided_at) VALUES ('x', '', 9, '', 0)`)
+	_, err = db.ExecContext(t.Context(), `INSERT INTO pending_consents
+		(handle, sealed, expires_at, decision, decided_at) VALUES ('x', '', 9, '', 0)`)
 	if err != nil {
 		t.Error(err)
 	}
 	var person string
-	if err := reader.QueryRowContext(t.Context(), `SELECT person FROM pending_consents`).Scan(&person); err != nil || person != "" {
+	err = reader.QueryRowContext(t.Context(), `SELECT person FROM pending_consents`).Scan(&person)
+	if err != nil || person != "" {
 		t.Errorf("person %q, %v", person, err)
 	}
 	var signIns int
-	if err := reader.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM revoked_sign_ins`).Scan(&signIns); err != nil || signIns != 0 {
+	err = reader.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM revoked_sign_ins`).Scan(&signIns)
+	if err != nil || signIns != 0 {
 		t.Errorf("%d revoked sign-ins, %v", signIns, err)
 	}
 	var links int
-	err = reader.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM links WHERE email_claim = '' AND actor = '' AND tied_at = 0`).Scan(&links)
+	err = reader.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM links
+		WHERE email_claim = '' AND actor = '' AND tied_at = 0`).Scan(&links)
 	if err != nil || links != 3 {
 		t.Errorf("%d links, %v; want 3", links, err)
 	}

@@ -113,8 +113,8 @@ func preparePostgreSQL(ctx context.Context, db *sql.DB, options Options) (notify
 	case encoding != "UTF8":
 		return "", fmt.Errorf("%w: its encoding is %s; create it with ENCODING 'UTF8'", ErrUnsafe, encoding)
 	case commit == "off":
-		return "", fmt.Errorf("%w: synchronous_commit is off, so a crash would lose links; set it to on for this role or database",
-			ErrUnsafe)
+		return "", fmt.Errorf("%w: synchronous_commit is off, so a crash would lose links; "+
+			"set it to on for this role or database", ErrUnsafe)
 	}
 	if err := migrate(ctx, db, postgresDialect, options.Create); err != nil {
 		return "", err

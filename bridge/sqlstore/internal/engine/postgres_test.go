@@ -109,13 +109,15 @@ func TestTLS(t *testing.T) {
 	server := postgrestest.ForTest(t, postgrestest.Config{TLS: true})
 	dsn := server.VerifyFull(server.DatabaseFor(t))
 	var encrypted bool
-	err := openDSN(t, dsn).Reader.QueryRowContext(t.Context(), `SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`).Scan(&encrypted)
+	err := openDSN(t, dsn).Reader.QueryRowContext(t.Context(), `SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`).
+		Scan(&encrypted)
 	if err != nil || !encrypted {
 		t.Errorf("encrypted: %v, %v", encrypted, err)
 	}
+	authority := url.QueryEscape(server.CAFile())
 	for name, wrong := range map[string]string{
-		"another authority":      strings.Replace(dsn, url.QueryEscape(server.CAFile()), url.QueryEscape(otherAuthority(t)), 1),
-		"the system authorities": strings.Replace(dsn, "sslrootcert="+url.QueryEscape(server.CAFile()), "", 1),
+		"another authority":      strings.Replace(dsn, authority, url.QueryEscape(otherAuthority(t)), 1),
+		"the system authorities": strings.Replace(dsn, "sslrootcert="+authority, "", 1),
 	} {
 		if wrong == dsn {
 			t.Fatal("nothing was replaced in the DSN")
@@ -157,7 +159,8 @@ func TestServerLimits(t *testing.T) {
 		db := openDSN(t, dsn)
 		for _, pool := range []*sql.DB{db.Reader, db.Listener.db, db.writer.(*pool).db} {
 			var got string
-			err := pool.QueryRow(`SELECT current_setting('lock_timeout') || ' ' || current_setting('idle_in_transaction_session_timeout')`).Scan(&got)
+			err := pool.QueryRow(`SELECT current_setting('lock_timeout') || ' ' ||
+				current_setting('idle_in_transaction_session_timeout')`).Scan(&got)
 			if err != nil || got != want {
 				t.Errorf("%s, %v; want %s", got, err, want)
 			}

@@ -36,7 +36,8 @@ func TestPragmasOnEveryConnection(t *testing.T) {
 	t.Parallel()
 	db := openTest(t)
 	pragmas := map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "mmap_size": "1073741824"}
-	for pool, timeout := range map[*sql.DB]string{db.Reader: "1000", db.Listener.db: "1000", db.writer.(*groupCommit).db: "5000"} {
+	timeouts := map[*sql.DB]string{db.Reader: "1000", db.Listener.db: "1000", db.writer.(*groupCommit).db: "5000"}
+	for pool, timeout := range timeouts {
 		if stats := pool.Stats(); stats.OpenConnections != stats.MaxOpenConnections {
 			t.Errorf("%d of %d connections are open", stats.OpenConnections, stats.MaxOpenConnections)
 		}
@@ -93,7 +94,8 @@ func TestForeignDatabases(t *testing.T) {
 	t.Parallel()
 	newer := filepath.Join(t.TempDir(), "newer.db")
 	db := openPath(t, newer)
-	if _, err := db.writer.(*groupCommit).db.Exec(`INSERT INTO bridge_schema (version_id, is_applied) VALUES (999, 1)`); err != nil {
+	_, err := db.writer.(*groupCommit).db.Exec(`INSERT INTO bridge_schema (version_id, is_applied) VALUES (999, 1)`)
+	if err != nil {
 		t.Fatal(err)
 	}
 	db.Close()
