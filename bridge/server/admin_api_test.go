@@ -122,7 +122,8 @@ func (a *adminAPI) send(method, target, body string, changes ...func(*http.Reque
 	}
 	response, text := a.Do(create())
 	unescaped := func(r rune) bool { return r < ' ' && r != '\n' || r > '~' }
-	if isJSON := response.Header.Get("Content-Type") == "application/json"; isJSON && strings.ContainsFunc(text, unescaped) {
+	isJSON := response.Header.Get("Content-Type") == "application/json"
+	if isJSON && strings.ContainsFunc(text, unescaped) {
 		a.Errorf("%s %s: the response is not printable ASCII: %q", method, target, text)
 	}
 	if a.document != nil {
@@ -149,7 +150,8 @@ func (a *adminAPI) compare(request *http.Request, response *http.Response, text 
 		a.Errorf("%s %s: status %d, and the document does not permit it: %v", request.Method, request.URL,
 			response.StatusCode, err)
 	}
-	if fault := response.StatusCode == http.StatusInternalServerError; !fault && route.Operation.Responses.Status(response.StatusCode) == nil &&
+	fault := response.StatusCode == http.StatusInternalServerError
+	if !fault && route.Operation.Responses.Status(response.StatusCode) == nil &&
 		response.StatusCode != http.StatusMethodNotAllowed {
 		a.Errorf("%s %s: status %d is not in the document", request.Method, request.URL, response.StatusCode)
 	}
@@ -179,7 +181,8 @@ func (a *adminAPI) want(status int, method, target, body string, changes ...func
 }
 
 // wantError sends a request and checks the status, the code and a part of the description of the error.
-func (a *adminAPI) wantError(status int, code, description, method, target, body string, changes ...func(*http.Request)) {
+func (a *adminAPI) wantError(status int, code, description, method, target, body string,
+	changes ...func(*http.Request)) {
 	a.Helper()
 	object := a.want(status, method, target, body, changes...)
 	if got, _ := object["error_description"].(string); object["error"] != code || !strings.Contains(got, description) {
@@ -244,7 +247,8 @@ func (s *hookedStore) Links(ctx context.Context, filter bridge.LinkFilter) ([]br
 	return s.Store.Links(ctx, filter)
 }
 
-func (s *hookedStore) Forget(ctx context.Context, filter bridge.LinkFilter, by bridge.Revocation) ([]bridge.Link, error) {
+func (s *hookedStore) Forget(ctx context.Context, filter bridge.LinkFilter,
+	by bridge.Revocation) ([]bridge.Link, error) {
 	if err := s.call(ctx, "Forget"); err != nil {
 		return nil, err
 	}

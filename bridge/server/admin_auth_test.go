@@ -37,8 +37,8 @@ func testAdminRights(t *testing.T, document *apiDocument) {
 		}
 	}
 	a.WantLinks(1)
-	a.WantLogged(map[string]any{"msg": "admin API request rejected", "reason": "insufficient_scope", "actor": "api:auditor",
-		"address": "127.0.0.1"})
+	a.WantLogged(map[string]any{"msg": "admin API request rejected", "reason": "insufficient_scope",
+		"actor": "api:auditor", "address": "127.0.0.1"})
 }
 
 // splitOperation splits an operation into method, target and body.
@@ -93,7 +93,8 @@ func testAdminPages(t *testing.T, document *apiDocument) {
 	id := a.LinkOf(bridge.Account{Subject: "ada"})
 	for _, change := range []func(*http.Request){
 		header("Origin", "https://evil.example"), header("Origin", "null"), header("Origin", a.origin),
-		header("Sec-Fetch-Site", "cross-site"), header("Sec-Fetch-Site", "same-site"), header("Sec-Fetch-Site", "same-origin"),
+		header("Sec-Fetch-Site", "cross-site"), header("Sec-Fetch-Site", "same-site"),
+		header("Sec-Fetch-Site", "same-origin"),
 	} {
 		for _, operations := range adminOperations(id) {
 			for _, operation := range operations {
@@ -160,7 +161,8 @@ func testAdminLimits(t *testing.T, document *apiDocument) {
 				if tries++; tries > 2 {
 					want = http.StatusTooManyRequests
 				}
-				if response, text := a.send(method, target, body, bearer(anotherSecret), forwarded(stranger)); response.StatusCode != want {
+				response, text := a.send(method, target, body, bearer(anotherSecret), forwarded(stranger))
+				if response.StatusCode != want {
 					t.Errorf("%s, try %d: status %d, want %d: %s", operation, tries, response.StatusCode, want, text)
 				}
 			}
@@ -211,7 +213,8 @@ func TestAdminPaths(t *testing.T) {
 	t.Parallel()
 	a := startAdmin(t, nil)
 	for _, path := range []string{
-		"//api/links", "/./api/links", "/x/../api/links", "/api/links/", "/%61pi/links", "/api%2flinks", "//metrics", "/%6detrics",
+		"//api/links", "/./api/links", "/x/../api/links", "/api/links/", "/%61pi/links", "/api%2flinks",
+		"//metrics", "/%6detrics",
 	} {
 		response, _ := a.send("GET", path, "")
 		if response.StatusCode != http.StatusNotFound || response.Header.Get("Location") != "" {

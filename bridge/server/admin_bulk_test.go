@@ -50,7 +50,8 @@ func testAdminBulk(t *testing.T, document *apiDocument) {
 		t.Errorf("live: %q, want %q", a.liveIDs(), want)
 	}
 	for _, link := range a.Links() {
-		if ended := link.ID == first || link.ID == second; ended && (link.Reason != leftTheCompany || link.Actor != "api:hr") {
+		ended := link.ID == first || link.ID == second
+		if ended && (link.Reason != leftTheCompany || link.Actor != "api:hr") {
 			t.Errorf("revoked with %q by %q", link.Reason, link.Actor)
 		}
 	}

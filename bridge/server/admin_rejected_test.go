@@ -65,7 +65,8 @@ func testAdminRejections(t *testing.T, document *apiDocument) {
 		{"POST", bulk, `{"filter":{"subject":"","provider":"corp"}}`, "value is empty"},
 		{"POST", bulk, `{"filter":{"subject":5}}`, "must be a text"},
 		{"POST", bulk, `{"filter":{"sub":"ada","provider":"corp"}}`, "name is unknown"},
-		{"POST", bulk, `{"filter":{"created_before":"0001-01-01T00:00:00Z"}}`, "(0001-01-01T00:00:00Z is none)"}, // of no date
+		{"POST", bulk, `{"filter":{"created_before":"0001-01-01T00:00:00Z"}}`, // of no date
+			"(0001-01-01T00:00:00Z is none)"},
 		{"POST", bulk, `{"filter":{"unused_since":"0001-01-01"}}`, "unused_since must be"},
 		{"POST", bulk, `{"filter":{"created_before":"0"}}`, "created_before must be in the past"},
 		{"POST", bulk, `{"filter":{"unused_since":"9999-12-31"}}`, "unused_since must be in the past"},
@@ -93,12 +94,16 @@ func testAdminRejections(t *testing.T, document *apiDocument) {
 	large := `{"reason":"` + strings.Repeat("x", 16<<10) + `"}`
 	for _, target := range []string{one + "/revoke", one + "/forget", bulk} {
 		a.wantError(413, "invalid_request", "16 KiB", "POST", target, large)
-		for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/json-patch+json"} {
+		for _, contentType := range []string{
+			"", "text/plain", "application/x-www-form-urlencoded", "application/json-patch+json",
+		} {
 			a.wantError(415, "invalid_request", "application/json", "POST", target, `{"filter":{"provider":"corp"}}`,
 				header("Content-Type", contentType))
 		}
 	}
-	for target, allowed := range map[string]string{"/api/links": "GET", one: "GET", one + "/revoke": "POST", bulk: "POST"} {
+	for target, allowed := range map[string]string{
+		"/api/links": "GET", one: "GET", one + "/revoke": "POST", bulk: "POST",
+	} {
 		response, body := a.send("DELETE", target, "")
 		if response.StatusCode != 405 || response.Header.Get("Allow") != allowed || strings.Contains(body, "form") {
 			t.Errorf("DELETE %s: status %d, %v: %s", target, response.StatusCode, response.Header, body)

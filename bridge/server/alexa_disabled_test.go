@@ -106,7 +106,8 @@ func TestAlexaDisabledRejected(t *testing.T) {
 			t.Errorf("%s: %s", tt.name, body)
 		}
 	}
-	b.WantLogged(map[string]any{"msg": "report of a disabled skill rejected", "client_id": testbridge.BackendID, "status": 401.0})
+	b.WantLogged(map[string]any{"msg": "report of a disabled skill rejected", "client_id": testbridge.BackendID,
+		"status": 401.0})
 	query := b.NewRequest(http.MethodPost, "/alexa/disabled?"+byToken.Encode(), url.Values{})
 	query.SetBasicAuth(testbridge.BackendID, testbridge.BackendSecret)
 	if response, body := b.Do(query); response.StatusCode != http.StatusBadRequest {

@@ -35,7 +35,8 @@ func TestCodeResponse(t *testing.T) {
 		phone = simulator.NewPhone()
 		cancelled := b.Decide(phone, b.SignIn(phone, request, testbridge.Ada()), "cancel")
 		response := b.AuthorizationResponse(request, cancelled)
-		if response.Get("error") != "access_denied" || response.Get("iss") != b.Origin || response.Get("state") != request.State {
+		if response.Get("error") != "access_denied" || response.Get("iss") != b.Origin ||
+			response.Get("state") != request.State {
 			t.Errorf("cancelled: authorization response %v", response)
 		}
 	}

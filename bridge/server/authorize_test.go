@@ -203,14 +203,16 @@ func TestAuthorizeState(t *testing.T) {
 		request := b.Request()
 		request.State = strings.Repeat("x", 1501)
 		page := b.Open(simulator.NewPhone(), request.URL())
-		if response := b.AuthorizationResponse(request, page); response.Get("error") != "invalid_request" || response.Has("state") {
+		response := b.AuthorizationResponse(request, page)
+		if response.Get("error") != "invalid_request" || response.Has("state") {
 			t.Errorf("authorization response %v, want invalid_request without the state", response)
 		}
 	})
 	t.Run("none", func(t *testing.T) {
 		request := b.Request()
 		request.State = ""
-		if _, fragment, _ := strings.Cut(b.LinkRequest(request).URL.String(), "#"); !strings.HasPrefix(fragment, "access_token=") {
+		_, fragment, _ := strings.Cut(b.LinkRequest(request).URL.String(), "#")
+		if !strings.HasPrefix(fragment, "access_token=") {
 			t.Errorf("fragment %.20s…, want access_token first", fragment)
 		}
 	})
@@ -220,12 +222,16 @@ func TestAuthorizeState(t *testing.T) {
 func TestAuthorizeEmbeddedBrowser(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, func(b *testBridge) { b.Config.Providers[0].Issuer = "https://accounts.google.com" })
+	const (
+		webKit = "AppleWebKit/537.36 (KHTML, like Gecko)"
+		iPhone = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+	)
 	embedded := map[string]bool{
-		"Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/120.0 Mobile Safari/537.36":       true,
-		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148":                           true,
-		"Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Mobile Safari/537.36":                       false,
-		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 Mobile/15E148 Safari/604.1": false,
-		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36":                             false,
+		"Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) " + webKit + " Version/4.0 Chrome/120.0 Mobile Safari/537.36": true,
+		iPhone + " Mobile/15E148": true,
+		"Mozilla/5.0 (Linux; Android 14; Pixel 8) " + webKit + " Chrome/120.0 Mobile Safari/537.36": false,
+		iPhone + " Version/17.0 Mobile/15E148 Safari/604.1":                                         false,
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) " + webKit + " Chrome/120.0 Safari/537.36":       false,
 		"": false,
 	}
 	for agent, want := range embedded {

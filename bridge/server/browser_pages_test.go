@@ -103,17 +103,22 @@ func openProviderDown(tb *tab, b *testBridge) {
 // wantStructure checks what assistive technology needs, and that the page loads nothing and has no script.
 func (tb *tab) wantStructure() {
 	tb.Helper()
+	const (
+		viewport        = `document.querySelector("meta[name=viewport]").content`
+		elements        = `[...document.querySelectorAll("*")]`
+		buttonsAndLinks = `[...document.querySelectorAll("button, a")]`
+	)
 	for what, expression := range map[string]string{
 		"the page has a language":     `document.documentElement.lang === "en"`,
 		"it has a title":              `document.title.trim() !== ""`,
 		"it has one h1":               `document.querySelectorAll("h1").length === 1`,
 		"which is not empty":          `document.querySelector("h1").innerText.trim() !== ""`,
 		"everything is in main":       `document.querySelectorAll("body > :not(main)").length === 0`,
-		"it can be zoomed":            `!/user-scalable|maximum-scale/.test(document.querySelector("meta[name=viewport]").content)`,
+		"it can be zoomed":            `!/user-scalable|maximum-scale/.test(` + viewport + `)`,
 		"it has no script":            `document.scripts.length === 0`,
-		"nor event attributes":        `[...document.querySelectorAll("*")].every(e => !/ on/.test(" " + e.getAttributeNames().join(" ")))`,
+		"nor event attributes":        elements + `.every(e => !/ on/.test(" " + e.getAttributeNames().join(" ")))`,
 		"it loads nothing":            `performance.getEntriesByType("resource").length === 0`,
-		"buttons and links are large": `[...document.querySelectorAll("button, a")].every(e => !e.checkVisibility() || e.offsetHeight >= 44)`,
+		"buttons and links are large": buttonsAndLinks + `.every(e => !e.checkVisibility() || e.offsetHeight >= 44)`,
 	} {
 		if !tb.truth(expression) {
 			tb.Errorf("want: %s", what)
@@ -137,7 +142,8 @@ func (tb *tab) wantNames() {
 			tb.Errorf("a %s has no name", axText(node.Role))
 		}
 	}
-	visible := `[...document.querySelectorAll("button, a, summary, input:not([type=hidden])")].filter(e => e.checkVisibility())`
+	visible := `[...document.querySelectorAll("button, a, summary, input:not([type=hidden])")]` +
+		`.filter(e => e.checkVisibility())`
 	if want := evaluate[int](tb, visible+".length"); controls != want {
 		tb.Errorf("%d controls in the accessibility tree, want %d", controls, want)
 	}

@@ -165,7 +165,8 @@ func (tb *tab) clickOn(selector string, options ...chromedp.MouseOption) chromed
 // enter types a text into a field.
 func (tb *tab) enter(selector, text string) {
 	tb.Helper()
-	if !tb.truth(fmt.Sprintf(`(e => { e.focus(); return document.activeElement === e; })(document.querySelector(%q))`, selector)) {
+	const focus = `(e => { e.focus(); return document.activeElement === e; })(document.querySelector(%q))`
+	if !tb.truth(fmt.Sprintf(focus, selector)) {
 		tb.Fatalf("%s does not take the focus", selector)
 	}
 	tb.do(command(input.InsertText, input.InsertTextParams{Text: text}))

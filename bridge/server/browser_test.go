@@ -71,7 +71,8 @@ func browserStates(t *testing.T, browser *browser) {
 		request.State = state
 		tab.signIn(request, testbridge.Ada())
 		tab.press("link")
-		tab.wantAt(request.RedirectURI + "#state=" + strings.ReplaceAll(url.QueryEscape(state), "+", "%20") + "&access_token=")
+		fragment := "#state=" + strings.ReplaceAll(url.QueryEscape(state), "+", "%20") + "&access_token="
+		tab.wantAt(request.RedirectURI + fragment)
 	}
 	b.WantLinks(4)
 }

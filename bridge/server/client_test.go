@@ -203,7 +203,8 @@ func (c *client) openAuthorization(pkce bool) (*simulator.Phone, *simulator.Page
 func (c *client) authorize(pkce bool) string {
 	c.Helper()
 	phone, login := c.openAuthorization(pkce)
-	return c.wantRedirect(c.Decide(phone, c.SubmitLogin(phone, login, testbridge.Ada()), "link"), "app", "code", "iss", "state")
+	consent := c.SubmitLogin(phone, login, testbridge.Ada())
+	return c.wantRedirect(c.Decide(phone, consent, "link"), "app", "code", "iss", "state")
 }
 
 // wantRedirect checks that a phone was redirected to the client with exactly these parameters, and returns the URL.

@@ -107,7 +107,8 @@ func (b *testBridge) LinkByCode() tokenResponse {
 func (b *testBridge) WantTokens(response *http.Response, body string) tokenResponse {
 	b.Helper()
 	var tokens tokenResponse
-	if err := json.Unmarshal([]byte(body), &tokens); err != nil || response.StatusCode != http.StatusOK || tokens.AccessToken == "" {
+	err := json.Unmarshal([]byte(body), &tokens)
+	if err != nil || response.StatusCode != http.StatusOK || tokens.AccessToken == "" {
 		b.Fatalf("status %d, want tokens: %s", response.StatusCode, body)
 	}
 	b.KeepSecret(tokens.AccessToken, tokens.RefreshToken)

@@ -41,7 +41,8 @@ func revocationClaims(b *testBridge, changes map[string]any) map[string]any {
 
 // issSub is the body of a revocation of Ada by issuer and subject.
 func issSub(b *testBridge) string {
-	return fmt.Sprintf(`{"sub_id":{"format":"iss_sub","iss":%q,"sub":%q}}`, b.Config.Providers[0].Issuer, testbridge.Ada().Subject)
+	return fmt.Sprintf(`{"sub_id":{"format":"iss_sub","iss":%q,"sub":%q}}`,
+		b.Config.Providers[0].Issuer, testbridge.Ada().Subject)
 }
 
 // email is the body of a revocation by e-mail address.
@@ -50,7 +51,8 @@ func email(address string) string {
 }
 
 // Revocation sends a Global Token Revocation request, with changes of the claims of its JWT.
-func (b *testBridge) Revocation(body string, claims map[string]any, changes ...func(*http.Request)) (*http.Response, string) {
+func (b *testBridge) Revocation(body string, claims map[string]any,
+	changes ...func(*http.Request)) (*http.Response, string) {
 	b.Helper()
 	request, err := http.NewRequestWithContext(b.Context(), http.MethodPost, b.Origin+"/global-token-revocation/corp",
 		strings.NewReader(body))
@@ -82,12 +84,13 @@ func wantRevocation(b *testBridge, name, body string, status int, changes ...fun
 // TestGlobalTokenRevocation ends all links of Ada, by each name.
 func TestGlobalTokenRevocation(t *testing.T) {
 	t.Parallel()
+	const more = `{"reason":{"a":[1,{"b":2}]},`
 	for name, body := range map[string]func(*testBridge) string{
 		"iss_sub":       issSub,
 		"older draft":   func(b *testBridge) string { return strings.Replace(issSub(b), "sub_id", "subject", 1) },
 		"email":         func(*testBridge) string { return email("ada@contoso.com") },
 		"email in caps": func(*testBridge) string { return email("Ada@Contoso.COM") },
-		"with more":     func(b *testBridge) string { return strings.Replace(issSub(b), "{", `{"reason":{"a":[1,{"b":2}]},`, 1) },
+		"with more":     func(b *testBridge) string { return strings.Replace(issSub(b), "{", more, 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -145,9 +148,11 @@ func TestGlobalTokenRevocationBody(t *testing.T) {
 	wantRevocation(b, "no type", good, http.StatusBadRequest, header("Content-Type", ""))
 	wantRevocation(b, "another issuer", strings.Replace(issSub(b), `"iss":"http`, `"iss":"x`, 1), http.StatusForbidden)
 	for name, body := range map[string]string{
-		"somebody else": email("eve@contoso.com"), "a name that cannot be": strings.Replace(good, "ada", `\u0000`, 1), "a surrogate": `{"sub_id":{"format":"email","email":"\ud800"}}`,
-		"a sub that cannot be": strings.Replace(issSub(b), "a2b4c6", `\u0000`, 1),
-		"a long one":           email(strings.Repeat("x", 1000) + "@contoso.com"),
+		"somebody else":         email("eve@contoso.com"),
+		"a name that cannot be": strings.Replace(good, "ada", `\u0000`, 1),
+		"a surrogate":           `{"sub_id":{"format":"email","email":"\ud800"}}`,
+		"a sub that cannot be":  strings.Replace(issSub(b), "a2b4c6", `\u0000`, 1),
+		"a long one":            email(strings.Repeat("x", 1000) + "@contoso.com"),
 	} {
 		wantRevocation(b, name, body, http.StatusNoContent)
 	}

@@ -30,8 +30,8 @@ func wantErrorResponse(t testing.TB, response *http.Response, body string, statu
 	t.Helper()
 	var object map[string]string
 	err := json.Unmarshal([]byte(body), &object)
-	if err != nil || len(object) != 3 || object["error"] != code || object["error_description"] == "" || len(object["reference"]) != 8 ||
-		response.StatusCode != status {
+	if err != nil || len(object) != 3 || object["error"] != code || object["error_description"] == "" ||
+		len(object["reference"]) != 8 || response.StatusCode != status {
 		t.Errorf("status %d, want %d %s: %s", response.StatusCode, status, code, body)
 	}
 	wantJSONHeader(t, response)

@@ -40,9 +40,11 @@ func TestLink(t *testing.T) {
 	link := b.Links()[0]
 	response := b.Lookup(token)
 	wantAnswer := &introspection{
-		Active: true, Issuer: b.Origin, Subject: testbridge.Ada().Subject, ClientID: "pizza", Scope: "orders", TokenType: "Bearer",
-		IssuedAt: link.CreatedAt.Unix(), LinkID: link.ID, Provider: "corp", UpstreamISS: b.Provider.Issuer(),
-		Claims: map[string]any{"email": "ada@contoso.com", "name": "Ada Lovelace", "groups": []any{"alexa-users", "engineering"}},
+		Active: true, Issuer: b.Origin, Subject: testbridge.Ada().Subject, ClientID: "pizza", Scope: "orders",
+		TokenType: "Bearer", IssuedAt: link.CreatedAt.Unix(), LinkID: link.ID, Provider: "corp",
+		UpstreamISS: b.Provider.Issuer(),
+		Claims: map[string]any{"email": "ada@contoso.com", "name": "Ada Lovelace",
+			"groups": []any{"alexa-users", "engineering"}},
 	}
 	if !reflect.DeepEqual(response, wantAnswer) {
 		t.Errorf("lookup says %+v\nwant        %+v", response, wantAnswer)
@@ -75,7 +77,8 @@ func TestScopes(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t)
 	tests := map[string]struct{ granted, inResponse string }{
-		"": {}, "orders": {"orders", ""}, "menu orders menu": {"menu orders", ""}, "admin orders": {"orders", "orders"}, "admin": {},
+		"": {}, "orders": {"orders", ""}, "menu orders menu": {"menu orders", ""},
+		"admin orders": {"orders", "orders"}, "admin": {},
 	}
 	for requested, want := range tests {
 		request := b.Request()
@@ -230,7 +233,8 @@ func TestRemoveImplicitGrant(t *testing.T) {
 	b.WantPage(b.Decide(phone, consent, "link"), http.StatusBadRequest, "This skill is not known here")
 	request := b.Request()
 	b.WantError(request, b.Open(simulator.NewPhone(), request.URL()), "unauthorized_client")
-	revoked, err := b.Store.Revoke(t.Context(), bridge.LinkFilter{Grant: bridge.GrantImplicit}, bridge.Revocation{Reason: bridge.ReasonOperator, At: time.Now()})
+	revoked, err := b.Store.Revoke(t.Context(), bridge.LinkFilter{Grant: bridge.GrantImplicit},
+		bridge.Revocation{Reason: bridge.ReasonOperator, At: time.Now()})
 	if err != nil || len(revoked) != 1 || b.Lookup(token).Active {
 		t.Errorf("%v, %v", revoked, err)
 	}

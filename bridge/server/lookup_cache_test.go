@@ -40,7 +40,8 @@ func revokeLink(b *testBridge, store bridge.Store, token string) {
 	b.Helper()
 	found, err := store.Lookup(b.Context(), bridge.HashOf(token))
 	if err == nil {
-		_, err = store.Revoke(b.Context(), bridge.LinkFilter{IDs: []string{found.Link.ID}}, bridge.Revocation{Reason: "x", At: b.Clock.Now()})
+		_, err = store.Revoke(b.Context(), bridge.LinkFilter{IDs: []string{found.Link.ID}},
+			bridge.Revocation{Reason: "x", At: b.Clock.Now()})
 	}
 	if err != nil {
 		b.Fatal(err)
@@ -69,14 +70,16 @@ func TestCache(t *testing.T) {
 	b, store, token := startWatched(t)
 	first := b.Lookup(token)
 	for range 5 {
-		if again := b.Lookup(token); again.LinkID != first.LinkID || again.Claims["name"] != first.Claims["name"] || !again.Active {
+		again := b.Lookup(token)
+		if again.LinkID != first.LinkID || again.Claims["name"] != first.Claims["name"] || !again.Active {
 			t.Errorf("%+v, want %+v", again, first)
 		}
 	}
 	store.wantLookups(t, 1)
 	request := b.NewRequest(http.MethodGet, "/userinfo", nil)
 	request.Header.Set("Authorization", "Bearer "+token)
-	if response, body := b.Do(request); response.StatusCode != http.StatusOK || !strings.Contains(body, `"name":"Ada Lovelace"`) {
+	if response, body := b.Do(request); response.StatusCode != http.StatusOK ||
+		!strings.Contains(body, `"name":"Ada Lovelace"`) {
 		t.Errorf("userinfo: status %d, %s", response.StatusCode, body)
 	}
 	store.wantLookups(t, 1)

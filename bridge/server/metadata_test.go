@@ -12,7 +12,9 @@ func TestMetadata(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t)
 	implicit := metadata(b)
-	for _, name := range []string{"token_endpoint", "code_challenge_methods_supported", "authorization_response_iss_parameter_supported"} {
+	for _, name := range []string{
+		"token_endpoint", "code_challenge_methods_supported", "authorization_response_iss_parameter_supported",
+	} {
 		if implicit[name] != nil {
 			t.Errorf("%s in the metadata, though no skill can use it", name)
 		}
@@ -22,8 +24,12 @@ func TestMetadata(t *testing.T) {
 	}
 	b = startBridge(t, withCodeGrant)
 	both := metadata(b)
-	for name, want := range map[string]string{"token_endpoint": b.Origin + "/token", "response_types_supported": "[code token]",
-		"grant_types_supported": "[authorization_code implicit refresh_token]", "code_challenge_methods_supported": "[S256]"} {
+	for name, want := range map[string]string{
+		"token_endpoint":                   b.Origin + "/token",
+		"response_types_supported":         "[code token]",
+		"grant_types_supported":            "[authorization_code implicit refresh_token]",
+		"code_challenge_methods_supported": "[S256]",
+	} {
 		if got := fmt.Sprint(both[name]); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}

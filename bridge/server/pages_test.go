@@ -51,8 +51,8 @@ func TestFlowCookieAttributes(t *testing.T) {
 			t.Fatalf("%d cookies: %d %s", len(cookies), recorder.Code, recorder.Body)
 		}
 		cookie := cookies[0]
-		if !strings.HasPrefix(cookie.Name, want.prefix) || cookie.Secure != want.secure || !cookie.HttpOnly || cookie.Path != "/" ||
-			cookie.Domain != "" || cookie.SameSite != http.SameSiteLaxMode || cookie.MaxAge != 600 {
+		if !strings.HasPrefix(cookie.Name, want.prefix) || cookie.Secure != want.secure || !cookie.HttpOnly ||
+			cookie.Path != "/" || cookie.Domain != "" || cookie.SameSite != http.SameSiteLaxMode || cookie.MaxAge != 600 {
 			t.Errorf("%s: %s with %+v", origin, cookie.Name, *cookie)
 		}
 		if strings.Contains(fmt.Sprint(recorder.Header()), "Access-Control") {
@@ -69,7 +69,9 @@ func TestPageHeaders(t *testing.T) {
 	missing := b.Open(simulator.NewPhone(), b.Origin+"/no/such/page")
 	b.WantPage(home, http.StatusOK, "This server links Alexa skills")
 	b.WantPage(missing, http.StatusNotFound, "There is nothing here")
-	for page, referrer := range map[*simulator.Page]string{consent: "same-origin", home: "no-referrer", missing: "no-referrer"} {
+	for page, referrer := range map[*simulator.Page]string{
+		consent: "same-origin", home: "no-referrer", missing: "no-referrer",
+	} {
 		policy := page.Header.Get("Content-Security-Policy")
 		if !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "frame-ancestors 'none'") ||
 			strings.Contains(policy, "unsafe") || strings.Contains(policy, "form-action") {
@@ -136,12 +138,13 @@ func TestRejectHeadAndPrefetch(t *testing.T) {
 		path := mustParse(address).Path
 		for _, method := range []string{http.MethodHead, http.MethodPost, http.MethodOptions, http.MethodPut} {
 			response, _ := b.Do(withCookies(phone, b.NewRequest(method, address, nil)))
-			if response.StatusCode != http.StatusMethodNotAllowed || response.Header.Get("Allow") != "GET" || len(response.Cookies()) != 0 {
+			if response.StatusCode != http.StatusMethodNotAllowed || response.Header.Get("Allow") != "GET" ||
+				len(response.Cookies()) != 0 {
 				t.Errorf("%s %s: status %d, %v", method, path, response.StatusCode, response.Header)
 			}
 		}
-		for name, value := range map[string]string{"Sec-Purpose": "prefetch;prerender", "Purpose": "prefetch", "X-Moz": "prefetch",
-			"Sec-Fetch-Dest": "image"} {
+		for name, value := range map[string]string{"Sec-Purpose": "prefetch;prerender", "Purpose": "prefetch",
+			"X-Moz": "prefetch", "Sec-Fetch-Dest": "image"} {
 			request := withCookies(phone, b.NewRequest(http.MethodGet, address, nil))
 			request.Header.Set(name, value)
 			response, _ := b.Do(request)
@@ -162,7 +165,8 @@ func TestUncleanPaths(t *testing.T) {
 	for _, path := range []string{"//authorize", "/./authorize", "/x/../authorize", "/authorize/", "/callback/corp/",
 		"/%61uthorize", "/authorize%2f", "/callback/%63orp"} {
 		response, body := b.Do(b.NewRequest(http.MethodGet, path+query, nil))
-		if response.StatusCode != http.StatusNotFound || response.Header.Get("Location") != "" || strings.Contains(body, "A2SAAEAE") {
+		if response.StatusCode != http.StatusNotFound || response.Header.Get("Location") != "" ||
+			strings.Contains(body, "A2SAAEAE") {
 			t.Errorf("%s: status %d, %v", path, response.StatusCode, response.Header)
 		}
 	}

@@ -23,7 +23,8 @@ func TestPanvaLink(t *testing.T) {
 	token := p.WantToken(request, p.Decide(phone, consent, "link"))
 
 	got := p.Lookup(token)
-	if !got.Active || got.Subject != testbridge.Ada().Subject || got.UpstreamISS != p.issuer || got.Claims["email"] != testbridge.Ada().Email {
+	if !got.Active || got.Subject != testbridge.Ada().Subject || got.UpstreamISS != p.issuer ||
+		got.Claims["email"] != testbridge.Ada().Email {
 		t.Errorf("lookup response %+v", got)
 	}
 	if groups, want := got.Claims["groups"], []any{"alexa-users", "engineering"}; !slices.Equal(groups.([]any), want) {
@@ -60,7 +61,8 @@ func TestPanvaIssuerIdentification(t *testing.T) {
 			changed.RawQuery = query.Encode()
 			page := p.Open(phone, changed.String())
 			p.WantPage(page, http.StatusInternalServerError, "is not set up correctly")
-			p.WantPage(p.Open(phone, response.String()), http.StatusInternalServerError, "is not set up correctly") // no other try
+			again := p.Open(phone, response.String())
+			p.WantPage(again, http.StatusInternalServerError, "is not set up correctly") // no other try
 			p.WantError(request, p.Decide(phone, page, "cancel"), "server_error")
 		})
 	}

@@ -27,7 +27,9 @@ func (p *property) revokeLink(t *rapid.T) {
 
 func (p *property) revoke(t *rapid.T) {
 	l := pick(t, "link", p.links)
-	if _, err := p.store(t).Revoke(t.Context(), bridge.LinkFilter{IDs: []string{l.id}}, bridge.Revocation{Reason: bridge.ReasonOperator, At: p.clock.Now()}); err != nil {
+	_, err := p.store(t).Revoke(t.Context(), bridge.LinkFilter{IDs: []string{l.id}},
+		bridge.Revocation{Reason: bridge.ReasonOperator, At: p.clock.Now()})
+	if err != nil {
 		t.Fatal(err)
 	}
 	l.revoke(bridge.ReasonOperator, p.clock.Now())

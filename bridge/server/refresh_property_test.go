@@ -121,7 +121,8 @@ func (p *property) outcome(t *rapid.T, l *modelLink, responses []response) (outc
 	var successes []response
 	for _, r := range responses {
 		switch {
-		case r.status == http.StatusOK && r.TokenType == "Bearer" && r.ExpiresIn == int(propertyLifetime.Seconds()) && r.Error == "":
+		case r.status == http.StatusOK && r.TokenType == "Bearer" &&
+			r.ExpiresIn == int(propertyLifetime.Seconds()) && r.Error == "":
 			successes = append(successes, r)
 		case r.status != http.StatusBadRequest || r.Error != "invalid_grant" || r.AccessToken+r.RefreshToken != "":
 			t.Fatalf("status %d, error %q", r.status, r.Error)

@@ -83,8 +83,8 @@ func TestSetupFault(t *testing.T) {
 	phone, request := simulator.NewPhone(), b.Request()
 	page := b.SignIn(phone, request, testbridge.Ada())
 	b.WantPage(page, http.StatusInternalServerError, "is not set up correctly")
-	logged := b.WantLogged(map[string]any{"msg": "not linked", "level": "ERROR", "reason": "provider_setup", "stage": "token",
-		"provider": "corp", "client_id": "pizza"})
+	logged := b.WantLogged(map[string]any{"msg": "not linked", "level": "ERROR", "reason": "provider_setup",
+		"stage": "token", "provider": "corp", "client_id": "pizza"})
 	if hint, _ := logged["hint"].(string); !strings.Contains(hint, "client_secret") {
 		t.Errorf("hint %q", hint)
 	}

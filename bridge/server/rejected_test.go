@@ -27,7 +27,8 @@ func TestRejectedRequestsAreLogged(t *testing.T) {
 	b := startBridge(t, withCodeGrant, func(b *testBridge) {
 		b.Config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	})
-	token, refresh := url.Values{"token": {"unknown"}}, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"unknown"}}
+	token := url.Values{"token": {"unknown"}}
+	refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"unknown"}}
 	none := url.Values{}
 	tests := []struct {
 		name, method, path string
@@ -37,7 +38,8 @@ func TestRejectedRequestsAreLogged(t *testing.T) {
 		want               map[string]any
 	}{
 		{"wrong secret of a skill", "POST", "/token", refresh, "pizza", "wrong", "",
-			map[string]any{"level": "WARN", "status": 401.0, "reason": "invalid_client", "client_id": "pizza", "error": "wrong secret"}},
+			map[string]any{"level": "WARN", "status": 401.0, "reason": "invalid_client", "client_id": "pizza",
+				"error": "wrong secret"}},
 		{"secret with a newline", "POST", "/token", refresh, "pizza", testbridge.BackendSecret + "\n", "",
 			map[string]any{"level": "WARN", "status": 401.0, "client_id": "pizza"}},
 		{"unknown skill", "POST", "/token", refresh, "nobody", "wrong", "",
@@ -56,8 +58,8 @@ func TestRejectedRequestsAreLogged(t *testing.T) {
 		{"a wrong method", "GET", "/token", nil, "", "", "",
 			map[string]any{"status": 405.0, "reason": "method", "error": `method "GET", allowed is POST`}},
 		{"JSON", "POST", "/token", none, "", "", "application/json", map[string]any{"status": 415.0, "route": "/token"}},
-		{"a slash too many", "POST", "/token/", none, "", "", "", map[string]any{"level": "WARN", "status": 404.0, "route": "/",
-			"hint": "the path must be exactly /token; correct it where it is configured"}},
+		{"a slash too many", "POST", "/token/", none, "", "", "", map[string]any{"level": "WARN", "status": 404.0,
+			"route": "/", "hint": "the path must be exactly /token; correct it where it is configured"}},
 		{"a form loaded again", "GET", "/consent", nil, "", "", "", map[string]any{"status": 405.0, "reason": "form_reload"}},
 	}
 	for _, tt := range tests {

@@ -29,10 +29,11 @@ func TestRevoke(t *testing.T) {
 		"the skill without secret": {url.Values{"token": {live.AccessToken}, "client_id": {"pizza"}}, "", "", 401},
 		"wrong secret":             {url.Values{"token": {live.AccessToken}}, "pizza", testbridge.LightsSecret, 401},
 		"another skill":            {url.Values{"token": {live.AccessToken}}, "lights", testbridge.LightsSecret, 200},
-		"another skill's backend":  {url.Values{"token": {live.AccessToken}}, testbridge.LightsBackendID, testbridge.LightsSecret, 200},
-		"unknown token":            {url.Values{"token": {"unknown"}}, "pizza", skillSecret, 200},
-		"no token":                 {url.Values{"x": {"y"}}, "pizza", skillSecret, 400},
-		"repeated token":           {url.Values{"token": {live.AccessToken, live.AccessToken}}, "pizza", skillSecret, 400},
+		"another skill's backend": {url.Values{"token": {live.AccessToken}},
+			testbridge.LightsBackendID, testbridge.LightsSecret, 200},
+		"unknown token":  {url.Values{"token": {"unknown"}}, "pizza", skillSecret, 200},
+		"no token":       {url.Values{"x": {"y"}}, "pizza", skillSecret, 400},
+		"repeated token": {url.Values{"token": {live.AccessToken, live.AccessToken}}, "pizza", skillSecret, 400},
 	} {
 		if response, body := revoke(tt.form, tt.id, tt.secret); response.StatusCode != tt.status {
 			t.Errorf("%s: status %d, want %d: %s", name, response.StatusCode, tt.status, body)

@@ -190,8 +190,8 @@ func rejectPrefetch(next httperror.HandlerFunc) httperror.HandlerFunc {
 		}
 		return &httperror.Error{
 			Message: "prefetch rejected", Level: slog.LevelDebug, Reason: string(templates.PagePrefetch),
-			Err: fmt.Errorf("the browser requested the page before anybody opened it, or to put it into another; Sec-Fetch-Dest is %q",
-				upstream.LogText(destination)),
+			Err: fmt.Errorf("the browser requested the page before anybody opened it, or to put it into another; "+
+				"Sec-Fetch-Dest is %q", upstream.LogText(destination)),
 			Status: http.StatusForbidden,
 			Page:   templates.ErrorData{Page: templates.PagePrefetch},
 		}

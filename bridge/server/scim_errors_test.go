@@ -19,7 +19,8 @@ func wantSCIMError(t testing.TB, response *http.Response, body map[string]any, s
 	if scimType != "" {
 		want["scimType"] = scimType
 	}
-	if response.StatusCode != status || !reflect.DeepEqual(body, want) || !regexp.MustCompile(`\. Reference: [A-Z0-9]{8}$`).MatchString(detail) {
+	if response.StatusCode != status || !reflect.DeepEqual(body, want) ||
+		!regexp.MustCompile(`\. Reference: [A-Z0-9]{8}$`).MatchString(detail) {
 		t.Errorf("status %d, %v, want %d %s", response.StatusCode, body, status, scimType)
 	}
 }
@@ -68,7 +69,8 @@ func TestSCIMErrors(t *testing.T) {
 		{"PATCH", user, patch(`{"op":"replace","path":"active[","value":false}`), 400, "invalidPath"},
 		{"PATCH", user, patch(`{"op":"replace","path":"active.x","value":false}`), 400, "invalidPath"},
 		{"PATCH", user, patch(`{"op":"replace","path":"active[value eq true]","value":false}`), 400, "invalidPath"},
-		{"PATCH", user, patch(`{"op":"replace","path":"` + strings.Repeat("a", 1025) + `","value":false}`), 400, "invalidPath"},
+		{"PATCH", user, patch(`{"op":"replace","path":"` + strings.Repeat("a", 1025) + `","value":false}`),
+			400, "invalidPath"},
 		{"PATCH", "/Users/usr_unknown", patch(deactivatedByEntra), 404, ""},
 		{"PATCH", "/Users/a%01b", patch(deactivatedByEntra), 404, ""},
 		{"GET", filtered(`userName eq ada`), "", 400, "invalidFilter"},
@@ -110,6 +112,10 @@ func TestSCIMUnauthorized(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, withSCIM(bridge.SCIMExternalID, "sub"), withOtherDirectory)
 	user, token := b.user("ada", "a2b4c6"), b.Link()
+	inURL := func(r *http.Request) {
+		withoutAuth(r)
+		r.URL.RawQuery = "access_token=" + directoryToken
+	}
 	for name, change := range map[string]func(*http.Request){
 		"no token":                withoutAuth,
 		"a wrong token":           header("Authorization", "Bearer "+strings.ToLower(directoryToken)),
@@ -119,7 +125,7 @@ func TestSCIMUnauthorized(t *testing.T) {
 		"a backend":               basicAuth("pizza-backend", "x"),
 		"an access token":         header("Authorization", "Bearer "+token),
 		"another directory's":     header("Authorization", "Bearer "+otherDirectoryToken),
-		"a token in the URL":      func(r *http.Request) { withoutAuth(r); r.URL.RawQuery = "access_token=" + directoryToken },
+		"a token in the URL":      inURL,
 		"a second, right, header": func(r *http.Request) { r.Header.Add("Authorization", "Bearer "+directoryToken) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,7 +154,9 @@ func TestSCIMDirectories(t *testing.T) {
 		r.URL.Path = strings.Replace(r.URL.Path, "/corp/", "/other/", 1)
 		r.Header.Set("Authorization", "Bearer "+otherDirectoryToken)
 	}
-	for method, body := range map[string]string{"GET": "", "PUT": `{"userName":"ada","active":false}`, "PATCH": patch(deactivatedByOkta), "DELETE": ""} {
+	for method, body := range map[string]string{
+		"GET": "", "PUT": `{"userName":"ada","active":false}`, "PATCH": patch(deactivatedByOkta), "DELETE": "",
+	} {
 		response, object := b.SCIM(method, user, body, other)
 		wantSCIMError(t, response, object, 404, "")
 	}
@@ -156,7 +164,8 @@ func TestSCIMDirectories(t *testing.T) {
 	wantList(t, list, 0, 1, 0)
 	_, list = b.SCIM("GET", filtered(`userName eq "ada"`), "", other)
 	wantList(t, list, 0, 1, 0)
-	if response, object := b.SCIM("POST", "/Users", `{"userName":"ada","externalId":"a2b4c6","active":false}`, other); response.StatusCode != 201 {
+	const sameName = `{"userName":"ada","externalId":"a2b4c6","active":false}`
+	if response, object := b.SCIM("POST", "/Users", sameName, other); response.StatusCode != 201 {
 		t.Errorf("the same name in another directory: %v", object)
 	}
 	b.WantActive(token)

@@ -60,7 +60,8 @@ func TestSCIMRenamed(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, withSCIM(bridge.SCIMUserName, "email"))
 	user := b.user("ada@contoso.com", "x")
-	b.WantSCIM(200, "PATCH", user, patch(`{"op":"Replace","path":"userName","value":"Ada@contoso.com"},{"op":"Replace","path":"externalId","value":"y"}`))
+	b.WantSCIM(200, "PATCH", user, patch(`{"op":"Replace","path":"userName","value":"Ada@contoso.com"},`+
+		`{"op":"Replace","path":"externalId","value":"y"}`))
 	if strings.Contains(b.Logs.String(), "a directory's user was renamed") {
 		t.Error("another case is another name")
 	}

@@ -56,7 +56,8 @@ func TestSCIMByEntra(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, withSCIM(bridge.SCIMExternalID, "sub"))
 	const name, external = "Test_User_00aa00aa-bb11-cc22-dd33-44ee44ee44ee", "0a21f0f2-8d2a-4f8e-bf98-7363c4aed4ef"
-	wantList(t, b.WantSCIM(200, "GET", filtered(`userName eq "fd1b1fd6-0b3c-4a2a-8a3a-0d0b6bd4a6b6"`), ""), 0, 1, 0) // Test Connection
+	wantList(t, b.WantSCIM(200, "GET",
+		filtered(`userName eq "fd1b1fd6-0b3c-4a2a-8a3a-0d0b6bd4a6b6"`), ""), 0, 1, 0) // Test Connection
 	wantList(t, b.WantSCIM(200, "GET", filtered(`externalId eq "`+external+`"`), ""), 0, 1, 0)
 	created := `{"schemas":["` + scimUser + `","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],
 		"externalId":"` + external + `","userName":"` + name + `","active":true,
@@ -79,7 +80,9 @@ func TestSCIMByEntra(t *testing.T) {
 	}
 	wantUser(t, b, b.WantSCIM(200, "GET", "/Users/"+id, ""), name, external, true)
 	b.WantSCIM(404, "GET", "/Users/5171a35d82074e068ce2", "")
-	for _, filter := range []string{`userName eq "` + name + `"`, `userName Eq "` + strings.ToUpper(name) + `"`, `externalId eq "` + external + `"`} {
+	for _, filter := range []string{
+		`userName eq "` + name + `"`, `userName Eq "` + strings.ToUpper(name) + `"`, `externalId eq "` + external + `"`,
+	} {
 		found := wantList(t, b.WantSCIM(200, "GET", filtered(filter)+"&aadOptscim062020", ""), 1, 1, 1)
 		wantUser(t, b, found[0].(map[string]any), name, external, true)
 	}
@@ -99,7 +102,8 @@ func TestSCIMByEntra(t *testing.T) {
 	wantUser(t, b, b.WantSCIM(200, "PATCH", "/Users/"+id, patch(deactivatedByEntra)), renamed, external, false)
 	found := wantList(t, b.WantSCIM(200, "GET", filtered(`userName eq "`+renamed+`"`), ""), 1, 1, 1)
 	wantUser(t, b, found[0].(map[string]any), renamed, external, false) // who is inactive is found, too
-	wantList(t, b.WantSCIM(200, "GET", "/Groups?excludedAttributes=members&filter="+url.QueryEscape(`displayName eq "x"`), ""), 0, 1, 0)
+	wantList(t, b.WantSCIM(200, "GET",
+		"/Groups?excludedAttributes=members&filter="+url.QueryEscape(`displayName eq "x"`), ""), 0, 1, 0)
 	b.WantSCIM(204, "DELETE", "/Users/"+id, "")
 	b.WantSCIM(404, "DELETE", "/Users/"+id, "")
 }
@@ -120,8 +124,10 @@ func TestSCIMByOkta(t *testing.T) {
 		!reflect.DeepEqual(notFound["schemas"], []any{scimError}) {
 		t.Errorf("no such user: %v", notFound)
 	}
-	created := `{"schemas":["` + scimUser + `"],"userName":"` + name + `","name":{"givenName":"Runscope300","familyName":"Hfluaklab151"},
-		"emails":[{"primary":true,"value":"` + name + `","type":"work"}],"displayName":"Runscope300 Hfluaklab151","locale":"en-US",
+	created := `{"schemas":["` + scimUser + `"],"userName":"` + name + `",
+		"name":{"givenName":"Runscope300","familyName":"Hfluaklab151"},
+		"emails":[{"primary":true,"value":"` + name + `","type":"work"}],
+		"displayName":"Runscope300 Hfluaklab151","locale":"en-US",
 		"externalId":"` + external + `","groups":[],"password":"1mz050nq","active":true}`
 	asJSON := func(r *http.Request) { r.Header.Set("Content-Type", "application/json") }
 	response, user := b.SCIM("POST", "/Users", created, asJSON)
@@ -165,8 +171,8 @@ func TestSCIMPages(t *testing.T) {
 		"startIndex=6": {5, 6, 0}, "count=1000000": {5, 1, 5}, "sortBy=id&attributes=id": {5, 1, 5},
 		"filter=externalId+eq+%22id0%22&count=2":                     {3, 1, 2},
 		"filter=externalId+eq+%22id0%22+and+userName+eq+%22USER2%22": {1, 1, 1},
-		"filter=id+eq+%22x%22":                                       {0, 1, 0}, "filter=userName+eq+%22user1%22+and+userName+eq+%22user2%22": {0, 1, 0},
-		"filter=userName+eq+%22%22": {0, 1, 0},
+		"filter=userName+eq+%22user1%22+and+userName+eq+%22user2%22": {0, 1, 0},
+		"filter=id+eq+%22x%22":                                       {0, 1, 0}, "filter=userName+eq+%22%22": {0, 1, 0},
 		"filter=urn:ietf:params:scim:schemas:core:2.0:User:userName+eq+%22user1%22": {1, 1, 1},
 		`filter=(userName+eq+"\u0075ser1")`:                                         {1, 1, 1},
 	} {

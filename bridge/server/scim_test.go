@@ -80,7 +80,8 @@ func (b *testBridge) WantSCIM(status int, method, path, body string) map[string]
 // user creates a user of the directory of "corp", and returns the path of the user.
 func (b *testBridge) user(userName, externalID string) string {
 	b.Helper()
-	created := b.WantSCIM(201, "POST", "/Users", fmt.Sprintf(`{"userName":%q,"externalId":%q,"active":true}`, userName, externalID))
+	created := b.WantSCIM(201, "POST", "/Users",
+		fmt.Sprintf(`{"userName":%q,"externalId":%q,"active":true}`, userName, externalID))
 	return "/Users/" + created["id"].(string)
 }
 
@@ -113,17 +114,22 @@ func TestSCIMEndsLinks(t *testing.T) {
 		{"Entra ID without a path", "PATCH", patch(`{"op":"Replace","value":{"active":"False"}}`), 200, true},
 		{"Okta", "PATCH", patch(deactivatedByOkta), 200, true},
 		{"Okta by PUT", "PUT", `{"userName":"ada","active":false,"name":{"givenName":"Ada"}}`, 200, true},
-		{"add", "PATCH", patch(`{"op":"Add","path":"urn:ietf:params:scim:schemas:core:2.0:User:ACTIVE","value":false}`), 200, true},
+		{"add", "PATCH",
+			patch(`{"op":"Add","path":"urn:ietf:params:scim:schemas:core:2.0:User:ACTIVE","value":false}`), 200, true},
 		{"deleted", "DELETE", "", 204, true},
-		{"the last of several operations", "PATCH", patch(`{"op":"replace","path":"displayName","value":"A"},` + deactivatedByEntra), 200, true},
+		{"the last of several operations", "PATCH",
+			patch(`{"op":"replace","path":"displayName","value":"A"},` + deactivatedByEntra), 200, true},
 		{"another id at once", "PUT", `{"userName":"ada","externalId":"another","active":false}`, 200, true},
 		{"PUT without active", "PUT", `{"userName":"ada","externalId":"a2b4c6"}`, 200, false},
 		{"PUT with null", "PUT", `{"userName":"ada","active":null}`, 200, false},
 		{"active", "PATCH", patch(`{"op":"Replace","path":"active","value":"True"}`), 200, false},
-		{"another attribute", "PATCH", patch(`{"op":"Replace","path":"emails[type eq \"work\"].value","value":"false"}`), 200, false},
-		{"active of another schema", "PATCH", patch(`{"op":"replace","path":"urn:x:2.0:User:active","value":false}`), 200, false},
+		{"another attribute", "PATCH",
+			patch(`{"op":"Replace","path":"emails[type eq \"work\"].value","value":"false"}`), 200, false},
+		{"active of another schema", "PATCH",
+			patch(`{"op":"replace","path":"urn:x:2.0:User:active","value":false}`), 200, false},
 		{"active taken away", "PATCH", patch(`{"op":"remove","path":"active"}`), 200, false},
-		{"activated at last", "PATCH", patch(deactivatedByOkta + `,{"op":"replace","path":"active","value":true}`), 200, false},
+		{"activated at last", "PATCH",
+			patch(deactivatedByOkta + `,{"op":"replace","path":"active","value":true}`), 200, false},
 		{"an operation that fails", "PATCH", patch(deactivatedByEntra + `,{"op":"remove","path":"userName"}`), 400, false},
 		{"no boolean", "PATCH", patch(`{"op":"replace","path":"active","value":0}`), 400, false},
 	}

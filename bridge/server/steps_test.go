@@ -58,13 +58,15 @@ func (b *testBridge) Submit(phone *simulator.Phone, page *simulator.Page, values
 }
 
 // SignIn opens an authorization request and signs a person in at the provider. It returns the page after that.
-func (b *testBridge) SignIn(phone *simulator.Phone, request simulator.Request, person upstreamtest.Person) *simulator.Page {
+func (b *testBridge) SignIn(phone *simulator.Phone, request simulator.Request,
+	person upstreamtest.Person) *simulator.Page {
 	b.Helper()
 	return b.SubmitLogin(phone, b.Open(phone, request.URL()), person)
 }
 
 // SubmitLogin signs a person in on the provider's login page.
-func (b *testBridge) SubmitLogin(phone *simulator.Phone, login *simulator.Page, person upstreamtest.Person) *simulator.Page {
+func (b *testBridge) SubmitLogin(phone *simulator.Phone, login *simulator.Page,
+	person upstreamtest.Person) *simulator.Page {
 	b.Helper()
 	if login.Status != http.StatusOK || !strings.HasPrefix(login.URL.String(), b.Config.Providers[0].Issuer) {
 		b.Fatalf("at %s, status %d, want the provider's login page:\n%s", login.URL, login.Status, login.Body)

@@ -59,7 +59,8 @@ func (s *hookedStore) CreatePendingConsent(ctx context.Context, pending bridge.P
 	return s.Store.CreatePendingConsent(ctx, pending)
 }
 
-func (s *hookedStore) PendingConsent(ctx context.Context, handle bridge.Hash, now time.Time) (bridge.PendingConsent, error) {
+func (s *hookedStore) PendingConsent(ctx context.Context, handle bridge.Hash,
+	now time.Time) (bridge.PendingConsent, error) {
 	if err := s.call(ctx, "PendingConsent"); err != nil {
 		return bridge.PendingConsent{}, err
 	}
@@ -80,7 +81,8 @@ func (s *hookedStore) Decide(ctx context.Context, handle bridge.Hash, decision b
 	return s.Store.Decide(ctx, handle, decision, now)
 }
 
-func (s *hookedStore) Revoke(ctx context.Context, filter bridge.LinkFilter, by bridge.Revocation) ([]bridge.Link, error) {
+func (s *hookedStore) Revoke(ctx context.Context, filter bridge.LinkFilter,
+	by bridge.Revocation) ([]bridge.Link, error) {
 	if err := s.call(ctx, "Revoke"); err != nil {
 		return nil, err
 	}

@@ -52,7 +52,8 @@ func timedPairs(b *testBridge, live string) []timedPair {
 			return request
 		}
 	}
-	refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {bridge.NewRandomToken(bridge.RefreshTokenKind)}}
+	refresh := url.Values{"grant_type": {"refresh_token"},
+		"refresh_token": {bridge.NewRandomToken(bridge.RefreshTokenKind)}}
 	lookup := url.Values{"token": {live}}
 	for _, party := range []struct {
 		path, id, secret string

@@ -47,7 +47,8 @@ func accountTroubles(faults *providerFaults) []trouble {
 				ada.Claims = map[string]any{"_claim_names": map[string]any{"groups": "src1"}}
 			})
 		})),
-		account("`account gone`", offline(func(p *bridge.AccountPolicy) { p.DeadGrace = 72 * time.Hour }), rechecking(disable)),
+		account("`account gone`", offline(func(p *bridge.AccountPolicy) { p.DeadGrace = 72 * time.Hour }),
+			rechecking(disable)),
 		account("no refresh token", func(b *testBridge) {
 			offline()(b)
 			faults.change(tokenPath, func(response map[string]any) { delete(response, "refresh_token") })

@@ -20,7 +20,8 @@ func pageTroubles(faults *providerFaults) []trouble {
 	down := func(b *testBridge) { b.Provider.SetDown(true) }
 	return []trouble{
 		page("This skill is not known here", nil, openChanged(func(r *simulator.Request) { r.ClientID = "nobody" })),
-		page("asked for a wrong address", nil, openChanged(func(r *simulator.Request) { r.RedirectURI = "https://evil.example/" })),
+		page("asked for a wrong address", nil,
+			openChanged(func(r *simulator.Request) { r.RedirectURI = "https://evil.example/" })),
 		page("Please start again", nil, func(b *testBridge) string {
 			return b.Open(simulator.NewPhone(), b.CallbackURL(simulator.NewPhone(), b.Request())).Body
 		}),
@@ -58,7 +59,8 @@ func pageTroubles(faults *providerFaults) []trouble {
 			return b.SubmitLogin(phone, b.Open(phone, b.Origin+"/links?provider=corp"), testbridge.Ada()).Body
 		}),
 		page("sign-in is busy", func(*testBridge) { faults.answer(tokenPath, http.StatusTooManyRequests, "") }, signIn),
-		page("Please wait a minute", withLimits, tooMany(send("GET", "/try/x", nil, header("X-Forwarded-For", "198.51.100.1")))),
+		page("Please wait a minute", withLimits,
+			tooMany(send("GET", "/try/x", nil, header("X-Forwarded-For", "198.51.100.1")))),
 		page("This page was fetched ahead", nil, send("GET", "/authorize", nil, header("Sec-Purpose", "prefetch"))),
 		page("This address is not used", nil, send("POST", "/authorize", url.Values{})),
 		page("Something went wrong", nil, broken(func(context.Context, string) error { panic("a mistake") })),
@@ -94,7 +96,8 @@ func reasonTroubles() []trouble {
 			return b.Submit(phone, b.Open(phone, b.Request().URL()), url.Values{"action": {"cancel"}}).Body
 		}),
 		reason(bridge.ReasonEmailMissing, withAda(domains, func(p *upstreamtest.Person) { p.Email = "" }), signIn),
-		reason(bridge.ReasonEmailUnverified, withAda(domains, func(p *upstreamtest.Person) { p.EmailVerified = false }), signIn),
+		reason(bridge.ReasonEmailUnverified,
+			withAda(domains, func(p *upstreamtest.Person) { p.EmailVerified = false }), signIn),
 		reason(bridge.ReasonEmailDomain, withAda(bridge.Allow{EmailDomains: []string{"fabrikam.com"}}, sameAda), signIn),
 		reason(bridge.ReasonGroups, withAda(bridge.Allow{Groups: []string{"inventors"}}, sameAda), signIn),
 		reason(bridge.ReasonGroupsOverage, withOverage, signIn),

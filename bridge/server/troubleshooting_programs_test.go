@@ -36,7 +36,9 @@ func rejectedTroubles() []trouble {
 			wantLogout(b, "first", form, http.StatusOK)
 			wantLogout(b, "again", form, http.StatusBadRequest)
 		}),
-		told("`aud is not the URL of the endpoint`", func(b *testBridge) { b.Revocation(issSub(b), map[string]any{"aud": b.Config.PublicURL}) }),
+		told("`aud is not the URL of the endpoint`", func(b *testBridge) {
+			b.Revocation(issSub(b), map[string]any{"aud": b.Config.PublicURL})
+		}),
 		told("`ambiguous`", func(b *testBridge) {
 			b.LinkOf(bridge.Account{Subject: "ada", Email: "team@contoso.com"})
 			b.LinkOf(bridge.Account{Subject: "hedy", Email: "team@contoso.com"})
@@ -65,7 +67,9 @@ func skillTroubles() []trouble {
 		skill("`reason` `invalid_grant`", nil, send("POST", "/token", code, basicAuth("pizza", skillSecret))),
 		skill("nothing at all", nil, func(b *testBridge) string { return b.Code("") }),
 		skill("only for some people", func(b *testBridge) { b.Skill.RedirectURIs = b.Skill.RedirectURIs[:1] }, open),
-		skill("lookups return 401", nil, func(b *testBridge) string { return lookup(b, "x", testbridge.BackendID, skillSecret) }),
+		skill("lookups return 401", nil, func(b *testBridge) string {
+			return lookup(b, "x", testbridge.BackendID, skillSecret)
+		}),
 		skill("for a fresh link", nil, func(b *testBridge) string {
 			return lookup(b, b.Link(), testbridge.LightsBackendID, testbridge.LightsSecret)
 		}),

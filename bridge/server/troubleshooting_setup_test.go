@@ -108,8 +108,8 @@ func setupTroubles(faults *providerFaults) []trouble {
 			metadata["id_token_signing_alg_values_supported"] = []string{"HS256"}
 		}), open),
 		setup("`invalid_client`", withWrongSecret, signIn),
-		setup("`AADSTS7000222`", answered(tokenPath, http.StatusUnauthorized,
-			`{"error":"invalid_client","error_description":"AADSTS7000222: The provided client secret keys are expired."}`), signIn),
+		setup("`AADSTS7000222`", answered(tokenPath, http.StatusUnauthorized, `{"error":"invalid_client",`+
+			`"error_description":"AADSTS7000222: The provided client secret keys are expired."}`), signIn),
 		setup("`invalid_scope`", nil, callback("error", "invalid_scope")),
 		setup("`unauthorized_client`", answered(tokenPath, http.StatusBadRequest, `{"error":"unauthorized_client"}`), signIn),
 		setup("no key for signatures", answered(keysPath, http.StatusOK, `{"keys":[]}`), open),
@@ -137,7 +137,9 @@ func setupTroubles(faults *providerFaults) []trouble {
 		setup("reference instead of the groups", withOverage, signIn),
 		setup("to be stored with the link", func(b *testBridge) {
 			b.Skill.Claims = []string{"about"}
-			withAda(bridge.Allow{}, func(ada *upstreamtest.Person) { ada.Claims = map[string]any{"about": strings.Repeat("x", 50_000)} })(b)
+			withAda(bridge.Allow{}, func(ada *upstreamtest.Person) {
+				ada.Claims = map[string]any{"about": strings.Repeat("x", 50_000)}
+			})(b)
 		}, signIn),
 		setup("`status 401`", func(b *testBridge) {
 			withSubject("oid")(b)

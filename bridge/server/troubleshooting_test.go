@@ -65,7 +65,7 @@ type trouble struct {
 	section, row string // row is a part of the row's text
 	configure    func(*testBridge)
 	produce      func(*testBridge) (shown string) // the page or the response
-	heldBy       string                           // or the file of another test, in which the words of the first cell stand
+	heldBy       string                           // or the file of another test that has the words of the first cell
 }
 
 // wantRow verifies that the words of a row are where its section says.

@@ -71,13 +71,15 @@ func TestTry(t *testing.T) {
 	b.WantMetric(`bridge_sign_ins_started_total{client_id="pizza",provider="corp"} 0`)
 	b.WantMetric(`bridge_sign_ins_returned_total{client_id="pizza",provider="corp"} 0`)
 
-	b.WantPage(b.Submit(preview, b.Open(preview, target), url.Values{}), http.StatusNotFound, "This test sign-in has ended")
+	b.WantPage(b.Submit(preview, b.Open(preview, target), url.Values{}), http.StatusNotFound,
+		"This test sign-in has ended")
 	b.Skill.Allow.Groups = nil
 	b.Restart()
 	b.WantPage(b.trySignIn(phone, target), http.StatusOK, "This account may link the skill.")
 	b.Clock.Advance(bridge.TicketLifetime)
 	b.WantPage(b.Open(phone, target), http.StatusNotFound, "This test sign-in has ended")
-	b.WantPage(b.Open(phone, b.Origin+"/try/"+bridge.NewTicketSecret()), http.StatusNotFound, "This test sign-in has ended")
+	b.WantPage(b.Open(phone, b.Origin+"/try/"+bridge.NewTicketSecret()), http.StatusNotFound,
+		"This test sign-in has ended")
 	b.WantPage(b.Open(phone, target[:len(target)-1]+"-"), http.StatusNotFound, "This test sign-in has ended")
 	b.WantLogged(map[string]any{"error": "the ticket is malformed"})
 	b.WantLinks(0)

@@ -23,7 +23,8 @@ func TestUserinfo(t *testing.T) {
 	}
 	want := `{"email":"ada@contoso.com","sub":"a2b4c6","upstream_iss":"` + b.Provider.Issuer() + `"}`
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		if response, body := send(method, nil); response.StatusCode != 200 || body != want || response.Header.Get("Cache-Control") != "no-store" {
+		response, body := send(method, nil)
+		if response.StatusCode != 200 || body != want || response.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: status %d, %s", method, response.StatusCode, body)
 		}
 	}

@@ -85,7 +85,8 @@ func foreignRedirectURI(skill *bridge.Skill, redirectURI string) string {
 		}
 	}
 	if slices.Contains(configured, asked) {
-		return "redirect_uri has vendor id " + asked + " of the skill, but is not one of its redirect URIs; set vendor_ids for all of them"
+		return "redirect_uri has vendor id " + asked + " of the skill, but is not one of its redirect URIs; " +
+			"set vendor_ids for all of them"
 	}
 	return fmt.Sprintf("redirect_uri has vendor id %s, the skill has vendor_ids %v", asked, configured)
 }

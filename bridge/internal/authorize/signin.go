@@ -104,7 +104,8 @@ func (h *Handler) exchange(ctx context.Context, f *flow, skill *bridge.Skill, pr
 	}
 	if policy.Offline && identity.RefreshToken == "" {
 		h.flowLog(ctx, f).Warn("no refresh token from the provider",
-			"hint", "the link will not be checked again: let the provider issue refresh tokens to this client, or set offline: false")
+			"hint", "the link will not be checked again: let the provider issue refresh tokens to this client, "+
+				"or set offline: false")
 	}
 	person := bridge.Identity{Provider: known, Subject: identity.Subject, Claims: claims}
 	account := policy.Account(person, identity.Sub, identity.SID)

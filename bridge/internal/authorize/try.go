@@ -136,7 +136,8 @@ func (h *Handler) skillName(f *flow) string {
 }
 
 // testResult says what the provider sent, what a link would keep of it, and what allow says.
-func testResult(skill *bridge.Skill, provider bridge.Provider, identity *upstream.Identity) (templates.TryResult, error) {
+func testResult(skill *bridge.Skill, provider bridge.Provider,
+	identity *upstream.Identity) (templates.TryResult, error) {
 	var claims bridge.Claims
 	var idToken, userinfo map[string]json.RawMessage
 	for text, into := range map[*json.RawMessage]any{

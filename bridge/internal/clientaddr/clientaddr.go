@@ -40,8 +40,8 @@ func parse(text string) (address netip.Addr, ok bool) {
 	return address.Unmap().WithZone(""), err == nil
 }
 
-// IsUnknown reports whether the address of a request may be that of a proxy, which all clients have then: the peer is on
-// this machine or in a private network and not trusted, or it is trusted and did not say whose request it is.
+// IsUnknown reports whether the address of a request may be that of a proxy, which all clients have then: the peer is
+// on this machine or in a private network and not trusted, or it is trusted and did not say whose request it is.
 func IsUnknown(r *http.Request, trusted []netip.Prefix) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

@@ -73,10 +73,12 @@ func (r *Registry) AuthenticateBackend(request *http.Request, form url.Values) (
 	return backend, nil
 }
 
-// AuthenticateRevocation returns who sent a revocation request, and the client ids of the skills whose tokens the sender
-// may revoke (RFC 7009 §2.1). A skill with a secret must authenticate. A skill without one names itself, and the token is
-// its proof. A backend may revoke for the skills that it serves. Errors are as of [Registry.AuthenticateSkill].
-func (r *Registry) AuthenticateRevocation(request *http.Request, form url.Values) (actor bridge.Actor, clientIDs []string, err error) {
+// AuthenticateRevocation returns who sent a revocation request, and the client ids of the skills whose tokens the
+// sender may revoke (RFC 7009 §2.1). A skill with a secret must authenticate. A skill without one names itself, and the
+// token is its proof. A backend may revoke for the skills that it serves. Errors are as of
+// [Registry.AuthenticateSkill].
+func (r *Registry) AuthenticateRevocation(request *http.Request,
+	form url.Values) (actor bridge.Actor, clientIDs []string, err error) {
 	isClient := func(id string) bool { return r.skills[id] != nil || r.backends[id] != nil }
 	err = authenticate(request, form, isClient, func(id, secret string) bool {
 		skill, backend := r.skills[id], r.backends[id]

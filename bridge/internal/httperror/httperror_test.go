@@ -38,12 +38,15 @@ func TestRespond(t *testing.T) {
 		log        string
 		retryAfter string
 	}{
-		{"page", httperror.People, both, 403, "REFERENCE", `msg="not linked" ref=REFERENCE route=/route status=403 address=192.0.2.1 reason=why error="the cause"`, ""},
+		{"page", httperror.People, both, 403, "REFERENCE",
+			`msg="not linked" ref=REFERENCE route=/route status=403 address=192.0.2.1 reason=why error="the cause"`, ""},
 		{"JSON", httperror.Programs, both, 503, `"error":"temporarily_unavailable"`, "reason=why", "2"},
 		{"redirect", httperror.People, redirect, 303, "", `msg="request rejected"`, ""},
-		{"OAuth error", httperror.Programs, oauth.ErrFormTooLarge, 413, `"reference":"REFERENCE"`, "reason=invalid_request", ""},
+		{"OAuth error", httperror.Programs, oauth.ErrFormTooLarge, 413, `"reference":"REFERENCE"`,
+			"reason=invalid_request", ""},
 		{"another error for people", httperror.People, errors.New("secret"), 500, "REFERENCE", "level=ERROR", ""},
-		{"another error for programs", httperror.Programs, errors.New("secret"), 500, `"error":"server_error"`, "level=ERROR", ""},
+		{"another error for programs", httperror.Programs, errors.New("secret"), 500, `"error":"server_error"`,
+			"level=ERROR", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer
@@ -53,7 +56,8 @@ func TestRespond(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			w := httptest.NewRecorder()
 			responder.Respond(w, r.WithContext(reference.NewContext(r.Context(), "REFERENCE")), "/route", tt.audience, tt.err)
-			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.body) || w.Header().Get("Retry-After") != tt.retryAfter {
+			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.body) ||
+				w.Header().Get("Retry-After") != tt.retryAfter {
 				t.Errorf("status %d, header %v, body %s", w.Code, w.Header(), w.Body)
 			}
 			if strings.Contains(w.Body.String(), "cause") || strings.Contains(w.Body.String(), "secret") {

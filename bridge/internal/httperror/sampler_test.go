@@ -17,7 +17,9 @@ import (
 // Internal errors are never left out, since no two need have the same cause.
 func TestInternalErrorsAreNotSampled(t *testing.T) {
 	var log bytes.Buffer
-	responder := &httperror.Responder{Log: slog.New(slog.NewTextHandler(&log, nil)), Sampler: httperror.NewSampler(time.Now)}
+	responder := &httperror.Responder{
+		Log: slog.New(slog.NewTextHandler(&log, nil)), Sampler: httperror.NewSampler(time.Now),
+	}
 	flood := func(err error) int {
 		log.Reset()
 		for range 150 {

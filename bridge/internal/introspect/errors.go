@@ -47,7 +47,8 @@ func (h *Handler) mapError(r *http.Request, err error) *httperror.Error {
 		e.Level, e.Reason, e.OAuth = slog.LevelInfo, oauthError.Code, oauthError
 	case errors.Is(err, errNotChecked):
 		e.Level, e.OAuth = slog.LevelWarn, errAccountUnknown
-		e.Attrs = []any{"hint", "look for `account not checked` in the log: the provider does not answer, or not about this person"}
+		e.Attrs = []any{"hint", "look for `account not checked` in the log: " +
+			"the provider does not answer, or not about this person"}
 	case r.Context().Err() != nil, h.feed.failing.Load():
 		// The backend has closed the connection, or the log has the outage already.
 		e.Level = slog.LevelDebug

@@ -22,8 +22,9 @@ import (
 // What is taken for a plain token has the same meaning when it is parsed as a form.
 func FuzzPlainToken(f *testing.F) {
 	token := bridge.NewRandomToken(bridge.AccessTokenKind)
-	for _, body := range []string{"token=" + token, "token=" + token + "&token=x", "token=%61" + token[1:], "token=" + token + "+",
-		"a=b&token=" + token, "token=" + token + ";x", "token=", "token=" + token[:20] + "=" + token[21:], token, ""} {
+	for _, body := range []string{"token=" + token, "token=" + token + "&token=x", "token=%61" + token[1:],
+		"token=" + token + "+", "a=b&token=" + token, "token=" + token + ";x", "token=",
+		"token=" + token[:20] + "=" + token[21:], token, ""} {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

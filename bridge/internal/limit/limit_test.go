@@ -46,7 +46,9 @@ func TestByAddress(t *testing.T) {
 			t.Errorf("%s must wait %v", name, wait)
 		}
 	}
-	for _, r := range []*http.Request{requestFrom("198.51.100.1", ""), requestFrom("10.0.0.1", "203.0.113.5, 198.51.100.1")} {
+	for _, r := range []*http.Request{
+		requestFrom("198.51.100.1", ""), requestFrom("10.0.0.1", "203.0.113.5, 198.51.100.1"),
+	} {
 		if limits.Wait(r) == 0 {
 			t.Errorf("%s, forwarded for %s, need not wait", r.RemoteAddr, r.Header.Get("X-Forwarded-For"))
 		}

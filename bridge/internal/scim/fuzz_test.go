@@ -32,7 +32,8 @@ func FuzzReadUser(f *testing.F) {
 			return
 		}
 		checkChange(t, change)
-		if change.Active != nil && !*change.Active && !strings.Contains(strings.ToLower(body), "false") && !strings.Contains(body, `\u`) {
+		if change.Active != nil && !*change.Active &&
+			!strings.Contains(strings.ToLower(body), "false") && !strings.Contains(body, `\u`) {
 			t.Errorf("%s deactivates", body)
 		}
 	})

@@ -64,7 +64,8 @@ func encodeMetadata(deps endpoint.Deps) []byte {
 	if hasPublic {
 		m.RevocationAuthMethods = append(m.RevocationAuthMethods, "none")
 	}
-	if providers := deps.Clients.UniversalLogout(); len(providers) == 1 { // each has an endpoint, and the metadata room for one
+	// Each provider has an endpoint, and the metadata room for one.
+	if providers := deps.Clients.UniversalLogout(); len(providers) == 1 {
 		m.GlobalRevocationEndpoint = deps.PublicURL + endpoint.GlobalTokenRevocation + providers[0]
 		m.GlobalRevocationMethods = []string{upstream.RevocationType}
 	}
