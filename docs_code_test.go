@@ -41,7 +41,8 @@ func TestConfigurationsInDocuments(t *testing.T) {
 const minimal = `
 public_url: https://link.example.com
 keys: ["${BRIDGE_KEY}"]
-providers: [{id: corp, issuer: https://login.example.com, client_id: alexa-bridge, client_secret: "${CORP_CLIENT_SECRET}"}]
+providers: [{id: corp, issuer: https://login.example.com, client_id: alexa-bridge,
+  client_secret: "${CORP_CLIENT_SECRET}"}]
 skills: [{client_id: pizza, name: Contoso Pizza, grants: [implicit], vendor_ids: [M2AAAAAAAAAAAA]}]
 `
 

@@ -128,7 +128,8 @@ func TestTroubleshooting(t *testing.T) {
 // TestArchitectureFiles verifies that the files which docs/architecture.md leads through exist.
 func TestArchitectureFiles(t *testing.T) {
 	all := files(t, ".go")
-	for _, match := range regexp.MustCompile("`([a-z/_]+\\.go)`").FindAllStringSubmatch(readFile(t, "docs/architecture.md"), -1) {
+	names := regexp.MustCompile("`([a-z/_]+\\.go)`")
+	for _, match := range names.FindAllStringSubmatch(readFile(t, "docs/architecture.md"), -1) {
 		named := func(file string) bool { return file == match[1] || strings.HasSuffix(file, "/"+match[1]) }
 		if !slices.ContainsFunc(all, named) {
 			t.Errorf("docs/architecture.md names %s, which does not exist", match[1])
@@ -147,7 +148,8 @@ func sources(t *testing.T) string {
 	t.Helper()
 	var all bytes.Buffer
 	for _, file := range files(t, ".go") {
-		if !strings.HasSuffix(file, "_test.go") && !strings.HasPrefix(file, "examples") && !strings.HasPrefix(file, "internal") {
+		if !strings.HasSuffix(file, "_test.go") && !strings.HasPrefix(file, "examples") &&
+			!strings.HasPrefix(file, "internal") {
 			all.WriteString(readFile(t, file))
 		}
 	}
@@ -186,7 +188,8 @@ func readFile(t *testing.T, path string) string {
 var codeBlock = regexp.MustCompile("(?ms)^```([a-z]*)\n(.*?)^```$")
 
 func withoutCode(text string) string {
-	return regexp.MustCompile("`[^`\n]*`").ReplaceAllStringFunc(codeBlock.ReplaceAllString(text, ""), func(span string) string {
+	spans := regexp.MustCompile("`[^`\n]*`")
+	return spans.ReplaceAllStringFunc(codeBlock.ReplaceAllString(text, ""), func(span string) string {
 		return strings.NewReplacer("](", "", "`", "").Replace(span) // the words of a heading stay
 	})
 }

@@ -69,7 +69,8 @@ func (a Allow) checkEmail(claims Claims) Rule {
 	email := claims.String(ClaimEmail)
 	switch {
 	case email == "":
-		rule.Reason, rule.Detail = ReasonEmailMissing, "the provider sent no claim email; request the scope email, or set email_claim"
+		rule.Reason = ReasonEmailMissing
+		rule.Detail = "the provider sent no claim email; request the scope email, or set email_claim"
 	case !a.EmailTrusted && !claims.EmailVerified():
 		rule.Reason, rule.Detail = ReasonEmailUnverified, detailUnverified
 	case !slices.Contains(a.EmailDomains, emailDomain(email)):

@@ -104,7 +104,8 @@ func TestLinkID(t *testing.T) {
 
 func TestClaims(t *testing.T) {
 	var claims bridge.Claims
-	text := `{"text":"a","number":12345678901234567890,"yes":true,"list":["a",1,false,null,{"x":1},["y"]],"object":{"a":"b"},"none":null}`
+	text := `{"text":"a","number":12345678901234567890,"yes":true,"list":["a",1,false,null,{"x":1},["y"]],` +
+		`"object":{"a":"b"},"none":null}`
 	if err := json.Unmarshal([]byte(text), &claims); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,8 @@
 // mean:
 //
 //   - Towards Alexa we are the authorization server. [Skill] is our client, [AuthorizationRequest] is Alexa's request,
-//     [Link] is one person's consent that one skill may know them, and tokens are ours: opaque, stored only as a [Hash].
+//     [Link] is one person's consent that one skill may know them, and tokens are ours: opaque, stored only as a
+//     [Hash].
 //   - Towards the provider we are a relying party. [Identity] is the person whom the provider identified.
 //   - Towards a skill's [Backend] we are an introspection endpoint. It presents a token and learns whose link it is.
 //

@@ -32,7 +32,8 @@ func TestAdminTokens(t *testing.T) {
 		!slices.Equal(hr.May, []bridge.AdminRight{bridge.AdminRead, bridge.AdminRevoke}) {
 		t.Errorf("the token of the secret is %+v", hr)
 	}
-	if erasure := bridge.FindAdminToken(tokens, next); erasure == nil || !erasure.Has(bridge.AdminForget) || erasure.Has(bridge.AdminRead) {
+	if erasure := bridge.FindAdminToken(tokens, next); erasure == nil || !erasure.Has(bridge.AdminForget) ||
+		erasure.Has(bridge.AdminRead) {
 		t.Errorf("the token of the other secret is %+v", erasure)
 	}
 	if loaded, _ := load(t, good); len(loaded.Server.AdminTokens) != 0 {
@@ -46,11 +47,13 @@ func TestAdminTokenProblems(t *testing.T) {
 	const reference = `"${BRIDGE_TEST_ADMIN}"`
 	for _, tt := range []struct{ name, token, want string }{
 		{"no name", "{secret: " + reference + ", may: [read]}", "3:5: admin_tokens[0].name: not a name"},
-		{"an upper case name", "{name: HR, secret: " + reference + ", may: [read]}", `3:12: admin_tokens[0].name: not a name: "HR"`},
+		{"an upper case name", "{name: HR, secret: " + reference + ", may: [read]}",
+			`3:12: admin_tokens[0].name: not a name: "HR"`},
 		{"a long name", "{name: " + strings.Repeat("x", 65) + ", secret: " + reference + ", may: [read]}",
 			"3:12: admin_tokens[0].name: not a name"},
 		{"no secret", "{name: hr, may: [read]}", "3:5: admin_tokens[0].secret: missing"},
-		{"a short secret", "{name: hr, secret: abcdefgh12345678, may: [read]}", "3:24: admin_tokens[0].secret: 16 characters long"},
+		{"a short secret", "{name: hr, secret: abcdefgh12345678, may: [read]}",
+			"3:24: admin_tokens[0].secret: 16 characters long"},
 		{"a guessable secret", "{name: hr, secret: 0123456789abcdef0123456789abcdef, may: [read]}",
 			"3:24: admin_tokens[0].secret: can be guessed"},
 		{"no rights", "{name: hr, secret: " + reference + "}", "3:5: admin_tokens[0].may: missing or empty"},
@@ -86,7 +89,8 @@ func TestAdminTokenWarnings(t *testing.T) {
 		switch _, warnings := load(t, text); {
 		case want == "" && len(warnings) != 0:
 			t.Errorf("%s: warnings %v", listen, warnings)
-		case want != "" && (len(warnings) != 1 || warnings[0].Path != "admin_listen" || !strings.Contains(warnings[0].Text, want)):
+		case want != "" && (len(warnings) != 1 || warnings[0].Path != "admin_listen" ||
+			!strings.Contains(warnings[0].Text, want)):
 			t.Errorf("%s: warnings %v, want one with %q", listen, warnings, want)
 		}
 	}

@@ -21,8 +21,8 @@ func (b *builder) subjectClaim(path, name string) {
 // one person to another.
 func isChangeable(name string) bool {
 	return slices.Contains([]string{
-		"preferred_username", "upn", "userprincipalname", "unique_name", "username", "login", "name", "given_name", "family_name",
-		"nickname", "mail", "email", "emails", "phone_number", "profile", "website",
+		"preferred_username", "upn", "userprincipalname", "unique_name", "username", "login", "name", "given_name",
+		"family_name", "nickname", "mail", "email", "emails", "phone_number", "profile", "website",
 	}, strings.ToLower(name))
 }
 

@@ -45,9 +45,10 @@ func TestSCIM(t *testing.T) {
 }
 
 func TestSCIMProblems(t *testing.T) {
+	const shared = "21:13: backends[0].secret: the same secret as providers[0].scim.token"
 	for keys, want := range map[string]string{
 		"scim: {token: short}":                            "10:19: providers[0].scim.token: 5 characters long",
-		"scim: {token: " + backendSecret + "}":            "21:13: backends[0].secret: the same secret as providers[0].scim.token",
+		"scim: {token: " + backendSecret + "}":            shared,
 		"scim: {attribute: email}":                        `10:23: providers[0].scim.attribute: unknown: "email"`,
 		"scim: {tokens: x}":                               `10:12: providers[0].scim.tokens: unknown key`,
 		"scim: {token: a" + strings.Repeat("b", 40) + "}": "10:19: providers[0].scim.token: can be guessed: ",

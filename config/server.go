@@ -81,14 +81,15 @@ func (b *builder) trustedProxies(texts []string, publicURL string) []netip.Prefi
 		case network.Bits() == 0:
 			b.warn(path, "every address: anyone can claim any address in X-Forwarded-For; set the networks of your proxies")
 		case network.Bits() < 8:
-			b.warn(path, "a large part of the internet: anyone there can claim any address in X-Forwarded-For; set the networks of your proxies")
+			b.warn(path, "a large part of the internet: anyone there can claim any address in X-Forwarded-For; "+
+				"set the networks of your proxies")
 		}
 		proxies = append(proxies, network)
 	}
 	if len(texts) == 0 && strings.HasPrefix(publicURL, "https:") {
 		b.warn(list,
-			"empty, so that the log has the address of your proxy in place of the client's, and limits per address do not apply; "+
-				"set the proxy's network")
+			"empty, so that the log has the address of your proxy in place of the client's, and limits per address "+
+				"do not apply; set the proxy's network")
 	}
 	return proxies
 }

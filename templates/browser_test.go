@@ -70,7 +70,9 @@ func look(t *testing.T, ctx context.Context, origin, name string, width int64, s
 
 // outOfSight lists what a person must see to decide and does not, before anything is scrolled. To use another account
 // is the least likely choice on the consent page.
-const outOfSight = `[...document.querySelectorAll("button:not(.quiet), .warning, .learns li, .links li, h1")].filter(e => {
+const outOfSight = `[
+	...document.querySelectorAll("button:not(.quiet), .warning, .learns li, .links li, h1")
+].filter(e => {
 	if (!e.checkVisibility()) { return false; } // in a closed <details>
 	const at = e.getBoundingClientRect();
 	return at.top < 0 || at.bottom > innerHeight ||

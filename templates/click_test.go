@@ -17,10 +17,12 @@ func TestDoubleClick(t *testing.T) {
 	defer cancel()
 	// A browser without a screen says that it has no mouse, so the rules for one are applied to it by hand.
 	const prepare = `
-		[...document.styleSheets[0].cssRules].filter(r => r.media?.mediaText === "(hover: hover)").forEach(r => r.media.mediaText = "all");
+		[...document.styleSheets[0].cssRules].filter(r => r.media?.mediaText === "(hover: hover)")
+			.forEach(r => r.media.mediaText = "all");
 		window.sent = 0;
 		document.querySelector("form").addEventListener("submit", e => { e.preventDefault(); window.sent++ });`
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(servePages(t)+"/consent")); err != nil {
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800),
+		chromedp.Navigate(servePages(t)+"/consent")); err != nil {
 		t.Fatal(err)
 	}
 	at, err := chromedp.Run(ctx, chromedp.Evaluate[[]float64](prepare+`(() => {
@@ -45,7 +47,8 @@ func TestDoubleClick(t *testing.T) {
 		t.Error("a click at once links")
 	}
 	// The animation has ended when the button takes clicks.
-	_, err = chromedp.Run(ctx, chromedp.Poll[bool](`getComputedStyle(document.querySelector(".deed")).pointerEvents === "auto"`))
+	_, err = chromedp.Run(ctx,
+		chromedp.Poll[bool](`getComputedStyle(document.querySelector(".deed")).pointerEvents === "auto"`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -148,8 +148,8 @@ func (p *Pages) tryAll() error {
 		try(p.setupFault, setupFaultData{SetupFaultPage{}, p.frame}),
 		try(p.try, tryData{TryResult{}, false, p.frame}),
 		try(p.try, tryData{TryResult{Failure: "failure", Hint: "hint"}, true, p.frame}),
-		try(p.try, tryData{TryResult{Rules: []TryRule{{}}, Kept: []TryClaim{{}}, Sent: []TryClaim{{}}, Problems: []string{"problem"}},
-			true, p.frame}),
+		try(p.try, tryData{TryResult{Rules: []TryRule{{}}, Kept: []TryClaim{{}}, Sent: []TryClaim{{}},
+			Problems: []string{"problem"}}, true, p.frame}),
 		try(p.home, homeData{p.frame, []string{"skill"}}),
 		p.tryLinks(),
 	)

@@ -255,7 +255,8 @@ func TestPagesShowMoreThanAName(t *testing.T) {
 			return p.Consent(w, templates.ConsentPage{Skill: "Contoso Pizza", Name: "Press Link", Subject: "248289761001"})
 		},
 		"refused": func(w http.ResponseWriter) error {
-			return p.Refused(w, templates.RefusedPage{Skill: "Contoso Pizza", Account: true, Name: "Press Link", Subject: "248289761001"})
+			return p.Refused(w, templates.RefusedPage{Skill: "Contoso Pizza", Account: true, Name: "Press Link",
+				Subject: "248289761001"})
 		},
 	} {
 		if _, body := render(t, write); !strings.Contains(body, "248289761001") {

@@ -71,7 +71,8 @@ func ParseEvent(body []byte) (Event, error) {
 }
 
 // time returns the time at a path of names: a text in the format of RFC 3339, or a number of seconds or milliseconds
-// since 1970. It is zero if it is absent or null. No event is from before 1970: no link that lives then could be exported.
+// since 1970. It is zero if it is absent or null. No event is from before 1970: no link that lives then could be
+// exported.
 func (e *envelope) time(path ...string) time.Time {
 	switch value := e.value(path...).(type) {
 	case nil:

@@ -33,7 +33,8 @@ func FuzzVendorID(f *testing.F) {
 
 // Settings of any form are compared or refused, and never repeat the client secret.
 func FuzzCompare(f *testing.F) {
-	for _, settings := range []string{"", "{}", "[]", `{"accountLinkingResponse":{"type":"AUTH_CODE","clientSecret":"the-secret-of-the-skill"}}`,
+	for _, settings := range []string{"", "{}", "[]",
+		`{"accountLinkingResponse":{"type":"AUTH_CODE","clientSecret":"the-secret-of-the-skill"}}`,
 		`{"accountLinkingRequest":{"scopes":["the-secret-of-the-skill"],"domains":null}}`, `{"type":7}`,
 		`{"accountLinkingResponse":{"type":"the-secret-of-the-skill"}}`} {
 		f.Add([]byte(settings))

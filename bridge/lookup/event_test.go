@@ -69,7 +69,8 @@ func TestTellBridgeFails(t *testing.T) {
 	} {
 		fake := &fakeBridge{respond: func(string) (int, string) { return status, disabledEvent }}
 		err := fake.client().ForwardEvent(t.Context(), []byte(disabledEvent))
-		if err == nil || errors.Is(err, lookup.ErrUnavailable) != unavailable || strings.Contains(err.Error(), "the-request") {
+		if err == nil || errors.Is(err, lookup.ErrUnavailable) != unavailable ||
+			strings.Contains(err.Error(), "the-request") {
 			t.Errorf("%d: %v", status, err)
 		}
 		fake.wantAsked(t, 1)

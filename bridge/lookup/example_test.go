@@ -19,7 +19,8 @@ func ExampleClient_Middleware() {
 	client := &lookup.Client{Endpoint: bridge.URL + "/lookup", ID: "pizza-backend", Secret: "secret"}
 	skill := client.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		person := lookup.PersonFromContext(r.Context())
-		fmt.Fprintf(w, `{"version":"1.0","response":{"outputSpeech":{"type":"PlainText","text":"Hello %s"}}}`, person.Claim("name"))
+		fmt.Fprintf(w, `{"version":"1.0","response":{"outputSpeech":{"type":"PlainText","text":"Hello %s"}}}`,
+			person.Claim("name"))
 	}))
 
 	for _, token := range []string{"token-of-ada", "revoked-token"} {

@@ -88,7 +88,8 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 		temporary bool
 		text      string
 	}{
-		{401, `{"error":"invalid_client","error_description":"wrong"}`, false, `lookup: status 401: "invalid_client": "wrong"`},
+		{401, `{"error":"invalid_client","error_description":"wrong"}`, false,
+			`lookup: status 401: "invalid_client": "wrong"`},
 		{404, "", false, "status 404"}, {403, "<html>", false, "status 403"},
 		{429, "", true, "status 429"}, {500, "", true, "status 500"}, {302, "", true, "status 302"},
 		{201, "", true, "status 201"}, {408, "", true, "status 408"},

@@ -37,7 +37,8 @@ func TestMiddleware(t *testing.T) {
 		}
 	}))
 	custom := func(kind, token string) string {
-		return `{"request":{"type":"` + kind + `","locale":"de-DE"},"context":{"System":{"user":{"accessToken":"` + token + `"}}}}`
+		return `{"request":{"type":"` + kind + `","locale":"de-DE"},` +
+			`"context":{"System":{"user":{"accessToken":"` + token + `"}}}}`
 	}
 	for _, tt := range []struct {
 		name, body string
@@ -51,7 +52,8 @@ func TestMiddleware(t *testing.T) {
 		{"nothing is known", custom("IntentRequest", "outage"), 200, "try again later"},
 		{"end of the session of someone who is not linked", custom("SessionEndedRequest", ""), 200, ""},
 		{"end of the session during an outage", custom("SessionEndedRequest", "outage"), 200, ""},
-		{"smart home", `{"directive":{"header":{"namespace":"Alexa","name":"ReportState"},"endpoint":{"scope":{"token":"ended"}}}}`,
+		{"smart home",
+			`{"directive":{"header":{"namespace":"Alexa","name":"ReportState"},"endpoint":{"scope":{"token":"ended"}}}}`,
 			200, "INVALID_AUTHORIZATION_CREDENTIAL"},
 		{"smart home, nothing is known",
 			`{"directive":{"header":{"namespace":"Alexa","name":"ReportState"},"endpoint":{"scope":{"token":"outage"}}}}`,

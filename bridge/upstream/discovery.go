@@ -266,7 +266,8 @@ func (p *Provider) authMethod(supported []string) (string, error) {
 	known := []string{AuthMethodBasic, AuthMethodPost, AuthMethodNone}
 	switch {
 	case p.config.AuthMethod != "" && !slices.Contains(known, p.config.AuthMethod):
-		return "", misconfigured(StageDiscovery, "use one of "+strings.Join(known, ", "), "unknown auth_method %q", p.config.AuthMethod)
+		return "", misconfigured(StageDiscovery, "use one of "+strings.Join(known, ", "),
+			"unknown auth_method %q", p.config.AuthMethod)
 	case p.config.AuthMethod != "":
 		return p.config.AuthMethod, nil
 	case p.config.ClientSecret == "":

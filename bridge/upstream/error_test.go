@@ -29,7 +29,8 @@ func TestKeysFail(t *testing.T) {
 		{"the connection is cut", override(keysPath, cut), unavailable},
 		{"nobody listens", unreachable("jwks_uri"), unavailable},
 		{"not JSON", answer(http.StatusOK, "<html>"), "misconfigured at keys"},
-		{"an ID token that no key could help", combine(override(keysPath, cut), withIDToken(unsecured)), "out of reach at keys"},
+		{"an ID token that no key could help", combine(override(keysPath, cut), withIDToken(unsecured)),
+			"out of reach at keys"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

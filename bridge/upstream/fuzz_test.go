@@ -43,7 +43,8 @@ func FuzzIDToken(f *testing.F) {
 
 // No bytes in place of the token response make a sign-in: none of them can have the ID token.
 func FuzzTokenResponse(f *testing.F) {
-	for _, seed := range []string{"", "null", "[]", "{}", `{"error":"invalid_grant"}`, `{"error":7}`, `{"id_token":7}`, "<html>", `{"id_token":"a.b.c"}`} {
+	for _, seed := range []string{"", "null", "[]", "{}", `{"error":"invalid_grant"}`, `{"error":7}`, `{"id_token":7}`,
+		"<html>", `{"id_token":"a.b.c"}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -55,8 +56,10 @@ func FuzzTokenResponse(f *testing.F) {
 
 // Userinfo is used only if it is about the person of the ID token.
 func FuzzUserinfo(f *testing.F) {
-	for _, seed := range []string{"", "null", "[]", `{"sub":"a2b4c6","groups":["a"],"email":"ada@contoso.com","email_verified":true}`,
-		`{"sub":"a2b4c6","groups":{"a":{"b":"c"}},"email":["x"],"name":{}}`, `{"sub":"mallory","groups":[]}`, `{"sub":"a2b4c6","SUB":"x"}`} {
+	for _, seed := range []string{"", "null", "[]",
+		`{"sub":"a2b4c6","groups":["a"],"email":"ada@contoso.com","email_verified":true}`,
+		`{"sub":"a2b4c6","groups":{"a":{"b":"c"}},"email":["x"],"name":{}}`, `{"sub":"mallory","groups":[]}`,
+		`{"sub":"a2b4c6","SUB":"x"}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -72,9 +75,11 @@ func FuzzUserinfo(f *testing.F) {
 // No bytes in place of the answer to a refresh token say anything about somebody but whose token it is. The account is
 // gone only if the answer is an error, and lives only if the answer has a token.
 func FuzzRenewal(f *testing.F) {
-	for _, seed := range []string{"", "null", "[]", "{}", "<html>", `{"error":"invalid_grant"}`, `{"error":"INVALID_GRANT"}`, `{"error":7}`,
+	for _, seed := range []string{"", "null", "[]", "{}", "<html>", `{"error":"invalid_grant"}`,
+		`{"error":"INVALID_GRANT"}`, `{"error":7}`,
 		`{"error":"invalid_request","error_description":"Refresh token expired."}`, `{"error":"invalid_client"}`,
-		`{"access_token":"a"}`, `{"refresh_token":"b","id_token":7}`, `{"id_token":"a.b.c"}`, `{"access_token":"a","error":""}`} {
+		`{"access_token":"a"}`, `{"refresh_token":"b","id_token":7}`, `{"id_token":"a.b.c"}`,
+		`{"access_token":"a","error":""}`} {
 		f.Add(http.StatusOK, []byte(seed))
 		f.Add(http.StatusBadRequest, []byte(seed))
 		f.Add(http.StatusInternalServerError, []byte(seed))
@@ -115,7 +120,8 @@ func encodeText(text string) []byte { return must(json.Marshal(text)) }
 // A discovery document is used only if it is of the configured issuer.
 func FuzzMetadata(f *testing.F) {
 	for _, seed := range []string{"", "null", "{}", `{"issuer":"x"}`, `{"issuer":7,"jwks_uri":[]}`,
-		`{"authorization_endpoint":"javascript:alert(1)","token_endpoint":"%"}`, `{"id_token_signing_alg_values_supported":{"a":1}}`} {
+		`{"authorization_endpoint":"javascript:alert(1)","token_endpoint":"%"}`,
+		`{"id_token_signing_alg_values_supported":{"a":1}}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -127,7 +133,8 @@ func FuzzMetadata(f *testing.F) {
 
 // Keys that are not the provider's verify nothing.
 func FuzzKeys(f *testing.F) {
-	for _, seed := range []string{"", "null", "{}", `{"keys":null}`, `{"keys":[]}`, `{"keys":[{}]}`, `{"keys":[{"kty":"oct","k":"AAAA"}]}`,
+	for _, seed := range []string{"", "null", "{}", `{"keys":null}`, `{"keys":[]}`, `{"keys":[{}]}`,
+		`{"keys":[{"kty":"oct","k":"AAAA"}]}`,
 		`{"keys":[{"kty":"EC","crv":"P-256","x":"AQ","y":"AQ"},{"kty":"RSA","n":"","e":"AQAB"},7]}`} {
 		f.Add([]byte(seed))
 	}

@@ -51,7 +51,8 @@ func (p *Provider) fetchKeys(ctx context.Context, m *metadata) error {
 		if skipped == nil {
 			skipped = errors.New("it is empty")
 		}
-		return misconfigured(StageKeys, hintKeys, "the key set has no key for signatures that can be read: %w", p.redact(skipped))
+		return misconfigured(StageKeys, hintKeys, "the key set has no key for signatures that can be read: %w",
+			p.redact(skipped))
 	}
 	return nil
 }

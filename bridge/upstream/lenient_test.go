@@ -22,7 +22,8 @@ func TestUserinfoIsAWish(t *testing.T) {
 		"401": answer(http.StatusUnauthorized, `{"error":"invalid_token"}`), "404": answer(http.StatusNotFound, ""),
 		"empty": answer(http.StatusOK, ""), "HTML": answer(http.StatusOK, "<html>"), "null": answer(http.StatusOK, "null"),
 		"500": answer(http.StatusInternalServerError, ""), "429": answer(http.StatusTooManyRequests, ""),
-		"cut": override(userinfoPath, cut), "another sub": answer(http.StatusOK, `{"sub":"mallory","email":"m@contoso.com","groups":["a"]}`),
+		"cut":         override(userinfoPath, cut),
+		"another sub": answer(http.StatusOK, `{"sub":"mallory","email":"m@contoso.com","groups":["a"]}`),
 	}
 	outages := []string{"500", "cut"}
 	for name, fail := range fails {
@@ -105,7 +106,8 @@ func TestUnreadableClaims(t *testing.T) {
 		{"roles of Zitadel", combine(with("urn:zitadel:iam:org:project:roles",
 			map[string]any{"admin": map[string]any{"1": "contoso.com"}, "user": map[string]any{"2": "fabrikam.com"}}),
 			groupsIn("urn:zitadel:iam:org:project:roles")), "groups", `["admin","user"]`, 0},
-		{"claim sources that do not exist", with("_claim_names", map[string]any{"address": "src1"}), "sub", `"` + subject + `"`, 0},
+		{"claim sources that do not exist", with("_claim_names", map[string]any{"address": "src1"}),
+			"sub", `"` + subject + `"`, 0},
 		{"iat is text", with("iat", "yesterday"), "sub", `"` + subject + `"`, 0},
 	}
 	for _, tt := range tests {
@@ -237,19 +239,22 @@ func TestHints(t *testing.T) {
 		cause, hint string // parts
 	}{
 		{"a wrong secret", oauthError("invalid_client", ""), "invalid_client", "auth_method: client_secret_post"},
-		{"a wrong secret in the body", combine(post, oauthError("invalid_client", "")), "", "auth_method: client_secret_basic"},
+		{"a wrong secret in the body", combine(post, oauthError("invalid_client", "")), "",
+			"auth_method: client_secret_basic"},
 		{"an expired secret", oauthError("invalid_client", "AADSTS7000222: keys expired"), "AADSTS7000222", "has expired"},
 		{"a scope", oauthError("invalid_scope", ""), "invalid_scope", "scopes"},
 		{"a client without the grant", oauthError("unauthorized_client", ""), "", "authorization code grant"},
-		{"a slash too many", metadata("issuer", "http://127.0.0.1/"), `announces the issuer "http://127.0.0.1/"`, "set issuer"},
+		{"a slash too many", metadata("issuer", "http://127.0.0.1/"), `announces the issuer "http://127.0.0.1/"`,
+			"set issuer"},
 		{"the discovery URL as issuer", configured(func(config *upstream.Config) { config.Issuer += discoveryPath }),
 			discoveryPath + discoveryPath + ": status 404", "without /.well-known/openid-configuration"},
 		{"not reached", override(discoveryPath, cut), discoveryPath, ""},
 		{"HS256 announced", metadata("id_token_signing_alg_values_supported", []string{"HS256"}), "HS256 only", "RS256"},
 		{"HS256 used", hs256, `"HS256"`, "RS256"},
-		{"an algorithm that is not announced", metadata("id_token_signing_alg_values_supported", []string{"RS256"}), `"ES256"`,
-			"announce"},
-		{"an encrypted ID token", withIDToken(func(map[string]any) string { return "eyJhbGciOiJSU0EtT0FFUC0yNTYifQ.a.b.c.d" }),
+		{"an algorithm that is not announced", metadata("id_token_signing_alg_values_supported", []string{"RS256"}),
+			`"ES256"`, "announce"},
+		{"an encrypted ID token",
+			withIDToken(func(map[string]any) string { return "eyJhbGciOiJSU0EtT0FFUC0yNTYifQ.a.b.c.d" }),
 			`"RSA-OAEP-256"`, "encryption"},
 		{"a pattern announced", metadata("issuer", "http://127.0.0.1/{tenantid}/v2.0"), "{tenantid}", "of your tenant"},
 		{"no nonce", without("nonce"), "nonce is missing", "nonce"},

@@ -27,6 +27,7 @@ func TestSentJWTSignature(t *testing.T) {
 	for _, make := range []func(*fakeProvider) *sentJWT{logoutToken, revocationToken} {
 		good := make(f)
 		parts := strings.Split(good.signed(f.key), ".")
+		another := strings.Split(unsecured(map[string]any{"iss": f.issuer}), ".")
 		for name, jwt := range map[string]string{
 			"by an unknown key":             good.signed(newKey("key 2")),
 			"by a key with the same id":     good.signed(newKey("key 1")),
@@ -36,7 +37,7 @@ func TestSentJWTSignature(t *testing.T) {
 			"in JSON": string(encode(map[string]any{"protected": parts[0], "payload": parts[1],
 				"signature": parts[2]})),
 			"cut off":                         parts[0] + "." + parts[1] + ".",
-			"of another payload":              parts[0] + "." + strings.Split(unsecured(map[string]any{"iss": f.issuer}), ".")[1] + "." + parts[2],
+			"of another payload":              parts[0] + "." + another[1] + "." + parts[2],
 			"no JWT":                          "opaque",
 			"empty":                           "",
 			"a payload that is no object":     f.key.signTyped(good.typ, []byte(`"text"`)),

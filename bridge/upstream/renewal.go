@@ -132,7 +132,8 @@ func (r *Renewal) Identity(ctx context.Context, wish Wish) (identity *Identity, 
 
 // userinfo requests userinfo if it may have a claim that is missing. Complete is whether nothing else could have one.
 // The error is ErrOtherPerson.
-func (r *Renewal) userinfo(ctx context.Context, idToken rawClaims, wish Wish) (claims rawClaims, complete bool, err error) {
+func (r *Renewal) userinfo(ctx context.Context, idToken rawClaims, wish Wish) (
+	claims rawClaims, complete bool, err error) {
 	s := r.signIn
 	missing := append(s.missing(idToken, wish.Needed), s.missing(idToken, wish.Wanted)...)
 	if idToken.at([]string{s.config.SubjectClaim}) == nil {

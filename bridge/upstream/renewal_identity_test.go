@@ -9,7 +9,8 @@ import (
 )
 
 // renewedIdentity renews the sign-in of a person, and returns who that is now.
-func (f *fakeProvider) renewedIdentity(t *testing.T, person upstream.Person, wish upstream.Wish) (*upstream.Identity, bool, error) {
+func (f *fakeProvider) renewedIdentity(t *testing.T, person upstream.Person, wish upstream.Wish) (
+	*upstream.Identity, bool, error) {
 	t.Helper()
 	renewal, err := f.provider().Renew(t.Context(), person)
 	wantKind(t, err, "")

@@ -70,7 +70,8 @@ func TestRenewErrors(t *testing.T) {
 		{"the request is malformed",
 			refuses(http.StatusBadRequest, "invalid_request", "the refresh token grant has an invalid scope"), bad},
 		{"invalid_request", refuses(http.StatusBadRequest, "invalid_request", ""), bad},
-		{"another error of an expired token", refuses(http.StatusBadRequest, "invalid_client", "Refresh token expired."), bad},
+		{"another error of an expired token",
+			refuses(http.StatusBadRequest, "invalid_client", "Refresh token expired."), bad},
 		{"our secret is wrong", refuses(http.StatusUnauthorized, "invalid_client", ""), bad},
 		{"our secret is wrong, by 400", refuses(http.StatusBadRequest, "invalid_client", ""), bad},
 		{"we may not refresh", refuses(http.StatusBadRequest, "unauthorized_client", ""), bad},
@@ -81,14 +82,14 @@ func TestRenewErrors(t *testing.T) {
 		{"interaction_required", refuses(http.StatusBadRequest, "interaction_required", "AADSTS50076"), "refused at token"},
 		{"a second factor, at Entra ID", override(tokenPath, reply(http.StatusBadRequest, encode(map[string]any{
 			"error": "invalid_grant", "suberror": "basic_action", "error_codes": []int{50076},
-			"error_description": "AADSTS50076: Due to a configuration change made by your administrator, or because you moved to " +
-				"a new location, you must use multi-factor authentication"}))), "refused at token"},
+			"error_description": "AADSTS50076: Due to a configuration change made by your administrator, or because you moved " +
+				"to a new location, you must use multi-factor authentication"}))), "refused at token"},
 		{"a policy blocks it, at Entra ID", override(tokenPath, reply(http.StatusBadRequest, encode(map[string]any{
-			"error": "invalid_grant", "suberror": "message_only", "error_description": "AADSTS53003: Access has been blocked"}))),
-			"refused at token"},
+			"error": "invalid_grant", "suberror": "message_only",
+			"error_description": "AADSTS53003: Access has been blocked"}))), "refused at token"},
 		{"another suberror", override(tokenPath, reply(http.StatusBadRequest, encode(map[string]any{
-			"error": "invalid_grant", "suberror": "bad_token", "error_description": "AADSTS50173: the grant has been revoked"}))),
-			gone},
+			"error": "invalid_grant", "suberror": "bad_token",
+			"error_description": "AADSTS50173: the grant has been revoked"}))), gone},
 		{"login_required", refuses(http.StatusBadRequest, "login_required", ""), "refused at token"},
 		{"too many requests", override(tokenPath, reply(http.StatusTooManyRequests, nil)), "rate limited at token"},
 		{"too many requests, with invalid_grant", refuses(http.StatusTooManyRequests, "invalid_grant", ""),
@@ -105,7 +106,8 @@ func TestRenewErrors(t *testing.T) {
 		{"a list by 200", override(tokenPath, reply(http.StatusOK, []byte("[]"))), bad + ", unanswered"},
 		{"no token", override(tokenPath, reply(http.StatusOK, []byte(`{"status":"ok"}`))), bad + ", unanswered"},
 		{"null", override(tokenPath, reply(http.StatusOK, []byte("null"))), bad + ", unanswered"},
-		{"tokens that are no strings", override(tokenPath, reply(http.StatusOK, []byte(`{"access_token":1,"refresh_token":[]}`))),
+		{"tokens that are no strings",
+			override(tokenPath, reply(http.StatusOK, []byte(`{"access_token":1,"refresh_token":[]}`))),
 			bad + ", unanswered"},
 		{"HTML by 404", override(tokenPath, reply(http.StatusNotFound, []byte(html))), bad},
 		{"a redirect", override(tokenPath, redirect("https://login.example.com/?refresh_token="+oldToken)), bad},

@@ -158,7 +158,8 @@ func (e *experiment) checkDefinite(r *replica, token *accessToken) {
 			break
 		}
 	}
-	e.violation("%v does not respond to token %d of link %d though all faults are over", r, token.number, token.link.number)
+	e.violation("%v does not respond to token %d of link %d though all faults are over",
+		r, token.number, token.link.number)
 }
 
 // post sends a request and checks its status.

@@ -44,9 +44,10 @@ admin_listen: 127.0.0.1:0
 keys: [%[2]s]
 storage: {driver: %[3]s, dsn: %[4]q}
 log: {level: error}
-providers: [{id: ` + providerID + `, issuer: "` + issuer + `", client_id: bridge, client_secret: ` + providerID + secret + `}]
-skills: [{client_id: ` + skillID + `, name: Pizza, grants: [authorization_code], client_secret: ` + skillID + secret + `,
-  vendor_ids: [MLOADTEST0000], scopes: [orders], claims: [name, email]}]
+providers: [{id: ` + providerID + `, issuer: "` + issuer + `", client_id: bridge,
+  client_secret: ` + providerID + secret + `}]
+skills: [{client_id: ` + skillID + `, name: Pizza, grants: [authorization_code],
+  client_secret: ` + skillID + secret + `, vendor_ids: [MLOADTEST0000], scopes: [orders], claims: [name, email]}]
 backends: [{id: ` + backendID + `, secret: ` + backendID + secret + `, skills: [` + skillID + `]}]
 `
 )
@@ -76,7 +77,8 @@ func (b *bench) newServers(store, dsn string) ([]*server, error) {
 // pinned returns a command that runs on one core. It is killed when this process ends, however it ends.
 func pinned(ctx context.Context, core string, arguments ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "taskset", append([]string{"-c", core}, arguments...)...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "GOMAXPROCS=1"} // no BRIDGE_ variables: they override the configuration
+	// No BRIDGE_ variables: they override the configuration.
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "GOMAXPROCS=1"}
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
@@ -131,8 +133,8 @@ func parseStat(stat string) time.Duration {
 
 // lookup looks the access token of a link up. It fails if the token is not active.
 func lookup(address string, n int) (header http.Header, body []byte, err error) {
-	response, err := http.Post("http://"+backendID+":"+backendID+secret+"@"+address+"/lookup", "application/x-www-form-urlencoded",
-		strings.NewReader(lookupBody(n)))
+	response, err := http.Post("http://"+backendID+":"+backendID+secret+"@"+address+"/lookup",
+		"application/x-www-form-urlencoded", strings.NewReader(lookupBody(n)))
 	if err != nil {
 		return nil, nil, err
 	}

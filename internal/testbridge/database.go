@@ -12,9 +12,9 @@ import (
 	"alexa-oidc-bridge/bridge/sqlstore"
 )
 
-// CreateDatabase creates a SQLite file that has the tables, but no epoch yet, as in a start that was interrupted. To run
-// the migrations anew for each of hundreds of bridges takes much of the time of their tests. It leaves a file that is
-// there as it is.
+// CreateDatabase creates a SQLite file that has the tables, but no epoch yet, as in a start that was interrupted. To
+// run the migrations anew for each of hundreds of bridges takes much of the time of their tests. It leaves a file that
+// is there as it is.
 func CreateDatabase(tb testing.TB, path string) {
 	tb.Helper()
 	if _, err := os.Stat(path); err == nil {

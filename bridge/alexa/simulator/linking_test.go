@@ -236,7 +236,8 @@ func TestMisbehavingServer(t *testing.T) {
 		{"a refresh token for once", func(e exchange) int {
 			e.response["refresh_token"] = fmt.Sprint("r", e.n)
 			return invalid(func(e exchange) bool { return e.n > 1 && e.sent != fmt.Sprint("r", e.n-1) })(e)
-		}, "the same refresh token again, as after a lost response: the token endpoint answers invalid_grant (status 400): used before"},
+		}, "the same refresh token again, as after a lost response: " +
+			"the token endpoint answers invalid_grant (status 400): used before"},
 		{"one at a time", invalid(func(e exchange) bool { return e.n == 5 }),
 			"4 refreshes at once: the token endpoint answers invalid_grant"},
 		{"not after concurrent ones", invalid(func(e exchange) bool { return e.n == 8 }),

@@ -123,8 +123,9 @@ func TestChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
+	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: signer.Roots(), ServerName: "s3.amazonaws.com"}}
 	overLoopback := &http.Transport{
-		DialTLSContext: (&tls.Dialer{Config: &tls.Config{RootCAs: signer.Roots(), ServerName: "s3.amazonaws.com"}}).DialContext,
+		DialTLSContext: dialer.DialContext,
 		Proxy:          nil,
 	}
 	for name, transport := range map[string]http.RoundTripper{
