@@ -80,7 +80,8 @@ func (s *scene) disable() {
 			s.Error(err)
 		}
 	}
-	s.wantReply("disabled", token, simulator.Reply{Speech: "Please link your account in the Alexa app.", Card: "LinkAccount"})
+	s.wantReply("disabled", token, simulator.Reply{Speech: "Please link your account in the Alexa app.",
+		Card: "LinkAccount"})
 }
 
 // environment returns how the skill reaches the bridge.

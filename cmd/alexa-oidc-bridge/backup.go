@@ -21,13 +21,14 @@ func backupCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Copy the SQLite database while it serves",
-		Long: `backup copies the SQLite database, as it is at one moment, into a new file that only its owner can read. Servers go on
-writing meanwhile. What they had answered before the backup began is in the copy. It never overwrites a file, and a copy
-that is not complete never has the name of one: it is written beside it as FILE.*.tmp, with FILE.*.tmp-journal. These
-remain only when the command or the machine is killed, and can be deleted then.
+		Long: `backup copies the SQLite database, as it is at one moment, into a new file that only its owner can read.
+Servers go on writing meanwhile. What they had answered before the backup began is in the copy. It never overwrites a
+file, and a copy that is not complete never has the name of one: it is written beside it as FILE.*.tmp, with
+FILE.*.tmp-journal. These remain only when the command or the machine is killed, and can be deleted then.
 
-The copy is a database that serve opens as it is. To restore it, stop the servers, remove bridge.db-wal and bridge.db-shm,
-and put the copy in the place of bridge.db. Links that were revoked after the backup are live in it: revoke them again.`,
+The copy is a database that serve opens as it is. To restore it, stop the servers, remove bridge.db-wal and
+bridge.db-shm, and put the copy in the place of bridge.db. Links that were revoked after the backup are live in it:
+revoke them again.`,
 		Example: `  alexa-oidc-bridge backup /var/backups/bridge-$(date +%F).db`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

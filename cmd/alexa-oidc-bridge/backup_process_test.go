@@ -77,7 +77,8 @@ func TestBackupStopped(t *testing.T) {
 		}
 	}
 	withTestStore(t, config, func(store *sqlstore.Store) {
-		if found, err := store.Lookup(t.Context(), bridge.HashOf("access of lnk_0001999")); err != nil || found.Link.Revoked() {
+		found, err := store.Lookup(t.Context(), bridge.HashOf("access of lnk_0001999"))
+		if err != nil || found.Link.Revoked() {
 			t.Errorf("%+v, %v", found, err)
 		}
 	})

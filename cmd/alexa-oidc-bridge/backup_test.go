@@ -43,7 +43,8 @@ func TestBackup(t *testing.T) {
 
 func TestBackupIsForSQLite(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "config.yaml")
-	mustWriteFile(t, config, "storage: {driver: postgres, dsn: \"postgres://bridge:secret@127.0.0.1:1/bridge?sslmode=disable\"}\n")
+	mustWriteFile(t, config,
+		"storage: {driver: postgres, dsn: \"postgres://bridge:secret@127.0.0.1:1/bridge?sslmode=disable\"}\n")
 	code, _, stderr := runCommand("backup", filepath.Join(t.TempDir(), "x"), "--config", config)
 	if code != 2 || !strings.Contains(stderr, "pg_dump") || strings.Contains(stderr, "secret") {
 		t.Errorf("exit code %d, %s", code, stderr)

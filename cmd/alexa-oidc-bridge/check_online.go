@@ -88,14 +88,16 @@ func checkStorage(ctx context.Context, storage config.Storage) finding {
 	case errors.Is(err, sqlstore.ErrNoDatabase):
 		return finding{levelFault, what, "create the database, in UTF-8; serve creates the tables"}
 	case errors.Is(err, sqlstore.ErrOldSchema):
-		return finding{levelWarning, what, "start serve, which creates or migrates the tables; back up a database that has links"}
+		return finding{levelWarning, what,
+			"start serve, which creates or migrates the tables; back up a database that has links"}
 	case errors.Is(err, sqlstore.ErrSchema), errors.Is(err, sqlstore.ErrUnsafe):
 		return finding{levelFault, what, "do what the line above says, or correct storage.dsn"}
 	}
 	return finding{levelFault, what, storageHint(storage.Driver)}
 }
 
-// missingFile returns the finding for a SQLite file that does not exist or is empty: serve creates it, but not its folder.
+// missingFile returns the finding for a SQLite file that does not exist or is empty: serve creates it, but not its
+// folder.
 func missingFile(name, path string) finding {
 	folder := filepath.Dir(path)
 	info, err := os.Stat(folder)

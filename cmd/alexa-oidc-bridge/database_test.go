@@ -36,7 +36,8 @@ func emptyDatabase(t *testing.T, driver, dsn string) (config string) {
 		t.Fatal(err)
 	}
 	config = filepath.Join(t.TempDir(), "config.yaml")
-	text := fmt.Sprintf("storage: {driver: %s, dsn: %q}\nproviders: nonsense\nkeys: [\"${NOT_SET_ANYWHERE}\"]\n", driver, dsn)
+	text := fmt.Sprintf("storage: {driver: %s, dsn: %q}\nproviders: nonsense\nkeys: [\"${NOT_SET_ANYWHERE}\"]\n",
+		driver, dsn)
 	mustWriteFile(t, config, text)
 	return config
 }
@@ -70,12 +71,14 @@ func linkRows(n int) iter.Seq2[transfer.Row, error] {
 			id := fmt.Sprintf("lnk_%07d", i)
 			hash := func(what string) bridge.Hash { return bridge.HashOf(what + " of " + id) }
 			for _, row := range []transfer.Row{
-				{Link: &transfer.Link{ID: id, ClientID: "pizza", Grant: bridge.GrantAuthorizationCode, Scope: "orders", CreatedAt: created,
-					Provider: "corp", Issuer: "https://login.example.com", Subject: id,
+				{Link: &transfer.Link{ID: id, ClientID: "pizza", Grant: bridge.GrantAuthorizationCode, Scope: "orders",
+					CreatedAt: created, Provider: "corp", Issuer: "https://login.example.com", Subject: id,
 					Claims: bridge.Claims{"email": id + "@contoso.com\x00", "name": "Ζωή <&>\u0085\x00\n", "a\x00\u0085": ""}}},
-				{Token: &transfer.Token{LinkID: id, Hash: hash("access"), Kind: "access", CreatedAt: created, ExpiresAt: created + 3600}},
+				{Token: &transfer.Token{LinkID: id, Hash: hash("access"), Kind: "access", CreatedAt: created,
+					ExpiresAt: created + 3600}},
 				{Token: &transfer.Token{LinkID: id, Hash: hash("old"), Kind: "refresh", CreatedAt: created, SupersededAt: created}},
-				{Token: &transfer.Token{LinkID: id, Hash: hash("new"), Kind: "refresh", CreatedAt: created, Parent: hash("old"), Place: 1}},
+				{Token: &transfer.Token{LinkID: id, Hash: hash("new"), Kind: "refresh", CreatedAt: created,
+					Parent: hash("old"), Place: 1}},
 				{Code: &transfer.Code{LinkID: id, Hash: hash("code"), ExpiresAt: created, RedeemedAt: created}},
 			} {
 				if !yield(row, nil) {
@@ -163,7 +166,8 @@ func mustRevoke(t *testing.T, config, linkID string) {
 
 // importOutput is what links import prints.
 func importOutput(added, ended, known, erased int) string {
-	return fmt.Sprintf("links added: %d\nlinks revoked: %d\nlinks there before: %d\nlinks erased: %d\n", added, ended, known, erased)
+	return fmt.Sprintf("links added: %d\nlinks revoked: %d\nlinks there before: %d\nlinks erased: %d\n",
+		added, ended, known, erased)
 }
 
 // commandProcess is the program in a process of its own.

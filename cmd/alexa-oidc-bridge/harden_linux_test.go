@@ -14,7 +14,8 @@ func TestServeIsHardened(t *testing.T) {
 		t.Skip("starts another process")
 	}
 	config := writeServeConfig(t, "127.0.0.1:0")
-	server := exec.Command("sh", "-c", `ulimit -c "$(ulimit -Hc)" && exec "$@"`, "sh", os.Args[0], "serve", "--config", config)
+	server := exec.Command("sh", "-c", `ulimit -c "$(ulimit -Hc)" && exec "$@"`,
+		"sh", os.Args[0], "serve", "--config", config)
 	server.Env = append(os.Environ(), "BRIDGE_TEST_RUN_AS_PROGRAM=1")
 	if err := server.Start(); err != nil {
 		t.Fatal(err)

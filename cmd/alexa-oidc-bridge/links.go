@@ -20,8 +20,8 @@ func linksCommand() *cobra.Command {
 	links := &cobra.Command{
 		Use:   "links",
 		Short: "List, show, revoke, forget, move and check links, and make test links",
-		Long: `links works on the database directly, also while servers run. Except for mint and check-policy, it reads only the
-storage section of the configuration, so that links can be revoked in an emergency whatever else is wrong.`,
+		Long: `links works on the database directly, also while servers run. Except for mint and check-policy, it reads only
+the storage section of the configuration, so that links can be revoked in an emergency whatever else is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -61,8 +61,8 @@ func TestLinksByAge(t *testing.T) {
 			t.Errorf("%q: exit code %d, %q, want %q: %v%s", args, code, got, want, err, stderr)
 		}
 	}
-	for _, args := range []string{"--older-than 0", "--older-than -1h", "--unused-for x", "--unused-for 1.5d", "--limit -1",
-		"--older-than d", "--older-than 99999999d"} {
+	for _, args := range []string{"--older-than 0", "--older-than -1h", "--unused-for x", "--unused-for 1.5d",
+		"--limit -1", "--older-than d", "--older-than 99999999d"} {
 		for _, command := range []string{"list", "revoke"} {
 			words := append([]string{"links", command, "--config", config}, strings.Fields(args)...)
 			if code, stdout, _ := runCommand(words...); code != 2 {
@@ -173,7 +173,8 @@ func TestProgress(t *testing.T) {
 	var out bytes.Buffer
 	now := time.Unix(1_800_000_000, 0)
 	p := newProgress(&out, "links revoked so far", func() time.Time { return now })
-	for i, step := range []time.Duration{0, 999 * time.Millisecond, time.Millisecond, 500 * time.Millisecond, time.Second} {
+	for i, step := range []time.Duration{0, 999 * time.Millisecond, time.Millisecond, 500 * time.Millisecond,
+		time.Second} {
 		now = now.Add(step)
 		p.report((i + 1) * 100)
 	}

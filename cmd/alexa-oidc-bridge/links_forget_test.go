@@ -36,8 +36,8 @@ func TestLinksForget(t *testing.T) {
 		t.Errorf("events of a link that was revoked before: %+v", events)
 	}
 	wantFailure(t, "no link matches", "links", "forget", "--subject", "grace", "--config", path)
-	mustRun(t, "forgot "+links[2].ID+"\nlinks forgotten: 1\n", "links", "forget", "--skill", "pizza", "--email", "P2@contoso.com",
-		"--config", path)
+	mustRun(t, "forgot "+links[2].ID+"\nlinks forgotten: 1\n", "links", "forget", "--skill", "pizza",
+		"--email", "P2@contoso.com", "--config", path)
 	mustRun(t, "[]\n", "links", "list", "--json", "--config", path)
 	withTestStore(t, path, func(store *sqlstore.Store) {
 		if _, err := store.Lookup(t.Context(), bridge.HashOf("token of "+links[2].ID)); !errors.Is(err, bridge.ErrNotFound) {
@@ -66,7 +66,8 @@ func TestForgottenLinksStayForgotten(t *testing.T) {
 	mustRun(t, "forgot lnk_0000001\n", "links", "forget", "lnk_0000001", "--config", path)
 	mustRun(t, "links exported: 2\n", "links", "export", later, "--config", path)
 	text := mustReadFile(t, later)
-	if lines := strings.Split(text, "\n"); !strings.HasPrefix(lines[1], `{"tombstone":{"link_id":"lnk_0000001","ended_at":`) ||
+	lines := strings.Split(text, "\n")
+	if !strings.HasPrefix(lines[1], `{"tombstone":{"link_id":"lnk_0000001","ended_at":`) ||
 		strings.Count(text, "lnk_0000001") != 1 || !strings.HasSuffix(text, `,"tombstones":1}`+"\n") {
 		t.Errorf("exported: %s", text)
 	}
@@ -87,8 +88,8 @@ func TestTableHasNoControlCharacters(t *testing.T) {
 	const evil = "a\x1b[31m\u009b\u202eb"
 	config := emptyFile(t)
 	withTestStore(t, config, func(store *sqlstore.Store) {
-		link := &transfer.Link{ID: "lnk_" + evil, ClientID: evil, Grant: evil, Provider: evil, Subject: evil, CreatedAt: 1, RevokedAt: 1,
-			Reason: evil, Actor: evil, Claims: bridge.Claims{"email": evil}}
+		link := &transfer.Link{ID: "lnk_" + evil, ClientID: evil, Grant: evil, Provider: evil, Subject: evil,
+			CreatedAt: 1, RevokedAt: 1, Reason: evil, Actor: evil, Claims: bridge.Claims{"email": evil}}
 		rows := func(yield func(transfer.Row, error) bool) { yield(transfer.Row{Link: link}, nil) }
 		if _, err := store.Import(t.Context(), rows, time.Now); err != nil {
 			t.Fatal(err)

@@ -26,9 +26,9 @@ func linksMintCommand() *cobra.Command {
 	mint := &cobra.Command{
 		Use:   "mint",
 		Short: "Make a test link, and print its access token",
-		Long: `mint makes a link without Alexa and without a sign-in, for testing a skill. The person need not exist: subject
-and claims are what you say, and allow is applied to them as to any others. The access token is the only output on standard
-output.
+		Long: `mint makes a link without Alexa and without a sign-in, for testing a skill. The person need not exist:
+subject and claims are what you say, and allow is applied to them as to any others. The access token is the only
+output on standard output.
 
 A test link cannot be taken for a person: its upstream_iss is urn:alexa-oidc-bridge:test, and lookups say "test": true.
 It lives for an hour, or --lifetime, at most 24h. The skill must have test_tokens: true in the configuration, here to

@@ -49,7 +49,8 @@ backends: [{id: pizza-backend, secret: %q, skills: [pizza]}]
 }
 
 // adaClaims are flags with claims that mintConfig admits.
-const adaClaims = " --claim email=ada@contoso.com --claim email_verified=true --claim groups=alexa-users --claim hd=contoso.com"
+const adaClaims = " --claim email=ada@contoso.com --claim email_verified=true" +
+	" --claim groups=alexa-users --claim hd=contoso.com"
 
 func TestLinksMint(t *testing.T) {
 	testMint(t, mintConfig(t, sqlstore.SQLite, filepath.Join(t.TempDir(), "bridge.db")))
@@ -64,7 +65,8 @@ func testMint(t *testing.T, path string) {
 		}
 	}()
 	token, stderr := mustMint(t, path, "--skill pizza --sub test-ada --claim level=1 --claim level=2 --actor ci"+adaClaims)
-	linkID := regexp.MustCompile(`^test link (lnk_[a-z0-9]{26}) of test-ada, good until \S+Z\n$`).FindStringSubmatch(stderr)
+	linkID := regexp.MustCompile(`^test link (lnk_[a-z0-9]{26}) of test-ada, good until \S+Z\n$`).
+		FindStringSubmatch(stderr)
 	if linkID == nil || strings.Contains(stderr, token) {
 		t.Fatalf("stderr %q", stderr)
 	}
@@ -78,7 +80,8 @@ func testMint(t *testing.T, path string) {
 	}
 	body := lookupAt(t, log.String(), token)
 	err := json.Unmarshal([]byte(body), &response)
-	if err != nil || !response.Active || !response.Test || response.Sub != "test-ada" || response.LinkID != linkID[1] || response.Scope != "orders" || response.Expires-response.Issued != 3600 ||
+	if err != nil || !response.Active || !response.Test || response.Sub != "test-ada" ||
+		response.LinkID != linkID[1] || response.Scope != "orders" || response.Expires-response.Issued != 3600 ||
 		fmt.Sprint(response.Claims) != "map[email:ada@contoso.com groups:[alexa-users] level:[1 2]]" {
 		t.Errorf("%s", body)
 	}
@@ -200,7 +203,8 @@ func TestMintInDocuments(t *testing.T) {
 	defer end()
 	token, _ := mustMint(t, path, command[1])
 	var want, got map[string]any
-	err := errors.Join(json.Unmarshal([]byte(shown[1]), &want), json.Unmarshal([]byte(lookupAt(t, log.String(), token)), &got))
+	err := errors.Join(json.Unmarshal([]byte(shown[1]), &want),
+		json.Unmarshal([]byte(lookupAt(t, log.String(), token)), &got))
 	for _, key := range []string{"iat", "exp", "link_id"} { // which differ each time
 		if want[key] == nil || got[key] == nil {
 			t.Errorf("%s is missing", key)

@@ -27,11 +27,12 @@ func linksRevokeCommand() *cobra.Command {
 reaches this database treats their tokens as inactive within a second. If some ids are unknown, the other links are
 revoked and the exit code is 1. It is also 1 if no link matches the flags, live or revoked.
 
-With --subject it also revokes what the person has signed in to and not answered yet, also if no link matches: to link, they
-must sign in again. Without --provider it refuses a subject that links of several providers have.
+With --subject it also revokes what the person has signed in to and not answered yet, also if no link matches: to
+link, they must sign in again. Without --provider it refuses a subject that links of several providers have.
 
-Links are revoked a few at a time. What was printed when the command was interrupted is revoked, and nothing else. At a
-terminal it asks before it revokes links by flags, unless --yes or --expect is given; without a terminal it never asks.`,
+Links are revoked a few at a time. What was printed when the command was interrupted is revoked, and nothing else. At
+a terminal it asks before it revokes links by flags, unless --yes or --expect is given; without a terminal it never
+asks.`,
 		Example: `  alexa-oidc-bridge links revoke lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa
   alexa-oidc-bridge links revoke --provider corp --subject 8a7f5c31 --reason "left the company"
   alexa-oidc-bridge links revoke --skill pizza --unused-for 180d --dry-run

@@ -29,9 +29,10 @@ func linksShowCommand() *cobra.Command {
 	show := &cobra.Command{
 		Use:   "show link_id",
 		Short: "Show one link, live or revoked, and what happened to it",
-		Long: `show prints what the database knows of one link: who linked which skill, when and how, when the provider last said that
-the account lives, by which kinds of names the provider can end it, whether an Alexa user is tied to it, how many of its tokens are
-live, and its records in the audit log. It prints no token and no hash. The exit code is 1 if the link is unknown.`,
+		Long: `show prints what the database knows of one link: who linked which skill, when and how, when the provider last
+said that the account lives, by which kinds of names the provider can end it, whether an Alexa user is tied to it, how
+many of its tokens are live, and its records in the audit log. It prints no token and no hash. The exit code is 1 if
+the link is unknown.`,
 		Example: `  alexa-oidc-bridge links show lnk_4ghm3yq7d2c5v6x7y2aaaaaaaa`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -98,7 +98,8 @@ func TestEndAsksAtTerminal(t *testing.T) {
 			if code := command.ProcessState.ExitCode(); code != tt.code {
 				t.Errorf("exit code %d, want %d: %s", code, tt.code, stdout)
 			}
-			if code, list, _ := runCommand("links", "list", "--live", "--config", config); code != 0 || strings.Count(list, "lnk_") != tt.live {
+			code, list, _ := runCommand("links", "list", "--live", "--config", config)
+			if code != 0 || strings.Count(list, "lnk_") != tt.live {
 				t.Errorf("live links, want %d:\n%s", tt.live, list)
 			}
 		})

@@ -130,8 +130,8 @@ func newDatabase(t *testing.T) (configPath string, links []bridge.Link) {
 		link := bridge.Link{
 			ID: bridge.NewLinkID(), ClientID: "pizza", Grant: bridge.GrantImplicit, Scope: "orders",
 			CreatedAt: now,
-			Identity: bridge.Identity{Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com"}, Subject: subject,
-				Claims: bridge.Claims{"email": fmt.Sprintf("p%d@contoso.com", i)}},
+			Identity: bridge.Identity{Provider: bridge.Provider{ID: "corp", Issuer: "https://login.example.com"},
+				Subject: subject, Claims: bridge.Claims{"email": fmt.Sprintf("p%d@contoso.com", i)}},
 		}
 		handle := bridge.HashOf(link.ID)
 		consent := bridge.PendingConsent{Handle: handle, ExpiresAt: now.Add(time.Minute)}
@@ -161,8 +161,8 @@ func TestLinksList(t *testing.T) {
 	if fmt.Sprint(list[0]) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", list[0], want)
 	}
-	for flag, n := range map[string]int{"--subject=ada": 1, "--email=P1@contoso.com": 1, "--skill=pizza": 3, "--skill=x": 0,
-		"--provider=corp": 3, "--provider=corp --subject=grace": 1} {
+	for flag, n := range map[string]int{"--subject=ada": 1, "--email=P1@contoso.com": 1, "--skill=pizza": 3,
+		"--skill=x": 0, "--provider=corp": 3, "--provider=corp --subject=grace": 1} {
 		_, stdout, _ := runCommand(append([]string{"links", "list", "--json", "--config", path}, strings.Fields(flag)...)...)
 		if err := json.Unmarshal([]byte(stdout), &list); err != nil || len(list) != n {
 			t.Errorf("%s: %d links, want %d", flag, len(list), n)
@@ -177,7 +177,8 @@ func TestLinksList(t *testing.T) {
 		t.Fatal(stderr)
 	}
 	_, stdout, _ = runCommand("links", "list", "--live", "--json", "--config", path)
-	if err := json.Unmarshal([]byte(stdout), &list); err != nil || len(list) != 2 || strings.Contains(stdout, links[1].ID) {
+	if err := json.Unmarshal([]byte(stdout), &list); err != nil || len(list) != 2 ||
+		strings.Contains(stdout, links[1].ID) {
 		t.Errorf("--live: %d links, want 2", len(list))
 	}
 }
@@ -233,7 +234,8 @@ func TestCommandsNeverCreate(t *testing.T) {
 	}
 	empty := filepath.Join(filepath.Dir(path), "bridge.db") // as a volume may be prepared
 	mustWriteFile(t, empty, "")
-	if code, _, stderr := runCommand("links", "list", "--config", path); code != 1 || !strings.Contains(stderr, "there is no database") {
+	if code, _, stderr := runCommand("links", "list", "--config", path); code != 1 ||
+		!strings.Contains(stderr, "there is no database") {
 		t.Errorf("an empty file: exit code %d, %s", code, stderr)
 	}
 	if text, err := os.ReadFile(empty); err != nil || len(text) > 0 {
@@ -251,7 +253,8 @@ func TestCheck(t *testing.T) {
 	if code != 0 || stderr != "" {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
-	for _, want := range []string{"https://link.example.com/authorize", "https://link.example.com/callback/corp", "pizza"} {
+	for _, want := range []string{"https://link.example.com/authorize", "https://link.example.com/callback/corp",
+		"pizza"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the output does not contain %s:\n%s", want, stdout)
 		}

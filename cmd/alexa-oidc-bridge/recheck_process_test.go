@@ -58,7 +58,8 @@ func startRechecking(t *testing.T, links []string) (p *slowProvider, s *reloaded
 	secret, text := newKey(t)
 	_, rest, _ := strings.Cut(mustReadFile(t, s.path), "keys: [")
 	key, _, _ := strings.Cut(rest, "]")
-	s.edit(key, text, `issuer: "http://127.0.0.1:1", client_id: bridge`, fmt.Sprintf(`issuer: %q, client_id: bridge, offline: true`, p.URL))
+	s.edit(key, text, `issuer: "http://127.0.0.1:1", client_id: bridge`,
+		fmt.Sprintf(`issuer: %q, client_id: bridge, offline: true`, p.URL))
 	emptyDatabase(t, sqlstore.SQLite, s.database)
 	addTokensOf(t, s.path, p.URL, secret, links...)
 	load := func() (*config.Config, []config.Warning, error) { return config.Load(s.path) }

@@ -32,9 +32,9 @@ func serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Serve Alexa, browsers and skill backends",
-		Long: `serve opens the public and the admin listener. It creates the database file and the tables if there are none, and
-migrates older ones; several processes may do so at once. It ends within 8 seconds of SIGTERM and finishes what it has
-started. When another database file is put in the place of the one that is open, it exits with code 1, so that its
+		Long: `serve opens the public and the admin listener. It creates the database file and the tables if there are none,
+and migrates older ones; several processes may do so at once. It ends within 8 seconds of SIGTERM and finishes what it
+has started. When another database file is put in the place of the one that is open, it exits with code 1, so that its
 supervisor starts it on the new file.
 
 At SIGHUP it loads the configuration again, with the files that it refers to, and drops no request. A configuration with

@@ -158,7 +158,8 @@ func TestServeFinishesAdminRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	const head = "POST /api/links/lnk_x/revoke HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+	const head = "POST /api/links/lnk_x/revoke HTTP/1.1\r\nHost: x\r\n" +
+		"Content-Type: application/json\r\nExpect: 100-continue\r\n"
 	fmt.Fprintf(client, head+"Content-Length: 2\r\nAuthorization: Bearer %s\r\n\r\n", secret)
 	reader := bufio.NewReader(client)
 	if line, err := reader.ReadString('\n'); !strings.Contains(line, "100 Continue") { // the handler waits for the body

@@ -74,7 +74,8 @@ func (a *simulateArgs) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&a.secretFile, "client-secret-file", "",
 		"a `file` with the client secret (default $SIMULATE_CLIENT_SECRET)")
 	flags.StringVar(&a.vendorID, "vendor-id", "", "your Amazon vendor `id`, the last part of an Alexa Redirect URL")
-	flags.StringVar(&a.redirectURI, "redirect-uri", "", "a redirect `URI` on this machine that is registered there (optional)")
+	flags.StringVar(&a.redirectURI, "redirect-uri", "",
+		"a redirect `URI` on this machine that is registered there (optional)")
 	flags.StringSliceVar(&a.scopes, "scope", nil, "a `scope` of the skill there; may be repeated")
 	flags.BoolVar(&a.pkce, "pkce", false, "send a PKCE challenge, which is always done if the skill has require_pkce")
 	flags.BoolVar(&a.inBody, "credentials-in-body", false, "send the client secret in the body, in place of HTTP Basic")
@@ -84,7 +85,8 @@ func (a *simulateArgs) addFlags(cmd *cobra.Command) {
 	flags.BoolVar(&a.open, "open", false, "open the sign-in in the browser of this machine")
 	flags.DurationVar(&a.wait, "wait", 10*time.Minute, "how long to wait for a sign-in")
 	flags.StringVar(&a.endpoint, "endpoint", "", "the `URL` of a custom skill, to open it with the token")
-	flags.StringVar(&a.skillID, "skill-id", "amzn1.ask.skill.simulated", "the `id` of the skill in the request that opens it")
+	flags.StringVar(&a.skillID, "skill-id", "amzn1.ask.skill.simulated",
+		"the `id` of the skill in the request that opens it")
 	flags.StringVar(&a.signWith, "sign-with", "",
 		"a `folder` with the test authority that signs that request; made if it is empty")
 	flags.StringVar(&a.serveChain, "serve-chain", "",

@@ -137,7 +137,8 @@ func runScript(t *testing.T) func(*url.URL) string {
 func wantSteps(t *testing.T, b *testbridge.Bridge, output string, steps ...string) {
 	t.Helper()
 	b.CheckSecrets("the output", output)
-	if leaked := regexp.MustCompile(`aob_(at|rt|ac)_[A-Za-z0-9_-]{4,}`).FindString(output); leaked != "" || strings.Contains(output, simulatedSecret) {
+	if leaked := regexp.MustCompile(`aob_(at|rt|ac)_[A-Za-z0-9_-]{4,}`).FindString(output); leaked != "" ||
+		strings.Contains(output, simulatedSecret) {
 		t.Errorf("the output has the token %s, or the client secret", leaked)
 	}
 	rest := output

@@ -135,10 +135,11 @@ func TestSimulateByPasting(t *testing.T) {
 // TestSimulateFaults plays against bridges that are not set up as the developer console is.
 func TestSimulateFaults(t *testing.T) {
 	const (
-		notImplicit = "fault    implicit, Americas: https://pitangui.amazon.com/spa/skill/account-linking-status.html?vendorId=" +
-			"M2AAAAAAAAAAAA begins no sign-in: it shows an error page (status 400): This skill asked for a wrong address"
-		notCode = "fault    authorization_code, Americas: https://pitangui.amazon.com/api/skill/link/M2AAAAAAAAAAAA begins no " +
-			"sign-in: it redirects to Alexa with the error unauthorized_client: "
+		notImplicit = "fault    implicit, Americas: https://pitangui.amazon.com/spa/skill/account-linking-status.html" +
+			"?vendorId=M2AAAAAAAAAAAA begins no sign-in: it shows an error page (status 400): " +
+			"This skill asked for a wrong address"
+		notCode = "fault    authorization_code, Americas: https://pitangui.amazon.com/api/skill/link/M2AAAAAAAAAAAA begins " +
+			"no sign-in: it redirects to Alexa with the error unauthorized_client: "
 	)
 	justCode, justImplicit := []string{"--grant", "authorization_code"}, []string{"--grant", "implicit"}
 	for _, tt := range []struct {

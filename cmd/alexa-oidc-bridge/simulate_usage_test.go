@@ -11,7 +11,8 @@ import (
 
 // TestSimulateUsage verifies which flags are refused before anything is sent.
 func TestSimulateUsage(t *testing.T) {
-	const elsewhere = "--authorization-uri https://link.example.com/authorize --client-id pizza --vendor-id M2AAAAAAAAAAAA "
+	const elsewhere = "--authorization-uri https://link.example.com/authorize --client-id pizza " +
+		"--vendor-id M2AAAAAAAAAAAA "
 	for _, tt := range []struct{ args, what, hint string }{
 		{"--client-id pizza", "--authorization-uri is missing", "with the other flags"},
 		{elsewhere + "--skill pizza", "--skill and --authorization-uri are given", "--client-id for one elsewhere"},

@@ -19,8 +19,8 @@ func skillDiffCommand() *cobra.Command {
 		Use:   "diff ID FILE",
 		Short: "Compare the account linking settings of a skill with those at Amazon",
 		Long: `diff compares the JSON that ` + "`ask smapi get-account-linking-info`" + ` prints, field by field, with what
-the skill with this client_id needs. FILE - is standard input. Lists are compared without their order, and further domains
-are permitted. Amazon never returns the client secret, so it cannot be compared.
+the skill with this client_id needs. FILE - is standard input. Lists are compared without their order, and further
+domains are permitted. Amazon never returns the client secret, so it cannot be compared.
 
 The exit code is 0 if all fields are as they should be and 1 if one differs, even if that one does not matter.`,
 		Example: `  ask smapi get-account-linking-info -s amzn1.ask.skill.… -g development > linking.json

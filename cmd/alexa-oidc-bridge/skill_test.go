@@ -23,8 +23,8 @@ func consoleConfig(t *testing.T) (path, secret string) {
 	mustWriteFile(t, path, `
 public_url: https://link.example.com
 keys: ["${BRIDGE_KEY}"]
-providers: [{id: corp, issuer: "https://login.example.com/realms/corp", client_id: alexa-bridge, scim: {token: "${CORP_SCIM_TOKEN}"},
-   universal_logout: true}]
+providers: [{id: corp, issuer: "https://login.example.com/realms/corp", client_id: alexa-bridge,
+   scim: {token: "${CORP_SCIM_TOKEN}"}, universal_logout: true}]
 skills:
   - {client_id: pizza, name: Contoso Pizza, grants: [authorization_code], client_secret: "${PIZZA_CLIENT_SECRET}",
      vendor_ids: [M2AAAAAAAAAAAA], scopes: [orders], tokens: {access_lifetime: 30m}, require_pkce: true,

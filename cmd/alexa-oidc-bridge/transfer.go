@@ -19,14 +19,14 @@ func linksExportCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "export [FILE]",
 		Short: "Write all links into a file, to move them to another database",
-		Long: `export writes every link with its tokens and codes, live or revoked, into a new file that only its owner can read, or to
-standard output, and the tombstones of links that were erased: their ids, and when they ended. The links are as they were
-at one moment. Servers may run, but what they write later is not in the file: stop them before you move to another
-database. Tokens are hashes, as in the database, so that nobody can use them; but the file holds personal data. Sign-ins
-that wait for a decision, for 10 minutes at most, are not exported.
+		Long: `export writes every link with its tokens and codes, live or revoked, into a new file that only its owner can
+read, or to standard output, and the tombstones of links that were erased: their ids, and when they ended. The links
+are as they were at one moment. Servers may run, but what they write later is not in the file: stop them before you
+move to another database. Tokens are hashes, as in the database, so that nobody can use them; but the file holds
+personal data. Sign-ins that wait for a decision, for 10 minutes at most, are not exported.
 
-The file has one line of JSON for each tombstone, then one for each link, followed by one for each of its tokens and codes,
-between a header and the numbers of all. Times are seconds since 1970, 0 for never:
+The file has one line of JSON for each tombstone, then one for each link, followed by one for each of its tokens and
+codes, between a header and the numbers of all. Times are seconds since 1970, 0 for never:
 
   {"format":"alexa-oidc-bridge links","version":3,"exported_at":1800000000}
   {"tombstone":{"link_id":"lnk_7c2qvw5e3n6m4k2jaaaaaaaaaa","ended_at":1790000000}}
@@ -86,19 +86,20 @@ func linksImportCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "import FILE",
 		Short: "Add the links of a file that links export wrote",
-		Long: `import adds every link that the database does not have, live or revoked, with its tokens and codes. A link that the database
-has is not changed, with one exception: if it is live there and revoked in the file, it is revoked for the reason in the
-file. So no link that is revoked on either side becomes live, and importing the same file again changes nothing.
+		Long: `import adds every link that the database does not have, live or revoked, with its tokens and codes. A link
+that the database has is not changed, with one exception: if it is live there and revoked in the file, it is revoked
+for the reason in the file. So no link that is revoked on either side becomes live, and importing the same file again
+changes nothing.
 
-A link that was erased, there or in the file, as its tombstone says, is not added. If the database has it, it is revoked for
-the reason "erased", and erased. "links erased" counts both. So an old export brings back nothing, and it does not matter which
-file is imported first.
+A link that was erased, there or in the file, as its tombstone says, is not added. If the database has it, it is
+revoked for the reason "erased", and erased. "links erased" counts both. So an old export brings back nothing, and it
+does not matter which file is imported first.
 
 Stop the servers before you move to another database, export, import, and start them on the new one. Importing while
 servers run on the database harms nothing, but they may wait for it to write.
 
-A file is checked to its last line before anything is imported. Standard input (FILE is -) is imported as it comes, up to
-the first line that is wrong. An import that was interrupted is completed by running it again.
+A file is checked to its last line before anything is imported. Standard input (FILE is -) is imported as it comes, up
+to the first line that is wrong. An import that was interrupted is completed by running it again.
 
 The database must exist, with the schema of this program: start serve on it once.`,
 		Example: `  alexa-oidc-bridge links import links.jsonl --config new.yaml
@@ -152,5 +153,6 @@ func importRows(cmd *cobra.Command, store *sqlstore.Store, rows iter.Seq2[transf
 		return failed(fmt.Errorf("line %d: %s: %w", row.Row+1, row.LinkID, row.Err),
 			"no link from there on was imported; check that this is the right database")
 	}
-	return failed(err, "check that the database can be written and is not locked by another program, and run the command again to complete it")
+	return failed(err, "check that the database can be written and is not locked by another program, "+
+		"and run the command again to complete it")
 }

@@ -47,7 +47,8 @@ func testMove(t *testing.T, between string) {
 	if code != 0 || stdout != importOutput(0, 1, 39, 0) {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
-	if _, list, _ := runCommand("links", "list", "--json", "--config", between); strings.Count(list, `"reason": "left"`) != 2 {
+	_, list, _ := runCommand("links", "list", "--json", "--config", between)
+	if strings.Count(list, `"reason": "left"`) != 2 {
 		t.Errorf("revoked: %s", list)
 	}
 }
@@ -58,11 +59,12 @@ func TestLinksImportErrors(t *testing.T) {
 	_, whole, _ := runCommand("links", "export", "--config", filledFile(t, n))
 	lines := strings.SplitAfter(whole, "\n")
 	truncated := strings.Join(lines[:2000], "") // in the middle of link 399
+	older := strings.Replace(whole, `"version":3`, `"version":1`, 1)
 	wantFailure(t, "no such file", "links", "import", path, "--config", config)
 	for text, want := range map[string]string{
 		truncated: "line 2001: the file is truncated",
 		strings.Replace(whole, `"sub":"lnk_0000400"`, `"subject":"lnk_0000400"`, 1): "line 2002: ",
-		strings.Replace(whole, `"version":3`, `"version":1`, 1):                     "export the links again with this program",
+		older: "export the links again with this program",
 	} {
 		mustWriteFile(t, path, text)
 		wantFailure(t, want, "links", "import", path, "--config", config)
@@ -77,7 +79,8 @@ func TestLinksImportErrors(t *testing.T) {
 	}
 	mustWriteFile(t, path, whole)
 	mustRun(t, importOutput(n-399, 0, 399, 0), "links", "import", path, "--config", config)
-	if _, again, _ := runCommand("links", "export", "--config", config); !strings.HasSuffix(again, strings.Join(lines[1:], "")) {
+	_, again, _ := runCommand("links", "export", "--config", config)
+	if !strings.HasSuffix(again, strings.Join(lines[1:], "")) {
 		t.Error("the completed import is not what was exported")
 	}
 }
@@ -88,7 +91,8 @@ func TestLinksImportTaken(t *testing.T) {
 	_, whole, _ := runCommand("links", "export", "--config", config)
 	before := storedLinks(t, config)
 	mustWriteFile(t, path, strings.ReplaceAll(whole, "lnk_0000000", "lnk_other"))
-	wantFailure(t, "line 3: lnk_other: the token or code is in the database already", "links", "import", path, "--config", config)
+	wantFailure(t, "line 3: lnk_other: the token or code is in the database already",
+		"links", "import", path, "--config", config)
 	if after := storedLinks(t, config); !maps.Equal(after, before) {
 		t.Errorf("%v, want %v", after, before)
 	}
@@ -107,7 +111,8 @@ func TestLinksExportErrors(t *testing.T) {
 	wantFailure(t, "no such file", "links", "export", filepath.Join(folder, "no", "links.jsonl"), "--config", from)
 	withTestStore(t, from, func(store *sqlstore.Store) { // a link that is too long for the file
 		long := func(yield func(transfer.Row, error) bool) {
-			link := &transfer.Link{ID: "lnk_long", Grant: bridge.GrantImplicit, Scope: strings.Repeat("x", transfer.MaxLine), CreatedAt: 1}
+			link := &transfer.Link{ID: "lnk_long", Grant: bridge.GrantImplicit,
+				Scope: strings.Repeat("x", transfer.MaxLine), CreatedAt: 1}
 			yield(transfer.Row{Link: link}, nil)
 		}
 		if _, err := store.Import(t.Context(), long, time.Now); err != nil {
@@ -123,7 +128,8 @@ func TestLinksExportErrors(t *testing.T) {
 	}
 	defer device.Close()
 	var stderr bytes.Buffer
-	if code := run([]string{"links", "export", "--config", from}, device, &stderr); code != 2 || !strings.Contains(stderr.String(), "is a terminal") {
+	code := run([]string{"links", "export", "--config", from}, device, &stderr)
+	if code != 2 || !strings.Contains(stderr.String(), "is a terminal") {
 		t.Errorf("exit code %d, %s", code, &stderr)
 	}
 }

@@ -16,8 +16,9 @@ func tryCommand() *cobra.Command {
 	try := &cobra.Command{
 		Use:   "try",
 		Short: "Print a URL for a test sign-in, which makes no link",
-		Long: `try prints a URL that works once, in one browser, for 10 minutes, while serve runs. It leads through the provider's
-sign-in and then shows the claims that came, what a link would keep, and what allow says, rule by rule. Nothing is linked.`,
+		Long: `try prints a URL that works once, in one browser, for 10 minutes, while serve runs. It leads through the
+provider's sign-in and then shows the claims that came, what a link would keep, and what allow says, rule by rule.
+Nothing is linked.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, _, err := loadConfig(cmd)

@@ -14,7 +14,8 @@ import (
 )
 
 func TestTry(t *testing.T) {
-	for _, name := range []string{"PIZZA_CLIENT_SECRET", "PIZZA_BACKEND_SECRET", "CORP_CLIENT_SECRET", "HR_ADMIN_SECRET", "BRIDGE_KEY"} {
+	for _, name := range []string{"PIZZA_CLIENT_SECRET", "PIZZA_BACKEND_SECRET", "CORP_CLIENT_SECRET",
+		"HR_ADMIN_SECRET", "BRIDGE_KEY"} {
 		t.Setenv(name, keys.Generate())
 	}
 	const path = "../../config.example.yaml"
@@ -51,7 +52,8 @@ func TestTry(t *testing.T) {
 	if err != nil || strings.Contains(string(content), secret) {
 		t.Errorf("the database has the secret of the ticket, or cannot be read: %v", err)
 	}
-	if code, _, stderr := runCommand("try", "--config", path, "--skill", "nobody"); code != 2 || !strings.Contains(stderr, "no skill") {
+	if code, _, stderr := runCommand("try", "--config", path, "--skill", "nobody"); code != 2 ||
+		!strings.Contains(stderr, "no skill") {
 		t.Errorf("unknown skill: exit code %d, %q", code, stderr)
 	}
 }

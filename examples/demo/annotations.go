@@ -72,8 +72,8 @@ func linkAnnotations() []annotation {
 				"cookie, and get an error.",
 			responseWhy: "Now the bridge knows who the person is, and checks the skill’s “allow”. A person who may link is " +
 				"asked for consent; one who may not is sent back to Alexa with access_denied.",
-			linksWhy: "Now the bridge knows who the person is. For 10 minutes this browser can see the links of the person, and " +
-				"end them."},
+			linksWhy: "Now the bridge knows who the person is. For 10 minutes this browser can see the links of the person, " +
+				"and end them."},
 		{to: partyProvider, request: "POST /oauth/token", contains: "grant_type=authorization_code", from: partyBridge,
 			why: "The bridge exchanges the code for an ID token, with its client secret and the PKCE verifier, and checks the " +
 				"signature, issuer, audience and nonce. The company’s tokens stay here: Amazon never gets one."},
@@ -136,16 +136,17 @@ func endAnnotations() []annotation {
 			why: "The person ends a link. The token of the form shows that it comes from this page: no other website can send " +
 				"it. The link ends before the bridge responds, and Alexa is not notified."},
 		{to: partyBridge, request: "POST " + eventsPath, contains: "SkillAccountLinked", from: partyAlexa,
-			why: "The skill has subscribed to Alexa’s events. Alexa signs each by its certificate. This one says that the user " +
-				"speaks by this access token from now on; the bridge keeps a hash of the user id with the link."},
+			why: "The skill has subscribed to Alexa’s events. Alexa signs each by its certificate. This one says that the " +
+				"user speaks by this access token from now on; the bridge keeps a hash of the user id with the link."},
 		{to: partyBridge, request: "POST " + eventsPath, contains: "SkillDisabled", from: partyAlexa,
-			why: "A signed event again: this user has disabled the skill. It has no token, so the bridge ends the links that it " +
-				"knows to be of this user."},
+			why: "A signed event again: this user has disabled the skill. It has no token, so the bridge ends the links that " +
+				"it knows to be of this user."},
 		{to: partyBridge, request: "POST " + disabledPath, from: partySkill, section: titleGateway,
 			why: "The skill’s backend tells the bridge, by the id of the link that each lookup returns. The link ends."},
 		{to: partyBridge, request: "POST " + revokePath, from: partyOperator, section: program,
 			why: "A program sends this to the admin API, which is not on the public address, with a token that may do no more " +
-				"than what “may” says. The links end before the bridge responds. Alexa is not notified, and still sends its token."},
+				"than what “may” says. The links end before the bridge responds. Alexa is not notified, and still " +
+				"sends its token."},
 		{to: partyBridge, request: "POST /api/links/", from: partyOperator, section: program,
 			why: "The same for one link, by its id."},
 	}
@@ -193,8 +194,8 @@ func unlinkedStep() step {
 func disableStep() step {
 	return step{
 		From: partyBrowser, To: partyAlexa,
-		Why: "When a person disables a skill, Alexa forgets its tokens. The link itself is in the bridge’s database, and ends " +
-			"when somebody tells the bridge.",
+		Why: "When a person disables a skill, Alexa forgets its tokens. The link itself is in the bridge’s database, and " +
+			"ends when somebody tells the bridge.",
 		Request: []string{"The person disables the skill."}, Response: []string{"Alexa has forgotten its tokens."},
 	}
 }
@@ -204,15 +205,16 @@ func enableByVoiceStep() step {
 		From: partyBrowser, To: partyAlexa,
 		Why: "The skill was not enabled. To speak its name enables it, and Alexa calls the person by another user id than " +
 			"before. There is no link, so the request to the skill contains no token.",
-		Request: []string{"The person speaks the name of the skill."}, Response: []string{"The skill is enabled, not linked."},
+		Request:  []string{"The person speaks the name of the skill."},
+		Response: []string{"The skill is enabled, not linked."},
 	}
 }
 
 func gatewayStep() step {
 	return step{
 		From: partySkill, To: partyAlexa,
-		Why: "Some skills send something to Alexa by themselves, such as that an order is on its way. Alexa’s event gateway " +
-			"answers that the person has disabled the skill.",
+		Why: "Some skills send something to Alexa by themselves, such as that an order is on its way. Alexa’s event " +
+			"gateway answers that the person has disabled the skill.",
 		Request:  []string{"POST https://api.amazonalexa.com/v3/events (not really sent)"},
 		Response: []string{"403 Forbidden", "SKILL_DISABLED_EXCEPTION"},
 	}

@@ -173,8 +173,8 @@ func TestLinkAndAsk(t *testing.T) {
 func TestNotLinked(t *testing.T) {
 	t.Run("the skill's allow does not hold", func(t *testing.T) {
 		v := newVisit(t)
-		v.want(v.arrive(v.submit(v.signIn("guest"), url.Values{"decision": {"cancel"}})), http.StatusOK, "Your account is not linked",
-			"access_denied: The account was not linked.")
+		v.want(v.arrive(v.submit(v.signIn("guest"), url.Values{"decision": {"cancel"}})), http.StatusOK,
+			"Your account is not linked", "access_denied: The account was not linked.")
 		v.want(v.press("/ask", nil), http.StatusOK, "please link your account in the Alexa app")
 	})
 	t.Run("the person cancels", func(t *testing.T) {

@@ -19,7 +19,8 @@ func newCodeVisit(t *testing.T) *visit {
 	t.Helper()
 	v := newVisit(t)
 	v.grant = bridge.GrantAuthorizationCode
-	for _, name := range []string{"skill_secret", "backend_secret", "provider_secret", "bridge_key", "scim_token", "admin_secret"} {
+	for _, name := range []string{"skill_secret", "backend_secret", "provider_secret", "bridge_key", "scim_token",
+		"admin_secret"} {
 		secret, err := os.ReadFile(filepath.Join(v.demo.folder, name))
 		if err != nil {
 			t.Fatal(err)
@@ -177,7 +178,8 @@ func TestRefresh(t *testing.T) {
 		lost    bool
 	}{
 		{"new access token", 200, `{"access_token":"a2","token_type":"Bearer","expires_in":3600}`, false, "a2", "r1", false},
-		{"new pair", 200, `{"access_token":"a2","token_type":"Bearer","refresh_token":"r2","expires_in":3600}`, false, "a2", "r2", false},
+		{"new pair", 200, `{"access_token":"a2","token_type":"Bearer","refresh_token":"r2","expires_in":3600}`,
+			false, "a2", "r2", false},
 		{"the end of the link", 400, `{"error":"invalid_grant"}`, false, "", "", true},
 		{"cannot tell now", 503, `{"error":"temporarily_unavailable"}`, true, "a1", "r1", false},
 		{"not authenticated", 401, `{"error":"invalid_client"}`, true, "a1", "r1", false},

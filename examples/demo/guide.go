@@ -79,8 +79,8 @@ func nextOf(a account) guide {
 				"the skill’s “allow”."}
 	case a.Disabled && a.UserID == "":
 		return guide{Stage: stageAgain, Action: actionAsk,
-			Text: "The skill is disabled, Alexa has forgotten its tokens, and the link has ended at the bridge. Ask the skill: " +
-				"to speak its name enables it again, without a link."}
+			Text: "The skill is disabled, Alexa has forgotten its tokens, and the link has ended at the bridge. Ask the " +
+				"skill: to speak its name enables it again, without a link."}
 	case a.Disabled:
 		return guide{Stage: stageAgain, Action: actionLink,
 			Text: "That is all: no link, no token. You can link again: the skill is enabled, and Alexa calls you by another " +
@@ -152,7 +152,8 @@ func nextAfterRefusal(a account) guide {
 			Text: "The token is not active any more. Let an hour pass and ask again, to see how Alexa learns of it."}
 	case a.Ending == endingDisabled:
 		return guide{Stage: stageAgain, Action: actionEnable,
-			Text: "That is all: no link, no reply. The earlier “Ask the skill” shows how the bridge asked the company. " + enableFirst}
+			Text: "That is all: no link, no reply. The earlier “Ask the skill” shows how the bridge asked the company. " +
+				enableFirst}
 	case a.Ending.locked():
 		return guide{Stage: stageAgain, Action: actionEnable, Text: "That is all: no link, no reply. " + enableFirst}
 	}

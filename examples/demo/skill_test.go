@@ -48,6 +48,7 @@ func askSkill(t *testing.T, request any, status int, body string) *httptest.Resp
 
 func TestSkillAnswers(t *testing.T) {
 	const unavailable = "Contoso Pizza is not available right now. Please try again later."
+	const active = `{"active":true,"sub":"a2b4c6","upstream_iss":"https://idp.example","claims":`
 	for _, test := range []struct {
 		name, token string
 		status      int
@@ -55,11 +56,11 @@ func TestSkillAnswers(t *testing.T) {
 		speech      string
 		card        string
 	}{
-		{"given name", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://idp.example","claims":{"given_name":"Ada Augusta","name":"A. A. Lovelace"}}`,
+		{"given name", testToken, 200, active + `{"given_name":"Ada Augusta","name":"A. A. Lovelace"}}`,
 			"Hello Ada Augusta", ""},
-		{"name", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://idp.example","claims":{"name":"Ada Lovelace"}}`, "Hello Ada", ""},
-		{"name of one word", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://idp.example","claims":{"name":"Ada"}}`, "Hello Ada", ""},
-		{"no name", testToken, 200, `{"active":true,"sub":"a2b4c6","upstream_iss":"https://idp.example","claims":{}}`, "Hello", ""},
+		{"name", testToken, 200, active + `{"name":"Ada Lovelace"}}`, "Hello Ada", ""},
+		{"name of one word", testToken, 200, active + `{"name":"Ada"}}`, "Hello Ada", ""},
+		{"no name", testToken, 200, active + `{}}`, "Hello", ""},
 		{"not linked", "", 200, `{"active":true}`, linkAccountSpeech(skillName), cardLinkAccount},
 		{"ended", testToken, 200, `{"active":false}`, linkAccountSpeech(skillName), cardLinkAccount},
 		{"cannot tell now", testToken, 503, `{"error":"temporarily_unavailable"}`, unavailable, ""},

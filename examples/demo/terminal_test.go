@@ -36,7 +36,8 @@ func TestTerminal(t *testing.T) {
 	}{
 		{"command", func(c commands) string { return c.Revoke }, "links revoked: 1", "operator</code>, by <code>command:"},
 		{"admin API", func(c commands) string { return c.API }, `"revoked":1`, "operator</code>, by <code>api:demo"},
-		{"backend", func(c commands) string { return c.Disabled }, "", "skill_disabled</code>, by <code>backend:pizza-backend"},
+		{"backend", func(c commands) string { return c.Disabled }, "",
+			"skill_disabled</code>, by <code>backend:pizza-backend"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			v.T = t

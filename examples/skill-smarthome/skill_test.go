@@ -80,8 +80,8 @@ func (w *world) link(login, password string) string {
 
 // Directives, with %s for the token.
 const (
-	discover = `{"directive":{"header":{"namespace":"Alexa.Discovery","name":"Discover","messageId":"1","payloadVersion":"3"},
-		"payload":{"scope":{"type":"BearerToken","token":"%s"}}}}`
+	discover = `{"directive":{"header":{"namespace":"Alexa.Discovery","name":"Discover","messageId":"1",
+		"payloadVersion":"3"},"payload":{"scope":{"type":"BearerToken","token":"%s"}}}}`
 	acceptGrant = `{"directive":{"header":{"namespace":"Alexa.Authorization","name":"AcceptGrant","messageId":"1",
 		"payloadVersion":"3"},"payload":{"grant":{"type":"OAuth2.AuthorizationCode","code":"x"},
 		"grantee":{"type":"BearerToken","token":"%s"}}}}`
