@@ -31,7 +31,10 @@ const (
 	honest          = "203.0.113.9"
 )
 
-const vendorID = "M2AAAAAAAAAAAA"
+const (
+	vendorID = "M2AAAAAAAAAAAA"
+	skillID  = "amzn1.ask.skill.1"
+)
 
 var ada = upstreamtest.Person{Subject: "a2b4c6", Login: "ada", Password: "correct horse", GivenName: "Ada",
 	FamilyName: "Lovelace", Email: "ada@contoso.example", EmailVerified: true}
@@ -55,10 +58,12 @@ log: {level: warn}
 limits: {connections: 8192}
 keys: [%[2]s]
 storage: %[3]s
-providers: [{id: corp, issuer: "%[4]s", client_id: bridge, client_secret: upstream-secret}]
+providers:
+  - {id: corp, issuer: "%[4]s", client_id: bridge, client_secret: upstream-secret, universal_logout: true,
+     scim: {token: %[7]s}}
 skills:
   - {client_id: pizza, name: Contoso Pizza, vendor_ids: [` + vendorID + `], grants: [implicit, authorization_code],
-     client_secret: %[5]s, max_links_per_person: 0}
+     client_secret: %[5]s, max_links_per_person: 0, skill_ids: [` + skillID + `]}
   - {client_id: lights, name: Contoso Lights, vendor_ids: [` + vendorID + `], grants: [implicit]}
 backends: [{id: backend, secret: %[6]s, skills: [pizza, lights]}]
 `
@@ -82,12 +87,14 @@ func startBridge(ctx context.Context, s *settings, folder string) (*testedBridge
 	if s.dsn != "" {
 		storage = fmt.Sprintf("{driver: postgres, dsn: %q}", s.dsn)
 	}
-	text := fmt.Sprintf(configuration, b.address, keys.Generate(), storage, b.provider.Issuer(), keys.Generate(), b.secret)
+	text := fmt.Sprintf(configuration, b.address, keys.Generate(), storage, b.provider.Issuer(), keys.Generate(), b.secret,
+		keys.Generate())
 	config := filepath.Join(b.folder, "config.yaml")
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
 	b.process = exec.CommandContext(ctx, "taskset", "-c", "0", s.program, "serve", "--config", config)
+	b.process.Env = append(os.Environ(), "HTTPS_PROXY=http://127.0.0.1:1") // no flood reaches the servers of Amazon
 	b.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if b.process.Stderr, err = os.Create(filepath.Join(b.folder, "log")); err != nil {
 		return nil, err

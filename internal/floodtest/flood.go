@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"alexa-oidc-bridge/bridge"
+	"alexa-oidc-bridge/bridge/alexa"
 	"alexa-oidc-bridge/bridge/alexa/simulator"
 )
 
@@ -36,16 +38,26 @@ func (b *testedBridge) floods() []flood {
 		return newFlood("POST", path, form.Encode(), headers...)
 	}
 	get := func(path string, headers ...string) flood { return newFlood("GET", path, "", headers...) }
+	signature := base64.StdEncoding.EncodeToString(make([]byte, 256))
 	const wrongSecret = "Authorization: Basic cGl6emE6Z3Vlc3M=" // pizza:guess
 	return []flood{
 		get(authorize.RequestURI()),
 		get("/callback/corp?state=invented&code=x"),
 		post("/consent", url.Values{"decision": {"link"}}),
 		get("/try/" + strings.Repeat("A", 52)),
+		get("/links"),
+		post("/links/unlink", url.Values{"decision": {"all"}}),
 		post("/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}, wrongSecret),
 		post("/lookup", url.Values{"token": {token}}, wrongSecret),
 		get("/userinfo", "Authorization: Bearer "+token),
 		post("/revoke", url.Values{"token": {token}, "client_id": {"lights"}}),
+		post("/backchannel-logout/corp", url.Values{"logout_token": {b.inventedJWT("logout+jwt")}}),
+		newFlood("POST", "/global-token-revocation/corp", `{"sub_id":{"format":"email","email":"ada@contoso.example"}}`,
+			"Content-Type: application/json", "Authorization: Bearer "+b.inventedJWT("global-token-revocation+jwt")),
+		get("/scim/corp/v2/Users", "Authorization: Bearer guess"),
+		newFlood("POST", "/alexa/events", inventedEvent(),
+			"SignatureCertChainUrl: https://s3.amazonaws.com/echo.api/invented.pem", "Signature-256: "+signature),
+		post("/alexa/disabled", url.Values{"token": {token}}, wrongSecret),
 		get("/.well-known/oauth-authorization-server"),
 		get("/"),
 		get("/nothing"),
@@ -53,11 +65,29 @@ func (b *testedBridge) floods() []flood {
 	}
 }
 
+// inventedEvent returns an event as Alexa sends it, so that only its signature says that it is none.
+func inventedEvent() string {
+	return fmt.Sprintf(`{"context":{"System":{"application":{"applicationId":%q},`+
+		`"user":{"userId":"amzn1.ask.account.1"}}},"request":{"type":%q,"requestId":"1","timestamp":%q}}`,
+		skillID, alexa.SkillDisabled, time.Now().UTC().Format(time.RFC3339))
+}
+
+// inventedJWT returns a JWT of the provider but for its key, so that the bridge asks the provider for it.
+func (b *testedBridge) inventedJWT(kind string) string {
+	now := time.Now().Unix()
+	header := fmt.Sprintf(`{"alg":"RS256","kid":"invented","typ":%q}`, kind)
+	claims := fmt.Sprintf(`{"iss":%q,"aud":"bridge","sub":"a2b4c6","jti":"1","iat":%d,"exp":%d,`+
+		`"events":{"http://schemas.openid.net/event/backchannel-logout":{}}}`, b.provider.Issuer(), now, now+3600)
+	part := base64.RawURLEncoding.EncodeToString
+	return part([]byte(header)) + "." + part([]byte(claims)) + "." + part(make([]byte, 256))
+}
+
 func newFlood(method, target, body string, headers ...string) flood {
 	path, _, _ := strings.Cut(target, "?")
 	path = strings.TrimRight(path, "A") // of the ticket
-	headers = append(headers, "Host: bridge", "X-Forwarded-For: "+stranger, fmt.Sprint("Content-Length: ", len(body)))
-	return flood{method + " " + path, method + " " + target + " HTTP/1.1\r\n" + strings.Join(headers, "\r\n") + "\r\n\r\n" + body}
+	lines := append([]string{method + " " + target + " HTTP/1.1"}, headers...)
+	lines = append(lines, "Host: bridge", "X-Forwarded-For: "+stranger, fmt.Sprint("Content-Length: ", len(body)))
+	return flood{method + " " + path, strings.Join(lines, "\r\n") + "\r\n\r\n" + body}
 }
 
 // start sends the request on each of the sockets as soon as the response to the last one has come. It returns a second
@@ -187,8 +217,8 @@ func (b *testedBridge) measureHungUp(ctx context.Context) error {
 		}
 		slowest = max(slowest, took)
 	}
-	fmt.Printf("\nWhile 300 callbacks hung up and 64 waited at a provider that takes 2 s to refuse: slowest of 5 links %d ms.\n",
-		slowest.Milliseconds())
+	fmt.Printf("\nWhile 300 callbacks hung up and 64 waited at a provider that takes 2 s to refuse: "+
+		"slowest of 5 links %d ms.\n", slowest.Milliseconds())
 	return nil
 }
 

@@ -94,6 +94,7 @@ func mapError(err error) *httperror.Error {
 	case errors.Is(err, errNotVerified):
 		e := reject(outcomeNotVerified, "let the server reach https://s3.amazonaws.com/echo.api/", "")
 		e.OAuth = oauth.Errorf(oauth.TemporarilyUnavailable, "The sender cannot be verified now. Send the request again.")
+		e.Unverified = true
 		return e
 	}
 	return &httperror.Error{Level: slog.LevelError, Reason: outcomeUnavailable, Err: err,

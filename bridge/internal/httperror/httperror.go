@@ -54,8 +54,9 @@ type Error struct {
 	Location string                            // where the browser goes instead of a page; empty: nowhere
 	Render   func(w http.ResponseWriter) error // writes another page instead of Page; nil: none
 
-	Header  http.Header // added to the response; may be nil
-	Written bool        // a response was written before the error occurred, so that there is none for it
+	Header     http.Header // added to the response; may be nil
+	Written    bool        // a response was written before the error occurred, so that there is none for it
+	Unverified bool        // it was not found out who sent the request, so that anybody can cause the error
 }
 
 func (e *Error) Error() string {
@@ -101,7 +102,7 @@ type Responder struct {
 	Log            *slog.Logger
 	Sampler        *Sampler
 	TrustedProxies []netip.Prefix // see [clientaddr.Of]
-	Rejections     *limit.Pace    // of responses with a status from 400 to 499; nil: at once
+	Rejections     *limit.Pace    // of errors that are Unverified or have a status from 400 to 499; nil: at once
 }
 
 // Respond logs an error and writes its response. The log line and the response have the same reference.
@@ -110,7 +111,7 @@ func (re *Responder) Respond(w http.ResponseWriter, r *http.Request, route strin
 		r = r.WithContext(reference.NewContext(r.Context(), reference.New()))
 	}
 	e := asError(err)
-	if e.status(audience)/100 == 4 {
+	if e.Unverified || e.status(audience)/100 == 4 {
 		re.Rejections.Wait(r.Context())
 	}
 	re.log(r, route, e.status(audience), e)

@@ -76,8 +76,8 @@ func TestRespond(t *testing.T) {
 	}
 }
 
-// TestPacedRejections responds to more requests than may be rejected at once. Only rejections wait: neither an outage
-// nor a redirect does.
+// TestPacedRejections responds to more requests than may be rejected at once. Only rejections wait, and what anybody
+// can cause: neither an outage nor a redirect does.
 func TestPacedRejections(t *testing.T) {
 	pages, err := templates.New(nil, templates.Operator{})
 	if err != nil {
@@ -90,6 +90,9 @@ func TestPacedRejections(t *testing.T) {
 	}{
 		{"rejection", httperror.TooMany(time.Second, errors.New("too many")), true},
 		{"outage", oauth.Errorf(oauth.TemporarilyUnavailable, "Try again."), false},
+		{"unverified", &httperror.Error{Unverified: true, Status: http.StatusServiceUnavailable,
+			Page: templates.ErrorData{Page: templates.PageInternal}, OAuth: oauth.Errorf(oauth.TemporarilyUnavailable, "")},
+			true},
 		{"redirect", &httperror.Error{Location: "https://alexa.example/#error=access_denied"}, false},
 	} {
 		for _, audience := range []httperror.Audience{httperror.People, httperror.Programs} {
