@@ -116,7 +116,7 @@ func TestLinkWithManyTokens(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, open func(testing.TB) *Store) {
 		rows := slices.Concat(implicitLink(0), implicitLink(1))
 		rows[0].Link.RevokedAt, rows[2].Link.RevokedAt = begin.Unix(), begin.Unix()
-		const tokens = 2*eraseRows + 7
+		const tokens = 2*deleteSize + 7
 		for i := range tokens {
 			token := *rows[3].Token
 			token.Hash = bridge.HashOf(string(rune(i)))

@@ -46,7 +46,7 @@ func (s *Store) Sweep(ctx context.Context, sweep bridge.Sweep) (int, error) {
 }
 
 // deleteSize is how many rows a transaction deletes, so that no other write waits long for it.
-const deleteSize = 100
+const deleteSize = 20
 
 // sweepStep runs a step in one transaction, or a deleting one in as many as its limit needs.
 func (s *Store) sweepStep(ctx context.Context, step sweepStep, sweep bridge.Sweep) (int, error) {

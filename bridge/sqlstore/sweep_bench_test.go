@@ -45,7 +45,7 @@ func BenchmarkSweepEnded(b *testing.B) {
 }
 
 // sweepLimit is that of the server.
-const sweepLimit = 1000
+const sweepLimit = 100
 
 // writeMeanwhile writes again and again, and returns how long each write took, sorted.
 func writeMeanwhile(b *testing.B, ctx context.Context, store *Store) (waits []time.Duration) {
