@@ -47,7 +47,7 @@ func (s *Server) work(ctx context.Context) {
 
 const (
 	sweepInterval = 30 * time.Second
-	sweepTimeout  = time.Minute // half of it is left to other writers
+	sweepTimeout  = time.Minute // most of it is left to other writers
 	sweepLimit    = 100         // rows of a kind at a time, so that no other write waits long for a sweep
 )
 

@@ -67,14 +67,18 @@ func (s *Store) sweepStep(ctx context.Context, step sweepStep, sweep bridge.Swee
 	}
 }
 
-// yield leaves the disk to others after a transaction of a sweep, for as long as that took. A sweep that uses all of a
-// disk's bandwidth makes some writes of others wait for more than 50 ms, however short its transactions are.
+// restFactor is how many times as long as a transaction of a sweep took the sweep then leaves the disk to others. With
+// 1, one fsync in 8,000 took more than 20 ms, and others waited, however short the transactions are; with 3, one in
+// 80,000.
+const restFactor = 3
+
+// yield leaves the disk to others after a transaction of a sweep.
 func (s *Store) yield(ctx context.Context, started time.Time) error {
 	if err := s.db.Checkpoint(ctx); err != nil {
 		return err
 	}
 	select {
-	case <-time.After(time.Since(started)):
+	case <-time.After(restFactor * time.Since(started)):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -99,6 +99,7 @@ func mapError(err error, invalid *oauth.Error) *httperror.Error {
 		mapped := newError(slog.LevelWarn, outcomeInvalid, invalid)
 		if e.Stage != upstream.StageLogout && e.Stage != upstream.StageRevocation {
 			mapped = newError(slog.LevelWarn, outcomeUnavailable, errKeys)
+			mapped.Unverified = true
 		}
 		if e.Hint != "" {
 			mapped.Attrs = []any{"hint", e.Hint}
