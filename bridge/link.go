@@ -100,7 +100,7 @@ type LinkFilter struct {
 	CreatedBefore time.Time // made before this time
 	UnusedSince   time.Time // neither made nor used at this time or later
 	AlexaUser     Hash      // of this Alexa user
-	TiedBefore    time.Time // tied to their Alexa user at this time or before
+	TiedUntil     time.Time // tied to their Alexa user at this time or before
 	// After selects only what comes after the link with this Cursor. A malformed one is [ErrCursor].
 	After string
 	// Limit bounds how many links are selected, to the oldest; 0: no limit. [Store.Revoke] and [Store.Forget] may take

@@ -95,7 +95,7 @@ type Store interface {
 	// matches any more: call it until then, each time After the last link that it returned. It cannot be combined with
 	// OnePerson or Recheck.
 	//
-	// With AlexaUser and TiedBefore it also remembers for DisabledMemory that the user disabled the skill then: a link
+	// With AlexaUser and TiedUntil it also remembers for DisabledMemory that the user disabled the skill then: a link
 	// that is tied to them later, by an event or a use of that time or before, is revoked for the same reason by the same
 	// actor.
 	Revoke(ctx context.Context, filter LinkFilter, revocation Revocation) ([]Link, error)

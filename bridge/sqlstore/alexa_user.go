@@ -80,7 +80,7 @@ func (tx *transaction) tie(linkID string, user bridge.Hash, at, now time.Time, o
 // rememberDisabled remembers that an Alexa user disabled a skill, if a filter says so, and calls a function. Until the
 // commit nobody ties a link to the user: who waits for it finds what is remembered.
 func (tx *transaction) rememberDisabled(filter bridge.LinkFilter, by bridge.Revocation, do func() error) error {
-	if filter.AlexaUser == "" || filter.TiedBefore.IsZero() {
+	if filter.AlexaUser == "" || filter.TiedUntil.IsZero() {
 		return do()
 	}
 	return tx.lockAlexaUsers([]string{string(filter.AlexaUser)}, func() error {
@@ -88,7 +88,7 @@ func (tx *transaction) rememberDisabled(filter bridge.LinkFilter, by bridge.Revo
 			VALUES ($1, $2, $3, $4, $5) ON CONFLICT (alexa_user) DO UPDATE SET disabled_at = excluded.disabled_at,
 			reason = excluded.reason, actor = excluded.actor, recorded_at = excluded.recorded_at
 			WHERE disabled_alexa_users.disabled_at < excluded.disabled_at`,
-			string(filter.AlexaUser), seconds(filter.TiedBefore), string(by.Reason), string(by.Actor), seconds(by.At))
+			string(filter.AlexaUser), seconds(filter.TiedUntil), string(by.Reason), string(by.Actor), seconds(by.At))
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ func TestPlans(t *testing.T) {
 			condition, _ := filterCondition(bridge.LinkFilter{Account: account, Provider: "corp"}, 1)
 			return `SELECT id FROM links WHERE ` + condition
 		}
-		ofAlexaUser, _ := filterCondition(bridge.LinkFilter{AlexaUser: "x", TiedBefore: begin}, 1)
+		ofAlexaUser, _ := filterCondition(bridge.LinkFilter{AlexaUser: "x", TiedUntil: begin}, 1)
 		page := func(filter bridge.LinkFilter) (query string) {
 			query, _ = selectMatching("id", filter)
 			return query

@@ -104,8 +104,8 @@ func timeConditions(filter bridge.LinkFilter, next func(arg any) string) (condit
 		since := next(seconds(filter.UnusedSince))
 		conditions = append(conditions, "created_at < "+since, "last_used_at < "+since)
 	}
-	if !filter.TiedBefore.IsZero() {
-		conditions = append(conditions, "alexa_user <> ''", "tied_at <= "+next(seconds(filter.TiedBefore)))
+	if !filter.TiedUntil.IsZero() {
+		conditions = append(conditions, "alexa_user <> ''", "tied_at <= "+next(seconds(filter.TiedUntil)))
 	}
 	if createdAt, id, err := bridge.ParseLinkCursor(filter.After); err == nil {
 		conditions = append(conditions, "(created_at, id) > ("+next(seconds(createdAt))+", "+next(id)+")")

@@ -41,7 +41,7 @@ func (s *suite) use(made bridge.NewLink, after time.Duration) {
 // disable revokes the links that were tied to alexaUser some time after now, or before.
 func (s *suite) disable(after time.Duration) []bridge.Link {
 	s.Helper()
-	filter := bridge.LinkFilter{ClientID: "pizza", AlexaUser: alexaUser, TiedBefore: s.now.Add(after)}
+	filter := bridge.LinkFilter{ClientID: "pizza", AlexaUser: alexaUser, TiedUntil: s.now.Add(after)}
 	links, err := s.store.Revoke(s.Context(), filter, bridge.Revocation{
 		Reason: bridge.ReasonSkillDisabled, Actor: bridge.ActorAlexa, At: s.now, Origin: origin})
 	s.must(err)
@@ -56,14 +56,14 @@ func (s *suite) wantTied(what string, made bridge.NewLink, user bridge.Hash, aft
 		s.Errorf("%s: tied to %.8s at %v, want %.8s at %v: %+v", what, link.AlexaUser, link.TiedAt, user, at, link)
 	}
 	one := func(filter bridge.LinkFilter) bridge.LinkFilter { filter.IDs = []string{made.Link.ID}; return filter }
-	s.wantLinks(what, one(bridge.LinkFilter{AlexaUser: user, TiedBefore: at}), made)
-	s.wantLinks(what+", before", one(bridge.LinkFilter{AlexaUser: user, TiedBefore: at.Add(-time.Second)}))
+	s.wantLinks(what, one(bridge.LinkFilter{AlexaUser: user, TiedUntil: at}), made)
+	s.wantLinks(what+", before", one(bridge.LinkFilter{AlexaUser: user, TiedUntil: at.Add(-time.Second)}))
 	s.wantLinks(what+", another user", one(bridge.LinkFilter{AlexaUser: user + "x"}))
 }
 
 func (s *suite) ties() {
 	made := s.link()
-	s.wantLinks("before", bridge.LinkFilter{TiedBefore: s.now.Add(time.Hour)})
+	s.wantLinks("before", bridge.LinkFilter{TiedUntil: s.now.Add(time.Hour)})
 	link := s.mustTie(made, 10*time.Second)
 	if link.ID != made.Link.ID || link.AlexaUser != alexaUser || !link.TiedAt.Equal(s.now.Add(10*time.Second)) {
 		s.Errorf("tied: %+v", link)
@@ -231,7 +231,7 @@ func (s *suite) concurrentTies() {
 	}
 	s.must(errors.Join(concurrently(len(links)+1, func(i int) error {
 		if i == len(links)/2 {
-			filter := bridge.LinkFilter{ClientID: "pizza", AlexaUser: alexaUser, TiedBefore: s.now}
+			filter := bridge.LinkFilter{ClientID: "pizza", AlexaUser: alexaUser, TiedUntil: s.now}
 			return errOf(s.store.Revoke(s.Context(), filter, s.by(bridge.ReasonSkillDisabled)))
 		}
 		made := links[min(i, len(links)-1)]
@@ -261,7 +261,7 @@ func (s *suite) tieWhileDisabled() {
 	for i := range 30 {
 		user, made := bridge.HashOf(fmt.Sprint("user ", i)), s.link()
 		tie := s.newTie(made, 0, func(t *bridge.AlexaTie) { t.AlexaUser = user })
-		filter := bridge.LinkFilter{ClientID: "pizza", AlexaUser: user, TiedBefore: s.now}
+		filter := bridge.LinkFilter{ClientID: "pizza", AlexaUser: user, TiedUntil: s.now}
 		s.must(errors.Join(concurrently(2, func(i int) error {
 			if i == 0 {
 				return errOf(s.store.TieAlexaUser(s.Context(), tie))

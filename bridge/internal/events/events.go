@@ -130,7 +130,7 @@ func (h *Handler) tie(ctx context.Context, r *http.Request, e *event) (effect, e
 
 // end ends the links that were tied to the Alexa user before the event.
 func (h *Handler) end(ctx context.Context, r *http.Request, e *event) (effect, error) {
-	filter := bridge.LinkFilter{ClientID: e.skill.ClientID, AlexaUser: e.user(), TiedBefore: e.at()}
+	filter := bridge.LinkFilter{ClientID: e.skill.ClientID, AlexaUser: e.user(), TiedUntil: e.at()}
 	revoked, err := h.Store.Revoke(ctx, filter, bridge.Revocation{
 		Reason: bridge.ReasonSkillDisabled, Actor: e.actor(), At: h.Now(), Origin: h.Origin(r),
 		Token: e.hash(), TokenExpiresAt: h.Now().Add(eventMemory),
