@@ -122,7 +122,7 @@ func (s *Store) eraseEnded(ctx context.Context, until time.Time, limit int) (int
 		if !batch.more {
 			break
 		}
-		if err := s.yield(ctx, started); err != nil {
+		if err := s.yield(ctx, started, restAfterErase); err != nil {
 			return removed, err
 		}
 	}
