@@ -68,20 +68,21 @@ func (s *Store) sweepStep(ctx context.Context, step sweepStep, sweep bridge.Swee
 }
 
 // How many times as long as a transaction of a sweep took the sweep then leaves the disk to others. While links were
-// erased with 1, one fsync in 8,000 took more than 20 ms, and others waited, however short the transactions are; with 3,
-// one in 80,000. What traffic leaves behind must not come faster than it is deleted; ended links can wait.
+// erased with 1, one fsync in 8,000 took more than 20 ms, and others waited, however short the transactions are; with
+// 3, one in 80,000. What traffic leaves behind must not come faster than it is deleted; ended links can wait.
 const (
 	restAfterDelete = 1
 	restAfterErase  = 3
 )
 
 // yield leaves the disk to others after a transaction of a sweep, for so many times as long as it took.
-func (s *Store) yield(ctx context.Context, started time.Time, times time.Duration) error {
+func (s *Store) yield(ctx context.Context, started time.Time, times int) error {
 	if err := s.db.Checkpoint(ctx); err != nil {
 		return err
 	}
+	rest := time.Since(started) * time.Duration(times)
 	select {
-	case <-time.After(times * time.Since(started)):
+	case <-time.After(rest):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
