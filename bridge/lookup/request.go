@@ -12,7 +12,7 @@ type Request struct {
 	// Token is the access token; empty: the account is not linked. In a custom skill with personalization it belongs to
 	// the person whose voice Alexa recognized, if that one has linked, and else to the account.
 	Token       string
-	AlexaUserID string // of the account; it changes when the skill is disabled and enabled; empty: not in the request
+	AlexaUserID string // whose Token is; it changes when the skill is disabled and enabled; empty: not in the request
 	Locale      string // such as de-DE; empty: not in the request
 	SkillID     string // amzn1.ask.skill.…; empty: not in the request
 
@@ -53,13 +53,18 @@ func ParseRequest(data []byte) (*Request, error) {
 	return request, nil
 }
 
-// custom reads a request whose session has what the context has, but of the account only.
+// custom reads a request whose session has what the context has, but of the account only. The id of the Alexa user is
+// that of the account, so it does not belong to the token of another person who is recognized.
 func (r *reader) custom() *Request {
+	account := first(r.text("context", "System", "user", "accessToken"), r.text("session", "user", "accessToken"))
+	token := first(r.text("context", "System", "person", "accessToken"), account)
+	alexaUserID := first(r.text("context", "System", "user", "userId"), r.text("session", "user", "userId"))
+	if token != account {
+		alexaUserID = ""
+	}
 	return &Request{
 		Kind: Custom, Type: r.text("request", "type"), Locale: r.text("request", "locale"),
-		Token: first(r.text("context", "System", "person", "accessToken"),
-			r.text("context", "System", "user", "accessToken"), r.text("session", "user", "accessToken")),
-		AlexaUserID: first(r.text("context", "System", "user", "userId"), r.text("session", "user", "userId")),
+		Token: token, AlexaUserID: alexaUserID,
 		SkillID: first(r.text("context", "System", "application", "applicationId"),
 			r.text("session", "application", "applicationId")),
 	}

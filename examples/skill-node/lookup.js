@@ -370,13 +370,15 @@ function parseRequest(body) {
 
 function customRequest({ context, session, request }) {
   const system = object(object(context).System);
+  const account = first(textAt(system, 'user', 'accessToken'), textAt(session, 'user', 'accessToken'));
+  const token = first(textAt(system, 'person', 'accessToken'), account);
+  const userId = first(textAt(system, 'user', 'userId'), textAt(session, 'user', 'userId'));
   return {
     kind: 'custom',
     type: request.type,
     locale: textAt(request, 'locale'),
-    token: first(textAt(system, 'person', 'accessToken'), textAt(system, 'user', 'accessToken'),
-      textAt(session, 'user', 'accessToken')),
-    alexaUserId: first(textAt(system, 'user', 'userId'), textAt(session, 'user', 'userId')),
+    token,
+    alexaUserId: token === account ? userId : '', // it is that of the account, and not of another person
     skillId: first(textAt(system, 'application', 'applicationId'), textAt(session, 'application', 'applicationId')),
   };
 }

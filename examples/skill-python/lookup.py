@@ -59,7 +59,7 @@ class Request:
     # token is the access token. In a custom skill with personalization it belongs to the person whose voice Alexa
     # recognized, if that one has linked, and else to the account.
     token: str = dataclasses.field(default="", repr=False)
-    alexa_user_id: str = ""  # of the account; it changes when the skill is disabled and enabled
+    alexa_user_id: str = ""  # whose token it is; it changes when the skill is disabled and enabled
     locale: str = ""  # such as de-DE
     skill_id: str = ""  # amzn1.ask.skill.…
     correlation_token: str = dataclasses.field(default="", repr=False)
@@ -411,11 +411,13 @@ def parse_request(event):
 
 def _custom_request(event):
     system, session = ("context", "System"), ("session",)
+    account = _first(_text(event, *system, "user", "accessToken"), _text(event, *session, "user", "accessToken"))
+    token = _first(_text(event, *system, "person", "accessToken"), account)
+    user_id = _first(_text(event, *system, "user", "userId"), _text(event, *session, "user", "userId"))
     return Request(
         kind="custom", type=_text(event, "request", "type"), locale=_text(event, "request", "locale"),
-        token=_first(_text(event, *system, "person", "accessToken"), _text(event, *system, "user", "accessToken"),
-                     _text(event, *session, "user", "accessToken")),
-        alexa_user_id=_first(_text(event, *system, "user", "userId"), _text(event, *session, "user", "userId")),
+        token=token,
+        alexa_user_id=user_id if token == account else "",  # it is that of the account, and not of another person
         skill_id=_first(_text(event, *system, "application", "applicationId"),
                         _text(event, *session, "application", "applicationId")),
     )
