@@ -146,14 +146,17 @@ func (p AccountPolicy) Unmatched(links UnnamedLinks) int {
 	return 0
 }
 
-// maxAccountName is the longest name of an [Account] in bytes.
-const maxAccountName = 512
+// MaxStorable is the longest text that is stored to be compared, as the name of an [Account], in bytes.
+const MaxStorable = 512
+
+// IsStorable reports whether a text is not empty, and can be stored and compared.
+func IsStorable(text string) bool { return storable(text) != "" }
 
 // storable returns a text that can be stored and compared, or "": PostgreSQL cannot store NUL, an export no control
 // character, and several malformed texts are read as the same replacement character.
 func storable(text string) string {
 	unfit := func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }
-	if len(text) > maxAccountName || strings.ContainsFunc(text, unfit) {
+	if len(text) > MaxStorable || strings.ContainsFunc(text, unfit) {
 		return ""
 	}
 	return text

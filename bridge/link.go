@@ -74,7 +74,7 @@ func ParseLinkCursor(cursor string) (createdAt time.Time, id string, err error) 
 	text, err := cursorEncoding.DecodeString(cursor)
 	seconds, id, _ := strings.Cut(string(text), " ")
 	created, errTime := strconv.ParseInt(seconds, 10, 64)
-	if err != nil || errTime != nil || storable(id) == "" || strings.ContainsAny(cursor, "\r\n") {
+	if err != nil || errTime != nil || !IsStorable(id) || strings.ContainsAny(cursor, "\r\n") {
 		return time.Time{}, "", ErrCursor
 	}
 	return time.Unix(created, 0).UTC(), id, nil

@@ -30,13 +30,6 @@ func NewDirectoryUserID() string {
 // UserNameKey returns a user name in the form in which it is compared: without case (RFC 7643 §4.1.1).
 func UserNameKey(name string) string { return strings.ToLower(name) }
 
-// MaxDirectoryName is the longest name of a [DirectoryUser] in bytes.
-const MaxDirectoryName = maxAccountName
-
-// IsDirectoryName reports whether a text can be the name of a [DirectoryUser]: it is not empty, and can be stored and
-// compared.
-func IsDirectoryName(text string) bool { return storable(text) != "" }
-
 // MaxDirectoryUsers is how many users a directory may have.
 const MaxDirectoryUsers = 1_000_000
 

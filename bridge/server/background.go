@@ -48,7 +48,7 @@ func (s *Server) work(ctx context.Context) {
 const (
 	sweepInterval = 30 * time.Second
 	sweepTimeout  = time.Minute // most of it is left to other writers
-	sweepLimit    = 100         // rows of a kind at a time, so that no other write waits long for a sweep
+	sweepLimit    = 100         // rows of a kind at a time, which are also the most links that one transaction revokes
 )
 
 // sweep removes rows that are no longer needed, at every interval.

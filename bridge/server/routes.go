@@ -124,10 +124,8 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
-	if err := s.pages.Home(w, s.skillNames); err != nil {
-		s.errors.Sampler.Log(r.Context(), s.deps.Log, slog.LevelWarn, httperror.PageNotWritten, httperror.PageNotWritten,
-			"ref", reference.FromContext(r.Context()), "error", err)
-	}
+	log := s.deps.Log.With("ref", reference.FromContext(r.Context()))
+	s.errors.Sampler.LogPage(r.Context(), log, s.pages.Home(w, s.skillNames))
 	return nil
 }
 

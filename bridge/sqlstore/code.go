@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 
 	"alexa-oidc-bridge/bridge"
@@ -34,10 +33,7 @@ func selectCode(tx *transaction, hash bridge.Hash) (code bridge.AuthorizationCod
 	var expires, redeemed int64
 	code.Link, err = scanLink(row, &code.RedirectURI, &code.CodeChallenge, &expires, &redeemed)
 	code.Hash, code.ExpiresAt, code.RedeemedAt = hash, timeOf(expires), timeOf(redeemed)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = bridge.ErrNotFound
-	}
-	return code, err
+	return code, orNotFound(err)
 }
 
 func redeem(tx *transaction, link *bridge.Link, redemption *bridge.Redemption) error {

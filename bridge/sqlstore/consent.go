@@ -2,9 +2,7 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"encoding/base64"
-	"errors"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
@@ -43,11 +41,8 @@ func (s *Store) PendingConsent(ctx context.Context, handle bridge.Hash, now time
 	err := s.db.Reader.QueryRowContext(ctx, `SELECT person, sealed, expires_at, decision, decided_at FROM pending_consents
 		WHERE handle = $1 AND expires_at > $2`, string(handle), seconds(now)).
 		Scan(&pending.Person, &sealed, &expires, &pending.Decision, &decided)
-	if errors.Is(err, sql.ErrNoRows) {
-		return bridge.PendingConsent{}, bridge.ErrNotFound
-	}
 	if err != nil {
-		return bridge.PendingConsent{}, err
+		return bridge.PendingConsent{}, orNotFound(err)
 	}
 	pending.ExpiresAt, pending.DecidedAt = timeOf(expires), timeOf(decided)
 	pending.Sealed, err = base64.StdEncoding.DecodeString(sealed)
@@ -70,11 +65,8 @@ func decide(tx *transaction, handle bridge.Hash, decision bridge.Decision, now t
 	var at int64
 	err = tx.QueryRow(`SELECT decision, decided_at FROM pending_consents WHERE handle = $1 AND expires_at > $2`,
 		string(handle), seconds(now)).Scan(&decided.Decision, &at)
-	if errors.Is(err, sql.ErrNoRows) {
-		return bridge.ErrNotFound
-	}
 	if err != nil {
-		return err
+		return orNotFound(err)
 	}
 	decided.At = timeOf(at)
 	return &decided

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
@@ -19,10 +18,7 @@ func (s *Store) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessTok
 	} else {
 		found, _, err = scanAccessToken(s.db.Reader.QueryRowContext(ctx, lookupQuery(1), string(token)))
 	}
-	if errors.Is(err, sql.ErrNoRows) {
-		err = bridge.ErrNotFound
-	}
-	return found, err
+	return found, orNotFound(err)
 }
 
 func lookupQuery(tokens int) string {

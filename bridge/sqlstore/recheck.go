@@ -3,10 +3,8 @@ package sqlstore
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"slices"
 	"time"
 
@@ -103,11 +101,8 @@ func scanRecheck(row interface{ Scan(...any) error }) (recheck bridge.Recheck, e
 	var sealed string
 	var dead int64
 	recheck.Link, err = scanLink(row, &sealed, &recheck.Unanswered, &recheck.Stable, &recheck.Failures, &dead)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = bridge.ErrNotFound
-	}
 	if err != nil {
-		return bridge.Recheck{}, err
+		return bridge.Recheck{}, orNotFound(err)
 	}
 	recheck.DeadAt = timeOf(dead)
 	recheck.Sealed, err = base64.StdEncoding.DecodeString(sealed)
@@ -157,11 +152,8 @@ func revokeRechecked(tx *transaction, result *bridge.RecheckResult) error {
 	var person bridge.LinkFilter // neither changes
 	err := tx.QueryRow(`SELECT subject, provider FROM links WHERE id = $1`, result.LinkID).
 		Scan(&person.Subject, &person.Provider)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = bridge.ErrNotFound
-	}
 	if err != nil {
-		return err
+		return orNotFound(err)
 	}
 	if err := tx.revokeSignIns(person, result.Revoke.At); err != nil {
 		return err
@@ -178,10 +170,7 @@ func lockRechecked(tx *transaction, result *bridge.RecheckResult) (bridge.Link, 
 	link, err := scanLink(tx.QueryRow(`SELECT `+linkColumns+` FROM links
 		JOIN upstream_tokens ON upstream_tokens.link_id = links.id
 		WHERE links.id = $1 AND links.revoked_at = 0 AND lease = $2`+tx.RowLock, result.LinkID, result.Lease))
-	if errors.Is(err, sql.ErrNoRows) {
-		err = bridge.ErrNotFound
-	}
-	return link, err
+	return link, orNotFound(err)
 }
 
 // updateRechecked updates the link of a result.

@@ -47,10 +47,7 @@ func scanPresented(row interface{ Scan(...any) error }) (token bridge.RefreshTok
 	var expires, superseded int64
 	token.Link, err = scanLink(row, &token.Hash, &token.Parent, &expires, &superseded)
 	token.ExpiresAt, token.SupersededAt = timeOf(expires), timeOf(superseded)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = bridge.ErrNotFound
-	}
-	return token, err
+	return token, orNotFound(err)
 }
 
 func addRefreshed(tx *transaction, token *bridge.RefreshToken, refresh *bridge.Refresh) error {

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"slices"
 	"strings"
@@ -131,10 +130,7 @@ func lockUser(tx *transaction, provider, id string, added int) (bridge.Directory
 	}
 	user, err := scanUser(tx.QueryRow(`SELECT `+userColumns+` FROM scim_users WHERE provider = $1 AND id = $2`,
 		provider, id))
-	if errors.Is(err, sql.ErrNoRows) {
-		err = bridge.ErrNotFound
-	}
-	return user, err
+	return user, orNotFound(err)
 }
 
 // updateUser writes a user of a directory that is locked.

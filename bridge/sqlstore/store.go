@@ -14,6 +14,8 @@ package sqlstore
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -125,4 +127,12 @@ func timeOf(seconds int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(seconds, 0).UTC()
+}
+
+// orNotFound returns ErrNotFound in place of the error of a query that found no row.
+func orNotFound(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return bridge.ErrNotFound
+	}
+	return err
 }

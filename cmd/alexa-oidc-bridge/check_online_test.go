@@ -17,6 +17,9 @@ import (
 	"alexa-oidc-bridge/internal/testbridge"
 )
 
+// wellKnown is what OIDC Discovery §4 appends to an issuer.
+const wellKnown = "/.well-known/openid-configuration"
+
 // Keys of P-256: one that can be read, and one whose point is not on the curve.
 const (
 	coordinate = "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4"

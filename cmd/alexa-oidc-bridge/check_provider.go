@@ -12,9 +12,6 @@ import (
 	"alexa-oidc-bridge/bridge/upstream"
 )
 
-// wellKnown is what OIDC Discovery §4 appends to an issuer.
-const wellKnown = "/.well-known/openid-configuration"
-
 // checkProvider asks a provider for its metadata and keys.
 func checkProvider(ctx context.Context, publicURL string, config upstream.Config) []finding {
 	config.RedirectURI = server.CallbackURI(publicURL, config.ID)

@@ -15,15 +15,9 @@ const (
 	rotationPasses  = 3
 )
 
-// tokenStore is what a rotation needs of a [bridge.Store].
-type tokenStore interface {
-	UpstreamTokens(ctx context.Context, afterLinkID string, limit int) ([]bridge.SealedToken, error)
-	ResealUpstreamToken(ctx context.Context, from bridge.SealedToken, sealed []byte) (bool, error)
-}
-
 // rotation seals the refresh tokens of providers by the newest key.
 type rotation struct {
-	store  tokenStore
+	store  bridge.Store
 	ring   *keys.Ring
 	dryRun bool
 }

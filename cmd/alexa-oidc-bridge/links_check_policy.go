@@ -174,8 +174,7 @@ func printSuspended(w io.Writer, found []suspension) error {
 	table := newTable(w)
 	fmt.Fprintln(table, "LINK\tSKILL\tPROVIDER\tSUBJECT\tPERSON\tREASON\tRULE")
 	for _, s := range found {
-		person := cmp.Or(s.link.Claims.String(bridge.ClaimEmail), s.link.Claims.DisplayName(), "-")
-		printRow(table, []string{s.link.ID, s.link.ClientID, s.link.Provider.ID, s.link.Subject, shortened(person),
+		printRow(table, []string{s.link.ID, s.link.ClientID, s.link.Provider.ID, s.link.Subject, personOf(&s.link),
 			string(s.reason), s.rule})
 	}
 	return table.Flush()

@@ -5,9 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
 	"alexa-oidc-bridge/bridge"
 	"alexa-oidc-bridge/bridge/operator"
@@ -18,9 +16,6 @@ const (
 	defaultLimit = 100
 	maxLimit     = 1000
 )
-
-// maxText is how long a text to compare with may be in bytes.
-const maxText = 512
 
 // readQuery calls a function for each parameter of the query of a request, of which none may be repeated.
 func readQuery(r *http.Request, set func(name, value string) error) error {
@@ -53,12 +48,11 @@ func rejectQuery(r *http.Request) error {
 // checkText rejects what is not a text to compare with. An empty one, as of a variable that is not set, would match
 // everything, and PostgreSQL cannot store NUL.
 func checkText(text string) error {
-	unfit := func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }
 	switch {
 	case text == "":
 		return badRequest("A value is empty: set it, or leave its name out.")
-	case len(text) > maxText || strings.ContainsFunc(text, unfit):
-		return badRequest("A value is longer than %d bytes, or has a control character.", maxText)
+	case !bridge.IsStorable(text):
+		return badRequest("A value is longer than %d bytes, or has a control character.", bridge.MaxStorable)
 	}
 	return nil
 }

@@ -88,9 +88,7 @@ func (h *Handler) mapError(r *http.Request, f *flow, err error) *httperror.Error
 	if e, ok := errors.AsType[*httperror.Error](err); ok {
 		return e
 	}
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil { // the browser has gone, so nobody reads the page
-		e := unavailable(templates.PageProviderBusy)
-		e.Level, e.Reason = slog.LevelDebug, reasonHungUp
+	if e := hungUp(r, err); e != nil {
 		return e
 	}
 	if e, ok := errors.AsType[*oauth.Error](err); ok { // in the request
@@ -150,6 +148,11 @@ func (h *Handler) mapProviderError(r *http.Request, f *flow, err *upstream.Error
 	default:
 		e = h.setupFaultPage(r, f, err)
 	}
+	return logProviderError(e, err)
+}
+
+// logProviderError adds to e what the log says of a provider's error.
+func logProviderError(e *httperror.Error, err *upstream.Error) *httperror.Error {
 	if err.Stage == upstream.StageResponse {
 		e.Level = min(e.Level, slog.LevelWarn) // only the browser brought it
 	}
@@ -157,6 +160,16 @@ func (h *Handler) mapProviderError(r *http.Request, f *flow, err *upstream.Error
 	if err.Hint != "" {
 		e.Attrs = append(e.Attrs, "hint", err.Hint)
 	}
+	return e
+}
+
+// hungUp returns the error for a browser that has gone, so that nobody reads the page, or nil.
+func hungUp(r *http.Request, err error) *httperror.Error {
+	if !errors.Is(err, context.Canceled) || r.Context().Err() == nil {
+		return nil
+	}
+	e := unavailable(templates.PageProviderBusy)
+	e.Level, e.Reason = slog.LevelDebug, reasonHungUp
 	return e
 }
 

@@ -33,7 +33,7 @@ type Deps struct {
 	SignedIn func(w http.ResponseWriter, r *http.Request, person bridge.Identity) error
 }
 
-// Handler serves /authorize, /callback/{provider} and /consent. It is safe for concurrent use.
+// Handler serves /authorize, /callback/{provider}, /consent and /try/{ticket}. It is safe for concurrent use.
 type Handler struct {
 	Deps
 	cookies *cookieJar
@@ -82,10 +82,7 @@ func New(deps Deps) *Handler {
 
 // logPage logs that a page could not be written, if it could not.
 func (h *Handler) logPage(r *http.Request, f *flow, err error) {
-	if err != nil {
-		h.Sampler.Log(r.Context(), h.flowLog(r.Context(), f), slog.LevelWarn,
-			httperror.PageNotWritten, httperror.PageNotWritten, "error", err)
-	}
+	h.Sampler.LogPage(r.Context(), h.flowLog(r.Context(), f), err)
 }
 
 // logSampled writes a line about a flow that strangers can cause without end.

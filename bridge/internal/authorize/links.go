@@ -1,7 +1,6 @@
 package authorize
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -85,9 +84,7 @@ func mapLinksError(r *http.Request, err error) *httperror.Error {
 	if e, ok := errors.AsType[*httperror.Error](err); ok { // too many requests
 		return e
 	}
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil { // the browser has gone, so nobody reads the page
-		e := unavailable(templates.PageProviderBusy)
-		e.Level, e.Reason = slog.LevelDebug, reasonHungUp
+	if e := hungUp(r, err); e != nil {
 		return e
 	}
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
@@ -122,14 +119,7 @@ func mapLinksProviderError(err *upstream.Error) *httperror.Error {
 		e = newPage(templates.PageLinksSetup, http.StatusInternalServerError, slog.LevelError)
 		e.Reason = string(bridge.ReasonProviderSetup)
 	}
-	if err.Stage == upstream.StageResponse {
-		e.Level = min(e.Level, slog.LevelWarn) // only the browser brought it
-	}
-	e.Attrs = []any{"stage", err.Stage}
-	if err.Hint != "" {
-		e.Attrs = append(e.Attrs, "hint", err.Hint)
-	}
-	return e
+	return logProviderError(e, err)
 }
 
 // notSignedIn is the page for a sign-in that another one can replace.

@@ -25,7 +25,8 @@ const (
 	GlobalTokenRevocation = "/global-token-revocation/"
 )
 
-// Deps are the configuration and the dependencies of every handler. All but TrustedProxies are required.
+// Deps are the configuration and the dependencies of every handler. All but TrustedProxies are required,
+// and Used by lookups and refreshes only.
 type Deps struct {
 	PublicURL string // our origin and issuer, without a slash at the end
 	Clients   *clients.Registry

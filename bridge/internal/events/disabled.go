@@ -34,9 +34,7 @@ func (h *Handler) Disabled(w http.ResponseWriter, r *http.Request) error {
 	h.events.WithLabelValues(link.ClientID, gatewayEvent, outcome).Inc()
 	h.Log.InfoContext(r.Context(), "alexa event", "ref", reference.FromContext(r.Context()), "client_id", link.ClientID,
 		"alexa_event", gatewayEvent, "actor", bridge.ActorBackend(backend.ID), "outcome", outcome, "link_id", link.ID)
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Length", "0")
-	w.WriteHeader(http.StatusOK)
+	oauth.WriteEmpty(w, http.StatusOK)
 	return nil
 }
 

@@ -93,9 +93,6 @@ func TooMany(wait time.Duration, cause error) *Error {
 	}
 }
 
-// PageNotWritten is the message, and the kind for a [Sampler], of a line about a client that went away.
-const PageNotWritten = "page not written"
-
 // Responder writes responses for errors.
 type Responder struct {
 	Pages          *templates.Pages
@@ -132,9 +129,7 @@ func (re *Responder) Respond(w http.ResponseWriter, r *http.Request, route strin
 	case e.Location != "":
 		Redirect(w, e.Location)
 	default:
-		if err := re.page(w, e, ref); err != nil {
-			re.Sampler.Log(r.Context(), re.Log, slog.LevelWarn, PageNotWritten, PageNotWritten, "ref", ref, "error", err)
-		}
+		re.Sampler.LogPage(r.Context(), re.Log.With("ref", ref), re.page(w, e, ref))
 	}
 }
 
@@ -157,7 +152,7 @@ func (re *Responder) page(w http.ResponseWriter, e *Error, ref reference.Referen
 	return re.Pages.Error(w, e.Status, e.Page)
 }
 
-// asError returns err as an Error that has a response for both audiences.
+// asError returns err as an Error that has a response for every audience.
 func asError(err error) *Error {
 	internal := Internal(err)
 	e, ok := errors.AsType[*Error](err)

@@ -49,6 +49,14 @@ func (s *Sampler) Log(ctx context.Context, log *slog.Logger, level slog.Level, k
 	log.Log(ctx, level, message, attrs...)
 }
 
+// LogPage logs that a page could not be written, if it could not: the client went away.
+func (s *Sampler) LogPage(ctx context.Context, log *slog.Logger, err error) {
+	const message = "page not written"
+	if err != nil {
+		s.Log(ctx, log, slog.LevelWarn, message, message, "error", err)
+	}
+}
+
 // Sample reports whether to write a line of a kind, and how many were left out before it.
 func (s *Sampler) Sample(kind string) (write bool, omitted int) {
 	s.mu.Lock()

@@ -19,7 +19,7 @@ func (h *Handler) backChannel(p *provider) httperror.HandlerFunc {
 			return h.logoutError(r, p, err)
 		}
 		h.logouts.WithLabelValues(p.ID(), outcome).Inc()
-		done(w, http.StatusOK)
+		oauth.WriteEmpty(w, http.StatusOK)
 		return nil
 	}
 }

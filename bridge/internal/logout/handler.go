@@ -84,12 +84,3 @@ func (h *Handler) revoke(r *http.Request, p *provider, filter bridge.LinkFilter,
 func (p *provider) tokenHash(kind, id string) bridge.Hash {
 	return bridge.HashOf(kind + "\x00" + p.ID() + "\x00" + p.Issuer() + "\x00" + id)
 }
-
-// done writes a response without a body.
-func done(w http.ResponseWriter, status int) {
-	w.Header().Set("Cache-Control", "no-store")
-	if status != http.StatusNoContent {
-		w.Header().Set("Content-Length", "0")
-	}
-	w.WriteHeader(status)
-}

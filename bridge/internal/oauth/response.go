@@ -30,12 +30,21 @@ func WriteJSON(w http.ResponseWriter, status int, body []byte) {
 	w.Write(body) // fails only when the client has closed the connection
 }
 
+// WriteEmpty writes a response without a body.
+func WriteEmpty(w http.ResponseWriter, status int) {
+	w.Header().Set("Cache-Control", "no-store")
+	if status != http.StatusNoContent {
+		w.Header().Set("Content-Length", "0")
+	}
+	w.WriteHeader(status)
+}
+
 // WriteError writes an error response (RFC 6749 §5.2), with a further parameter by which its log line is found.
 func WriteError(w http.ResponseWriter, e *Error, reference string) {
 	body, err := json.Marshal(map[string]string{
 		"error": e.Code, "error_description": e.Description, "reference": reference})
 	if err != nil {
-		panic(err) // cannot happen: both are strings
+		panic(err) // cannot happen: all are strings
 	}
 	WriteJSON(w, e.Status(), body)
 }

@@ -13,7 +13,6 @@
 package people
 
 import (
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -120,8 +119,5 @@ func (h *Handler) skillsOf(provider string) string {
 
 // logPage logs that a page could not be written, if it could not.
 func (h *Handler) logPage(r *http.Request, err error) {
-	if err != nil {
-		h.Sampler.Log(r.Context(), h.Log, slog.LevelWarn, httperror.PageNotWritten, httperror.PageNotWritten,
-			"ref", reference.FromContext(r.Context()), "error", err)
-	}
+	h.Sampler.LogPage(r.Context(), h.Log.With("ref", reference.FromContext(r.Context())), err)
 }

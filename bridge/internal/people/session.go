@@ -22,8 +22,7 @@ const (
 type session struct {
 	person      bridge.Identity // without claims
 	name, email string          // for the page
-	signedIn    time.Time
-	token       string // that a form of the session has
+	token       string          // that a form of the session has
 }
 
 // SignedIn begins a session of a person who has just signed in, and shows the page of their links.
@@ -53,10 +52,10 @@ func (h *Handler) session(r *http.Request) *session {
 	provider := h.Clients.Provider(text("provider"))
 	s := &session{
 		person: bridge.Identity{Provider: provider, Subject: text("subject")},
-		name:   text("name"), email: text("email"), token: text("token"), signedIn: time.Unix(signedIn, 0),
+		name:   text("name"), email: text("email"), token: text("token"),
 	}
 	if provider.ID == "" || provider.Issuer != text("issuer") || provider.SubjectClaim != text("subject_claim") ||
-		s.person.Subject == "" || s.token == "" || h.Now().Sub(s.signedIn) >= sessionLifetime {
+		s.person.Subject == "" || s.token == "" || h.Now().Sub(time.Unix(signedIn, 0)) >= sessionLifetime {
 		return nil
 	}
 	return s

@@ -129,7 +129,8 @@ func (r *Rechecker) Run(begin, ctx context.Context) {
 	group.Wait()
 }
 
-// Once rechecks the links that were used, and those whose recheck is due, once.
+// Once rechecks the links that were used, and those whose recheck is due, once. It is for tests; Run does so again and
+// again.
 func (r *Rechecker) Once(ctx context.Context) {
 	for id, q := range r.queues {
 		r.round(ctx, ctx, id, q)

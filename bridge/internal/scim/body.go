@@ -103,9 +103,9 @@ func parseName(attribute string, value json.RawMessage) (*string, error) {
 	if err := json.Unmarshal(value, &name); err != nil {
 		return nil, badRequest(invalidValue, "The attribute %s must be a text.", attribute)
 	}
-	if name != "" && !bridge.IsDirectoryName(name) {
+	if name != "" && !bridge.IsStorable(name) {
 		return nil, badRequest(invalidValue, "The attribute %s is longer than %d bytes, or has a control character.",
-			attribute, bridge.MaxDirectoryName)
+			attribute, bridge.MaxStorable)
 	}
 	return &name, nil
 }

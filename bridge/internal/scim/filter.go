@@ -69,7 +69,7 @@ func addComparison(parsed *bridge.DirectoryFilter, e *filter.AttributeExpression
 	if err := json.Unmarshal([]byte(`"`+raw+`"`), &value); err != nil { // the parser leaves escapes as they are
 		return false, badRequest(invalidFilter, "The filter is malformed.")
 	}
-	if !bridge.IsDirectoryName(value) || *field != "" && *field != value {
+	if !bridge.IsStorable(value) || *field != "" && *field != value {
 		return false, nil
 	}
 	*field = value

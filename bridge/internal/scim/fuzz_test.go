@@ -13,10 +13,10 @@ import (
 // checkChange verifies that what a request changes can be stored and compared.
 func checkChange(t *testing.T, change bridge.DirectoryChange) {
 	t.Helper()
-	if change.UserName != nil && !bridge.IsDirectoryName(*change.UserName) {
+	if change.UserName != nil && !bridge.IsStorable(*change.UserName) {
 		t.Errorf("userName %q", *change.UserName)
 	}
-	if change.ExternalID != nil && *change.ExternalID != "" && !bridge.IsDirectoryName(*change.ExternalID) {
+	if change.ExternalID != nil && *change.ExternalID != "" && !bridge.IsStorable(*change.ExternalID) {
 		t.Errorf("externalId %q", *change.ExternalID)
 	}
 }
@@ -94,7 +94,7 @@ func FuzzParseFilter(f *testing.F) {
 		case err != nil || !matchable:
 		case text != "" && !slices.ContainsFunc(names, isSet):
 			t.Errorf("%q selects everybody", text)
-		case slices.ContainsFunc(names, func(name string) bool { return isSet(name) && !bridge.IsDirectoryName(name) }):
+		case slices.ContainsFunc(names, func(name string) bool { return isSet(name) && !bridge.IsStorable(name) }):
 			t.Errorf("%q selects by %q", text, names)
 		}
 	})

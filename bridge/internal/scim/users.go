@@ -136,7 +136,7 @@ func (h *Handler) deleteUser(q *request) (*response, error) {
 // userID returns the id in the path of a request, if a user may have it.
 func userID(q *request) (string, error) {
 	id := q.PathValue("id")
-	if !bridge.IsDirectoryName(id) {
+	if !bridge.IsStorable(id) {
 		return "", bridge.ErrNotFound
 	}
 	return id, nil

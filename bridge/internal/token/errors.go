@@ -14,7 +14,7 @@ import (
 
 // httpError returns an error of the token endpoint with its response, log line and metric.
 func (h *Handler) httpError(request request, err error) error {
-	e := mapError(err, "token")
+	e := mapError(err)
 	e.Message, e.Err = "no token issued", err
 	e.Attrs = append(e.Attrs, "grant_type", request.grantType)
 	if request.skill != nil {
@@ -26,13 +26,13 @@ func (h *Handler) httpError(request request, err error) error {
 
 // mapError maps every error of this package's endpoints. What is final for a link is invalid_grant, on which Alexa
 // gives the link up; what may be over soon is not.
-func mapError(err error, realm string) *httperror.Error {
+func mapError(err error) *httperror.Error {
 	oauthError, isOAuth := errors.AsType[*oauth.Error](err)
 	switch {
 	case isOAuth && oauthError.Code == oauth.InvalidClient:
 		e := newError(slog.LevelWarn, oauthError)
 		e.Attrs = clients.LogAttrs(err)
-		e.Header = http.Header{"Www-Authenticate": {`Basic realm="` + realm + `"`}}
+		e.Header = http.Header{"Www-Authenticate": {`Basic realm="token"`}}
 		return e
 	case isOAuth:
 		return newError(slog.LevelInfo, oauthError)

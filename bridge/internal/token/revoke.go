@@ -19,13 +19,11 @@ func (h *Handler) Revoke(w http.ResponseWriter, r *http.Request) error {
 		return e
 	}
 	if err != nil && !errors.Is(err, bridge.ErrNotFound) {
-		e := mapError(err, "token")
+		e := mapError(err)
 		e.Message, e.Err = "not revoked", err
 		return e
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Length", "0")
-	w.WriteHeader(http.StatusOK)
+	oauth.WriteEmpty(w, http.StatusOK)
 	return nil
 }
 
