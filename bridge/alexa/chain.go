@@ -73,6 +73,13 @@ func (c *chains) key(ctx context.Context, v *Verifier, chainURL string, now time
 	return key, nil
 }
 
+// has reports whether the certificate under a URL is remembered.
+func (c *chains) has(chainURL string) bool {
+	c.once.Do(c.init)
+	normal, err := checkChainURL(chainURL)
+	return err == nil && c.known.Contains(normal)
+}
+
 // fetchOnce fetches a certificate for all that want it now. Who gives up waiting disturbs no other.
 func (c *chains) fetchOnce(ctx context.Context, v *Verifier, chainURL string) ([]*x509.Certificate, error) {
 	result := c.group.DoChan(chainURL, func() (any, error) {

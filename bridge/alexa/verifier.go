@@ -102,6 +102,13 @@ func (v *Verifier) Verify(ctx context.Context, header http.Header, body []byte) 
 	return nil
 }
 
+// NeedsFetch reports whether [Verifier.Verify] has to fetch the certificate of a request first. Until then anybody can
+// have sent it, so a server may let fewer such requests wait at once than others.
+func (v *Verifier) NeedsFetch(header http.Header) bool {
+	chainURL, err := single(header, "SignatureCertChainUrl")
+	return err == nil && !v.chains.has(chainURL)
+}
+
 // CheckBody checks what [Verifier.Verify] checks but for the signature: when a request was sent, and to which skill. It
 // is for a body without a signature from somebody who may vouch for it, such as the input of a function on AWS Lambda.
 // Its errors are those of Verify.

@@ -173,7 +173,8 @@ func (h *heldTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return h.signer.Transport().RoundTrip(r)
 }
 
-// TestEventsOfStrangersDoNotBlock has a stranger who makes the bridge fetch certificates that do not come.
+// TestEventsOfStrangersDoNotBlock has strangers who make the bridge fetch certificates that do not come: one while
+// that of Alexa is not known yet, and as many as there may be afterwards.
 func TestEventsOfStrangersDoNotBlock(t *testing.T) {
 	t.Parallel()
 	held := &heldTransport{release: make(chan struct{})}
@@ -182,19 +183,29 @@ func TestEventsOfStrangersDoNotBlock(t *testing.T) {
 		b.Deps.AlexaTransport = held
 	})
 	token, now := b.Link(), b.Clock.Now()
-	answered := make(chan struct{}, 40)
+	answered := make(chan struct{}, 200)
 	var group sync.WaitGroup
-	for i := range cap(answered) {
-		group.Go(func() {
-			b.SendEvent(b.Disabled(alexaUser, now), forwarded(stranger), header("SignatureCertChainUrl",
-				fmt.Sprintf("https://s3.amazonaws.com/echo.api/%d", i)))
-			answered <- struct{}{}
-		})
+	send := func(address string) {
+		for i := range 40 {
+			group.Go(func() {
+				b.SendEvent(b.Disabled(alexaUser, now), forwarded(address), header("SignatureCertChainUrl",
+					fmt.Sprintf("https://s3.amazonaws.com/echo.api/%s/%d", address, i)))
+				answered <- struct{}{}
+			})
+		}
 	}
-	for range 3 { // one waits for the certificate, and 32 for that one
+	send(stranger)
+	for range 40 - 1 - 32 { // one waits for the certificate, and 32 for that one
 		<-answered
 	}
+	b.WantLogged(map[string]any{"msg": "alexa event rejected", "reason": "busy", "level": "WARN", "address": stranger})
 	wantEvent(b, "linked", b.Linked(alexaUser, token, now), http.StatusOK, forwarded(honest))
+	for _, address := range []string{"198.51.100.2", "198.51.100.3", "198.51.100.4"} { // now all four fetch
+		send(address)
+		for range 40 - 1 - 32 {
+			<-answered
+		}
+	}
 	wantEvent(b, "disabled", b.Disabled(alexaUser, now), http.StatusOK, forwarded(honest))
 	b.WantInactive(token)
 	close(held.release)

@@ -44,6 +44,7 @@ func eventTroubles() []trouble {
 			wantEvent(b, "somebody opened the skill", launch, http.StatusBadRequest)
 		}),
 		notVerified,
+		{section: "Rejected requests", row: "`busy`", heldBy: "events_rejected_test.go"},
 		rejected("`alexa event rejected`, `unauthorized`", func(b *testBridge) {
 			wantEvent(b, "a wrong secret", disabled(b), http.StatusUnauthorized, forwardedBy(testbridge.BackendID, "wrong"))
 		}),

@@ -65,21 +65,25 @@ func (h *Handler) verify(r *http.Request, body []byte) (*clients.Backend, error)
 	if isForwarded(r) {
 		return h.authenticate(r, body)
 	}
-	err := h.verifySignature(r, body)
-	if err != nil && !errors.Is(err, alexa.ErrNotFromAlexa) {
-		err = fmt.Errorf("%w: %w", errNotVerified, err)
-	}
-	return nil, err
+	return nil, h.verifySignature(r, body)
 }
 
 func (h *Handler) verifySignature(r *http.Request, body []byte) error {
-	release, err := h.verifications.Acquire(r.Context(), h.Failures.Network(r), h.Failures.Wait(r) == 0)
+	slots := h.known
+	if h.verifier.NeedsFetch(r.Header) {
+		slots = h.fetches
+	}
+	release, err := slots.Acquire(r.Context(), h.Failures.Network(r), h.Failures.Wait(r) == 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errBusy, err)
 	}
 	defer release()
 	// A fetch goes on when its client has gone, and so does what it counts for.
-	return h.verifier.Verify(context.WithoutCancel(r.Context()), r.Header, body)
+	err = h.verifier.Verify(context.WithoutCancel(r.Context()), r.Header, body)
+	if err != nil && !errors.Is(err, alexa.ErrNotFromAlexa) {
+		return fmt.Errorf("%w: %w", errNotVerified, err)
+	}
+	return err
 }
 
 // authenticate authenticates the backend that forwards a request, whose time is judged all the same.

@@ -25,6 +25,7 @@ const (
 	outcomeOtherSkill   = "other_skill"
 	outcomeNotAnEvent   = "not_an_event"
 	outcomeNotVerified  = "not_verified" // it could not be found out who sent it
+	outcomeBusy         = "busy"         // nor was it tried
 	outcomeUnauthorized = "unauthorized"
 	outcomeUnavailable  = "unavailable"
 )
@@ -32,6 +33,7 @@ const (
 var (
 	errMalformed          = errors.New("the event is not as Alexa writes it")
 	errNotVerified        = errors.New("the sender could not be verified")
+	errBusy               = errors.New("as many senders are being verified as may be at once")
 	errNoSkillIDs         = errors.New("no skill has skill_ids, so no event is accepted")
 	errSignedAndForwarded = oauth.Errorf(oauth.InvalidRequest,
 		"The event has a signature and an Authorization header. Send one of the two.")
@@ -92,13 +94,18 @@ func mapError(err error) *httperror.Error {
 		return reject(outcomeBadRequest, "report it with this line: Alexa sends another form of events",
 			"The event is malformed.")
 	case errors.Is(err, errNotVerified):
-		e := reject(outcomeNotVerified, "let the server reach https://s3.amazonaws.com/echo.api/", "")
-		e.OAuth = oauth.Errorf(oauth.TemporarilyUnavailable, "The sender cannot be verified now. Send the request again.")
-		e.Unverified = true
-		return e
+		return unverified(err, outcomeNotVerified, "let the server reach https://s3.amazonaws.com/echo.api/")
+	case errors.Is(err, errBusy):
+		return unverified(err, outcomeBusy, "if it lasts, somebody invents events: block the addresses of these lines")
 	}
 	return &httperror.Error{Level: slog.LevelError, Reason: outcomeUnavailable, Err: err,
 		OAuth: oauth.Errorf(oauth.TemporarilyUnavailable, "The store is unavailable. Send the request again.")}
+}
+
+// unverified returns the error for a sender that is not known yet.
+func unverified(err error, reason, hint string) *httperror.Error {
+	return &httperror.Error{Level: slog.LevelWarn, Reason: reason, Err: err, Attrs: []any{"hint", hint}, Unverified: true,
+		OAuth: oauth.Errorf(oauth.TemporarilyUnavailable, "The sender cannot be verified now. Send the request again.")}
 }
 
 // mapOAuth maps an error that has its response.

@@ -6,13 +6,12 @@ import (
 	"testing"
 
 	"alexa-oidc-bridge/bridge/alexa"
-	"alexa-oidc-bridge/bridge/internal/limit"
 )
 
 // TestUnverified verifies that a response which anybody can cause is one that may come late.
 func TestUnverified(t *testing.T) {
 	for err, want := range map[error]bool{
-		fmt.Errorf("%w: %w", errNotVerified, limit.ErrBusy):            true,
+		fmt.Errorf("%w: the client has gone", errBusy):                 true,
 		fmt.Errorf("%w: the certificate is gone", errNotVerified):      true,
 		fmt.Errorf("%w: it is too old", alexa.ErrNotFromAlexa):         false, // its status says it
 		errors.New("the store is out of reach, for an event of Alexa"): false,

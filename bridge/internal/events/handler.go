@@ -22,13 +22,16 @@ type Deps struct {
 type Handler struct {
 	Deps
 	verifier *alexa.Verifier
-	// verifications bounds those that run at once: a stranger can make each of them fetch a certificate.
-	verifications *limit.Slots
-	events        *prometheus.CounterVec
+	// fetches bounds the verifications for which a certificate must be fetched, which a stranger can cause, and known
+	// all others, so that these do not wait for a fetch.
+	fetches, known *limit.Slots
+	events         *prometheus.CounterVec
 }
 
-// maxVerifications is as many as may fetch at once, so that no address has all of them to itself.
-const maxVerifications = 4
+const (
+	maxFetches = 4  // verifications at once that fetch a certificate, of which one network has one
+	maxKnown   = 16 // other verifications at once; each takes less than a millisecond
+)
 
 // New returns a handler.
 func New(deps Deps) *Handler {
@@ -37,7 +40,8 @@ func New(deps Deps) *Handler {
 		verifier: &alexa.Verifier{
 			SkillIDs: deps.Clients.AlexaSkillIDs(), Transport: deps.Transport, Roots: deps.Roots, Now: deps.Now,
 		},
-		verifications: limit.NewSlots(maxVerifications, 32*maxVerifications),
+		fetches: limit.NewSlots(maxFetches, 32*maxFetches),
+		known:   limit.NewSlots(maxKnown, 32*maxKnown),
 		events: endpoint.Register(deps.Counters, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bridge_alexa_events_total",
 			Help: "Events of skills, by skill, event and outcome.",
