@@ -243,6 +243,23 @@ func TestGlobalTokenRevocationOfSeveral(t *testing.T) {
 	wantRevoked(b, map[string]bool{shared: false})
 }
 
+// TestGlobalTokenRevocationBesideSCIM ends links by e-mail address that the directory does not find by it: one from
+// before SCIM was set up, and one of which the directory writes the address in another case.
+func TestGlobalTokenRevocationBesideSCIM(t *testing.T) {
+	t.Parallel()
+	b := startBridge(t, universalLogout)
+	older := b.Link()
+	withSCIM(bridge.SCIMExternalID, bridge.ClaimEmail)(b)
+	universalLogout(b)
+	b.Restart()
+	wantRevocation(b, "of a link from before", email("ada@contoso.com"), http.StatusNoContent)
+	b.WantInactive(older)
+	b.Clock.Advance(time.Second)
+	newer := b.Link()
+	wantRevocation(b, "in another case", email("Ada@Contoso.com"), http.StatusNoContent)
+	b.WantInactive(newer)
+}
+
 // TestGlobalTokenRevocationEmail verifies which addresses are kept for matching, and that nothing else shows them.
 func TestGlobalTokenRevocationEmail(t *testing.T) {
 	t.Parallel()

@@ -23,7 +23,7 @@ func (h *Handler) globalTokenRevocation(p *provider) httperror.HandlerFunc {
 		h.revocations.WithLabelValues(p.ID(), outcome).Inc()
 		h.Log.InfoContext(r.Context(), "global token revocation", "ref", reference.FromContext(r.Context()),
 			"provider", p.ID(), "outcome", outcome, "revoked", revoked)
-		done(w, http.StatusNoContent)
+		oauth.WriteEmpty(w, http.StatusNoContent)
 		return nil
 	}
 }
@@ -58,7 +58,9 @@ func (p *provider) filter(subject subject) (bridge.LinkFilter, error) {
 	if subject.email != "" {
 		claims := bridge.Claims{bridge.ClaimEmail: subject.email, bridge.ClaimEmailVerified: true}
 		verified := bridge.Identity{Claims: claims}
-		return bridge.LinkFilter{Account: p.policy.Account(verified, "", ""), OnePerson: true}, nil
+		// Not by the name in a directory, which would have to match as well: links from before SCIM have none.
+		account := bridge.Account{Email: p.policy.Account(verified, "", "").Email}
+		return bridge.LinkFilter{Account: account, OnePerson: true}, nil
 	}
 	if subject.issuer != p.Issuer() {
 		return bridge.LinkFilter{}, errOtherIssuer
