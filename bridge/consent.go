@@ -8,8 +8,8 @@ const (
 	// MaxPendingConsents is how many undecided pending consents of one person are kept.
 	MaxPendingConsents = 10
 	// SignInMemory is how long it is remembered that the sign-ins of a person were revoked: longer than one takes from
-	// its begin to the decision.
-	SignInMemory = 20 * time.Minute
+	// its begin to the decision. That is twice ten minutes, and how long the exchange of the code may take between them.
+	SignInMemory = 25 * time.Minute
 )
 
 // Decision is what a person chose on the consent page.

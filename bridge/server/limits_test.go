@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,6 +188,75 @@ func TestRevokeOfPublicSkill(t *testing.T) {
 	b.WantInactive(token)
 }
 
+// slowLookups is a store that answers lookups of unknown tokens when told to, once it is slow.
+type slowLookups struct {
+	bridge.Store
+	slow            atomic.Bool
+	arrived, answer chan struct{}
+}
+
+func (s *slowLookups) Lookup(ctx context.Context, token bridge.Hash) (bridge.AccessToken, error) {
+	found, err := s.Store.Lookup(ctx, token)
+	if err != nil && s.slow.Load() {
+		s.arrived <- struct{}{}
+		<-s.answer
+	}
+	return found, err
+}
+
+// TestManyGuessesAtOnce invents tokens at /userinfo after too many of them, more at once than the store is asked.
+// Live tokens are answered meanwhile, those of the same address in their turn.
+func TestManyGuessesAtOnce(t *testing.T) {
+	t.Parallel()
+	const ask, wait, more = 2, 64, 5
+	b := startBridge(t, withProxy(600, 3))
+	b.Clock.Hold()
+	store := &slowLookups{Store: b.Store, arrived: make(chan struct{}, ask+wait+more), answer: make(chan struct{})}
+	b.ReplaceStore(store)
+	token := b.Link()
+	userinfo := func(token, address string) int {
+		return status(b, "GET", "/userinfo", nil, header("Authorization", "Bearer "+token), forwarded(address))
+	}
+	guess := func() int { return userinfo(bridge.NewRandomToken(bridge.AccessTokenKind), stranger) }
+	for range 3 {
+		guess()
+	}
+	if got := userinfo(token, stranger); got != http.StatusOK {
+		t.Errorf("a live token of the same address: status %d", got)
+	}
+	store.slow.Store(true)
+	statuses := make(chan int, ask+wait+more)
+	for range cap(statuses) {
+		go func() { statuses <- guess() }()
+	}
+	answer := sync.OnceFunc(func() { close(store.answer) })
+	defer answer()
+	for asked, refused := 0, 0; asked < ask || refused < more; {
+		select {
+		case <-store.arrived:
+			if asked++; asked > ask {
+				t.Fatalf("the store is asked for more than %d at once", ask)
+			}
+		case got := <-statuses:
+			if refused++; got != http.StatusTooManyRequests {
+				t.Errorf("one too many: status %d, want 429", got)
+			}
+		}
+	}
+	if got := userinfo(token, honest); got != http.StatusOK {
+		t.Errorf("a live token from another address: status %d", got)
+	}
+	if n := len(store.arrived); n != 0 {
+		t.Errorf("the store is asked for %d more at once", n)
+	}
+	answer()
+	for range ask + wait {
+		if got := <-statuses; got != http.StatusTooManyRequests {
+			t.Errorf("status %d, want 429", got)
+		}
+	}
+}
+
 // bringCode lets a phone bring an invented code for a flow to the callback, from an address.
 func bringCode(b *testBridge, phone *simulator.Phone, callback *url.URL, code, address string) int {
 	b.Helper()
@@ -197,19 +267,58 @@ func bringCode(b *testBridge, phone *simulator.Phone, callback *url.URL, code, a
 	return response.StatusCode
 }
 
+// newFlow begins a sign-in, and returns where the provider sends the browser after it.
+func newFlow(b *testBridge) (*simulator.Phone, *url.URL) {
+	b.Helper()
+	phone := simulator.NewPhone()
+	return phone, mustParse(b.CallbackURL(phone, b.Request()))
+}
+
+// TestCodesOfBusyProvider brings codes while the provider has no answer to them: of one address few are sent, as if
+// they were refused.
+func TestCodesOfBusyProvider(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusInternalServerError} {
+		faults := &providerFaults{}
+		faults.Store(&providerFault{})
+		b := startBridge(t, withProxy(600, 4), func(b *testBridge) { b.WrapProvider = faults.wrap })
+		b.Clock.Hold()
+		var sent atomic.Int32
+		faults.Store(&providerFault{override: map[string]http.HandlerFunc{
+			tokenPath: func(w http.ResponseWriter, _ *http.Request) { sent.Add(1); w.WriteHeader(status) },
+		}})
+		for i := range 8 {
+			want := http.StatusServiceUnavailable
+			if i >= 4 {
+				want = http.StatusTooManyRequests
+			}
+			phone, callback := newFlow(b)
+			if got := bringCode(b, phone, callback, "invented-code", stranger); got != want {
+				t.Errorf("code %d: status %d, want %d", i, got, want)
+			}
+		}
+		if n := sent.Load(); n != 4 {
+			t.Errorf("%d codes were sent to a provider with status %d, want 4", n, status)
+		}
+		faults.Store(&providerFault{})
+		phone, callback := newFlow(b)
+		request := withCookies(phone, b.NewRequest("GET", callback.String(), nil))
+		request.Header.Set("X-Forwarded-For", honest)
+		if response, body := b.Do(request); response.StatusCode != http.StatusOK {
+			t.Errorf("an honest sign-in: status %d, %s", response.StatusCode, body)
+		}
+	}
+}
+
 // TestInventedCodes brings invented codes to the callback. Of one flow few are sent to the provider, and of one
 // address, too. Others sign in as ever.
 func TestInventedCodes(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, withProxy(600, 7))
 	b.Clock.Hold()
-	newFlow := func() (*simulator.Phone, *url.URL) {
-		phone := simulator.NewPhone()
-		return phone, mustParse(b.CallbackURL(phone, b.Request()))
-	}
 	sent := 0
 	for _, wantSent := range []int{3, 6, 7, 7} {
-		phone, callback := newFlow()
+		phone, callback := newFlow(b)
 		for i := range 5 {
 			status := bringCode(b, phone, callback, fmt.Sprint("invented-code-", i), stranger)
 			if want := []int{http.StatusBadRequest, http.StatusTooManyRequests}; status != want[0] && status != want[1] {
@@ -220,7 +329,7 @@ func TestInventedCodes(t *testing.T) {
 			t.Fatalf("%d codes were sent to the provider, want %d", sent, wantSent)
 		}
 	}
-	phone, callback := newFlow()
+	phone, callback := newFlow(b)
 	request := withCookies(phone, b.NewRequest("GET", callback.String(), nil))
 	request.Header.Set("X-Forwarded-For", honest)
 	if response, body := b.Do(request); response.StatusCode != http.StatusOK {

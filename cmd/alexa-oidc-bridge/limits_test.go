@@ -26,13 +26,7 @@ func TestServeLimits(t *testing.T) {
 	}
 	before := debug.SetMemoryLimit(-1)
 	t.Cleanup(func() { debug.SetMemoryLimit(before) })
-	path := writeServeConfig(t, "127.0.0.1:0")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mustWriteFile(t, path, string(text)+"limits: {connections: 16, memory: 1GiB}\n")
-	log, loaded, end := startServe(t, path)
+	log, loaded, end := startServe(t, writeLimitsConfig(t, "{connections: 16, memory: 1GiB}"))
 	log.Wait(t, 0, `"msg":"memory limit","source":"limits.memory","bytes":1073741824,"go_bytes":899258774}`)
 	if got := debug.SetMemoryLimit(-1); got != 899258774 {
 		t.Errorf("memory limit %d", got)
@@ -42,7 +36,7 @@ func TestServeLimits(t *testing.T) {
 	if err := json.Unmarshal([]byte(first), &serving); err != nil {
 		t.Fatal(err)
 	}
-	connectFive(t, serving.Listen)
+	connect(t, serving.Listen, 5)
 	log.Wait(t, 0, `"msg":"too many connections from one peer: its idle ones are closed","connections":4`)
 	response, err := http.Get("http://" + loaded.AdminListen + "/metrics")
 	if err != nil {
@@ -54,7 +48,7 @@ func TestServeLimits(t *testing.T) {
 		!strings.Contains(string(metrics), "\nbridge_connections_closed_total{reason=") {
 		t.Errorf("metrics: %v\n%s", err, regexp.MustCompile(`(?m)^bridge_conn.*`).FindAll(metrics, -1))
 	}
-	if err := firstEnd(connectFive(t, loaded.AdminListen)); err != nil {
+	if err := firstEnd(connect(t, loaded.AdminListen, 5)); err != nil {
 		t.Errorf("five connections to the admin listener are open: %v", err)
 	}
 	if err := end(); err != nil {
@@ -62,10 +56,32 @@ func TestServeLimits(t *testing.T) {
 	}
 }
 
-// connectFive opens five connections that become idle.
-func connectFive(t *testing.T, address string) (conns [5]net.Conn) {
+// TestServeLimitsAdmin bounds the admin listener also where the public one has no limit.
+func TestServeLimitsAdmin(t *testing.T) {
+	_, loaded, end := startServe(t, writeLimitsConfig(t, "{connections: 0}"))
+	if err := firstEnd(connect(t, loaded.AdminListen, adminConnections/4+1)); err != nil {
+		t.Errorf("a peer has more than its share of connections to the admin listener: %v", err)
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+}
+
+func writeLimitsConfig(t *testing.T, limits string) (path string) {
 	t.Helper()
-	for i := range conns {
+	path = writeServeConfig(t, "127.0.0.1:0")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustWriteFile(t, path, string(text)+"limits: "+limits+"\n")
+	return path
+}
+
+// connect opens connections that become idle.
+func connect(t *testing.T, address string, n int) (conns []net.Conn) {
+	t.Helper()
+	for range n {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
@@ -75,14 +91,14 @@ func connectFive(t *testing.T, address string) (conns [5]net.Conn) {
 		if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
 			t.Fatal(err)
 		}
-		conns[i] = conn
+		conns = append(conns, conn)
 	}
 	return conns
 }
 
 // firstEnd waits until the server closes one of the connections: which one depends on the order in which the server
 // found them idle, which need not be that of the answers.
-func firstEnd(conns [5]net.Conn) error {
+func firstEnd(conns []net.Conn) error {
 	ends := make(chan error, len(conns))
 	for _, conn := range conns {
 		conn.SetReadDeadline(time.Now().Add(time.Minute))

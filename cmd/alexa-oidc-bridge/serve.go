@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,8 +114,8 @@ func serve(ctx context.Context, loaded *config.Config, log *slog.Logger, again r
 	admin := newHTTPServer(servers.handler(func(s *server.Server) http.Handler { return s.Admin }), log)
 	public.ConnState = limiter.ConnState
 	admin.ConnState = connlimit.New(connlimit.Config{
-		Connections: min(loaded.Limits.Connections, adminConnections), Trusted: loaded.Server.TrustedProxies,
-		Log: log.With("listener", "admin"), Now: time.Now,
+		Connections: min(cmp.Or(loaded.Limits.Connections, adminConnections), adminConnections),
+		Trusted:     loaded.Server.TrustedProxies, Log: log.With("listener", "admin"), Now: time.Now,
 	}).ConnState
 	reloader := &reloader{again, loaded, deps, servers, reloads}
 	err = serveUntil(ctx, reloader, public, admin, listeners, log)

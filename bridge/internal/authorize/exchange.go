@@ -37,7 +37,7 @@ func (h *Handler) withinLimits(r *http.Request, f *flow, provider *upstream.Prov
 		return errTooManyCodes
 	}
 	if wait := h.FailedExchanges[f.provider].Wait(r); wait > 0 {
-		return httperror.TooMany(wait, errors.New("too many codes from this address were refused by the provider"))
+		return httperror.TooMany(wait, errors.New("too many codes from this address failed at the provider"))
 	}
 	release, err := h.acquireExchange(r, f)
 	if err != nil {
@@ -47,7 +47,7 @@ func (h *Handler) withinLimits(r *http.Request, f *flow, provider *upstream.Prov
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), exchangeTimeout)
 	defer cancel()
 	err = exchange(ctx)
-	if isRefusedExchange(err) {
+	if isFailedExchange(err) {
 		h.FailedExchanges[f.provider].Take(r)
 	}
 	return err
@@ -85,8 +85,9 @@ func (h *Handler) countCode(f *flow, response upstream.Response) error {
 	return nil
 }
 
-// isRefusedExchange reports whether the provider refused a code. A provider that is down, or busy, refuses nothing.
-func isRefusedExchange(err error) bool {
+// isFailedExchange reports whether a code that was sent brought nothing. It does not matter whose fault that is: a
+// provider that is busy must not get more of what made it busy from an address.
+func isFailedExchange(err error) bool {
 	e, ok := errors.AsType[*upstream.Error](err)
-	return ok && e.Stage == upstream.StageToken && (e.Kind == upstream.Outdated || e.Kind == upstream.Misconfigured)
+	return ok && e.Stage == upstream.StageToken
 }

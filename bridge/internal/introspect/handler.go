@@ -9,6 +9,7 @@ import (
 	"alexa-oidc-bridge/bridge/internal/answercache"
 	"alexa-oidc-bridge/bridge/internal/endpoint"
 	"alexa-oidc-bridge/bridge/internal/httperror"
+	"alexa-oidc-bridge/bridge/internal/limit"
 )
 
 // Deps are the dependencies of a [Handler]. All are required.
@@ -29,7 +30,8 @@ type Handler struct {
 	feed     *feedReader
 	lastUsed *lastUsed
 	metrics  *metrics
-	buffers  sync.Pool // of *buffers
+	guessers *limit.Slots // of requests at /userinfo
+	buffers  sync.Pool    // of *buffers
 
 	unregister func()          // at the store
 	retired    context.Context // ends with Retire
@@ -43,7 +45,8 @@ func New(deps Deps) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{Deps: deps, cache: cache, feed: newFeedReader(deps, cache), lastUsed: newLastUsed(deps.Deps)}
+	h := &Handler{Deps: deps, cache: cache, feed: newFeedReader(deps, cache), lastUsed: newLastUsed(deps.Deps),
+		guessers: limit.NewSlots(maxGuessers, 32*maxGuessers)}
 	h.metrics = newMetrics(deps.Deps, h.feed, cache)
 	h.buffers.New = func() any { return newBuffers() }
 	h.retired, h.endFeed = context.WithCancel(context.Background())

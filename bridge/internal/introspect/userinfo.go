@@ -3,6 +3,7 @@ package introspect
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"alexa-oidc-bridge/bridge/internal/httperror"
@@ -19,6 +20,11 @@ func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) error {
 			Description: "Send the access token as Bearer in the Authorization header.",
 		})
 	}
+	release, err := h.waitForTurn(r)
+	if err != nil {
+		return err
+	}
+	defer release()
 	claims, err := h.userinfo(r.Context(), token)
 	switch {
 	case isInactive(err):
@@ -31,6 +37,23 @@ func (h *Handler) Userinfo(w http.ResponseWriter, r *http.Request) error {
 	}
 	oauth.WriteJSON(w, http.StatusOK, claims)
 	return nil
+}
+
+// maxGuessers is how many requests run at once of addresses that have sent too many invented tokens.
+const maxGuessers = 8
+
+// waitForTurn lets a request of an address that has sent too many invented tokens wait for its turn: anybody can send
+// them, and each is read from the store. A live token is never limited otherwise.
+func (h *Handler) waitForTurn(r *http.Request) (release func(), err error) {
+	exhausted := h.Failures.Wait(r)
+	if exhausted == 0 {
+		return func() {}, nil
+	}
+	release, err = h.guessers.Acquire(r.Context(), h.Failures.Network(r), true)
+	if err != nil {
+		return nil, httperror.TooMany(exhausted, fmt.Errorf("requests at /userinfo: %w", err))
+	}
+	return release, nil
 }
 
 func unauthorized(challenge string, e *oauth.Error) error {
