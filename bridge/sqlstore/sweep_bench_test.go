@@ -4,14 +4,16 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"alexa-oidc-bridge/bridge"
 )
 
-// BenchmarkSweepEnded sweeps b.N links that were revoked, each with two tokens and a code, while somebody else writes,
-// and reports how long that one waited.
+// BenchmarkSweepEnded sweeps b.N links that were revoked, each with two tokens and a code, while somebody else writes.
+// It pauses for as long as it sweeps, in turns, and reports how long that one waited meanwhile, and how long in the
+// pauses: a disk is slow at times whatever is swept.
 //
 //	go test -run '^$' -bench SweepEnded -benchtime 1000000x ./bridge/sqlstore
 func BenchmarkSweepEnded(b *testing.B) {
@@ -20,23 +22,30 @@ func BenchmarkSweepEnded(b *testing.B) {
 			store := open(b)
 			insertEnded(b, store, b.N)
 			ctx, stop := context.WithCancel(b.Context())
-			waits := make(chan []time.Duration)
-			go func() { waits <- writeMeanwhile(b, ctx, store) }()
+			var pausing atomic.Bool
+			waits := make(chan [2][]time.Duration)
+			go func() { waits <- writeMeanwhile(b, ctx, store, &pausing) }()
 			b.ResetTimer()
+			turn := time.Now()
 			for removed := sweepLimit; removed >= sweepLimit; {
 				var err error
 				removed, err = store.Sweep(b.Context(),
 					bridge.Sweep{Now: begin.Add(time.Hour), Limit: sweepLimit, EndedRetention: time.Hour})
 				must(b, err)
+				if time.Since(turn) > sweepTurn {
+					b.StopTimer()
+					pausing.Store(true)
+					time.Sleep(sweepTurn)
+					pausing.Store(false)
+					b.StartTimer()
+					turn = time.Now()
+				}
 			}
 			b.StopTimer()
 			stop()
 			waited := <-waits
-			for name, rank := range map[string]int{"median": 500, "p99": 990, "p99.9": 999, "longest": 1000} {
-				b.ReportMetric(float64(waited[(len(waited)-1)*rank/1000].Microseconds())/1000, "ms-"+name)
-			}
-			within, _ := slices.BinarySearch(waited, 50*time.Millisecond)
-			b.ReportMetric(float64(len(waited)-within), "over-50ms")
+			reportWaits(b, "", waited[0])
+			reportWaits(b, "pausing-", waited[1])
 			if left := len(tableRows(b, store, "links")); left != 0 {
 				b.Errorf("%d links are left", left)
 			}
@@ -44,21 +53,39 @@ func BenchmarkSweepEnded(b *testing.B) {
 	}
 }
 
-// sweepLimit is that of the server.
-const sweepLimit = 100
+const (
+	sweepLimit = 100              // that of the server
+	sweepTurn  = 10 * time.Second // how long is swept, and then paused
+)
 
-// writeMeanwhile writes again and again, and returns how long each write took, sorted.
-func writeMeanwhile(b *testing.B, ctx context.Context, store *Store) (waits []time.Duration) {
+func reportWaits(b *testing.B, prefix string, waited []time.Duration) {
+	if len(waited) == 0 { // all was swept before the first pause
+		return
+	}
+	slices.Sort(waited)
+	for name, rank := range map[string]int{"median": 500, "p99": 990, "p99.9": 999, "longest": 1000} {
+		b.ReportMetric(float64(waited[(len(waited)-1)*rank/1000].Microseconds())/1000, prefix+"ms-"+name)
+	}
+	within, _ := slices.BinarySearch(waited, 50*time.Millisecond)
+	b.ReportMetric(float64(len(waited)-within), prefix+"over-50ms")
+	b.ReportMetric(float64(len(waited)), prefix+"writes")
+}
+
+// writeMeanwhile writes again and again, and returns how long each write took, that began while it was swept and in the
+// pauses.
+func writeMeanwhile(b *testing.B, ctx context.Context, store *Store, pausing *atomic.Bool) (waits [2][]time.Duration) {
 	for i := 0; ctx.Err() == nil; i++ {
-		started := time.Now()
+		turn, started := 0, time.Now()
+		if pausing.Load() {
+			turn = 1
+		}
 		pending := bridge.PendingConsent{Handle: bridge.HashOf(fmt.Sprint(i)), ExpiresAt: begin.Add(24 * time.Hour)}
 		if err := store.CreatePendingConsent(b.Context(), pending); err != nil {
 			b.Error(err)
 		}
-		waits = append(waits, time.Since(started))
+		waits[turn] = append(waits[turn], time.Since(started))
 		time.Sleep(2 * time.Millisecond)
 	}
-	slices.Sort(waits)
 	return waits
 }
 
