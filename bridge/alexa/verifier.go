@@ -102,8 +102,9 @@ func (v *Verifier) Verify(ctx context.Context, header http.Header, body []byte) 
 	return nil
 }
 
-// NeedsFetch reports whether [Verifier.Verify] has to fetch the certificate of a request first. Until then anybody can
-// have sent it, so a server may let fewer such requests wait at once than others.
+// NeedsFetch reports whether [Verifier.Verify] does not remember the certificate of a request, and so has to fetch it
+// first. Anybody can cause that, so a server may let fewer such requests wait at once than others. A certificate that
+// has expired since is remembered, and fetched again all the same.
 func (v *Verifier) NeedsFetch(header http.Header) bool {
 	chainURL, err := single(header, "SignatureCertChainUrl")
 	return err == nil && !v.chains.has(chainURL)
